@@ -1,0 +1,175 @@
+//! What a recording may have missed, as data.
+
+use crate::RunId;
+
+/// Something that may have been missed in one run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Gap {
+    /// What happened.
+    pub kind: GapKind,
+    /// In which run.
+    pub run: RunId,
+    /// On what, in plain words: a path, a program, opcodes. Hostile bytes in it are already escaped.
+    pub detail: Option<String>,
+}
+
+/// The ways in which a recording can be incomplete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GapKind {
+    /// The target ran before the recording began.
+    AttachedMidRun,
+    /// A new task could not be followed (no memory for its storage).
+    AdmissionFailed,
+    /// A map of the recorder was full, and calls were not counted.
+    CallsLost,
+    /// The kernel did not run a BPF program of ours on some events.
+    ProgramMissed,
+    /// The target had a seccomp filter when the recording began: refused calls were not seen.
+    SeccompActive,
+    /// The workload installed a seccomp filter of its own: calls which it refused were not seen.
+    SeccompInstalled,
+    /// Operations were submitted through `io_uring`, which no seccomp filter sees.
+    IoUringOperations,
+    /// `io_uring` was set up, but nothing was submitted: a probe.
+    IoUringProbe,
+    /// This kernel cannot show `io_uring` operations, and `io_uring` was used.
+    IoUringUnseen,
+    /// The recording ended before the run did, without its final counts (a checkpoint).
+    Unfinished,
+    /// An image's path or build id could not be read, or was cut.
+    ImageUnreadable,
+    /// More images ran than the recorder keeps apart: the rest is counted under one unknown image.
+    ImagesMerged,
+    /// A first-seen fact was not delivered; the call itself is counted.
+    FirstSeenLost,
+    /// An imported recording has parts that could not be understood or are known to be missing.
+    ImportIncomplete,
+    /// An imported recording holds samples, not every call (audit records are rate-limited).
+    ImportSampled,
+}
+
+impl GapKind {
+    /// Every kind, in declaration order.
+    pub const ALL: [GapKind; 15] = [
+        GapKind::AttachedMidRun,
+        GapKind::AdmissionFailed,
+        GapKind::CallsLost,
+        GapKind::ProgramMissed,
+        GapKind::SeccompActive,
+        GapKind::SeccompInstalled,
+        GapKind::IoUringOperations,
+        GapKind::IoUringProbe,
+        GapKind::IoUringUnseen,
+        GapKind::Unfinished,
+        GapKind::ImageUnreadable,
+        GapKind::ImagesMerged,
+        GapKind::FirstSeenLost,
+        GapKind::ImportIncomplete,
+        GapKind::ImportSampled,
+    ];
+
+    /// The stable name used in traces.
+    pub fn name(self) -> &'static str {
+        match self {
+            GapKind::AttachedMidRun => "attached-mid-run",
+            GapKind::AdmissionFailed => "admission-failed",
+            GapKind::CallsLost => "calls-lost",
+            GapKind::ProgramMissed => "program-missed",
+            GapKind::SeccompActive => "seccomp-active",
+            GapKind::SeccompInstalled => "seccomp-installed",
+            GapKind::IoUringOperations => "io-uring-operations",
+            GapKind::IoUringProbe => "io-uring-probe",
+            GapKind::IoUringUnseen => "io-uring-unseen",
+            GapKind::Unfinished => "unfinished",
+            GapKind::ImageUnreadable => "image-unreadable",
+            GapKind::ImagesMerged => "images-merged",
+            GapKind::FirstSeenLost => "first-seen-lost",
+            GapKind::ImportIncomplete => "import-incomplete",
+            GapKind::ImportSampled => "import-sampled",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<GapKind> {
+        GapKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// Whether system calls that the workload needs may be missing. Otherwise the gap is a note.
+    pub fn is_blocking(self) -> bool {
+        match self {
+            GapKind::AttachedMidRun
+            | GapKind::AdmissionFailed
+            | GapKind::CallsLost
+            | GapKind::ProgramMissed
+            | GapKind::SeccompActive
+            | GapKind::IoUringOperations
+            | GapKind::IoUringUnseen
+            | GapKind::Unfinished
+            | GapKind::ImportIncomplete
+            | GapKind::ImportSampled => true,
+            GapKind::SeccompInstalled
+            | GapKind::IoUringProbe
+            | GapKind::ImageUnreadable
+            | GapKind::ImagesMerged
+            | GapKind::FirstSeenLost => false,
+        }
+    }
+
+    /// What it means, in plain words: one sentence.
+    pub fn explain(self) -> &'static str {
+        match self {
+            GapKind::AttachedMidRun => {
+                "The target ran before the recording began; calls made only at its start are missing."
+            }
+            GapKind::AdmissionFailed => {
+                "A new task could not be followed for want of kernel memory; its calls are missing."
+            }
+            GapKind::CallsLost => "A map of the recorder was full; some calls were not counted.",
+            GapKind::ProgramMissed => {
+                "The kernel did not run a recording program on some events; calls may be missing."
+            }
+            GapKind::SeccompActive => {
+                "The target already had a seccomp filter; calls that it refused are missing."
+            }
+            GapKind::SeccompInstalled => {
+                "The workload installed a seccomp filter of its own; calls that it refused are not shown."
+            }
+            GapKind::IoUringOperations => {
+                "Operations were submitted through io_uring; no system call and no seccomp filter sees them."
+            }
+            GapKind::IoUringProbe => "io_uring was set up, but no operation was submitted through it.",
+            GapKind::IoUringUnseen => {
+                "io_uring was used, and this kernel does not show which operations were submitted."
+            }
+            GapKind::Unfinished => {
+                "The recording was cut off: this is its last checkpoint, and what came after it is missing."
+            }
+            GapKind::ImageUnreadable => "The path or the build id of a program could not be read in full.",
+            GapKind::ImagesMerged => {
+                "More programs ran than the recorder keeps apart; the rest is counted as one unknown image."
+            }
+            GapKind::FirstSeenLost => {
+                "When a call was first seen was not recorded; the call itself is counted."
+            }
+            GapKind::ImportIncomplete => {
+                "Parts of the imported recording are missing or could not be understood."
+            }
+            GapKind::ImportSampled => "The imported recording holds samples; calls may be missing.",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_unique_and_read_back() {
+        let names: BTreeSet<_> = GapKind::ALL.iter().map(|kind| kind.name()).collect();
+        assert_eq!(names.len(), GapKind::ALL.len());
+        for kind in GapKind::ALL {
+            assert_eq!(GapKind::from_name(kind.name()), Some(kind));
+        }
+    }
+}

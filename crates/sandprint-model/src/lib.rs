@@ -1,0 +1,31 @@
+//! The nouns of sandprint, and nothing that acts on the outside world.
+//!
+//! Glossary, in reading order:
+//!
+//! - [`Arch`], [`Abi`]: a machine, and a way of making system calls on it.
+//! - [`Syscall`]: a system call: an [`Abi`] and a number, never a bare number.
+//! - [`Trace`]: what was observed in one or more [`Run`]s, with its [`Gap`]s.
+//! - [`Image`]: an executable that ran in the observed tree.
+//! - [`Gap`]: something that may have been missed, as data.
+//! - [`Policy`]: what is allowed: [`Rule`]s with [`Reason`]s; [`Policy::decide`] is its meaning.
+//! - [`Loss`]: what one output language cannot say of a policy.
+//!
+//! This crate is pure: no IO, no clock, no environment, no threads.
+
+mod arch;
+mod bytes;
+mod gap;
+mod kernel;
+mod loss;
+mod policy;
+mod syscall;
+mod trace;
+
+pub use arch::{Abi, Arch};
+pub use bytes::ByteString;
+pub use gap::{Gap, GapKind};
+pub use kernel::{KernelVersion, ParseKernelVersionError};
+pub use loss::Loss;
+pub use policy::{Action, Call, Comparison, Condition, Note, Policy, Reason, Rule, Width};
+pub use syscall::Syscall;
+pub use trace::{Exit, Fact, FirstSeen, Host, Image, Recorder, Run, RunId, Seen, Trace};

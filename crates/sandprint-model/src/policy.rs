@@ -1,0 +1,253 @@
+//! What is allowed: a [`Policy`], and what it means.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use crate::{Image, KernelVersion, Syscall};
+
+/// What is allowed, each rule with its reasons, and what happens to everything else.
+///
+/// [`Policy::decide`] is the only meaning it has; every output is held against it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// The oldest kernel it is made for; calls newer than that are answered as absent.
+    pub kernel: Option<KernelVersion>,
+    /// What happens to a call that no rule matches, in an ABI that has rules.
+    pub default_action: Action,
+    /// What happens to any call of an ABI that has no rules.
+    pub foreign_action: Action,
+    /// The rules of each call, in order: the first that matches decides.
+    pub rules: BTreeMap<Syscall, Vec<Rule>>,
+    /// Where synthesis generalised, and what a reader should know.
+    pub notes: BTreeSet<Note>,
+}
+
+impl Policy {
+    /// What the policy says of one call.
+    ///
+    /// The first rule of that call whose conditions all hold decides; else the default action, or, for an
+    /// ABI without any rule, the foreign action.
+    pub fn decide(&self, call: &Call) -> Action {
+        if let Some(rules) = self.rules.get(&call.syscall)
+            && let Some(rule) = rules.iter().find(|rule| rule.matches(&call.args))
+        {
+            return rule.action;
+        }
+        let abi_has_rules = self.rules.keys().any(|syscall| syscall.abi == call.syscall.abi);
+        if abi_has_rules { self.default_action } else { self.foreign_action }
+    }
+
+    /// The calls that some rule allows, whatever its conditions.
+    pub fn allowed(&self) -> impl Iterator<Item = Syscall> {
+        self.rules
+            .iter()
+            .filter(|(_, rules)| rules.iter().any(|rule| rule.action == Action::Allow))
+            .map(|(syscall, _)| *syscall)
+    }
+}
+
+/// A system call as a filter sees it: its number, its ABI and six argument registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Call {
+    /// Which call.
+    pub syscall: Syscall,
+    /// The argument registers, as `struct seccomp_data` holds them.
+    pub args: [u64; 6],
+}
+
+/// One way in which a call is decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// All of these must hold; none means always.
+    pub conditions: Vec<Condition>,
+    /// What happens then.
+    pub action: Action,
+    /// Why the rule is there. Never empty in a policy that synthesis made.
+    pub reasons: BTreeSet<Reason>,
+}
+
+impl Rule {
+    /// Whether every condition holds for these arguments.
+    pub fn matches(&self, args: &[u64; 6]) -> bool {
+        self.conditions.iter().all(|condition| condition.holds(args))
+    }
+}
+
+/// A comparison of one argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Condition {
+    /// Which argument, 0 to 5.
+    pub index: u8,
+    /// How many bits of it are looked at.
+    pub width: Width,
+    /// How it is compared.
+    pub comparison: Comparison,
+}
+
+impl Condition {
+    /// Whether it holds. An index above 5 never holds.
+    pub fn holds(&self, args: &[u64; 6]) -> bool {
+        let Some(raw) = args.get(usize::from(self.index)) else { return false };
+        let cut = |value: u64| match self.width {
+            Width::Bits32 => value & 0xffff_ffff,
+            Width::Bits64 => value,
+        };
+        let value = cut(*raw);
+        match self.comparison {
+            Comparison::Equal(other) => value == cut(other),
+            Comparison::NotEqual(other) => value != cut(other),
+            Comparison::Less(other) => value < cut(other),
+            Comparison::LessOrEqual(other) => value <= cut(other),
+            Comparison::Greater(other) => value > cut(other),
+            Comparison::GreaterOrEqual(other) => value >= cut(other),
+            Comparison::MaskedEqual { mask, value: other } => value & cut(mask) == cut(other),
+        }
+    }
+}
+
+/// How many bits of an argument register the kernel looks at for this argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Width {
+    /// `int`, `unsigned int`, flags: the upper half is ignored.
+    Bits32,
+    /// `long`, pointers, sizes.
+    Bits64,
+}
+
+/// How an argument is compared; all comparisons are unsigned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Comparison {
+    /// Equal to the value.
+    Equal(u64),
+    /// Not equal to the value.
+    NotEqual(u64),
+    /// Below the value.
+    Less(u64),
+    /// At most the value.
+    LessOrEqual(u64),
+    /// Above the value.
+    Greater(u64),
+    /// At least the value.
+    GreaterOrEqual(u64),
+    /// The bits of `mask` equal `value`.
+    MaskedEqual {
+        /// The bits that are looked at.
+        mask: u64,
+        /// What they must be.
+        value: u64,
+    },
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// It runs.
+    Allow,
+    /// It runs and is logged (`SECCOMP_RET_LOG`).
+    Log,
+    /// It fails with this errno, 0 to 4095 (`SECCOMP_RET_ERRNO`).
+    Errno(u16),
+    /// The tracer decides, given this value; ENOSYS without one (`SECCOMP_RET_TRACE`).
+    Trace(u16),
+    /// The supervisor decides (`SECCOMP_RET_USER_NOTIF`).
+    Notify,
+    /// SIGSYS is sent to the thread (`SECCOMP_RET_TRAP`).
+    Trap,
+    /// The thread dies (`SECCOMP_RET_KILL_THREAD`).
+    KillThread,
+    /// The process dies (`SECCOMP_RET_KILL_PROCESS`).
+    KillProcess,
+}
+
+/// Why a rule is there.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// It was seen.
+    Observed {
+        /// How many calls, over all runs.
+        count: u64,
+        /// In how many runs.
+        runs: usize,
+        /// Made by which programs.
+        images: Vec<Arc<Image>>,
+    },
+    /// Every process needs it, or the kernel makes the process call it; why, in one sentence.
+    Baseline(String),
+    /// Another libc, architecture or kernel would make this call where `of` was observed.
+    Portability {
+        /// The observed call.
+        of: Syscall,
+        /// Who makes it instead, in one sentence.
+        why: String,
+    },
+    /// The launcher makes it after it has loaded the filter.
+    Runtime {
+        /// Which launcher.
+        runtime: String,
+        /// What it does there, and in which version that was seen.
+        why: String,
+    },
+    /// It is answered "not implemented", so that callers use the older call; why, in one sentence.
+    Fallback(String),
+    /// A person put it there; their words.
+    ByHand(String),
+}
+
+/// Where synthesis generalised, or what a reader should know, in one sentence.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Note(pub String);
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Abi;
+
+    fn rule(conditions: Vec<Condition>, action: Action) -> Rule {
+        Rule { conditions, action, reasons: BTreeSet::new() }
+    }
+
+    #[test]
+    fn conditions_compare_as_documented() {
+        let holds = |width, comparison, arg0| {
+            Condition { index: 0, width, comparison }.holds(&[arg0, 0, 0, 0, 0, 0])
+        };
+        assert!(holds(Width::Bits32, Comparison::Equal(2), 0xffff_ffff_0000_0002));
+        assert!(!holds(Width::Bits64, Comparison::Equal(2), 0xffff_ffff_0000_0002));
+        assert!(holds(Width::Bits32, Comparison::Less(5), 1 << 32));
+        assert!(!holds(Width::Bits64, Comparison::Less(5), 1 << 32));
+        assert!(holds(Width::Bits64, Comparison::GreaterOrEqual(1 << 32), 1 << 32));
+        assert!(holds(Width::Bits64, Comparison::MaskedEqual { mask: 0xf0, value: 0x10 }, 0x1f));
+        assert!(!holds(Width::Bits64, Comparison::MaskedEqual { mask: 0xf0, value: 0x10 }, 0x2f));
+        assert!(!Condition { index: 6, width: Width::Bits64, comparison: Comparison::Equal(0) }.holds(&[0; 6]));
+    }
+
+    #[test]
+    fn first_matching_rule_decides_and_foreign_abis_are_apart() {
+        let syscall = |abi, nr| Syscall { abi, nr };
+        let only_one = Condition { index: 0, width: Width::Bits32, comparison: Comparison::Equal(1) };
+        let policy = Policy {
+            kernel: None,
+            default_action: Action::Errno(1),
+            foreign_action: Action::KillProcess,
+            rules: BTreeMap::from([(
+                syscall(Abi::X86_64, 41),
+                vec![rule(vec![only_one], Action::Allow), rule(vec![], Action::Errno(38))],
+            )]),
+            notes: BTreeSet::new(),
+        };
+        let decide = |abi, nr, arg0| {
+            policy.decide(&Call { syscall: syscall(abi, nr), args: [arg0, 0, 0, 0, 0, 0] })
+        };
+        assert_eq!(decide(Abi::X86_64, 41, 1), Action::Allow);
+        assert_eq!(decide(Abi::X86_64, 41, 2), Action::Errno(38));
+        assert_eq!(decide(Abi::X86_64, 42, 1), Action::Errno(1));
+        assert_eq!(decide(Abi::I386, 41, 1), Action::KillProcess);
+    }
+}
