@@ -124,6 +124,7 @@ impl Recorder {
             Scope::Cgroup { id, level } => (id, level),
             _ => (0, 0),
         };
+        let walks = options.scope != Scope::Launch;
         let config = Config {
             cgroup_id,
             cgroup_level,
@@ -134,8 +135,8 @@ impl Recorder {
             execve_nr: execve_nr(arch),
             follow_children: options.follow_children,
             x86: arch == Arch::X86_64,
+            walks,
         };
-        let walks = options.scope != Scope::Launch;
         let programs = match options.tasks {
             Some(tasks) => Programs::load(&config, tasks, walks)?,
             None => match choose_tasks(facts.kernel()) {
@@ -396,19 +397,18 @@ impl Recorder {
         if self.scope != Scope::Launch {
             note(GapKind::AttachedMidRun, None, 1);
         }
-        self.uring_gap(run, trace)
+        self.uring_gap(run, state.uring_submitted, trace)
     }
 
-    fn uring_gap(&self, run: &RunId, trace: &mut Trace) -> Result<(), RecorderError> {
+    fn uring_gap(&self, run: &RunId, total: u64, trace: &mut Trace) -> Result<(), RecorderError> {
         let setup = trace.syscalls().iter().any(|syscall| syscall.name() == Some("io_uring_setup"));
         let mut operations = Vec::new();
-        let mut total = 0_u64;
-        for opcode in 0..=255_u32 {
+        // Usually none, and then 256 look-ups are saved.
+        for opcode in (0..=255_u32).take_while(|_| total > 0) {
             let bytes = self.programs.lookup("uring_ops", &opcode.to_ne_bytes())?.unwrap_or_default();
             let count = bytes.try_into().map_or(0, u64::from_ne_bytes);
             if count > 0 {
                 operations.push(format!("{opcode} ({count})"));
-                total = total.saturating_add(count);
             }
         }
         let unseen = self.lost(4)? > 0 || (setup && self.programs.hides_uring);
