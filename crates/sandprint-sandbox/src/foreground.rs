@@ -66,35 +66,38 @@ impl Foreground {
         mut workload: Option<&mut Running>,
         in_tree: impl Fn(u32) -> bool,
     ) -> Result<Option<Signal>, ForegroundError> {
-        while let Some(event) = self.signals.next().map_err(ForegroundError::Signals)? {
-            let living = match workload.as_deref_mut() {
-                Some(running) => match running.try_wait().map_err(ForegroundError::Process)? {
-                    None => Some(running),
-                    Some(_) => None,
-                },
-                None => None,
-            };
-            let Some(running) = living else {
-                match without_workload(event) {
-                    Alone::Nothing => {}
-                    Alone::Stop => stop(event.signal)?,
-                    Alone::End => return Ok(Some(event.signal)),
+        loop {
+            let mut look = false;
+            while let Some(event) = self.signals.next().map_err(ForegroundError::Signals)? {
+                match living(&mut workload)? {
+                    Some(running) => {
+                        let from_tree = matches!(
+                            event.sender,
+                            Sender::Process(pid) if pid == running.pid() || in_tree(pid)
+                        );
+                        look |= self.serve(event, from_tree, running)?;
+                    }
+                    None => match without_workload(event) {
+                        Alone::Nothing => {}
+                        Alone::Stop => stop(event.signal)?,
+                        Alone::End => return Ok(Some(event.signal)),
+                    },
                 }
-                continue;
+            }
+            // Only now that all is read: when we are continued after a stop, an old SIGCHLD comes before the
+            // SIGCONT, and would make us stop again for a workload that nobody had time to continue.
+            let stopped_by = match living(&mut workload)? {
+                Some(running) if look => stopped(running)?,
+                _ => None,
             };
-            let from_tree =
-                matches!(event.sender, Sender::Process(pid) if pid == running.pid() || in_tree(pid));
-            self.with_workload(event, from_tree, running)?;
+            let Some(signal) = stopped_by else { return Ok(None) };
+            stop_with(signal, self.stop_asked).map_err(|source| ForegroundError::Stop { source })?;
+            self.stop_asked = false;
         }
-        Ok(None)
     }
 
-    fn with_workload(
-        &mut self,
-        event: Event,
-        from_tree: bool,
-        running: &Running,
-    ) -> Result<(), ForegroundError> {
+    /// Does what an event asks for while the first process lives; whether to look if that is stopped.
+    fn serve(&mut self, event: Event, from_tree: bool, running: &Running) -> Result<bool, ForegroundError> {
         let duty = with_workload(event, from_tree);
         if duty.hand_on {
             send(running, event.signal)?;
@@ -107,13 +110,7 @@ impl Foreground {
             }
         }
         self.stop_asked |= duty.stop_is_asked;
-        if duty.look
-            && let Some(signal) = stopped(running)?
-        {
-            stop_with(signal, self.stop_asked).map_err(|source| ForegroundError::Stop { source })?;
-            self.stop_asked = false;
-        }
-        Ok(())
+        Ok(duty.look)
     }
 }
 
@@ -122,6 +119,13 @@ impl AsFd for Foreground {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.signals.as_fd()
     }
+}
+
+/// The workload, if its first process lives.
+fn living<'a>(workload: &'a mut Option<&mut Running>) -> Result<Option<&'a mut Running>, ForegroundError> {
+    let Some(running) = workload.as_deref_mut() else { return Ok(None) };
+    let ended = running.try_wait().map_err(ForegroundError::Process)?.is_some();
+    Ok((!ended).then_some(running))
 }
 
 fn send(running: &Running, signal: Signal) -> Result<bool, ForegroundError> {
