@@ -32,4 +32,7 @@ pub use kernel::{KernelVersion, ParseKernelVersionError};
 pub use loss::Loss;
 pub use policy::{Action, Call, Comparison, Condition, Note, Policy, Reason, Rule, Width};
 pub use syscall::Syscall;
-pub use trace::{Exit, Fact, FirstSeen, Host, Image, Recorder, Run, RunId, Seen, Trace};
+pub use trace::{
+    CallDiff, Cover, Coverage, Exit, Fact, FirstSeen, Host, Image, InputCoverage, Recorder, Run, RunCoverage,
+    RunId, Seen, Trace, TraceDiff,
+};
