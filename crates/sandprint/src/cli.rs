@@ -22,7 +22,6 @@ pub(crate) use duration::parse_duration;
     name = "sandprint",
     version,
     max_term_width = 100,
-    disable_help_subcommand = true,
     styles = STYLES,
     after_long_help = long_help(EXAMPLES, exit::HELP_ALL),
 )]
@@ -47,7 +46,7 @@ const STYLES: Styles = Styles::styled()
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Record workloads, look at the recordings, and generate profiles from them.
-    #[command(subcommand, disable_help_subcommand = true)]
+    #[command(subcommand)]
     Profile(ProfileCommand),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),

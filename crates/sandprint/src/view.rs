@@ -20,6 +20,11 @@ pub(crate) fn summary(trace: &Trace) -> String {
     sections(&[headline(trace), calls::table(trace), gaps::words(trace)])
 }
 
+/// What may be missing from a trace, and what is merely worth knowing; empty where there is nothing.
+pub(crate) fn gaps(trace: &Trace) -> String {
+    gaps::words(trace)
+}
+
 /// What a trace holds: the summary, or one table for each image, and its runs.
 pub(crate) fn show(trace: &Trace, by_image: bool) -> String {
     let table = if by_image { calls::tables_by_image(trace) } else { calls::table(trace) };

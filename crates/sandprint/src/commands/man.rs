@@ -64,7 +64,7 @@ fn render_after_help(manual: &Man, page: &mut Vec<u8>) -> io::Result<()> {
 /// The commands that do something, in the order of `--help`.
 fn leaves(command: &clap::Command) -> Vec<&clap::Command> {
     let mut found = Vec::new();
-    for child in command.get_subcommands() {
+    for child in command.get_subcommands().filter(|child| child.get_name() != "help") {
         if child.has_subcommands() {
             found.extend(leaves(child));
         } else {

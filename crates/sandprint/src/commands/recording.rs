@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::ValueHint;
 use sandprint_model::{Exit, Trace};
 
 use crate::exit::{Deciding, ExitStatus};
@@ -16,7 +17,7 @@ pub(crate) struct OutputArgs {
     ///
     /// The file is replaced in one step by a complete one: a recording that fails leaves the old file as
     /// it was. A symbolic link is followed. Without this option no trace is written.
-    #[arg(short, long, value_name = "TRACE")]
+    #[arg(short, long, value_name = "TRACE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
     /// Merge into the trace that is there instead of replacing it

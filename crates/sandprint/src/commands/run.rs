@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::{ValueEnum, ValueHint};
 use sandprint_model::Trace;
 
 use super::recording::{self, OutputArgs, Recorded};
@@ -29,7 +29,7 @@ pub(crate) struct RunArgs {
     pub(crate) output: OutputArgs,
 
     /// Run the command as this user, with that user's groups (under sudo it runs as root otherwise)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
     pub(crate) user: Option<String>,
 
     /// Record only the command's own process, with all its threads
@@ -55,7 +55,7 @@ pub(crate) struct RunArgs {
     pub(crate) redact: bool,
 
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
     pub(crate) command: Vec<OsString>,
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use sandprint_model::{ByteString, Exit, Run, RunId, Syscall, Trace};
 use serde::Serialize;
 
-use super::{calls, gaps, time};
+use super::{calls, gaps};
 
 #[derive(Serialize)]
 struct Show<'a> {
@@ -42,7 +42,7 @@ struct RunFacts<'a> {
     name: Option<&'a str>,
     command: Vec<String>,
     target: Option<&'a str>,
-    started: Option<String>,
+    started_unix_ms: Option<u64>,
     duration_ms: Option<u64>,
     exit_code: Option<u8>,
     exit_signal: Option<u8>,
@@ -110,7 +110,7 @@ fn run_facts<'a>(id: &'a RunId, run: &'a Run) -> RunFacts<'a> {
         name: run.name.as_deref(),
         command: run.command.iter().map(ByteString::escaped).collect(),
         target: run.target.as_deref(),
-        started: run.started_unix_ms.map(time::date),
+        started_unix_ms: run.started_unix_ms,
         duration_ms: run.duration_ms,
         exit_code,
         exit_signal,

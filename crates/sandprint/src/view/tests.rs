@@ -241,7 +241,7 @@ fn json_holds_what_the_table_holds() {
                 "name": null,
                 "command": ["sh", "-c", "ls /tmp; ./x\\x1b"],
                 "target": null,
-                "started": "2024-02-29 23:59:59 UTC",
+                "started_unix_ms": 1_709_251_199_000_u64,
                 "duration_ms": 1234,
                 "exit_code": 0,
                 "exit_signal": null,
