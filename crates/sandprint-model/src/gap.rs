@@ -44,13 +44,15 @@ pub enum GapKind {
     FirstSeenLost,
     /// An imported recording has parts that could not be understood or are known to be missing.
     ImportIncomplete,
+    /// An imported recording names a call that may be one of two; both are kept.
+    ImportAmbiguous,
     /// An imported recording holds samples, not every call (audit records are rate-limited).
     ImportSampled,
 }
 
 impl GapKind {
     /// Every kind, in declaration order.
-    pub const ALL: [GapKind; 15] = [
+    pub const ALL: [GapKind; 16] = [
         GapKind::AttachedMidRun,
         GapKind::AdmissionFailed,
         GapKind::CallsLost,
@@ -65,6 +67,7 @@ impl GapKind {
         GapKind::ImagesMerged,
         GapKind::FirstSeenLost,
         GapKind::ImportIncomplete,
+        GapKind::ImportAmbiguous,
         GapKind::ImportSampled,
     ];
 
@@ -85,6 +88,7 @@ impl GapKind {
             GapKind::ImagesMerged => "images-merged",
             GapKind::FirstSeenLost => "first-seen-lost",
             GapKind::ImportIncomplete => "import-incomplete",
+            GapKind::ImportAmbiguous => "import-ambiguous",
             GapKind::ImportSampled => "import-sampled",
         }
     }
@@ -111,7 +115,8 @@ impl GapKind {
             | GapKind::IoUringProbe
             | GapKind::ImageUnreadable
             | GapKind::ImagesMerged
-            | GapKind::FirstSeenLost => false,
+            | GapKind::FirstSeenLost
+            | GapKind::ImportAmbiguous => false,
         }
     }
 
@@ -153,6 +158,9 @@ impl GapKind {
             }
             GapKind::ImportIncomplete => {
                 "Parts of the imported recording are missing or could not be understood."
+            }
+            GapKind::ImportAmbiguous => {
+                "The imported recording names a call that may be one of two; both are kept."
             }
             GapKind::ImportSampled => "The imported recording holds samples; calls may be missing.",
         }
