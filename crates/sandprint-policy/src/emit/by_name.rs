@@ -10,6 +10,7 @@ use sandprint_model::{
     Abi, Action, Comparison, Condition, KernelVersion, Loss, Policy, Reason, Rule, Syscall,
 };
 
+use super::errno::ENOSYS;
 use super::shape::{Shape, runs, shape};
 use super::{stricter, weaker};
 
@@ -56,7 +57,9 @@ impl<'p> ByName<'p> {
                 Some(name) => {
                     names.insert(name);
                 }
-                None => list.lose_number(policy, *syscall, shape(syscall.abi, rules, policy.default_action).shape),
+                None => {
+                    list.lose_number(policy, *syscall, rules);
+                }
             }
         }
         let mut differences = Differences::default();
@@ -67,14 +70,15 @@ impl<'p> ByName<'p> {
         if list.abis.contains(&Abi::I386) {
             let shapes = list.calls.iter().map(|(name, call)| (*name, &call.shape)).collect();
             for name in close_multiplexers(&shapes, policy.default_action, &mut list.losses) {
-                let shape = Shape::Always(Action::Errno(38));
+                let shape = Shape::Always(Action::Errno(ENOSYS));
                 list.calls.insert(name, NamedCall { shape, reasons: BTreeSet::new(), since: None });
             }
         }
         list
     }
 
-    fn lose_number(&mut self, policy: &Policy, syscall: Syscall, shape: Shape) {
+    fn lose_number(&mut self, policy: &Policy, syscall: Syscall, rules: &[Rule]) {
+        let shape = shape(syscall.abi, rules, policy.default_action).shape;
         let subject = format!("{} number {}", syscall.abi, syscall.nr);
         let text = "it has no name, and this format has no numbers: it gets the default action";
         let allows_more = runs(policy.default_action) && !shape.runs(policy.default_action);
@@ -114,7 +118,10 @@ impl<'p> ByName<'p> {
     }
 
     /// Calls that a consumer with an older libseccomp does not know, and what that does there.
-    pub(super) fn newer_than(&self, known: KernelVersion) -> impl Iterator<Item = (&'static str, &NamedCall<'p>)> {
+    pub(super) fn newer_than(
+        &self,
+        known: KernelVersion,
+    ) -> impl Iterator<Item = (&'static str, &NamedCall<'p>)> {
         self.calls
             .iter()
             .filter(move |(_, call)| call.since.is_some_and(|since| since > known))
@@ -124,15 +131,42 @@ impl<'p> ByName<'p> {
 
 /// What libseccomp multiplexes on i386 through `socketcall`: `-101` to `-120` of its pseudo numbers.
 const SOCKETCALLS: &[&str] = &[
-    "accept", "accept4", "bind", "connect", "getpeername", "getsockname", "getsockopt", "listen", "recv",
-    "recvfrom", "recvmmsg", "recvmsg", "send", "sendmmsg", "sendmsg", "sendto", "setsockopt", "shutdown",
-    "socket", "socketpair",
+    "accept",
+    "accept4",
+    "bind",
+    "connect",
+    "getpeername",
+    "getsockname",
+    "getsockopt",
+    "listen",
+    "recv",
+    "recvfrom",
+    "recvmmsg",
+    "recvmsg",
+    "send",
+    "sendmmsg",
+    "sendmsg",
+    "sendto",
+    "setsockopt",
+    "shutdown",
+    "socket",
+    "socketpair",
 ];
 
 /// What libseccomp multiplexes on i386 through `ipc`: `-201` to `-224` of its pseudo numbers.
 const IPC_CALLS: &[&str] = &[
-    "msgctl", "msgget", "msgrcv", "msgsnd", "semctl", "semget", "semop", "semtimedop", "shmat", "shmctl",
-    "shmdt", "shmget",
+    "msgctl",
+    "msgget",
+    "msgrcv",
+    "msgsnd",
+    "semctl",
+    "semget",
+    "semop",
+    "semtimedop",
+    "shmat",
+    "shmctl",
+    "shmdt",
+    "shmget",
 ];
 
 /// On i386 libseccomp allows `socketcall` for `socket`, and `ipc` for `semget`, without looking at their
@@ -152,7 +186,7 @@ pub(super) fn close_multiplexers(
         if opened.is_empty() || runs(default) || shapes.contains_key(multiplexer) {
             continue;
         }
-        if default == Action::Errno(38) {
+        if default == Action::Errno(ENOSYS) {
             // An explicit rule that equals the default would be dropped.
             let text = format!("i386 allows it for {}, whatever the further arguments", opened.join(", "));
             losses.insert(weaker(multiplexer, text));
@@ -199,14 +233,14 @@ fn join(own: &[(Abi, Shape)], default: Action) -> (Shape, Vec<Rule>) {
         _ => shapes().find(|shape| **shape != Shape::Default).map(as_rules).unwrap_or_default(),
     };
     let widest = own.first().map_or(Abi::X86_64, |(abi, _)| *abi);
-    let shaped = shape(widest, &rules, default);
-    match (shaped.cut, rules.first()) {
+    let common = shape(widest, &rules, default);
+    match (common.cut, rules.first()) {
         // Too many entries together: then it runs whatever its arguments.
         (Some(_), Some(first)) => {
             let always = vec![rule(&[], first.action)];
             (Shape::Always(first.action), always)
         }
-        _ => (shaped.shape, rules),
+        _ => (common.shape, rules),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Docker's seccomp profile: the OCI object with architectures by machine, and a comment on every rule.
 //!
-//! Rules that hold on one machine only are bound to it by `includes.arches`, so a policy of x86_64 and
-//! aarch64 runs allows on each what was seen there.
+//! Rules that hold on one machine only are bound to it by `includes.arches`, so a policy of
+//! `x86_64` and `aarch64` runs allows on each what was seen there.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,16 +39,15 @@ impl Format for Docker {
             losses.extend(list.losses.iter().cloned());
             losses.extend(consumer_losses(policy, list));
             for (name, call) in &list.calls {
-                let everywhere = lists.iter().all(|(_, other)| {
-                    other.calls.get(name).is_some_and(|other| other.shape == call.shape)
-                });
+                let everywhere = lists
+                    .iter()
+                    .all(|(_, other)| other.calls.get(name).is_some_and(|other| other.shape == call.shape));
                 let group = Group {
                     arch: (!everywhere).then_some(*arch),
                     comment: comment(call.reasons.iter().copied()),
                 };
-                let known = everywhere && groups.iter().any(|(group, calls)| {
-                    group.arch.is_none() && calls.contains_key(name)
-                });
+                let known = everywhere
+                    && groups.iter().any(|(group, calls)| group.arch.is_none() && calls.contains_key(name));
                 if !known {
                     groups.entry(group).or_default().insert(name, &call.shape);
                 }
@@ -127,7 +126,10 @@ fn machines(policy: &Policy) -> BTreeMap<Arch, Vec<Abi>> {
 fn map_entry(arch: Arch, abis: &[Abi]) -> MapEntry {
     let native = arch.native_abi();
     let others = abis.iter().filter(|abi| **abi != native);
-    MapEntry { architecture: architecture(native), sub_architectures: others.map(|abi| architecture(*abi)).collect() }
+    MapEntry {
+        architecture: architecture(native),
+        sub_architectures: others.map(|abi| architecture(*abi)).collect(),
+    }
 }
 
 /// Why these calls are there: the strongest of their reasons, in fixed words, because the reasons' own words
@@ -137,7 +139,9 @@ fn comment<'r>(reasons: impl Iterator<Item = &'r Reason>) -> (u8, &'static str) 
         Reason::Observed { .. } => (0, "observed"),
         Reason::ByHand(_) => (1, "put there by hand"),
         Reason::Runtime { .. } => (2, "the launcher needs it after it has loaded the filter"),
-        Reason::Portability { .. } => (3, "another libc, architecture or kernel uses it for an observed call"),
+        Reason::Portability { .. } => {
+            (3, "another libc, architecture or kernel uses it for an observed call")
+        }
         Reason::Baseline(_) => (4, "every process needs it, or the kernel makes the process call it"),
         Reason::Fallback(_) => (5, "answered as absent, so that callers use the older call"),
     });

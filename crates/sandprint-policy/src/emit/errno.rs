@@ -1,6 +1,9 @@
 //! Names of errno values, as far as policies answer with them. The same numbers on x86 and ARM
 //! (asm-generic/errno-base.h, asm-generic/errno.h).
 
+/// "Not implemented": what a kernel without the call answers.
+pub(super) const ENOSYS: u16 = 38;
+
 /// The C name of an errno value, where the table has it.
 pub(super) fn name(number: u16) -> Option<&'static str> {
     Some(match number {

@@ -55,7 +55,8 @@ pub(super) fn markdown_code(text: &str) -> String {
 pub(super) fn markdown_prose(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        let plain = c.is_alphanumeric() || matches!(c, ' ' | ',' | ';' | '\'' | '(' | ')' | '/' | '+' | '=' | '%' | '-' | '.');
+        let plain = c.is_alphanumeric()
+            || matches!(c, ' ' | ',' | ';' | '\'' | '(' | ')' | '/' | '+' | '=' | '%' | '-' | '.');
         if plain && !is_invisible(c) {
             out.push(c);
         } else if c.is_control() || is_invisible(c) {

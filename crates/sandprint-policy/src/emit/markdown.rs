@@ -36,7 +36,8 @@ impl Format for Markdown {
         writeln!(text, "- Calls through another ABI: {}.", prose(action_in_words(policy.foreign_action)))
             .unwrap_or_default();
         if let Some(kernel) = policy.kernel {
-            writeln!(text, "- Oldest kernel: Linux {kernel}; newer calls are answered as absent.").unwrap_or_default();
+            writeln!(text, "- Oldest kernel: Linux {kernel}; newer calls are answered as absent.")
+                .unwrap_or_default();
         }
         let abis: BTreeSet<Abi> = policy.rules.keys().map(|syscall| syscall.abi).collect();
         for abi in abis {
@@ -115,7 +116,8 @@ fn arguments(conditions: &[Condition]) -> String {
     if conditions.is_empty() {
         return "any".to_owned();
     }
-    let each: Vec<String> = conditions.iter().map(|condition| escape::markdown_code(&condition_in_words(condition))).collect();
+    let each: Vec<String> =
+        conditions.iter().map(|condition| escape::markdown_code(&condition_in_words(condition))).collect();
     each.join(" and ")
 }
 

@@ -9,6 +9,7 @@ use sandprint_model::{Abi, Action, Arch, Comparison, Condition, Loss, Policy};
 use serde::Serialize;
 
 use super::by_name::{ByName, NamedCall, OLD_LIBSECCOMP, abis_of};
+use super::errno::ENOSYS;
 use super::shape::{Shape, runs};
 use super::{Emitted, Format, stricter, weaker};
 
@@ -116,12 +117,8 @@ pub(super) fn syscalls<'s>(
     let actions: BTreeSet<Action> = plain.keys().chain(conditioned.keys()).copied().collect();
     let mut elements = Vec::new();
     for action in actions {
-        let element = |names, args| Syscalls {
-            names,
-            action: action_name(action),
-            errno_ret: errno_ret(action),
-            args,
-        };
+        let element =
+            |names, args| Syscalls { names, action: action_name(action), errno_ret: errno_ret(action), args };
         elements.extend(plain.remove(&action).map(|names| element(names, Vec::new())));
         for (name, conditions) in conditioned.remove(&action).unwrap_or_default() {
             elements.push(element(vec![name], conditions.iter().map(argument).collect()));
@@ -137,7 +134,7 @@ pub(super) fn default_of(policy: &Policy, losses: &mut BTreeSet<Loss>) -> (&'sta
             let text = "an OCI profile cannot notify by default: such calls fail with ENOSYS, as they would \
                         without a supervisor";
             losses.insert(stricter("default action", text));
-            Action::Errno(38)
+            Action::Errno(ENOSYS)
         }
         action => action,
     };
@@ -154,7 +151,10 @@ pub(super) fn consumer_losses(policy: &Policy, list: &ByName<'_>) -> BTreeSet<Lo
         );
         losses.insert(stricter("other ABIs", text));
     }
-    let stub = !matches!(policy.default_action, Action::Allow | Action::Log | Action::Trace(_) | Action::Errno(38));
+    let stub = !matches!(
+        policy.default_action,
+        Action::Allow | Action::Log | Action::Trace(_) | Action::Errno(ENOSYS)
+    );
     if stub {
         let text = "runc answers ENOSYS, not the default action, above the highest number that the profile \
                     names";

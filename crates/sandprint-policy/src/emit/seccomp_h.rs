@@ -7,12 +7,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use sandprint_model::{Abi, Action, Arch, Comparison, Condition, KernelVersion, Loss, Policy, Reason, Syscall};
+use sandprint_model::{
+    Abi, Action, Arch, Comparison, Condition, KernelVersion, Loss, Policy, Reason, Syscall,
+};
 
-use super::by_name::{close_multiplexers, cut_loss};
+use super::by_name::{OLD_LIBSECCOMP, close_multiplexers, cut_loss};
 use super::oci::architecture;
 use super::shape::{Shape, runs, shape};
 use super::{Emitted, Format, errno, escape, stricter, weaker};
+
+mod fragments;
 
 /// `#include "sandprint_filter.h"`, then `sandprint_load_filter()`.
 #[derive(Debug)]
@@ -48,16 +52,22 @@ impl Format for SeccompHeader {
         }
         let default = action_outside_rules(policy.default_action, "default action", &mut losses);
         let bad_arch = action_outside_rules(policy.foreign_action, "other ABIs", &mut losses);
-        let mut text = HEAD.to_owned();
+        let mut text = fragments::HEAD.to_owned();
         for note in &policy.notes {
             // Writing to a String cannot fail, here and below.
             writeln!(text, "/* Note: {} */", escape::c_comment(&note.0)).unwrap_or_default();
         }
         writeln!(text, "\n#define SANDPRINT_DEFAULT_ACTION {default}").unwrap_or_default();
         writeln!(text, "#define SANDPRINT_OTHER_ABI_ACTION {bad_arch}\n").unwrap_or_default();
-        text.push_str(HELPERS);
+        text.push_str(fragments::HELPERS);
+        if machines.values().flatten().any(|filter| !filter.is_native()) {
+            text.push_str(fragments::NAME_HELPERS);
+        }
         if machines.values().flatten().any(|filter| !filter.conditioned.is_empty()) {
-            text.push_str(CONDITION_HELPERS);
+            text.push_str(fragments::CONDITION_HELPERS);
+        }
+        if machines.is_empty() {
+            text.push_str("#if 0\n\n");
         }
         for (place, (arch, filters)) in machines.iter().enumerate() {
             text.push_str(if place == 0 { "#if " } else { "#elif " });
@@ -68,90 +78,10 @@ impl Format for SeccompHeader {
             }
             write_build(&mut text, filters);
         }
-        text.push_str(TAIL);
+        text.push_str(fragments::TAIL);
         Emitted { text, losses }
     }
 }
-
-const HEAD: &str = "\
-/* Made by sandprint. Link with -lseccomp (2.4.0 or later). */
-#ifndef SANDPRINT_FILTER_H
-#define SANDPRINT_FILTER_H
-
-#include <errno.h>
-#include <seccomp.h>
-#include <stddef.h>
-#include <stdint.h>
-
-";
-
-const HELPERS: &str = "\
-static inline int sandprint_new_filter(scmp_filter_ctx *made, uint32_t abi) {
-    scmp_filter_ctx filter = seccomp_init(SANDPRINT_DEFAULT_ACTION);
-    int result;
-
-    *made = filter;
-    if (filter == NULL)
-        return -EINVAL;
-    result = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SANDPRINT_OTHER_ABI_ACTION);
-    if (result == 0 && abi != seccomp_arch_native()) {
-        result = seccomp_arch_add(filter, abi);
-        if (result == 0)
-            result = seccomp_arch_remove(filter, SCMP_ARCH_NATIVE);
-    }
-    return result;
-}
-
-static inline int sandprint_add(scmp_filter_ctx filter, uint32_t action, const int *calls, size_t count) {
-    int result = 0;
-    size_t i;
-
-    for (i = 0; i < count && result == 0; i++)
-        result = seccomp_rule_add(filter, action, calls[i], 0);
-    return result;
-}
-
-";
-
-const CONDITION_HELPERS: &str = "\
-struct sandprint_entry {
-    int call;
-    uint32_t action;
-    unsigned int first, count;
-};
-
-static inline int sandprint_add_conditioned(scmp_filter_ctx filter, const struct sandprint_entry *entries,
-                                            size_t count, const struct scmp_arg_cmp *conditions) {
-    int result = 0;
-    size_t i;
-
-    for (i = 0; i < count && result == 0; i++)
-        result = seccomp_rule_add_array(filter, entries[i].action, entries[i].call, entries[i].count,
-                                        conditions + entries[i].first);
-    return result;
-}
-
-";
-
-const TAIL: &str = "\
-#else
-#error \"this policy holds no rules for the ABI that you compile for\"
-#endif
-
-/* Builds the filter and loads it into this thread and what it starts. Sets no_new_privs.
-   Returns 0, or a negative errno. */
-static inline int sandprint_load_filter(void) {
-    scmp_filter_ctx filter = NULL;
-    int result = sandprint_build_filter(&filter);
-    if (result < 0)
-        return result;
-    result = seccomp_load(filter);
-    seccomp_release(filter);
-    return result;
-}
-
-#endif /* SANDPRINT_FILTER_H */
-";
 
 /// The preprocessor condition for programs of a machine's native ABI.
 fn compiled_for(arch: Arch) -> &'static str {
@@ -183,44 +113,77 @@ impl Filter {
     fn new(policy: &Policy, abi: Abi, losses: &mut BTreeSet<Loss>) -> Filter {
         let default = policy.default_action;
         let mut filter = Filter { abi, plain: BTreeMap::new(), conditioned: Vec::new() };
-        let mut shapes = BTreeMap::new();
+        let mut named = BTreeMap::new();
         for (syscall, rules) in policy.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
-            let shaped = shape(abi, rules, default);
+            let fitted = shape(abi, rules, default);
             let subject = format!("{abi} {syscall}");
-            if let Some(why) = shaped.cut {
+            if let Some(why) = fitted.cut {
                 losses.insert(cut_loss(&subject, why, default));
             }
             let name = syscall.name();
             // libseccomp's numbers are those of the ABI that it was compiled for; the others go by name.
-            let sayable = name.is_some() || (abi == abi.arch().native_abi() && i32::try_from(syscall.nr).is_ok());
+            let sayable =
+                name.is_some() || (abi == abi.arch().native_abi() && i32::try_from(syscall.nr).is_ok());
             if !sayable {
                 let text = "libseccomp has no way to name this number: it gets the default action";
-                let allows_more = runs(default) && !shaped.shape.runs(default);
+                let allows_more = runs(default) && !fitted.shape.runs(default);
                 losses.insert(if allows_more { weaker(subject, text) } else { stricter(subject, text) });
                 continue;
             }
             if let Some(name) = name {
-                shapes.insert(name, shaped.shape.clone());
+                named.insert(name, fitted.shape.clone());
             }
-            if shaped.shape.action() == Some(Action::Notify) {
+            if fitted.shape.action() == Some(Action::Notify) {
                 let text = "the header starts no supervisor: the call gets the default action";
                 losses.insert(if runs(default) { weaker(subject, text) } else { stricter(subject, text) });
                 continue;
             }
             let comment = comment(rules.iter().flat_map(|rule| &rule.reasons));
-            filter.add(Entry { syscall: *syscall, name, comment }, shaped.shape);
+            filter.add(Entry { syscall: *syscall, name, comment }, fitted.shape);
         }
         if abi == Abi::I386 {
-            let shapes = shapes.iter().map(|(name, shape)| (*name, shape)).collect();
-            for name in close_multiplexers(&shapes, default, losses) {
+            let named = named.iter().map(|(name, shape)| (*name, shape)).collect();
+            for name in close_multiplexers(&named, default, losses) {
                 if let Some(syscall) = Syscall::from_name(abi, name) {
                     let comment = "libseccomp would allow it with the calls that it stands for".to_owned();
-                    let enosys = Shape::Always(Action::Errno(38));
+                    let enosys = Shape::Always(Action::Errno(errno::ENOSYS));
                     filter.add(Entry { syscall, name: Some(name), comment }, enosys);
                 }
             }
         }
+        filter.lose_unknown_names(default, losses);
         filter
+    }
+
+    /// In a further ABI a name that libseccomp does not know cannot be replaced by its number.
+    fn lose_unknown_names(&self, default: Action, losses: &mut BTreeSet<Loss>) {
+        if self.is_native() {
+            return;
+        }
+        let plain =
+            self.plain.iter().flat_map(|(action, entries)| entries.iter().map(|entry| (*action, entry)));
+        let conditioned = self.conditioned.iter().map(|(action, entry, _)| (*action, entry));
+        let unknown: Vec<_> = plain
+            .chain(conditioned)
+            .filter(|(_, entry)| entry.syscall.since().is_some_and(|since| since > OLD_LIBSECCOMP))
+            .collect();
+        for running in [true, false] {
+            let names: BTreeSet<_> = unknown
+                .iter()
+                .filter(|(action, _)| runs(*action) == running)
+                .filter_map(|(_, entry)| entry.name)
+                .collect();
+            if names.is_empty() {
+                continue;
+            }
+            let subject = format!("{} calls newer than Linux {OLD_LIBSECCOMP}", self.abi);
+            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            let text = format!(
+                "libseccomp 2.5.4 and older cannot name them, and they get the default action: {names}"
+            );
+            let allows_more = runs(default) && !running;
+            losses.insert(if allows_more { weaker(subject, text) } else { stricter(subject, text) });
+        }
     }
 
     fn add(&mut self, entry: Entry, shape: Shape) {
@@ -244,12 +207,13 @@ impl Filter {
     }
 
     fn write_lists(&self, text: &mut String) {
+        let element = if self.is_native() { "int" } else { "char *const" };
         for (action, entries) in &self.plain {
             let (list, what) = list_of(*action);
             writeln!(text, "/* {}: {what}. */", self.abi).unwrap_or_default();
-            writeln!(text, "static const int {}_{list}[] = {{", self.prefix()).unwrap_or_default();
+            writeln!(text, "static const {element} {}_{list}[] = {{", self.prefix()).unwrap_or_default();
             for entry in entries {
-                self.write_call(text, entry, "", ",");
+                self.write_call(text, entry, ["", ""], ",");
             }
             text.push_str("};\n\n");
         }
@@ -262,7 +226,8 @@ impl Filter {
             return;
         }
         let prefix = self.prefix();
-        writeln!(text, "/* {}: conditions. All of an entry below must hold. */", self.abi).unwrap_or_default();
+        writeln!(text, "/* {}: conditions. All of an entry below must hold. */", self.abi)
+            .unwrap_or_default();
         writeln!(text, "static const struct scmp_arg_cmp {prefix}_conditions[] = {{").unwrap_or_default();
         for condition in self.conditioned.iter().flat_map(|(_, _, conditions)| conditions) {
             let (op, first, second) = comparison(condition.comparison);
@@ -273,40 +238,56 @@ impl Filter {
         writeln!(text, "static const struct sandprint_entry {prefix}_conditioned[] = {{").unwrap_or_default();
         let mut first = 0;
         for (action, entry, conditions) in &self.conditioned {
-            let rest = format!(", {}, {first}, {}}},", scmp_constant(*action), conditions.len());
-            self.write_call(text, entry, "{", &rest);
+            let place = if self.is_native() { "" } else { ", 0" };
+            let rest = format!("{place}, {}, {first}, {}}},", scmp_constant(*action), conditions.len());
+            self.write_call(text, entry, ["{NULL, ", "{"], &rest);
             first += conditions.len();
         }
         text.push_str("};\n\n");
     }
 
-    /// One element that begins with the number of a call.
-    fn write_call(&self, text: &mut String, entry: &Entry, before: &str, after: &str) {
+    /// One element that begins with a call: by number in the native ABI, by name in others.
+    ///
+    /// `before` is what stands before a number, and before a name.
+    fn write_call(&self, text: &mut String, entry: &Entry, before: [&str; 2], after: &str) {
         let Entry { syscall, name, comment } = entry;
         let number = syscall.nr;
-        let Some(name) = name else {
-            writeln!(text, "    {before}{number}{after} /* no name; {comment} */").unwrap_or_default();
-            return;
-        };
-        let by_name = format!("    {before}SCMP_SYS({name}){after} /* {comment} */\n");
-        if syscall.since().is_some_and(|since| since <= ALWAYS_NAMED) {
-            text.push_str(&by_name);
-        } else if self.is_native() {
-            // A macro of another value means that libseccomp, or the kernel headers, do not know the call.
-            writeln!(text, "#if defined(__SNR_{name}) && __SNR_{name} == {number}").unwrap_or_default();
-            text.push_str(&by_name);
-            writeln!(text, "#else\n    {before}{number}{after} /* {name}: {comment} */\n#endif").unwrap_or_default();
-        } else {
-            writeln!(text, "#ifdef __SNR_{name}\n{by_name}#endif").unwrap_or_default();
+        let [before_number, before_name] = before;
+        match name {
+            Some(name) if !self.is_native() => {
+                writeln!(text, "    {before_name}\"{name}\"{after} /* {comment} */").unwrap_or_default();
+            }
+            Some(name) if syscall.since().is_some_and(|since| since <= ALWAYS_NAMED) => {
+                writeln!(text, "    {before_number}SCMP_SYS({name}){after} /* {comment} */")
+                    .unwrap_or_default();
+            }
+            Some(name) => {
+                // A macro of another value: libseccomp, or the kernel headers, do not know the call.
+                writeln!(text, "#if defined(__SNR_{name}) && __SNR_{name} == {number}").unwrap_or_default();
+                writeln!(text, "    {before_number}SCMP_SYS({name}){after} /* {comment} */")
+                    .unwrap_or_default();
+                writeln!(text, "#else").unwrap_or_default();
+                writeln!(text, "    {before_number}{number}{after} /* {name}: {comment} */")
+                    .unwrap_or_default();
+                writeln!(text, "#endif").unwrap_or_default();
+            }
+            None => {
+                writeln!(text, "    {before_number}{number}{after} /* no name; {comment} */")
+                    .unwrap_or_default();
+            }
         }
     }
 
     /// The statements that add the rules of this ABI to `filter`.
     fn write_additions(&self, text: &mut String, indent: &str, filter: &str) {
         let prefix = self.prefix();
+        let add = if self.is_native() { "sandprint_add" } else { "sandprint_add_names" };
         for action in self.plain.keys() {
             let list = format!("{prefix}_{}", list_of(*action).0);
-            let add = format!("sandprint_add({filter}, {}, {list}, sizeof {list} / sizeof {list}[0])", scmp_constant(*action));
+            let add = format!(
+                "{add}({filter}, {}, {list}, sizeof {list} / sizeof {list}[0])",
+                scmp_constant(*action)
+            );
             writeln!(text, "{indent}if (result == 0)\n{indent}    result = {add};").unwrap_or_default();
         }
         if !self.conditioned.is_empty() {
@@ -336,7 +317,9 @@ fn write_build(text: &mut String, filters: &[Filter]) {
             writeln!(text, "        result = sandprint_new_filter(&further, {arch});").unwrap_or_default();
             filter.write_additions(text, "        ", "further");
             text.push_str("        if (result == 0)\n            result = seccomp_merge(filter, further);\n");
-            text.push_str("        if (result < 0 && further != NULL)\n            seccomp_release(further);\n    }\n");
+            text.push_str(
+                "        if (result < 0 && further != NULL)\n            seccomp_release(further);\n    }\n",
+            );
         }
     }
     text.push_str(
@@ -351,7 +334,9 @@ fn list_of(action: Action) -> (String, String) {
     match action {
         Action::Allow => ("allowed".to_owned(), "these run".to_owned()),
         Action::Log => ("logged".to_owned(), "these run and are logged".to_owned()),
-        Action::Errno(38) => ("absent".to_owned(), "these are answered as absent, with ENOSYS".to_owned()),
+        Action::Errno(errno::ENOSYS) => {
+            ("absent".to_owned(), "these are answered as absent, with ENOSYS".to_owned())
+        }
         Action::Errno(number) => (format!("errno_{number}"), words),
         Action::Trace(value) => (format!("trace_{value}"), words),
         Action::Notify => ("notify".to_owned(), words),
@@ -382,7 +367,7 @@ fn action_outside_rules(action: Action, subject: &str, losses: &mut BTreeSet<Los
     }
     let text = "the header starts no supervisor: such calls fail with ENOSYS, as they would without one";
     losses.insert(stricter(subject, text));
-    scmp_constant(Action::Errno(38))
+    scmp_constant(Action::Errno(errno::ENOSYS))
 }
 
 fn comparison(comparison: Comparison) -> (&'static str, u64, u64) {
@@ -406,13 +391,14 @@ fn comment<'r>(reasons: impl Iterator<Item = &'r Reason>) -> String {
 fn reason_in_words(reason: &Reason) -> String {
     match reason {
         Reason::Observed { count, runs, images } => {
-            let mut words = format!("observed: {count} in {runs} runs");
+            let plural = if *runs == 1 { "" } else { "s" };
+            let mut words = format!("observed: {count} in {runs} run{plural}");
             for (place, image) in images.iter().take(NAMED_IMAGES).enumerate() {
                 words.push_str(if place == 0 { ", by " } else { ", " });
                 words.push_str(&image.to_string());
             }
             if images.len() > NAMED_IMAGES {
-                words.push_str(&format!(" and {} more", images.len() - NAMED_IMAGES));
+                write!(words, " and {} more", images.len() - NAMED_IMAGES).unwrap_or_default();
             }
             words
         }

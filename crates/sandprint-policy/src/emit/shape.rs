@@ -282,10 +282,9 @@ fn comparison_blocks(bits: u32, comparison: Comparison) -> Vec<Block> {
     let everything = Block { mask: 0, value: 0 };
     match comparison {
         Comparison::Equal(other) => vec![Block { mask: all, value: other & all }],
-        Comparison::NotEqual(other) => (0..bits)
-            .map(|bit| 1 << bit)
-            .map(|mask: u64| Block { mask, value: !other & mask })
-            .collect(),
+        Comparison::NotEqual(other) => {
+            (0..bits).map(|bit| 1 << bit).map(|mask: u64| Block { mask, value: !other & mask }).collect()
+        }
         Comparison::Less(other) => below(bits, other & all),
         Comparison::LessOrEqual(other) if other & all == all => vec![everything],
         Comparison::LessOrEqual(other) => below(bits, (other & all) + 1),

@@ -46,8 +46,7 @@ fn each_kind_of_comparison_has_its_shape() {
     ];
     for (width, comparison, expected) in cases {
         let rules = [rule(Action::Allow, &[condition(1, width, comparison)])];
-        let entries: Vec<_> =
-            expected.into_iter().map(|wanted| vec![condition(1, Bits64, wanted)]).collect();
+        let entries: Vec<_> = expected.into_iter().map(|wanted| vec![condition(1, Bits64, wanted)]).collect();
         let shaped = shape(Abi::X86_64, &rules, DEFAULT);
         assert_eq!(shaped.shape, Shape::When(Action::Allow, entries), "{width:?} {comparison:?}");
         assert_eq!(shaped.cut, None);
