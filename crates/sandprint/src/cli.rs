@@ -7,7 +7,9 @@ use clap::builder::styling::AnsiColor;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
-use crate::commands::{attach, completions, coverage, diff, doctor, man, merge, run, show, subtract};
+use crate::commands::{
+    attach, completions, coverage, diff, doctor, generate, man, merge, run, show, subtract,
+};
 use crate::exit::{self, ExitStatus};
 use crate::output;
 
@@ -59,6 +61,7 @@ pub(crate) enum ProfileCommand {
     Run(run::RunArgs),
     Attach(attach::AttachArgs),
     Show(show::ShowArgs),
+    Generate(generate::GenerateArgs),
     Merge(merge::MergeArgs),
     Diff(diff::DiffArgs),
     Subtract(subtract::SubtractArgs),
@@ -72,6 +75,7 @@ impl Command {
             Command::Profile(ProfileCommand::Run(args)) => run::run(args),
             Command::Profile(ProfileCommand::Attach(args)) => attach::run(args),
             Command::Profile(ProfileCommand::Show(args)) => show::run(args),
+            Command::Profile(ProfileCommand::Generate(args)) => generate::run(args),
             Command::Profile(ProfileCommand::Merge(args)) => merge::run(args),
             Command::Profile(ProfileCommand::Diff(args)) => diff::run(args),
             Command::Profile(ProfileCommand::Subtract(args)) => subtract::run(args),

@@ -5,6 +5,7 @@ pub(crate) mod completions;
 pub(crate) mod coverage;
 pub(crate) mod diff;
 pub(crate) mod doctor;
+pub(crate) mod generate;
 pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod run;

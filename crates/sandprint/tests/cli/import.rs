@@ -56,7 +56,8 @@ fn no_call_of_a_log_is_lost_on_the_way_to_a_profile() {
         assert!(scratch.command(&arguments).arg(&log).status().unwrap().success());
         let expected = names_in(&std::fs::read_to_string(&log).unwrap());
         let table = scratch.run(&["profile", "show", "--format", "tsv", "t"]).stdout;
-        let mut shown: Vec<&str> = table.lines().skip(1).map(|line| line.split('\t').nth(2).unwrap()).collect();
+        let mut shown: Vec<&str> =
+            table.lines().skip(1).map(|line| line.split('\t').nth(2).unwrap()).collect();
         shown.sort_unstable();
         assert_eq!(shown, expected, "{}", log.display());
         let profile = scratch.run(&["profile", "generate", "-i", "t", "-f", "oci", "--no-baseline"]);

@@ -81,10 +81,7 @@ fn merging_is_a_join_of_files() {
         ended.stdout
     };
     let all = merge(&["login", "upload", "idle"]);
-    for files in [
-        &["idle", "upload", "login"][..],
-        &["login", "login", "upload", "idle", "upload"],
-    ] {
+    for files in [&["idle", "upload", "login"][..], &["login", "login", "upload", "idle", "upload"]] {
         assert_eq!(merge(files), all, "{files:?}");
     }
     scratch.write("pair", merge(&["upload", "idle"]));
@@ -145,11 +142,14 @@ fn subtracting_leaves_what_the_workload_adds() {
 #[test]
 fn commands_can_be_put_into_a_pipe() {
     let scratch = scratch_with_traces();
-    let script = "$0 profile merge login upload | $0 profile subtract - idle | $0 profile show --format tsv -";
+    let script =
+        "$0 profile merge login upload | $0 profile subtract - idle | $0 profile show --format tsv -";
     let output = scratch.program("sh", &["-c", script, super::support::BINARY]).output().unwrap();
     assert_eq!(
         Ended::of(&output),
-        Ended::printed("abi\tnr\tname\tcount\nx86_64\t1\twrite\t2\nx86_64\t9\tmmap\t4\nx86_64\t257\topenat\t7\n")
+        Ended::printed(
+            "abi\tnr\tname\tcount\nx86_64\t1\twrite\t2\nx86_64\t9\tmmap\t4\nx86_64\t257\topenat\t7\n"
+        )
     );
 }
 
