@@ -12,4 +12,5 @@ pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod subtract;
 
+mod observer;
 mod recording;

@@ -1,9 +1,13 @@
 //! What `profile run` and `profile attach` share: where the trace goes, and what is said at the end.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::ValueHint;
 use sandprint_model::{Exit, Trace};
+use sandprint_record::ebpf::Tasks;
+use sandprint_record::session::SessionError;
+use sandprint_sandbox::launch::{Failure, LaunchError};
 
 use crate::exit::{Deciding, ExitStatus};
 use crate::output;
@@ -26,15 +30,6 @@ pub(crate) struct OutputArgs {
     /// the parts of a test suite do. It is made where it is not there yet.
     #[arg(long, requires = "output")]
     pub(crate) append: bool,
-}
-
-/// What a recorder brings back.
-#[derive(Debug)]
-pub(crate) struct Recorded {
-    /// What was observed.
-    pub(crate) trace: Trace,
-    /// How the first process ended; `None` where it was not ours, or still runs.
-    pub(crate) exit: Option<Exit>,
 }
 
 impl OutputArgs {
@@ -78,4 +73,62 @@ pub(crate) fn finish(trace: &Trace, output: Option<&TraceOutput>) -> anyhow::Res
 /// The status to end with once the trace is safe.
 pub(crate) fn status_of(exit: Option<Exit>) -> ExitStatus {
     exit.map_or(ExitStatus::Success, ExitStatus::Workload)
+}
+
+/// How to keep tasks: `SANDPRINT_TASKS=storage|tid` chooses; unset, the best that the kernel has.
+///
+/// For tests and measurements of the way that older kernels need.
+pub(crate) fn tasks() -> anyhow::Result<Option<Tasks>> {
+    match std::env::var("SANDPRINT_TASKS").ok().as_deref() {
+        None | Some("") => Ok(None),
+        Some("storage") => Ok(Some(Tasks::Storage)),
+        Some("tid") => Ok(Some(Tasks::ByTid)),
+        Some(other) => Err(Deciding::usage(
+            format!("SANDPRINT_TASKS is {other:?}"),
+            "set it to `storage` or `tid`, or unset it to let sandprint choose",
+        )
+        .into()),
+    }
+}
+
+/// The error of a recording, with the exit status that it means.
+pub(crate) fn explain(error: SessionError, command: &OsStr) -> anyhow::Error {
+    let SessionError::Launch(launch) = error else {
+        return anyhow::Error::new(error).context("failed to record");
+    };
+    let cause = std::error::Error::source(&launch).map(ToString::to_string).unwrap_or_default();
+    let named = output::quote(Path::new(command));
+    let (status, message, hint) = match (launch.failure(), &launch) {
+        (Failure::NotFound, LaunchError::Interpreter { .. }) => (
+            ExitStatus::NotFound,
+            format!(
+                "failed to run {named}: what its first line, or its ELF header, names as interpreter is not there"
+            ),
+            "`head -1` shows a script's interpreter, `readelf -l` a program's",
+        ),
+        (Failure::NotFound, _) => (
+            ExitStatus::NotFound,
+            format!("failed to run {named}: there is no such command"),
+            "check its name and PATH; sudo has a PATH of its own",
+        ),
+        (Failure::NotRunnable, _) => (
+            ExitStatus::CannotRun,
+            format!("failed to run {named}: {cause}"),
+            "it must be an executable file of this machine's kind; a script needs a first line such as #!/bin/sh",
+        ),
+        (Failure::Ended(exit), _) => (
+            ExitStatus::Workload(exit),
+            format!("{named} was ended before it executed anything"),
+            "run it again",
+        ),
+        (Failure::Ours, LaunchError::Identity { .. }) => (
+            ExitStatus::RecorderFailed,
+            format!("failed to {launch}: {cause}"),
+            "only root may become another user: use sudo, or leave out --user",
+        ),
+        (Failure::Ours, _) => {
+            return anyhow::Error::new(launch).context("failed to start the command");
+        }
+    };
+    Deciding { status, message, hint: hint.to_owned() }.into()
 }
