@@ -84,10 +84,10 @@ pub enum RecorderError {
     #[error("record on a {0} machine")]
     UnknownArch(String),
     /// The kernel does not describe its types.
-    #[error("find the kernel's BTF (/sys/kernel/btf/vmlinux)")]
+    #[error("load the recorder: the kernel's types (/sys/kernel/btf/vmlinux) are missing")]
     NoBtf,
     /// A capability is missing.
-    #[error("record without {}", .0.join(" and "))]
+    #[error("load the recorder: {} {} missing", .0.join(" and "), if .0.len() == 1 { "is" } else { "are" })]
     NoCapability(Vec<&'static str>),
     /// /proc or random bits could not be read.
     #[error("read facts about this process")]
@@ -178,6 +178,12 @@ impl Recorder {
     /// How followed tasks are kept.
     pub fn tasks(&self) -> Tasks {
         self.programs.tasks()
+    }
+
+    /// Whether this kernel has `io_uring` and does not show what is submitted through it; known once
+    /// attached.
+    pub fn hides_uring(&self) -> bool {
+        self.programs.hides_uring
     }
 
     /// Attaches everything. From here on forks of followed tasks are seen; a running target is walked.

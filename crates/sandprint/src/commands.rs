@@ -14,3 +14,5 @@ pub(crate) mod subtract;
 
 mod observer;
 mod recording;
+
+pub(crate) use recording::Failed;

@@ -91,10 +91,27 @@ pub(crate) fn tasks() -> anyhow::Result<Option<Tasks>> {
     }
 }
 
+/// A recording that failed by our own fault or the host's.
+#[derive(Debug)]
+pub(crate) struct Failed(pub(crate) SessionError);
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "failed to {}", self.0)
+    }
+}
+
+impl std::error::Error for Failed {
+    /// The error's text is part of ours, so what comes next is its cause.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
 /// The error of a recording, with the exit status that it means.
 pub(crate) fn explain(error: SessionError, command: &OsStr) -> anyhow::Error {
     let SessionError::Launch(launch) = error else {
-        return anyhow::Error::new(error).context("failed to record");
+        return Failed(error).into();
     };
     let cause = std::error::Error::source(&launch).map(ToString::to_string).unwrap_or_default();
     let named = output::quote(Path::new(command));
@@ -127,7 +144,7 @@ pub(crate) fn explain(error: SessionError, command: &OsStr) -> anyhow::Error {
             "only root may become another user: use sudo, or leave out --user",
         ),
         (Failure::Ours, _) => {
-            return anyhow::Error::new(launch).context("failed to start the command");
+            return Failed(launch.into()).into();
         }
     };
     Deciding { status, message, hint: hint.to_owned() }.into()
