@@ -1,4 +1,5 @@
 // A program that is started inside another root: its path there is not its path here.
+// gap: maybe image-unreadable
 // needs: namespaces
 // copy: inside
 // expect: execve 2

@@ -1,5 +1,6 @@
 // The same path holds another program the second time it is started.
 // Both are images of that name; what they called is theirs.
+// gap: maybe image-unreadable
 // program: getppid_loop
 // program: grandchildren
 // expect: execve 3

@@ -1,4 +1,5 @@
 // A program that removes its own file, and one that was removed before it was started.
+// gap: maybe image-unreadable
 // copy: doomed
 // copy: gone
 // expect: execve 2
@@ -12,7 +13,7 @@
 // expect: unlinkat 1
 // expect: getppid 1000
 // expect: exit_group 1
-// image: gone (deleted)
+// image: gone
 // expect: getuid 500
 // expect: exit_group 1
 #include "raw.h"

@@ -4,8 +4,10 @@ mod support {
     pub(crate) mod calls;
     pub(crate) mod expect;
     pub(crate) mod header;
+    pub(crate) mod recorder;
     pub(crate) mod run;
     pub(crate) mod strace;
+    pub(crate) mod sys;
     pub(crate) mod workshop;
 }
 
@@ -18,7 +20,7 @@ use std::process::{Command, ExitStatus};
 use support::calls::{Row, differences, table, totals};
 use support::expect::skip;
 use support::header::{Size, Strace, Witness, sources};
-use support::{run, strace, workshop};
+use support::{recorder, run, strace, workshop};
 use tempfile::TempDir;
 
 /// One test of each kind for each witness.
@@ -30,6 +32,13 @@ macro_rules! witnesses {
             $(#[test]
             fn $name() {
                 super::check_with_strace(stringify!($name));
+            })*
+        }
+
+        mod recorded_exactly {
+            $(#[test]
+            fn $name() {
+                super::check_recording(stringify!($name));
             })*
         }
     };
@@ -148,6 +157,30 @@ fn check_with_strace(name: &str) {
         (expected, seen) = (totals(&expected), totals(&seen));
     }
     assert_eq!(differences(&expected, &seen), "", "{name}, as strace sees it");
+}
+
+fn check_recording(name: &str) {
+    if !recorder::can_record() {
+        return;
+    }
+    let size = Size::Recorded;
+    let Some((witness, folder)) = ready(name, size) else { return };
+    let recording = recorder::record(&[], &[], &witness.command(size), folder.path());
+    let status = witness.signal.map_or(0, |signal| 128 + signal);
+    assert_eq!(recording.status.code(), Some(status), "how {name} ended\n{}", recording.stderr);
+
+    let mut expected = witness.expected(size);
+    if witness.as_strace {
+        let again = workshop::stage(&witness).expect("it has just been built");
+        expected = table(&straced(&witness, again.path(), size), &expected);
+    }
+    let rows = recording.by_image().into_iter();
+    let rows: Vec<Row> = rows.map(|row| Row { image: local(&row.image, folder.path()), ..row }).collect();
+    assert_eq!(differences(&expected, &table(&rows, &expected)), "", "{name}, as recorded");
+    let expected = totals(&expected);
+    assert_eq!(differences(&expected, &table(&recording.totals(), &expected)), "", "{name}, in all");
+    let gaps: BTreeSet<String> = recording.gaps().difference(&witness.possible_gaps).cloned().collect();
+    assert_eq!(gaps, witness.gaps, "the gaps of {name}\n{}", recording.stderr);
 }
 
 fn straced(witness: &Witness, folder: &Path, size: Size) -> Vec<Row> {

@@ -7,7 +7,7 @@
 //! | `expect` | `[ABI] CALL COUNT`, the call by name or as `nr=N`; or `as strace`: what strace shows |
 //! | `refused` | the same, for calls that a filter refuses: strace shows them, a recording does not |
 //! | `image` | the program that the `expect` lines after it are about; before the first, the witness |
-//! | `gap` | a gap that the recording must name; no others may be there |
+//! | `gap` | a gap that the recording must name, or with `maybe` may name; no others may be there |
 //! | `n` | `RECORDED STRACED`: the witness's argument in either test, and `n` in the counts |
 //! | `run` | the command, where it is not the witness with its `n` |
 //! | `exit` | `signal N`: how it ends, where not with status 0 |
@@ -40,8 +40,9 @@ pub(crate) struct Witness {
     pub(crate) needs: Option<String>,
     pub(crate) strace: Strace,
     pub(crate) beside: Vec<Beside>,
-    /// The gaps that the recording must name, by name.
+    /// The gaps that the recording must name, and those that it may name too.
     pub(crate) gaps: BTreeSet<String>,
+    pub(crate) possible_gaps: BTreeSet<String>,
     /// The signal that ends it, if one does.
     pub(crate) signal: Option<i32>,
     arch: Option<String>,
@@ -100,6 +101,7 @@ impl Witness {
             strace: Strace::Everything,
             beside: Vec::new(),
             gaps: BTreeSet::new(),
+            possible_gaps: BTreeSet::new(),
             signal: None,
             arch: None,
             n: None,
@@ -125,7 +127,10 @@ impl Witness {
             "expect" => self.expected.push(expectation(image, value)),
             "refused" => self.refused.push(expectation(image, value)),
             "image" => *image = owned(),
-            "gap" => drop(self.gaps.insert(owned())),
+            "gap" => drop(match value.strip_prefix("maybe ") {
+                Some(kind) => self.possible_gaps.insert(kind.to_owned()),
+                None => self.gaps.insert(owned()),
+            }),
             "n" => {
                 let (recorded, straced) = pair();
                 self.n = Some((recorded.parse().expect("a number"), straced.parse().expect("a number")));

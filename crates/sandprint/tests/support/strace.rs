@@ -182,9 +182,9 @@ fn target(text: &str) -> String {
     if !quoted.is_empty() {
         return quoted;
     }
+    // "(deleted)" may follow: that is not of the name.
     let path = text.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
-    let (path, rest) = path.expect("execveat names a descriptor");
-    if rest.starts_with("(deleted)") { format!("{path} (deleted)") } else { path.to_owned() }
+    path.expect("execveat names a descriptor").0.to_owned()
 }
 
 /// Undoes strace's quoting up to the closing quote; bytes that are no text become `\xNN` as in traces.
@@ -320,7 +320,7 @@ mod tests {
             &[
                 "./\\x1b[31m\\x0a\\xff x86_64 59 execve 1",
                 "./\\x1b[31m\\x0a\\xff x86_64 322 execveat 1",
-                "/memfd:x (deleted) x86_64 110 getppid 1",
+                "/memfd:x x86_64 110 getppid 1",
             ],
         );
     }
