@@ -24,11 +24,11 @@ int witness(int argc, char **argv, char **envp)
 	child = fork_process();
 	if (child == 0) {
 		sys(__NR_write, ends[1], "", 1);
-		milliseconds(1500);
+		milliseconds(2500);
 		return 0;
 	}
 	sys(__NR_read, ends[0], bytes, 1);
-	milliseconds(500); /* The child sleeps by now. */
+	milliseconds(1000); /* The child sleeps by now. */
 	sys(__NR_kill, child, RAW_SIGSTOP);
 	int status = -1;
 

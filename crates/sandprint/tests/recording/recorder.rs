@@ -7,9 +7,9 @@ use std::process::{Command, ExitStatus};
 
 use tempfile::TempDir;
 
-use super::calls::Row;
-use super::expect::skip;
-use super::{run, sys};
+use crate::calls::Row;
+use crate::expect::skip;
+use crate::{run, sys};
 
 /// The program under test.
 pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");

@@ -25,7 +25,7 @@ use std::env::consts::ARCH;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::calls::{Key, Named, Table};
+use crate::calls::{Key, Named, Table};
 
 /// One witness program.
 #[derive(Debug)]

@@ -1,15 +1,6 @@
 //! Each witness program makes the calls that it says it makes: strace agrees, and the recorder agrees.
-
-mod support {
-    pub(crate) mod calls;
-    pub(crate) mod expect;
-    pub(crate) mod header;
-    pub(crate) mod recorder;
-    pub(crate) mod run;
-    pub(crate) mod strace;
-    pub(crate) mod sys;
-    pub(crate) mod workshop;
-}
+//!
+//! The programs are `corpus/programs/*.c`; [`crate::header`] tells what each says of itself.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -17,11 +8,15 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
-use support::calls::{Row, differences, table, totals};
-use support::expect::skip;
-use support::header::{Size, Strace, Witness, sources};
-use support::{recorder, run, strace, workshop};
 use tempfile::TempDir;
+
+use crate::calls::{Row, differences, table, totals};
+use crate::expect::skip;
+use crate::header::{Size, Strace, Witness, sources};
+use crate::{recorder, run, strace, turns, workshop};
+
+/// Witnesses that only the stress tests record.
+const STRESSING: &[&str] = &["many_images", "many_numbers", "storm"];
 
 /// One test of each kind for each witness.
 macro_rules! witnesses {
@@ -100,11 +95,16 @@ witnesses! {
 }
 
 #[test]
+fn strace_agrees_with_what_the_stress_tests_run() {
+    STRESSING.iter().for_each(|name| check_with_strace(name));
+}
+
+#[test]
 fn every_witness_is_tested() {
     let entries = fs::read_dir(sources()).expect("the corpus lies beside the crates");
     let names = entries.map(|entry| entry.expect("a folder of ours").file_name().into_string().expect("text"));
     let there: BTreeSet<String> = names.filter_map(|name| name.strip_suffix(".c").map(str::to_owned)).collect();
-    let listed: BTreeSet<String> = LISTED.iter().map(|name| (*name).to_owned()).collect();
+    let listed: BTreeSet<String> = LISTED.iter().chain(STRESSING).map(|name| (*name).to_owned()).collect();
     assert_eq!(listed, there);
 }
 
@@ -138,6 +138,7 @@ fn ready(name: &str, size: Size) -> Option<(Witness, TempDir)> {
 }
 
 fn check_with_strace(name: &str) {
+    let _turn = turns::beside_others();
     let size = Size::Straced;
     if let Err(error) = Command::new("strace").arg("-V").output() {
         return skip("strace", &error.to_string());
@@ -160,6 +161,7 @@ fn check_with_strace(name: &str) {
 }
 
 fn check_recording(name: &str) {
+    let _turn = turns::beside_others();
     if !recorder::can_record() {
         return;
     }

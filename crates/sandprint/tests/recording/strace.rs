@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::calls::Row;
+use crate::calls::Row;
 
 /// `strace`, up to the command: every call with its number, arguments as bare numbers where that can be,
 /// and a line wherever a process changes its ABI. The log goes to `log`.

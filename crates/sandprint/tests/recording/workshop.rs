@@ -12,7 +12,7 @@ use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 use sandprint_model::ByteString;
 use tempfile::TempDir;
 
-use super::header::{Beside, Witness, sources};
+use crate::header::{Beside, Witness, sources};
 
 /// Where the built witnesses of this test process lie, or why one could not be built.
 type Built = Arc<OnceLock<Result<PathBuf, String>>>;
