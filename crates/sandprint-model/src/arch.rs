@@ -101,7 +101,7 @@ impl Abi {
 
     /// The `AUDIT_ARCH_*` value that seccomp sees for this ABI (linux/audit.h).
     ///
-    /// x32 shares x86_64's: only bit 30 of the number tells them apart.
+    /// x32 shares `x86_64`'s: only bit 30 of the number tells them apart.
     pub fn audit_arch(self) -> u32 {
         match self {
             Abi::Aarch64 => 0xC000_00B7,

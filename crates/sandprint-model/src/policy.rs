@@ -215,9 +215,8 @@ mod tests {
 
     #[test]
     fn conditions_compare_as_documented() {
-        let holds = |width, comparison, arg0| {
-            Condition { index: 0, width, comparison }.holds(&[arg0, 0, 0, 0, 0, 0])
-        };
+        let holds =
+            |width, comparison, arg0| Condition { index: 0, width, comparison }.holds(&[arg0, 0, 0, 0, 0, 0]);
         assert!(holds(Width::Bits32, Comparison::Equal(2), 0xffff_ffff_0000_0002));
         assert!(!holds(Width::Bits64, Comparison::Equal(2), 0xffff_ffff_0000_0002));
         assert!(holds(Width::Bits32, Comparison::Less(5), 1 << 32));
@@ -225,7 +224,9 @@ mod tests {
         assert!(holds(Width::Bits64, Comparison::GreaterOrEqual(1 << 32), 1 << 32));
         assert!(holds(Width::Bits64, Comparison::MaskedEqual { mask: 0xf0, value: 0x10 }, 0x1f));
         assert!(!holds(Width::Bits64, Comparison::MaskedEqual { mask: 0xf0, value: 0x10 }, 0x2f));
-        assert!(!Condition { index: 6, width: Width::Bits64, comparison: Comparison::Equal(0) }.holds(&[0; 6]));
+        assert!(
+            !Condition { index: 6, width: Width::Bits64, comparison: Comparison::Equal(0) }.holds(&[0; 6])
+        );
     }
 
     #[test]
@@ -242,9 +243,8 @@ mod tests {
             )]),
             notes: BTreeSet::new(),
         };
-        let decide = |abi, nr, arg0| {
-            policy.decide(&Call { syscall: syscall(abi, nr), args: [arg0, 0, 0, 0, 0, 0] })
-        };
+        let decide =
+            |abi, nr, arg0| policy.decide(&Call { syscall: syscall(abi, nr), args: [arg0, 0, 0, 0, 0, 0] });
         assert_eq!(decide(Abi::X86_64, 41, 1), Action::Allow);
         assert_eq!(decide(Abi::X86_64, 41, 2), Action::Errno(38));
         assert_eq!(decide(Abi::X86_64, 42, 1), Action::Errno(1));
