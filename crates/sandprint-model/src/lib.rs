@@ -9,9 +9,12 @@
 //! - [`Gap`]: something that may have been missed, as data.
 //! - [`Policy`]: what is allowed: [`Rule`]s with [`Reason`]s; [`Policy::decide`] is its meaning.
 //! - [`Loss`]: what one output language cannot say of a policy.
+//! - [`wire`]: the serialized form of traces and policies.
 //!
 //! This crate is pure: no IO, no clock, no environment, no threads.
 
+#[cfg(test)]
+mod arbitrary;
 mod arch;
 mod bytes;
 mod gap;
@@ -20,6 +23,7 @@ mod loss;
 mod policy;
 mod syscall;
 mod trace;
+pub mod wire;
 
 pub use arch::{Abi, Arch};
 pub use bytes::ByteString;
@@ -28,4 +32,7 @@ pub use kernel::{KernelVersion, ParseKernelVersionError};
 pub use loss::Loss;
 pub use policy::{Action, Call, Comparison, Condition, Note, Policy, Reason, Rule, Width};
 pub use syscall::Syscall;
-pub use trace::{Exit, Fact, FirstSeen, Host, Image, Recorder, Run, RunId, Seen, Trace};
+pub use trace::{
+    CallDiff, Cover, Coverage, Exit, Fact, FirstSeen, Host, Image, InputCoverage, Recorder, Run, RunCoverage,
+    RunId, Seen, Trace, TraceDiff,
+};

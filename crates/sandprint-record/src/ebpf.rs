@@ -170,6 +170,11 @@ impl Recorder {
         })
     }
 
+    /// Whom it follows.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
     /// How followed tasks are kept.
     pub fn tasks(&self) -> Tasks {
         self.programs.tasks()
@@ -240,12 +245,15 @@ impl Recorder {
         Ok(bytes.chunks_exact(4).filter_map(|pid| Some(u32::from_ne_bytes(pid.try_into().ok()?))).collect())
     }
 
-    /// How many calls were counted, roughly: tasks go on while they are added up.
-    pub fn approximate_calls(&self) -> Result<u64, RecorderError> {
-        let counted: u64 = self.calls()?.values().map(|call| call.count).sum();
+    /// How many calls were counted, roughly, since tasks go on while they are added up; and how many
+    /// distinct ones, whoever made them.
+    pub fn approximate_calls(&self) -> Result<(u64, usize), RecorderError> {
+        let entries = self.calls()?;
+        let counted: u64 = entries.values().map(|call| call.count).sum();
+        let distinct: BTreeSet<_> = entries.keys().map(|key| (key.abi, key.nr)).collect();
         let bytes = self.programs.drain()?;
         let live: u64 = bytes.chunks_exact(Live::SIZE).filter_map(Live::decode).map(|live| live.count).sum();
-        Ok(counted.saturating_add(live))
+        Ok((counted.saturating_add(live), distinct.len()))
     }
 
     /// Counts no more calls. What was counted stays readable.
