@@ -111,9 +111,11 @@ fn of_trace_output(error: &TraceOutputError) -> String {
 fn of_read(error: &ReadError) -> String {
     match error {
         ReadError::Read { source, .. } => match source.kind() {
-            io::ErrorKind::NotFound => "`sandprint profile run -o FILE -- CMD` records a trace".to_owned(),
+            io::ErrorKind::NotFound => {
+                "check the name; `sandprint profile run -o FILE -- CMD` records a trace".to_owned()
+            }
             io::ErrorKind::PermissionDenied => {
-                "traces are readable by their owner only: ask the owner, or use sudo".to_owned()
+                "traces may be read by their owner only: ask the owner, or use sudo".to_owned()
             }
             _ => "try to read the file with another program, such as `cat`".to_owned(),
         },

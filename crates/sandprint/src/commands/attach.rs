@@ -23,7 +23,10 @@ use crate::target::{Host, Target, TargetError};
 /// Calls made before the recording began are missing, so the trace carries a gap that `profile generate`
 /// wants accepted with `--allow-incomplete`. `profile run` has no such gap.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
+#[command(
+    override_usage = "sandprint profile attach [OPTIONS] <--pid PID|--cgroup PATH|--unit NAME|--container ID>",
+    after_long_help = long_help(EXAMPLES, exit::HELP),
+)]
 pub(crate) struct AttachArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,

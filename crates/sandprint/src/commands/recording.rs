@@ -57,15 +57,23 @@ fn shown(path: &Path) -> String {
 /// Ends a recording: what was observed is said first, so that it is known even when the trace then cannot
 /// be written; then the trace is written.
 pub(crate) fn finish(trace: &Trace, output: Option<&TraceOutput>) -> anyhow::Result<()> {
-    output::talk(&view::summary(trace));
+    finish_saying(trace, output, &mut output::talk)
+}
+
+fn finish_saying(
+    trace: &Trace,
+    output: Option<&TraceOutput>,
+    say: &mut dyn FnMut(&str),
+) -> anyhow::Result<()> {
+    say(&view::summary(trace));
     match output {
         Some(output) => {
             output.write(trace)?;
             if !output.is_stdout() {
-                output::talk(&format!("\nTrace written to {}.", output.describe()));
+                say(&format!("\nTrace written to {}.", output.describe()));
             }
         }
-        None => output::talk("\nNo trace was written: `-o FILE` writes one, from which profiles are made."),
+        None => say("\nNo trace was written: `-o FILE` writes one, from which profiles are made."),
     }
     Ok(())
 }
@@ -148,4 +156,65 @@ pub(crate) fn explain(error: SessionError, command: &OsStr) -> anyhow::Error {
         }
     };
     Deciding { status, message, hint: hint.to_owned() }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace_file;
+
+    const SUMMARY: &str = "Observed 0 syscall events (0 unique syscalls)\n";
+
+    fn said(output: Option<&TraceOutput>) -> (Vec<String>, anyhow::Result<()>) {
+        let mut said = Vec::new();
+        let result = finish_saying(&Trace::default(), output, &mut |text: &str| said.push(text.to_owned()));
+        (said, result)
+    }
+
+    #[test]
+    fn without_an_output_the_user_learns_how_to_get_one() {
+        let (said, result) = said(None);
+        result.unwrap();
+        assert_eq!(
+            said,
+            [SUMMARY, "\nNo trace was written: `-o FILE` writes one, from which profiles are made."]
+        );
+    }
+
+    #[test]
+    fn a_trace_that_could_not_be_written_is_still_summarized() {
+        let output = OutputArgs { output: Some("/dev/full".into()), append: false };
+        let (said, result) = said(output.prepare(false).unwrap().as_ref());
+        assert_eq!(said, [SUMMARY]);
+        assert_eq!(
+            format!("{:#}", result.unwrap_err()),
+            "failed to write `/dev/full`: No space left on device (os error 28)"
+        );
+    }
+
+    #[test]
+    fn a_trace_is_written_and_where_is_said() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("t.json");
+        let output = OutputArgs { output: Some(path.clone()), append: true };
+        let (said, result) = said(output.prepare(false).unwrap().as_ref());
+        result.unwrap();
+        assert_eq!(said, [SUMMARY.to_owned(), format!("\nTrace written to `{}`.", path.display())]);
+        assert_eq!(trace_file::read(&path).unwrap(), Trace::default());
+    }
+
+    #[test]
+    fn standard_output_is_ours_only_when_nothing_else_writes_there() {
+        let output = OutputArgs { output: Some("-".into()), append: false };
+        assert!(output.prepare(true).unwrap().unwrap().is_stdout());
+        let refused = output.prepare(false).unwrap_err();
+        assert_eq!(crate::exit::status_of(&refused, ExitStatus::RecorderFailed), ExitStatus::Usage);
+    }
+
+    #[test]
+    fn the_workload_decides_the_status() {
+        assert_eq!(status_of(Some(Exit::Code(7))).code(), 7);
+        assert_eq!(status_of(Some(Exit::Signal(15))).code(), 143);
+        assert_eq!(status_of(None).code(), 0);
+    }
 }

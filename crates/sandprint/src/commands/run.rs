@@ -154,3 +154,56 @@ fn record(
     session::record_command(&launch, &options, &plan, &mut foreground, &mut screen)
         .map_err(|error| recording::explain(error, program))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli;
+
+    fn args(line: &[&str]) -> RunArgs {
+        let line = ["sandprint", "profile", "run"].iter().chain(line).map(OsString::from);
+        cli::run_args(line).unwrap()
+    }
+
+    #[test]
+    fn the_command_begins_at_the_first_word_that_is_no_option() {
+        for (line, command) in [
+            (&["--", "ls", "/tmp"][..], &["ls", "/tmp"][..]),
+            (&["ls", "-o", "x", "--name", "y"], &["ls", "-o", "x", "--name", "y"]),
+            (&["--name", "n", "--", "ls", "--", "-x"], &["ls", "--", "-x"]),
+            (&["--", "--odd-name"], &["--odd-name"]),
+        ] {
+            let args = args(line);
+            assert_eq!(args.command, command, "{line:?}");
+            assert_eq!(args.output.output, None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn options_have_the_documented_defaults() {
+        let args = args(&["ls"]);
+        assert_eq!((args.until, args.timeout, args.no_children), (Until::Tree, None, false));
+        assert_eq!((args.user, args.name, args.redact, args.output.append), (None, None, false, false));
+    }
+
+    #[test]
+    fn a_redacted_trace_has_no_command_line() {
+        use sandprint_model::{Recorder, Run, RunId};
+        let run = Run {
+            duration_ms: None,
+            exit: None,
+            name: None,
+            command: vec!["mysql".into(), "--password=x".into()],
+            target: None,
+            recorder: Recorder::Ebpf,
+            started_unix_ms: None,
+            host: None,
+            tool_version: String::new(),
+        };
+        let mut trace = Trace::default();
+        trace.runs.insert(RunId::from_bits(1), run);
+        assert_eq!(redacted(trace.clone(), false), trace);
+        let redacted = redacted(trace, true);
+        assert!(redacted.runs.values().all(|run| run.command.is_empty()));
+    }
+}
