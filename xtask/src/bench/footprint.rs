@@ -34,7 +34,7 @@ pub(super) struct Maps {
 
 /// A short and a long recording of the same behaviour, and a storm.
 pub(super) fn measure(workshop: &Workshop) -> anyhow::Result<Vec<Footprint>> {
-    let (short, long) = if workshop.quick { (200, 1_000) } else { (1_000, 60_000) };
+    let (short, long) = if workshop.quick { (100, 400) } else { (1_000, 60_000) };
     let steady = |milliseconds: u32| {
         let what = format!("calls and new processes for {} s", f64::from(milliseconds) / 1e3);
         (what, words(&["./steady", &milliseconds.to_string()]))

@@ -11,7 +11,7 @@ pub(super) struct Machine {
     pub(super) cpus: String,
     /// Memory, in GiB.
     pub(super) memory: String,
-    /// The load average of the last minute.
+    /// The load average of the minute before the benchmark.
     pub(super) load: String,
     /// Name and version of what took part.
     pub(super) tools: Vec<String>,

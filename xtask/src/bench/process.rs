@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 /// The most that one run of anything may take. The C programs end themselves after the same time.
-pub(super) const LIMIT: Duration = Duration::from_secs(300);
+pub(super) const LIMIT: Duration = Duration::from_mins(5);
 
 /// A program that runs. Dropped, it is killed with all its descendants.
 pub(super) struct Running {
@@ -61,11 +61,6 @@ pub(super) fn run(directory: &Path, argv: &[String]) -> anyhow::Result<Finished>
 }
 
 impl Running {
-    /// Its number.
-    pub(super) fn pid(&self) -> u32 {
-        self.child.as_ref().map_or(0, Child::id)
-    }
-
     /// The first line of its output, once there is one.
     pub(super) fn first_line(&mut self) -> anyhow::Result<String> {
         while self.started.elapsed() < LIMIT {
@@ -184,7 +179,8 @@ mod tests {
         let script = "sh -c 'echo $$; exec sleep 100' & wait";
         let mut running = start(scratch.path(), "tree", &words(&["sh", "-c", script])).unwrap();
         let grandchild: u32 = running.first_line().unwrap().parse().unwrap();
-        assert_eq!(parents().get(&grandchild), Some(&running.pid()));
+        let child = running.child.as_ref().unwrap().id();
+        assert_eq!(parents().get(&grandchild), Some(&child));
         drop(running);
         // Whoever adopts it may leave it a zombie for a moment.
         let stat = std::fs::read_to_string(format!("/proc/{grandchild}/stat")).unwrap_or_default();

@@ -19,6 +19,7 @@ pub(super) const REDIS: Workload = Workload {
     title: "redis-server under redis-benchmark (get, set; 20 clients)",
     unit: "requests/s",
     rounds: 5,
+    suffers: true,
     measure,
 };
 

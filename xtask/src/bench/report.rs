@@ -83,7 +83,7 @@ fn head(findings: &Findings) -> String {
     write!(
         text,
         "Made by `make bench` on {}, in one run.\n\
-         Linux {}, {}, {} GiB of memory; load average at the end {}; {others}.\n\
+         Linux {}, {}, {} GiB of memory; load average at the start {}; {others}.\n\
          {}.\n",
         machine.date,
         plain(&machine.kernel),
@@ -200,8 +200,9 @@ fn method(findings: &Findings) -> String {
          A figure is the median over the rounds, with the least and the most in parentheses.\n\
          A round measures every column once, one after the other, so that what disturbs one disturbs its neighbours.\n\
          × is the ratio to the floor: the median over the rounds of the ratio within one round; so are the goals.\n\
-         {slow} cost so much that they take part in every {SLOW_EVERY}rd round, with a twentieth of the calls, \
-         processes or requests (`true` and python3: whole); dd's time is scaled to its full count.\n\n\
+         {slow} make a call some hundred times slower. Where calls are measured under them, they take part in every \
+         {SLOW_EVERY}rd round only (the second number of rounds), with a twentieth of the calls, processes or \
+         requests; dd's time is scaled to its full count.\n\n\
          bare: nothing attached.\n\
          floor: an empty BPF program on `tp_btf/sys_enter`, attached by the smallest loader that libbpf gives \
          (bench/floor.c), which starts the workload and ends with it.\n\

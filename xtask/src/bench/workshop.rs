@@ -208,9 +208,9 @@ pub(super) fn words(line: &[&str]) -> Vec<String> {
 fn cpus(list: &str) -> Vec<u32> {
     let mut numbers = Vec::new();
     for part in list.split(',') {
-        let (first, last) = part.split_once('-').unwrap_or((part, part));
-        if let (Ok(first), Ok(last)) = (first.parse::<u32>(), last.parse::<u32>()) {
-            numbers.extend(first..=last);
+        let (from, to) = part.split_once('-').unwrap_or((part, part));
+        if let (Ok(from), Ok(to)) = (from.parse::<u32>(), to.parse::<u32>()) {
+            numbers.extend(from..=to);
         }
     }
     numbers
