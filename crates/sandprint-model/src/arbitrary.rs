@@ -65,10 +65,23 @@ fn seen() -> impl Strategy<Value = Seen> {
     (count(), option::of(first)).prop_map(|(count, first)| Seen { count, first })
 }
 
+/// Half of them differ only in what orders the states of one run.
 fn run() -> impl Strategy<Value = Run> {
     let exit = prop_oneof![any::<u8>().prop_map(Exit::Code), any::<u8>().prop_map(Exit::Signal)];
     let host = (text(), select(&Arch::ALL[..])).prop_map(|(kernel, arch)| Host { kernel, arch });
-    (
+    let states =
+        (option::of(0..3_u64), option::of(Just(Exit::Code(0)))).prop_map(|(duration_ms, exit)| Run {
+            duration_ms,
+            exit,
+            name: None,
+            command: Vec::new(),
+            target: None,
+            recorder: Recorder::Ebpf,
+            started_unix_ms: None,
+            host: None,
+            tool_version: String::new(),
+        });
+    let any = (
         (option::of(0..3_u64), option::of(exit), option::of(text()), vec(bytes(), 0..3)),
         (option::of(text()), select(&Recorder::ALL[..]), option::of(count()), option::of(host), text()),
     )
@@ -89,7 +102,8 @@ fn run() -> impl Strategy<Value = Run> {
                     tool_version,
                 }
             },
-        )
+        );
+    prop_oneof![states, any]
 }
 
 fn gap() -> impl Strategy<Value = Gap> {
