@@ -9,6 +9,7 @@
 //! - [`Gap`]: something that may have been missed, as data.
 //! - [`Policy`]: what is allowed: [`Rule`]s with [`Reason`]s; [`Policy::decide`] is its meaning.
 //! - [`Loss`]: what one output language cannot say of a policy.
+//! - [`import`]: recordings of other tools, read as traces.
 //! - [`wire`]: the serialized form of traces and policies.
 //!
 //! This crate is pure: no IO, no clock, no environment, no threads.
@@ -18,6 +19,7 @@ mod arbitrary;
 mod arch;
 mod bytes;
 mod gap;
+pub mod import;
 mod kernel;
 mod loss;
 mod policy;

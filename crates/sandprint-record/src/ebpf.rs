@@ -4,7 +4,8 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -31,13 +32,8 @@ pub enum Scope {
     Launch,
     /// Running processes by tgid, with all their threads and descendants.
     Processes(Vec<u32>),
-    /// Whatever runs in a cgroup2 subtree.
-    Cgroup {
-        /// The cgroup's id: the inode of its directory.
-        id: u64,
-        /// Its depth below the root of the hierarchy, 0 for the root.
-        level: u32,
-    },
+    /// Whatever runs in a cgroup2 subtree, given by its directory.
+    Cgroup(PathBuf),
 }
 
 /// How to record.
@@ -88,10 +84,10 @@ pub enum RecorderError {
     #[error("record on a {0} machine")]
     UnknownArch(String),
     /// The kernel does not describe its types.
-    #[error("find the kernel's BTF (/sys/kernel/btf/vmlinux)")]
+    #[error("load the recorder: the kernel's types (/sys/kernel/btf/vmlinux) are missing")]
     NoBtf,
     /// A capability is missing.
-    #[error("record without {}", .0.join(" and "))]
+    #[error("load the recorder: {} {} missing", .0.join(" and "), if .0.len() == 1 { "is" } else { "are" })]
     NoCapability(Vec<&'static str>),
     /// /proc or random bits could not be read.
     #[error("read facts about this process")]
@@ -102,6 +98,15 @@ pub enum RecorderError {
     /// The ring buffer could not be opened or read.
     #[error("read the ring buffer")]
     Ring(#[source] libbpf_rs::Error),
+    /// The cgroup to follow cannot be opened.
+    #[error("open the cgroup {}", directory.display())]
+    Cgroup {
+        /// Its directory.
+        directory: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A process to attach to is not there.
     #[error("find process {0}")]
     NoProcess(u32),
@@ -120,14 +125,8 @@ impl Recorder {
         let (pid_ns_dev, pid_ns) = host::pid_namespace().map_err(RecorderError::Host)?;
         let mut seed = [0; 8];
         host::random(&mut seed).map_err(RecorderError::Host)?;
-        let (cgroup_id, cgroup_level) = match options.scope {
-            Scope::Cgroup { id, level } => (id, level),
-            _ => (0, 0),
-        };
         let walks = options.scope != Scope::Launch;
         let config = Config {
-            cgroup_id,
-            cgroup_level,
             hash_seed: u64::from_ne_bytes(seed),
             pid_ns_dev,
             pid_ns,
@@ -136,6 +135,7 @@ impl Recorder {
             follow_children: options.follow_children,
             x86: arch == Arch::X86_64,
             walks,
+            cgroup: matches!(options.scope, Scope::Cgroup(_)),
         };
         let programs = match options.tasks {
             Some(tasks) => Programs::load(&config, tasks, walks)?,
@@ -180,6 +180,12 @@ impl Recorder {
         self.programs.tasks()
     }
 
+    /// Whether this kernel has `io_uring` and does not show what is submitted through it; known once
+    /// attached.
+    pub fn hides_uring(&self) -> bool {
+        self.programs.hides_uring
+    }
+
     /// Attaches everything. From here on forks of followed tasks are seen; a running target is walked.
     pub fn attach(&mut self) -> Result<(), RecorderError> {
         if let Scope::Processes(tgids) = &self.scope {
@@ -189,6 +195,11 @@ impl Recorder {
         }
         if self.scope != Scope::Launch {
             self.programs.resolve()?;
+        }
+        if let Scope::Cgroup(directory) = &self.scope {
+            let opened = std::fs::File::open(directory)
+                .map_err(|source| RecorderError::Cgroup { directory: directory.clone(), source })?;
+            self.programs.update("cgroup", &0_u32.to_ne_bytes(), &opened.as_raw_fd().to_ne_bytes())?;
         }
         let Scope::Processes(tgids) = &self.scope else { return Ok(self.programs.attach()?) };
         let resolved = self.programs.map("targets")?.keys().count();

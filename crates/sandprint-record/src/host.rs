@@ -79,6 +79,13 @@ impl HostFacts {
         Arch::from_name(&self.machine)
     }
 
+    /// Whether maps count against `RLIMIT_MEMLOCK`, and it cannot be raised. From 5.11 on they count
+    /// against the memory cgroup instead (97306be45fbe).
+    pub fn needs_memlock(&self) -> bool {
+        let counts = self.kernel().is_none_or(|kernel| kernel < KernelVersion::new(5, 11));
+        counts && !self.capabilities.can_raise_limits()
+    }
+
     /// The facts that go into a trace.
     pub fn for_trace(&self) -> Option<Host> {
         Some(Host { kernel: self.release.clone(), arch: self.arch()? })

@@ -283,7 +283,7 @@ impl<'a> Session<'a> {
             return Ok((self.recorder.state()?.live == 0).then_some(of_tree));
         }
         // A cgroup that is empty now may fill again; a set of processes cannot.
-        let refills = matches!(self.recorder.scope(), Scope::Cgroup { .. });
+        let refills = matches!(self.recorder.scope(), Scope::Cgroup(_));
         if refills || !(empty || self.recorder.state()?.admitted == 0) {
             return Ok(None);
         }
@@ -353,7 +353,10 @@ impl<'a> Session<'a> {
             None => self.plan.timeout.map(|limit| self.began + limit),
         };
         let duration = self.plan.duration.map(|limit| self.began + limit);
-        [ending, duration, self.next_checkpoint, self.next_progress, self.tell_of_tree].into_iter().flatten().min()
+        [ending, duration, self.next_checkpoint, self.next_progress, self.tell_of_tree]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn progress(&self) -> Result<Progress, SessionError> {
@@ -361,13 +364,7 @@ impl<'a> Session<'a> {
         let since_new = (state.last_new_ns > 0)
             .then(|| Duration::from_nanos(host::monotonic_ns().saturating_sub(state.last_new_ns)));
         let (calls, distinct) = self.recorder.approximate_calls()?;
-        Ok(Progress {
-            elapsed: self.began.elapsed(),
-            calls,
-            distinct,
-            since_new,
-            live: state.live,
-        })
+        Ok(Progress { elapsed: self.began.elapsed(), calls, distinct, since_new, live: state.live })
     }
 
     /// What is known now.

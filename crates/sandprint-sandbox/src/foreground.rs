@@ -86,14 +86,33 @@ impl Foreground {
             }
             // Only now that all is read: when we are continued after a stop, an old SIGCHLD comes before the
             // SIGCONT, and would make us stop again for a workload that nobody had time to continue.
-            let stopped_by = match living(&mut workload)? {
-                Some(running) if look => stopped(running)?,
-                _ => None,
-            };
-            let Some(signal) = stopped_by else { return Ok(None) };
-            stop_with(signal, self.stop_asked).map_err(|source| ForegroundError::Stop { source })?;
-            self.stop_asked = false;
+            match living(&mut workload)? {
+                Some(running) if look => {
+                    let Some(signal) = stopped(running)? else { return Ok(None) };
+                    self.stop_together(running, signal)?;
+                }
+                _ => return Ok(None),
+            }
         }
+    }
+
+    /// Stops as the workload is stopped. The SIGCONT that ends this is still to be served.
+    fn stop_together(&mut self, running: &Running, signal: Signal) -> Result<(), ForegroundError> {
+        let us = std::process::id();
+        // A shell in a group of its own has taken the terminal, and stops with it (`suspend` of bash). In our
+        // place it would get it back from `fg`; now that is us.
+        let its_group = process::group(running.pid()).filter(|&group| {
+            process::foreground_group(us) == Some(group) && process::group(us) != Some(group)
+        });
+        stop_with(signal, self.stop_asked).map_err(|source| ForegroundError::Stop { source })?;
+        self.stop_asked = false;
+        if let Some(group) = its_group
+            && process::foreground_group(us) == process::group(us)
+        {
+            // It fails if the group is gone, and then nobody wants it.
+            process::sys::give_terminal(group).unwrap_or_default();
+        }
+        Ok(())
     }
 
     /// Does what an event asks for while the first process lives; whether to look if that is stopped.

@@ -157,8 +157,19 @@ pub(crate) fn has_never_executed(pid: u32) -> Option<bool> {
 /// stop: we lead our process group, and there is a terminal.
 pub(crate) fn is_job() -> bool {
     let me = std::process::id();
-    let field = |number| stat_field(me, number).and_then(|text| text.parse::<u32>().ok());
-    field(5) == Some(me) && field(7).is_some_and(|terminal| terminal != 0)
+    let terminal = stat_field(me, 7).and_then(|text| text.parse::<u32>().ok());
+    group(me) == Some(me) && terminal.is_some_and(|terminal| terminal != 0)
+}
+
+/// Its process group.
+pub(crate) fn group(pid: u32) -> Option<u32> {
+    stat_field(pid, 5)?.parse().ok()
+}
+
+/// The process group that is in the foreground of its terminal, if it has one.
+pub(crate) fn foreground_group(pid: u32) -> Option<u32> {
+    // -1 says that there is none.
+    stat_field(pid, 8)?.parse().ok()
 }
 
 /// The field of that number, counted from 1 as in proc(5), 4 or later.
@@ -242,7 +253,7 @@ mod tests {
     fn a_name_does_not_confuse_the_fields() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a) R 1 (b");
-        std::fs::copy("/bin/sleep", &path).unwrap();
+        std::os::unix::fs::symlink("/bin/sleep", &path).unwrap();
         let mut child = Command::new(&path).arg("1000").spawn().unwrap();
         assert_eq!(parent(child.id()), Some(id()));
         assert_eq!(has_never_executed(child.id()), Some(false));

@@ -144,6 +144,17 @@ pub(crate) fn long_help(examples: &str, exit_status: &str) -> String {
     format!("Examples:{examples}\n\n{exit_status}")
 }
 
+/// What `profile run` was given, for tests.
+#[cfg(test)]
+pub(crate) fn run_args(
+    line: impl IntoIterator<Item = std::ffi::OsString>,
+) -> Result<run::RunArgs, clap::Error> {
+    match Cli::try_parse_from(line)?.command {
+        Command::Profile(ProfileCommand::Run(args)) => Ok(args),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -152,6 +163,17 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_line_of_the_examples_is_wrapped() {
+        fn check(command: &clap::Command) {
+            let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+            let wide: Vec<&str> = help.lines().filter(|line| line.chars().count() > 100).collect();
+            assert_eq!(wide, [] as [&str; 0], "{}", command.get_name());
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
     }
 
     #[test]

@@ -12,4 +12,7 @@ pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod subtract;
 
+mod observer;
 mod recording;
+
+pub(crate) use recording::Failed;

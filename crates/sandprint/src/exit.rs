@@ -104,29 +104,6 @@ impl Deciding {
     pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Deciding {
         Deciding { status: ExitStatus::Usage, message: message.into(), hint: hint.into() }
     }
-
-    /// A command that could not be started: 127 when there is no such command, else 126, as shells do.
-    ///
-    /// `source` is what execve(2) said; a script whose interpreter is missing gives ENOENT as well, so the
-    /// caller says whether the file itself was `found`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the launcher, which is not here yet"))]
-    pub(crate) fn not_started(command: &str, found: bool, source: &std::io::Error) -> Deciding {
-        if found {
-            Deciding {
-                status: ExitStatus::CannotRun,
-                message: format!("failed to run `{command}`: {source}"),
-                hint:
-                    "it must be an executable file, of this machine's kind, with an interpreter that is there"
-                        .to_owned(),
-            }
-        } else {
-            Deciding {
-                status: ExitStatus::NotFound,
-                message: format!("failed to run `{command}`: there is no such command"),
-                hint: "check its name and PATH; sudo has a PATH of its own".to_owned(),
-            }
-        }
-    }
 }
 
 /// The status for an error: the one that something in its chain decides, or else the command's own.
@@ -170,17 +147,6 @@ mod tests {
             assert!(named, "{status:?}");
         }
         assert!(HELP_ALL.contains("128+N"));
-    }
-
-    #[test]
-    fn a_command_that_cannot_start_ends_as_shells_do() {
-        let source = std::io::Error::from_raw_os_error(13);
-        let denied = Deciding::not_started("x", true, &source);
-        assert_eq!(denied.status.code(), 126);
-        assert_eq!(denied.message, "failed to run `x`: Permission denied (os error 13)");
-        let absent = Deciding::not_started("x", false, &std::io::Error::from_raw_os_error(2));
-        assert_eq!(absent.status.code(), 127);
-        assert_eq!(absent.message, "failed to run `x`: there is no such command");
     }
 
     #[test]

@@ -4,7 +4,11 @@ use std::error::Error;
 use std::io;
 
 use sandprint_model::wire::{DecodeError, LooksLike};
+use sandprint_record::ebpf::RecorderError;
+use sandprint_record::session::SessionError;
+use sandprint_sandbox::user::UserError;
 
+use crate::commands::Failed;
 use crate::exit::Deciding;
 use crate::output::OutputError;
 use crate::target::TargetError;
@@ -33,10 +37,62 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<TraceOutputError>() {
         return Some(of_trace_output(error));
     }
+    if let Some(Failed(error)) = cause.downcast_ref::<Failed>() {
+        return Some(of_session(error));
+    }
+    if let Some(error) = cause.downcast_ref::<UserError>() {
+        return Some(of_user(error).to_owned());
+    }
     if let Some(OutputError::Write(error)) = cause.downcast_ref::<OutputError>() {
         return Some(of_io(error).unwrap_or("check where standard output goes").to_owned());
     }
     None
+}
+
+fn of_session(error: &SessionError) -> String {
+    match error {
+        SessionError::Recorder(error) => of_recorder(error),
+        SessionError::Launch(_) => "a limit of this host or user may be reached: see `ulimit -a`".to_owned(),
+        SessionError::UnseenLaunch => {
+            "another process namespace or tracer may be in between; `sandprint doctor` tries the recorder"
+                .to_owned()
+        }
+        SessionError::Foreground(_) | SessionError::Process(_) | SessionError::Wait(_) => {
+            "this should not happen: please report it with the command".to_owned()
+        }
+    }
+}
+
+fn of_recorder(error: &RecorderError) -> String {
+    match error {
+        RecorderError::UnknownArch(_) => "sandprint records on x86_64 and aarch64".to_owned(),
+        RecorderError::NoBtf => {
+            "the kernel must be built with CONFIG_DEBUG_INFO_BTF, and /sys must be mounted".to_owned()
+        }
+        RecorderError::NoCapability(missing) => grant(missing),
+        RecorderError::Cgroup { .. } | RecorderError::NoProcess(_) => {
+            "it may have ended meanwhile: look again, and use `profile run` to record from the start"
+                .to_owned()
+        }
+        RecorderError::Load(_) | RecorderError::Ring(_) | RecorderError::Host(_) => {
+            "`sandprint doctor` says what this host can record and what is missing".to_owned()
+        }
+    }
+}
+
+/// How to get capabilities that are missing.
+pub(crate) fn grant(missing: &[&str]) -> String {
+    let names: Vec<_> = missing.iter().map(|name| name.to_lowercase()).collect();
+    let program = std::env::current_exe().map_or("sandprint".to_owned(), |path| path.display().to_string());
+    format!("use sudo, or grant them for good: sudo setcap {}+ep {program}", names.join(","))
+}
+
+fn of_user(error: &UserError) -> &'static str {
+    match error {
+        UserError::Parse { .. } => "give --user NAME, UID, or either with :GROUP",
+        UserError::NoGroup { .. } => "give --user UID:GID",
+        _ => "`getent passwd` lists the users of this machine",
+    }
 }
 
 fn of_trace_output(error: &TraceOutputError) -> String {
@@ -55,9 +111,11 @@ fn of_trace_output(error: &TraceOutputError) -> String {
 fn of_read(error: &ReadError) -> String {
     match error {
         ReadError::Read { source, .. } => match source.kind() {
-            io::ErrorKind::NotFound => "`sandprint profile run -o FILE -- CMD` records a trace".to_owned(),
+            io::ErrorKind::NotFound => {
+                "check the name; `sandprint profile run -o FILE -- CMD` records a trace".to_owned()
+            }
             io::ErrorKind::PermissionDenied => {
-                "traces are readable by their owner only: ask the owner, or use sudo".to_owned()
+                "traces may be read by their owner only: ask the owner, or use sudo".to_owned()
             }
             _ => "try to read the file with another program, such as `cat`".to_owned(),
         },

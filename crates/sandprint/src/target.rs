@@ -190,6 +190,11 @@ impl Host {
         self.root.join(absolute.strip_prefix("/").unwrap_or(absolute))
     }
 
+    /// Whether cgroups of version 2 can be observed here.
+    pub(crate) fn has_cgroup2(&self) -> bool {
+        cgroup::Mounts::read(self).is_ok()
+    }
+
     /// These processes, if all of them are there.
     pub(crate) fn processes(&self, pids: &[u32]) -> Result<Target, TargetError> {
         pid::find(self, pids)

@@ -4,7 +4,6 @@ mod calls;
 mod gaps;
 mod json;
 mod runs;
-#[cfg_attr(not(test), expect(dead_code, reason = "drawn by the recorder's loop, which is not here yet"))]
 pub(crate) mod status;
 mod time;
 

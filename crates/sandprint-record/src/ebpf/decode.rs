@@ -29,31 +29,31 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
 /// `struct sp_config`, written once before load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Config {
-    pub cgroup_id: u64,
     pub hash_seed: u64,
     pub pid_ns_dev: u64,
     pub pid_ns: u64,
-    pub cgroup_level: u32,
     pub self_pid: u32,
     pub execve_nr: u32,
     pub follow_children: bool,
     pub x86: bool,
     pub walks: bool,
+    pub cgroup: bool,
 }
 
 impl Config {
     /// Bytes of `struct sp_config`.
-    pub(super) const SIZE: usize = 48;
+    pub(super) const SIZE: usize = 40;
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(Config::SIZE);
-        for field in [self.cgroup_id, self.hash_seed, self.pid_ns_dev, self.pid_ns] {
+        for field in [self.hash_seed, self.pid_ns_dev, self.pid_ns] {
             bytes.extend_from_slice(&field.to_ne_bytes());
         }
-        for field in [self.cgroup_level, self.self_pid, self.execve_nr] {
+        for field in [self.self_pid, self.execve_nr] {
             bytes.extend_from_slice(&field.to_ne_bytes());
         }
-        bytes.extend_from_slice(&[self.follow_children, self.x86, self.walks, false].map(u8::from));
+        bytes.extend_from_slice(&[self.follow_children, self.x86, self.walks, self.cgroup].map(u8::from));
+        bytes.resize(Config::SIZE, 0);
         bytes
     }
 }

@@ -137,7 +137,7 @@ impl Tasks {
 }
 
 const RESOLVE: &str = "handle__resolve";
-const MAPS: [&str; 11] = [
+const MAPS: [&str; 12] = [
     "calls",
     "image_info",
     "lost",
@@ -149,6 +149,7 @@ const MAPS: [&str; 11] = [
     ".bss",
     ".data.control",
     "tids",
+    "cgroup",
 ];
 
 /// The loaded object and what is attached of it.

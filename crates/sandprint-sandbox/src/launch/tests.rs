@@ -3,7 +3,7 @@
 use super::*;
 use std::fs;
 use std::io::Read as _;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::symlink;
 
 use sandprint_model::Exit;
 
@@ -249,17 +249,20 @@ fn failure(launch: &Launch) -> (Failure, Option<i32>, String) {
 #[test]
 fn what_cannot_be_executed_says_why() {
     let directory = tempfile::tempdir().unwrap();
-    let make = |name: &str, content: &str, mode: u32| {
-        let path = directory.path().join(name);
-        fs::write(&path, content).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        path.into_os_string().into_string().unwrap()
+    // Written by another process: had we it open for writing, so would the children of other tests, and no
+    // execve takes such a file (ETXTBSY).
+    let make = |name: &str, content: &str, mode: &str| {
+        let path = directory.path().join(name).into_os_string().into_string().unwrap();
+        let script = r#"printf %s "$2" > "$1" && chmod "$3" "$1""#;
+        let arguments = ["-c", script, "sh", &path, content, mode];
+        assert!(std::process::Command::new("sh").args(arguments).status().unwrap().success());
+        path
     };
-    let plain = make("plain", "#!/bin/sh\n", 0o644);
-    let no_format = make("no-format", "echo hello\n", 0o755);
-    let empty = make("empty", "", 0o755);
-    let bad_interpreter = make("bad-interpreter", "#!/no/such/interpreter\n", 0o755);
-    let damaged = make("damaged", "\x7fELF\x02\x01\x01", 0o755);
+    let plain = make("plain", "#!/bin/sh\n", "644");
+    let no_format = make("no-format", "echo hello\n", "755");
+    let empty = make("empty", "", "755");
+    let bad_interpreter = make("bad-interpreter", "#!/no/such/interpreter\n", "755");
+    let damaged = make("damaged", "\x7fELF\x02\x01\x01", "755");
     symlink("loop", directory.path().join("loop")).unwrap();
     let path = |name: &str| format!("{}/{name}", directory.path().display());
     let (this, long) = (path(""), "x".repeat(5000));

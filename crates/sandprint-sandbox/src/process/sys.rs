@@ -1,6 +1,7 @@
-//! `pidfd_open(2)`, `pidfd_send_signal(2)` and waitid(2).
+//! `pidfd_open(2)`, `pidfd_send_signal(2)`, waitid(2) and tcsetpgrp(3).
 #![expect(unsafe_code, reason = "std has no stable pidfd")]
 
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
@@ -28,6 +29,15 @@ pub(super) fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Re
     let result = unsafe {
         libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal.raw(), no_information, 0)
     };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Puts a process group of our session into the foreground of our terminal.
+pub(crate) fn give_terminal(group: u32) -> io::Result<()> {
+    let terminal = File::options().read(true).write(true).open("/dev/tty")?;
+    let group = libc::pid_t::try_from(group).map_err(io::Error::other)?;
+    // SAFETY: no memory is involved.
+    let result = unsafe { libc::tcsetpgrp(terminal.as_raw_fd(), group) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 

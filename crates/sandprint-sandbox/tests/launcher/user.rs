@@ -25,8 +25,13 @@ fn public_directory() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let launch = directory.path().join("launch");
-    fs::copy(program::path(), &launch).unwrap();
+    install(&program::path(), &launch);
     (directory, launch)
+}
+
+/// Copies a program by another process: one that we have open for writing, nobody can execute.
+fn install(from: &Path, to: &Path) {
+    assert!(Command::new("install").args(["-m", "755"]).args([from, to]).status().unwrap().success());
 }
 
 /// The identity that a command's workload has, and its environment.
@@ -108,9 +113,9 @@ fn a_program_is_looked_for_with_the_rights_of_the_user() {
     let make = |name: &str, mode: u32, code: &str| {
         let place = directory.path().join(name);
         fs::create_dir(&place).unwrap();
-        let program = place.join("which-one");
-        fs::write(&program, format!("#!/bin/sh\nexit {code}\n")).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let script = directory.path().join(code);
+        fs::write(&script, format!("#!/bin/sh\nexit {code}\n")).unwrap();
+        install(&script, &place.join("which-one"));
         fs::set_permissions(&place, fs::Permissions::from_mode(mode)).unwrap();
         place
     };

@@ -3,9 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use sandprint_model::Trace;
+use sandprint_record::ebpf::{Options, Scope};
+use sandprint_record::session::{self, Plan, Recorded};
+use sandprint_sandbox::foreground::Foreground;
 
-use super::recording::{self, OutputArgs, Recorded};
+use super::observer::{CHECKPOINT_EVERY, Screen};
+use super::recording::{self, OutputArgs};
 use crate::cli::{long_help, parse_duration};
 use crate::exit::{self, ExitStatus};
 use crate::target::{Host, Target, TargetError};
@@ -18,7 +23,10 @@ use crate::target::{Host, Target, TargetError};
 /// Calls made before the recording began are missing, so the trace carries a gap that `profile generate`
 /// wants accepted with `--allow-incomplete`. `profile run` has no such gap.
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
+#[command(
+    override_usage = "sandprint profile attach [OPTIONS] <--pid PID|--cgroup PATH|--unit NAME|--container ID>",
+    after_long_help = long_help(EXAMPLES, exit::HELP),
+)]
 pub(crate) struct AttachArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
@@ -73,8 +81,8 @@ const EXAMPLES: &str = "
 pub(crate) fn run(args: &AttachArgs) -> anyhow::Result<ExitStatus> {
     let target = args.target.find(&Host::here())?;
     let output = args.output.prepare(true)?;
-    let mut checkpoint = |trace: &Trace| match &output {
-        Some(output) => output.checkpoint(trace),
+    let mut checkpoint = |trace: Trace| match &output {
+        Some(output) => output.checkpoint(&trace),
         None => Ok(()),
     };
     let recorded = record(args, &target, &mut checkpoint)?;
@@ -100,9 +108,25 @@ impl TargetArgs {
 
 /// Records the target; `checkpoint` is called now and then with what is known so far.
 fn record(
-    _args: &AttachArgs,
+    args: &AttachArgs,
     target: &Target,
-    _checkpoint: &mut dyn FnMut(&Trace) -> anyhow::Result<()>,
+    checkpoint: &mut dyn FnMut(Trace) -> anyhow::Result<()>,
 ) -> anyhow::Result<Recorded> {
-    anyhow::bail!("this build has no recorder for {}", target.describe())
+    let scope = match target {
+        Target::Processes(pids) => Scope::Processes(pids.clone()),
+        Target::Cgroup { directory, .. } => Scope::Cgroup(directory.clone()),
+    };
+    let options = Options { scope, follow_children: true, tasks: recording::tasks()? };
+    let plan = Plan {
+        name: args.name.clone(),
+        target: Some(target.describe()),
+        duration: args.duration,
+        checkpoint_every: Some(CHECKPOINT_EVERY),
+        progress_every: Screen::draw_every(),
+        ..Plan::default()
+    };
+    let mut foreground = Foreground::install().context("failed to take signals")?;
+    let mut screen = Screen::new(false, checkpoint);
+    session::record_running(&options, &plan, &mut foreground, &mut screen)
+        .map_err(|error| recording::explain(error, target.describe().as_ref()))
 }

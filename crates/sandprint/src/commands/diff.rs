@@ -43,7 +43,7 @@ enum Format {
 
 const EXAMPLES: &str = "
   sandprint profile diff last-week.trace.json today.trace.json
-  sandprint profile diff --format markdown main.trace.json branch.trace.json >> \"$GITHUB_STEP_SUMMARY\"
+  sandprint profile diff --format markdown main.trace.json branch.trace.json > comment.md
   sandprint profile diff --exit-code expected.trace.json ci.trace.json || echo 'behaviour changed'";
 
 /// Prints it.

@@ -3,10 +3,17 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::{ValueEnum, ValueHint};
-use sandprint_model::Trace;
+use sandprint_model::{ByteString, Trace};
+use sandprint_record::ebpf::{Options, Scope};
+use sandprint_record::session::{self, Plan, Recorded};
+use sandprint_sandbox::foreground::Foreground;
+use sandprint_sandbox::launch::Launch;
+use sandprint_sandbox::user::User;
 
-use super::recording::{self, OutputArgs, Recorded};
+use super::observer::{CHECKPOINT_EVERY, Screen};
+use super::recording::{self, OutputArgs};
 use crate::cli::{long_help, parse_duration};
 use crate::exit::{self, ExitStatus};
 use crate::output;
@@ -50,7 +57,7 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "RUN")]
     pub(crate) name: Option<String>,
 
-    /// Leave the command line out of the trace
+    /// Leave the command's arguments out of the trace
     #[arg(long)]
     pub(crate) redact: bool,
 
@@ -92,8 +99,8 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
     if let Some(note) = root_note(args.user.as_deref()) {
         output::talk(&note);
     }
-    let mut checkpoint = |trace: &Trace| match &output {
-        Some(output) => output.checkpoint(&redacted(trace.clone(), args.redact)),
+    let mut checkpoint = |trace: Trace| match &output {
+        Some(output) => output.checkpoint(&redacted(trace, args.redact)),
         None => Ok(()),
     };
     let recorded = record(args, &mut checkpoint)?;
@@ -112,11 +119,11 @@ fn root_note(user: Option<&str>) -> Option<String> {
     Some(format!("The command runs as root; `--user {name}` would run it as the user who called sudo."))
 }
 
-/// The trace without command lines, where that was asked for.
+/// The trace without the commands' arguments, where that was asked for.
 fn redacted(mut trace: Trace, redact: bool) -> Trace {
     if redact {
         for run in trace.runs.values_mut() {
-            run.command.clear();
+            run.command.truncate(1);
         }
     }
     trace
@@ -124,8 +131,79 @@ fn redacted(mut trace: Trace, redact: bool) -> Trace {
 
 /// Records the command; `checkpoint` is called now and then with what is known so far.
 fn record(
-    _args: &RunArgs,
-    _checkpoint: &mut dyn FnMut(&Trace) -> anyhow::Result<()>,
+    args: &RunArgs,
+    checkpoint: &mut dyn FnMut(Trace) -> anyhow::Result<()>,
 ) -> anyhow::Result<Recorded> {
-    anyhow::bail!("this build has no recorder")
+    let (program, arguments) = args.command.split_first().context("there is no command")?;
+    let mut launch = Launch::new(program, arguments);
+    launch.user = args.user.as_deref().map(User::resolve).transpose().context("failed to change the user")?;
+    let options =
+        Options { scope: Scope::Launch, follow_children: !args.no_children, tasks: recording::tasks()? };
+    let plan = Plan {
+        name: args.name.clone(),
+        command: args.command.iter().map(|word| ByteString::new(word.as_encoded_bytes())).collect(),
+        until_main: args.until == Until::Main,
+        timeout: args.timeout,
+        checkpoint_every: Some(CHECKPOINT_EVERY),
+        progress_every: Screen::draw_every(),
+        ..Plan::default()
+    };
+    // Before any thread: signals are taken from here on.
+    let mut foreground = Foreground::install().context("failed to take signals")?;
+    let mut screen = Screen::new(true, checkpoint);
+    session::record_command(&launch, &options, &plan, &mut foreground, &mut screen)
+        .map_err(|error| recording::explain(error, program))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli;
+
+    fn args(line: &[&str]) -> RunArgs {
+        let line = ["sandprint", "profile", "run"].iter().chain(line).map(OsString::from);
+        cli::run_args(line).unwrap()
+    }
+
+    #[test]
+    fn the_command_begins_at_the_first_word_that_is_no_option() {
+        for (line, command) in [
+            (&["--", "ls", "/tmp"][..], &["ls", "/tmp"][..]),
+            (&["ls", "-o", "x", "--name", "y"], &["ls", "-o", "x", "--name", "y"]),
+            (&["--name", "n", "--", "ls", "--", "-x"], &["ls", "--", "-x"]),
+            (&["--", "--odd-name"], &["--odd-name"]),
+        ] {
+            let args = args(line);
+            assert_eq!(args.command, command, "{line:?}");
+            assert_eq!(args.output.output, None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn options_have_the_documented_defaults() {
+        let args = args(&["ls"]);
+        assert_eq!((args.until, args.timeout, args.no_children), (Until::Tree, None, false));
+        assert_eq!((args.user, args.name, args.redact, args.output.append), (None, None, false, false));
+    }
+
+    #[test]
+    fn a_redacted_trace_has_no_command_line() {
+        use sandprint_model::{Recorder, Run, RunId};
+        let run = Run {
+            duration_ms: None,
+            exit: None,
+            name: None,
+            command: vec!["mysql".into(), "--password=x".into()],
+            target: None,
+            recorder: Recorder::Ebpf,
+            started_unix_ms: None,
+            host: None,
+            tool_version: String::new(),
+        };
+        let mut trace = Trace::default();
+        trace.runs.insert(RunId::from_bits(1), run);
+        assert_eq!(redacted(trace.clone(), false), trace);
+        let redacted = redacted(trace, true);
+        assert!(redacted.runs.values().all(|run| run.command.is_empty()));
+    }
 }

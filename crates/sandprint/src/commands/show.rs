@@ -46,8 +46,8 @@ const EXAMPLES: &str = "
   sandprint profile show --by image build.trace.json
   sandprint profile show --format tsv ls.trace.json | tail -n +2 | cut -f 3
 
-Names of ABIs are x86_64, i386, x32, aarch64 and arm. A number without a name has `-` for one. An x32
-number is given without bit 30.";
+Names of ABIs are x86_64, i386, x32, aarch64 and arm. A number without a name has `-` for one.
+Numbers of x32 are given without bit 30.";
 
 /// Prints it.
 pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitStatus> {

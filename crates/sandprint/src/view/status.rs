@@ -3,18 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-/// What is known of a recording that goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Progress {
-    /// How long it has been going on.
-    pub(crate) elapsed: Duration,
-    /// Calls so far.
-    pub(crate) calls: u64,
-    /// Distinct calls so far.
-    pub(crate) distinct: usize,
-    /// How long ago the last new one was seen; `None` while there is none.
-    pub(crate) since_new: Option<Duration>,
-}
+use sandprint_record::session::Progress;
 
 /// The line, without a newline and of at most `width` columns.
 ///
@@ -62,10 +51,11 @@ mod tests {
             calls: 1_234_567,
             distinct: 87,
             since_new: Some(Duration::from_secs(64)),
+            live: 3,
         };
         assert_eq!(line(progress, 80), "recording 1:02:05  1,234,567 calls  87 distinct  last new 1:04 ago");
         assert_eq!(line(progress, 12), "recording 1:");
-        let begun = Progress { elapsed: Duration::ZERO, calls: 0, distinct: 0, since_new: None };
+        let begun = Progress { elapsed: Duration::ZERO, calls: 0, distinct: 0, since_new: None, live: 1 };
         assert_eq!(line(begun, 80), "recording 0:00  0 calls  0 distinct");
     }
 

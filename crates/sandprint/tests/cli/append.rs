@@ -10,6 +10,7 @@ fn log(number: u32) -> String {
     format!(
         "{pid} execve(\"/bin/app\", [\"app\"], 0x7ffd /* 3 vars */) = 0\n\
          {pid} read(3, \"\", {number}) = 0\n\
+         {pid} exit_group(0) = ?\n\
          {pid} +++ exited with 0 +++\n",
         pid = 1000 + number
     )

@@ -24,7 +24,7 @@ fn bad_files() -> Vec<Bad> {
             file: "absent",
             content: None,
             error: "failed to read `absent`: No such file or directory (os error 2)",
-            hint: "`sandprint profile run -o FILE -- CMD` records a trace",
+            hint: "check the name; `sandprint profile run -o FILE -- CMD` records a trace",
         },
         Bad {
             file: "directory",

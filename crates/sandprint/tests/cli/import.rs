@@ -143,7 +143,7 @@ fn what_was_not_understood_is_said_at_once() {
     scratch.write(
         "log",
         "7 execve(\"/bin/app\", [\"app\"], 0x7ffd /* 3 vars */) = 0\n7 no_such_call(1) = 0\nnonsense\n\
-         7 +++ exited with 0 +++\n",
+         7 exit_group(0) = ?\n7 +++ exited with 0 +++\n",
     );
     let ended = scratch.run(&["profile", "import", "--arch", "x86_64", "--from", "strace", "log", "-o", "t"]);
     insta::assert_snapshot!("import-not-understood", ended.all());

@@ -163,8 +163,8 @@ mod tests {
     use super::*;
     use crate::{Abi, Fact, GapKind, RunId, Seen, Trace, arbitrary};
 
-    fn trace(path: &str, calls: &[(&str, u64)]) -> Trace {
-        let image = Arc::new(Image { path: path.into(), build_id: Some(path.to_owned()), script: None });
+    fn trace(path: &str, build_id: &str, calls: &[(&str, u64)]) -> Trace {
+        let image = Arc::new(Image { path: path.into(), build_id: Some(build_id.to_owned()), script: None });
         let mut trace = Trace::default();
         for (name, count) in calls {
             let syscall = Syscall::from_name(Abi::X86_64, name).unwrap();
@@ -175,8 +175,8 @@ mod tests {
     }
 
     fn diff() -> TraceDiff {
-        let a = trace("/bin/a|b\u{1b}", &[("read", 9), ("pread64", 4), ("brk", 3)]);
-        let mut b = trace("/bin/a|b\u{1b}", &[("read", 12), ("brk", 3)]);
+        let a = trace("/bin/a|b\u{1b}", "0a", &[("read", 9), ("pread64", 4), ("brk", 3)]);
+        let mut b = trace("/bin/a|b\u{1b}", "0b", &[("read", 12), ("brk", 3)]);
         let run = RunId::from_bits(1);
         b.note_gap(Gap { kind: GapKind::CallsLost, run, detail: Some("counts\u{1b}".to_owned()) }, 3);
         TraceDiff::between(&a, &b)

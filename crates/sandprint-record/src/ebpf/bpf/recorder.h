@@ -36,17 +36,16 @@ enum sp_lost {
 
 /* Set before load; the verifier removes what is off. */
 struct sp_config {
-	__u64 cgroup_id;  /* follow the tasks of this cgroup2 subtree; 0 for none */
 	__u64 hash_seed;  /* random, against paths made to collide */
 	__u64 pid_ns_dev; /* device and inode of the recorder's PID namespace */
 	__u64 pid_ns;
-	__u32 cgroup_level;   /* the cgroup's depth below the root of its hierarchy */
 	__u32 self_pid;	      /* the recorder's own tgid in its PID namespace */
 	__u32 execve_nr;      /* the native number of execve */
 	__u8 follow_children; /* admit the children of followed processes */
 	__u8 x86;	      /* the kernel is x86_64 */
 	__u8 walks;	      /* running processes are attached to */
-	__u8 pad;
+	__u8 cgroup;	      /* the tasks of a cgroup are followed */
+	__u8 pad[4];
 };
 
 /* Written by user space alone, as a whole. */
