@@ -40,6 +40,8 @@ pub enum GapKind {
     ImageUnreadable,
     /// More images ran than the recorder keeps apart: the rest is counted under one unknown image.
     ImagesMerged,
+    /// Some counts may be too high; no call is missing.
+    CountsInexact,
     /// A first-seen fact was not delivered; the call itself is counted.
     FirstSeenLost,
     /// An imported recording has parts that could not be understood or are known to be missing.
@@ -52,7 +54,7 @@ pub enum GapKind {
 
 impl GapKind {
     /// Every kind, in declaration order.
-    pub const ALL: [GapKind; 16] = [
+    pub const ALL: [GapKind; 17] = [
         GapKind::AttachedMidRun,
         GapKind::AdmissionFailed,
         GapKind::CallsLost,
@@ -65,6 +67,7 @@ impl GapKind {
         GapKind::Unfinished,
         GapKind::ImageUnreadable,
         GapKind::ImagesMerged,
+        GapKind::CountsInexact,
         GapKind::FirstSeenLost,
         GapKind::ImportIncomplete,
         GapKind::ImportAmbiguous,
@@ -86,6 +89,7 @@ impl GapKind {
             GapKind::Unfinished => "unfinished",
             GapKind::ImageUnreadable => "image-unreadable",
             GapKind::ImagesMerged => "images-merged",
+            GapKind::CountsInexact => "counts-inexact",
             GapKind::FirstSeenLost => "first-seen-lost",
             GapKind::ImportIncomplete => "import-incomplete",
             GapKind::ImportAmbiguous => "import-ambiguous",
@@ -115,6 +119,7 @@ impl GapKind {
             | GapKind::IoUringProbe
             | GapKind::ImageUnreadable
             | GapKind::ImagesMerged
+            | GapKind::CountsInexact
             | GapKind::FirstSeenLost
             | GapKind::ImportAmbiguous => false,
         }
@@ -153,6 +158,7 @@ impl GapKind {
             GapKind::ImagesMerged => {
                 "More programs ran than the recorder keeps apart; the rest is counted as one unknown image."
             }
+            GapKind::CountsInexact => "Some counts may be too high; no call is missing.",
             GapKind::FirstSeenLost => {
                 "When a call was first seen was not recorded; the call itself is counted."
             }

@@ -1,0 +1,56 @@
+# What people do with sandprint's source. Every target installs the packages that it needs.
+CARGO ?= cargo
+PREFIX ?= /usr/local
+SANDPRINT = target/release/sandprint
+# Recording needs CAP_BPF and CAP_PERFMON; without root, sudo asks for them.
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: help demo build test check bpf test-kernels bench install clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
+
+demo: build ## Record `ls /tmp` and print what it needs from the kernel, and its OCI profile
+	@trace=$$(mktemp) && trap 'rm -f "$$trace"' EXIT && \
+	$(AS_ROOT) $(SANDPRINT) profile run -o "$$trace" -- ls /tmp && \
+	$(SANDPRINT) profile generate --input "$$trace" --format oci
+
+build: ## Build the release binary, target/release/sandprint
+	@scripts/install-packages build
+	$(CARGO) build --release --locked --package sandprint
+
+test: ## Run all tests; those that need BPF or a runtime run where the machine can, and say why where not
+	@scripts/install-packages build
+	@scripts/install-packages test
+	$(CARGO) test --locked --workspace
+
+check: ## Formatting, lints, documentation, the BPF object: what CI checks before the tests
+	@scripts/install-packages build
+	@scripts/install-packages test
+	$(CARGO) fmt --all --check
+	clang-format --dry-run --Werror crates/sandprint-record/src/ebpf/bpf/*.[ch]
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	$(CARGO) xtask bpf --check
+	$(CARGO) xtask tables --check
+
+bpf: ## Rebuild the BPF object after a change to its C
+	@scripts/install-packages build
+	@scripts/install-packages test
+	$(CARGO) xtask bpf
+
+test-kernels: ## Boot other kernels in small virtual machines and run the witnesses there (Debian, root)
+	@scripts/install-packages build
+	@scripts/install-packages test
+	@scripts/install-packages kernels
+	lab/test-kernels
+
+bench: build ## Measure the recorder beside its floor, strace and others, in one run
+	@scripts/install-packages bench
+	$(AS_ROOT) bench/run
+
+install: build ## Install the binary below PREFIX (default /usr/local)
+	install -D -m 755 $(SANDPRINT) $(DESTDIR)$(PREFIX)/bin/sandprint
+
+clean: ## Remove what was built
+	$(CARGO) clean

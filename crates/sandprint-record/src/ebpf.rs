@@ -1,0 +1,485 @@
+//! The BPF driver: follows tasks in the kernel and reads what they called.
+//!
+//! The only part of sandprint that knows libbpf.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use libbpf_rs::{MapCore, RingBuffer, RingBufferBuilder};
+use sandprint_model::{Arch, Fact, FirstSeen, Gap, GapKind, Image, KernelVersion, RunId, Seen, Trace};
+
+use crate::host::{self, HostFacts};
+use crate::image::{self, BuildId, Wanted};
+
+mod decode;
+mod object;
+mod sys;
+
+pub use decode::{Event, State};
+pub use object::{LoadError, Tasks};
+
+use decode::{CallKey, CallValue, Config, Control, ImageInfo, Live, TaskName};
+use object::Programs;
+
+/// Whom to follow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// A child that was forked and has not yet executed; see [`Recorder::expect_launch`].
+    Launch,
+    /// Running processes by tgid, with all their threads and descendants.
+    Processes(Vec<u32>),
+    /// Whatever runs in a cgroup2 subtree, given by its directory.
+    Cgroup(PathBuf),
+}
+
+/// How to record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Whom to follow.
+    pub scope: Scope,
+    /// Whether children of followed processes are followed.
+    pub follow_children: bool,
+    /// How to keep tasks; `None` chooses the best that this kernel has.
+    pub tasks: Option<Tasks>,
+}
+
+/// Whether task storage can be trusted on that kernel.
+///
+/// It exists in tracing programs since 5.12, but before 6.2 a lookup fails while the CPU's storage is
+/// busy (e8b02296a6b8, 0593dd34e534), and a failed lookup looks like a task that is not followed.
+/// Flushing needs `bpf_loop` (5.17).
+pub fn choose_tasks(kernel: Option<KernelVersion>) -> Tasks {
+    match kernel {
+        Some(kernel) if kernel >= KernelVersion::new(6, 2) => Tasks::Storage,
+        _ => Tasks::ByTid,
+    }
+}
+
+/// A loaded recorder.
+pub struct Recorder {
+    programs: Programs,
+    ring: RingBuffer<'static>,
+    events: Rc<RefCell<Vec<Event>>>,
+    arch: Arch,
+    scope: Scope,
+    control: Control,
+    images: BTreeMap<u64, Arc<Image>>,
+    image_gaps: BTreeSet<String>,
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recorder").field("scope", &self.scope).finish_non_exhaustive()
+    }
+}
+
+/// A recorder could not be set up or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecorderError {
+    /// The machine is none that sandprint knows.
+    #[error("record on a {0} machine")]
+    UnknownArch(String),
+    /// The kernel does not describe its types.
+    #[error("load the recorder: the kernel's types (/sys/kernel/btf/vmlinux) are missing")]
+    NoBtf,
+    /// A capability is missing.
+    #[error("load the recorder: {} {} missing", .0.join(" and "), if .0.len() == 1 { "is" } else { "are" })]
+    NoCapability(Vec<&'static str>),
+    /// /proc or random bits could not be read.
+    #[error("read facts about this process")]
+    Host(#[source] std::io::Error),
+    /// The BPF side failed.
+    #[error("set up the recorder")]
+    Load(#[from] LoadError),
+    /// The ring buffer could not be opened or read.
+    #[error("read the ring buffer")]
+    Ring(#[source] libbpf_rs::Error),
+    /// The cgroup to follow cannot be opened.
+    #[error("open the cgroup {}", directory.display())]
+    Cgroup {
+        /// Its directory.
+        directory: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A process to attach to is not there.
+    #[error("find process {0}")]
+    NoProcess(u32),
+}
+
+impl Recorder {
+    /// Loads the programs. Nothing is attached yet.
+    pub fn load(options: &Options, facts: &HostFacts) -> Result<Recorder, RecorderError> {
+        let arch = facts.arch().ok_or_else(|| RecorderError::UnknownArch(facts.machine.clone()))?;
+        if !facts.capabilities.can_trace() {
+            return Err(RecorderError::NoCapability(facts.capabilities.missing()));
+        }
+        if !facts.btf {
+            return Err(RecorderError::NoBtf);
+        }
+        let (pid_ns_dev, pid_ns) = host::pid_namespace().map_err(RecorderError::Host)?;
+        let mut seed = [0; 8];
+        host::random(&mut seed).map_err(RecorderError::Host)?;
+        let walks = options.scope != Scope::Launch;
+        let config = Config {
+            hash_seed: u64::from_ne_bytes(seed),
+            pid_ns_dev,
+            pid_ns,
+            self_pid: std::process::id(),
+            execve_nr: execve_nr(arch),
+            follow_children: options.follow_children,
+            x86: arch == Arch::X86_64,
+            walks,
+            cgroup: matches!(options.scope, Scope::Cgroup(_)),
+        };
+        let programs = match options.tasks {
+            Some(tasks) => Programs::load(&config, tasks, walks)?,
+            None => match choose_tasks(facts.kernel()) {
+                // A kernel that claims to be new enough and still refuses gets the way that works everywhere.
+                Tasks::Storage => Programs::load(&config, Tasks::Storage, walks)
+                    .or_else(|first| Programs::load(&config, Tasks::ByTid, walks).map_err(|_second| first))?,
+                Tasks::ByTid => Programs::load(&config, Tasks::ByTid, walks)?,
+            },
+        };
+        let events = Rc::new(RefCell::new(Vec::new()));
+        let sink = Rc::clone(&events);
+        let mut builder = RingBufferBuilder::new();
+        builder
+            .add(programs.map("events")?, move |bytes| {
+                if let Some(event) = Event::decode(bytes) {
+                    sink.borrow_mut().push(event);
+                }
+                0
+            })
+            .map_err(RecorderError::Ring)?;
+        let ring = builder.build().map_err(RecorderError::Ring)?;
+        Ok(Recorder {
+            programs,
+            ring,
+            events,
+            arch,
+            scope: options.scope.clone(),
+            control: Control::default(),
+            images: BTreeMap::new(),
+            image_gaps: BTreeSet::new(),
+        })
+    }
+
+    /// Whom it follows.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// How followed tasks are kept.
+    pub fn tasks(&self) -> Tasks {
+        self.programs.tasks()
+    }
+
+    /// Whether this kernel has `io_uring` and does not show what is submitted through it; known once
+    /// attached.
+    pub fn hides_uring(&self) -> bool {
+        self.programs.hides_uring
+    }
+
+    /// Attaches everything. From here on forks of followed tasks are seen; a running target is walked.
+    pub fn attach(&mut self) -> Result<(), RecorderError> {
+        if let Scope::Processes(tgids) = &self.scope {
+            for tgid in tgids {
+                self.programs.update("wanted", &tgid.to_ne_bytes(), &1_u32.to_ne_bytes())?;
+            }
+        }
+        if self.scope != Scope::Launch {
+            self.programs.resolve()?;
+        }
+        if let Scope::Cgroup(directory) = &self.scope {
+            let opened = std::fs::File::open(directory)
+                .map_err(|source| RecorderError::Cgroup { directory: directory.clone(), source })?;
+            self.programs.update("cgroup", &0_u32.to_ne_bytes(), &opened.as_raw_fd().to_ne_bytes())?;
+        }
+        let Scope::Processes(tgids) = &self.scope else { return Ok(self.programs.attach()?) };
+        let resolved = self.programs.map("targets")?.keys().count();
+        if resolved < tgids.iter().collect::<BTreeSet<_>>().len() {
+            let gone = tgids.iter().find(|tgid| !std::path::Path::new(&format!("/proc/{tgid}")).exists());
+            return Err(RecorderError::NoProcess(gone.or(tgids.first()).copied().unwrap_or_default()));
+        }
+        // Forks look at ancestors while the walk is under way, so a child born during it is admitted by
+        // its fork; the rest is there to be walked.
+        self.set_control(|control| control.attaching = true)?;
+        self.programs.attach()?;
+        self.programs.admit()?;
+        self.set_control(|control| control.attaching = false)
+    }
+
+    /// Names the suspended child, by its pid in our namespace, whose next successful `execve` begins the
+    /// recording.
+    pub fn expect_launch(&mut self, pid: u32) -> Result<(), RecorderError> {
+        self.set_control(|control| control.launch_pid = pid)
+    }
+
+    fn set_control(&mut self, change: impl FnOnce(&mut Control)) -> Result<(), RecorderError> {
+        change(&mut self.control);
+        Ok(self.programs.control(self.control)?)
+    }
+
+    /// Becomes readable when [`Recorder::events`] has something.
+    pub fn events_fd(&self) -> Result<OwnedFd, RecorderError> {
+        let raw = self.ring.epoll_fd();
+        sys::duplicate(raw).map_err(RecorderError::Host)
+    }
+
+    /// Takes the events that arrived, and looks at new images while their processes live.
+    pub fn events(&mut self) -> Result<Vec<Event>, RecorderError> {
+        self.ring.consume().map_err(RecorderError::Ring)?;
+        let events = self.events.take();
+        for event in &events {
+            if let Event::Image { id, .. } = event {
+                self.image(*id)?;
+            }
+        }
+        Ok(events)
+    }
+
+    /// What the programs know of the recording as a whole.
+    pub fn state(&self) -> Result<State, RecorderError> {
+        let bytes = self.programs.lookup(".bss", &0_u32.to_ne_bytes())?.unwrap_or_default();
+        State::decode(&bytes).ok_or_else(|| LoadError::Missing("the state".to_owned()).into())
+    }
+
+    /// The followed processes, by their pid in our namespace. Some may have ended just now.
+    pub fn processes(&self) -> Result<BTreeSet<u32>, RecorderError> {
+        let bytes = self.programs.list()?;
+        Ok(bytes.chunks_exact(4).filter_map(|pid| Some(u32::from_ne_bytes(pid.try_into().ok()?))).collect())
+    }
+
+    /// How many calls were counted, roughly, since tasks go on while they are added up; and how many
+    /// distinct ones, whoever made them.
+    pub fn approximate_calls(&self) -> Result<(u64, usize), RecorderError> {
+        let entries = self.calls()?;
+        let counted: u64 = entries.values().map(|call| call.count).sum();
+        let distinct: BTreeSet<_> = entries.keys().map(|key| (key.abi, key.nr)).collect();
+        let bytes = self.programs.drain()?;
+        let live: u64 = bytes.chunks_exact(Live::SIZE).filter_map(Live::decode).map(|live| live.count).sum();
+        Ok((counted.saturating_add(live), distinct.len()))
+    }
+
+    /// Counts no more calls. What was counted stays readable.
+    pub fn stop(&mut self) {
+        self.programs.stop_counting();
+    }
+
+    /// The image of an id; reads its description once.
+    fn image(&mut self, id: u64) -> Result<Arc<Image>, RecorderError> {
+        if let Some(known) = self.images.get(&id) {
+            return Ok(Arc::clone(known));
+        }
+        let info = self.programs.lookup("image_info", &id.to_ne_bytes())?;
+        let Some(info) = info.as_deref().and_then(ImageInfo::decode) else {
+            return Ok(Arc::new(Image::default()));
+        };
+        let wanted = Wanted { ino: info.ino, dev: info.dev, tgid: info.tgid, path: info.path.as_bytes() };
+        let build_id = match image::build_id(&wanted) {
+            BuildId::Known(id) => Some(id),
+            BuildId::None => None,
+            BuildId::Unreadable => {
+                self.image_gaps.insert(format!("the build id of {}", info.path));
+                None
+            }
+        };
+        if info.cut {
+            self.image_gaps.insert(format!("a path that was cut: {}", info.path));
+        }
+        let image = Arc::new(Image { path: info.path, build_id, script: info.script });
+        self.images.insert(id, Arc::clone(&image));
+        Ok(image)
+    }
+
+    /// Adds to `trace` what was observed in `run` so far: calls, images and gaps.
+    ///
+    /// `started_ns` is the run's begin on `CLOCK_MONOTONIC`. Calls go on being counted unless
+    /// [`Recorder::stop`] was called before; then the counts are final.
+    pub fn collect(&mut self, run: &RunId, started_ns: u64, trace: &mut Trace) -> Result<(), RecorderError> {
+        let live = self.live_counts()?;
+        let entries = self.calls()?;
+        for (key, value) in &entries {
+            let extra = live.get(key).copied().unwrap_or_default();
+            let first = FirstSeen {
+                after_ns: value.first_ns.saturating_sub(started_ns),
+                tgid: value.tgid,
+                tid: value.tid,
+                comm: value.comm.clone(),
+            };
+            self.observe(trace, run, *key, value.count.saturating_add(extra), Some(first))?;
+        }
+        // Only where the calls map was full: the call is known from the live task all the same.
+        for (key, count) in live.iter().filter(|(key, _)| !entries.contains_key(key)) {
+            self.observe(trace, run, *key, *count, None)?;
+        }
+        self.collect_gaps(run, trace)
+    }
+
+    fn observe(
+        &mut self,
+        trace: &mut Trace,
+        run: &RunId,
+        key: CallKey,
+        count: u64,
+        first: Option<FirstSeen>,
+    ) -> Result<(), RecorderError> {
+        let fact = Fact { image: self.image(key.image)?, scope: None, syscall: key.syscall(self.arch) };
+        // Two ids can be one image to the user: a file that was touched between two execs.
+        let before = trace.observations.get(&fact).and_then(|runs| runs.get(run)).cloned();
+        let before = before.unwrap_or_default();
+        let first = match (before.first, first) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        trace.observe(fact, run, Seen { count: before.count.saturating_add(count), first });
+        Ok(())
+    }
+
+    fn calls(&self) -> Result<BTreeMap<CallKey, CallValue>, RecorderError> {
+        let map = self.programs.map("calls")?;
+        let mut entries = BTreeMap::new();
+        // Entries are never deleted, so stepping from key to key misses none that was there before.
+        for key in map.keys() {
+            let value = self.programs.lookup("calls", &key)?;
+            if let (Some(key), Some(value)) =
+                (CallKey::decode(&key), value.as_deref().and_then(CallValue::decode))
+            {
+                entries.insert(key, value);
+            }
+        }
+        Ok(entries)
+    }
+
+    /// What live tasks have counted and not handed in. A task that hands in while it is read is left out:
+    /// its counts are in the calls map.
+    fn live_counts(&mut self) -> Result<BTreeMap<CallKey, u64>, RecorderError> {
+        if self.tasks() == Tasks::ByTid || self.state()?.live == 0 {
+            return Ok(BTreeMap::new());
+        }
+        for key in self.programs.map("flushed")?.keys().collect::<Vec<_>>() {
+            // Deleting what is gone already is no failure.
+            drop(self.programs.map("flushed")?.delete(&key));
+        }
+        self.set_control(|control| control.draining = true)?;
+        sys::wait_for_running_programs();
+        let bytes = self.programs.drain()?;
+        sys::wait_for_running_programs();
+        let flushed: BTreeSet<TaskName> =
+            self.programs.map("flushed")?.keys().filter_map(|key| TaskName::decode(&key)).collect();
+        self.set_control(|control| control.draining = false)?;
+        let mut counts = BTreeMap::new();
+        for live in bytes.chunks_exact(Live::SIZE).filter_map(Live::decode) {
+            if flushed.contains(&live.task) {
+                continue;
+            }
+            let slot: &mut u64 =
+                counts.entry(CallKey { image: live.image, abi: 0, nr: live.nr }).or_default();
+            *slot = slot.saturating_add(live.count);
+        }
+        Ok(counts)
+    }
+
+    fn lost(&self, reason: u32) -> Result<u64, RecorderError> {
+        let bytes = self.programs.lookup("lost", &reason.to_ne_bytes())?.unwrap_or_default();
+        Ok(bytes.try_into().map_or(0, u64::from_ne_bytes))
+    }
+
+    fn collect_gaps(&self, run: &RunId, trace: &mut Trace) -> Result<(), RecorderError> {
+        let mut note = |kind, detail, count| {
+            trace.note_gap(Gap { kind, run: run.clone(), detail }, count);
+        };
+        let state = self.state()?;
+        let counted = [
+            (GapKind::AdmissionFailed, self.lost(0)?),
+            (GapKind::CallsLost, self.lost(1)?),
+            (GapKind::ImagesMerged, self.lost(2)?),
+            (GapKind::CountsInexact, self.lost(5)?),
+            (GapKind::SeccompActive, state.seccomp_active),
+            (GapKind::SeccompInstalled, state.seccomp_installed),
+        ];
+        for (kind, count) in counted.into_iter().filter(|(_, count)| *count > 0) {
+            note(kind, None, count);
+        }
+        for (program, misses) in self.programs.misses() {
+            note(GapKind::ProgramMissed, Some(program), misses);
+        }
+        for detail in &self.image_gaps {
+            note(GapKind::ImageUnreadable, Some(detail.clone()), 1);
+        }
+        if self.scope != Scope::Launch {
+            note(GapKind::AttachedMidRun, None, 1);
+        }
+        self.uring_gap(run, state.uring_submitted, trace)
+    }
+
+    fn uring_gap(&self, run: &RunId, total: u64, trace: &mut Trace) -> Result<(), RecorderError> {
+        let setup = trace.syscalls().iter().any(|syscall| syscall.name() == Some("io_uring_setup"));
+        let mut operations = Vec::new();
+        // Usually none, and then 256 look-ups are saved.
+        for opcode in (0..=255_u32).take_while(|_| total > 0) {
+            let bytes = self.programs.lookup("uring_ops", &opcode.to_ne_bytes())?.unwrap_or_default();
+            let count = bytes.try_into().map_or(0, u64::from_ne_bytes);
+            if count > 0 {
+                operations.push(format!("{opcode} ({count})"));
+            }
+        }
+        let unseen = self.lost(4)? > 0 || (setup && self.programs.hides_uring);
+        let gap = if total > 0 {
+            Some((GapKind::IoUringOperations, Some(format!("opcodes {}", operations.join(", ")))))
+        } else if unseen {
+            Some((GapKind::IoUringUnseen, None))
+        } else if setup {
+            Some((GapKind::IoUringProbe, None))
+        } else {
+            None
+        };
+        if let Some((kind, detail)) = gap {
+            trace.note_gap(Gap { kind, run: run.clone(), detail }, total.max(1));
+        }
+        Ok(())
+    }
+
+    /// Detaches everything. Dropping the recorder does the same.
+    pub fn detach(&mut self) {
+        self.programs.detach();
+    }
+}
+
+fn execve_nr(arch: Arch) -> u32 {
+    match arch {
+        Arch::Aarch64 => 221,
+        Arch::X86_64 => 59,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn task_storage_is_used_where_lookups_cannot_fail() {
+        for (kernel, tasks) in [
+            (Some(KernelVersion::new(5, 10)), Tasks::ByTid),
+            (Some(KernelVersion::new(6, 1)), Tasks::ByTid),
+            (Some(KernelVersion::new(6, 2)), Tasks::Storage),
+            (None, Tasks::ByTid),
+        ] {
+            assert_eq!(choose_tasks(kernel), tasks);
+        }
+    }
+
+    #[test]
+    fn execve_numbers_are_the_tables() {
+        for arch in Arch::ALL {
+            let execve = sandprint_model::Syscall { abi: arch.native_abi(), nr: execve_nr(arch) };
+            assert_eq!(execve.name(), Some("execve"));
+        }
+    }
+}

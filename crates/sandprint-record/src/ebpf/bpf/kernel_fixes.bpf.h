@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Differences between kernel versions, each with the commit that made it. */
+#ifndef SANDPRINT_KERNEL_FIXES_H
+#define SANDPRINT_KERNEL_FIXES_H
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
+};
+
+/* Before 13bc24457850 ("fs: rename i_ctime field to __i_ctime", 6.6). */
+struct inode___before_6_6 {
+	struct timespec64 i_ctime;
+};
+
+/* From there to 3aa63a569c64 ("fs: switch timespec64 fields in inode to discrete integers", 6.11). */
+struct inode___before_6_11 {
+	struct timespec64 __i_ctime;
+};
+
+/* Since then. */
+struct inode___since_6_11 {
+	s64 i_ctime_sec;
+	u32 i_ctime_nsec;
+};
+
+/* Since 5.19 the tracepoint io_uring_submit_sqe passes the request; it was renamed io_uring_submit_req
+ * in 6.3. */
+struct io_kiocb___since_5_19 {
+	u64 cqe;
+};
+
+/* Between 5.12 and 5.18 it passes (ring, request, opcode, ...), before that (ring, opcode, ...). */
+struct trace_event_raw_io_uring_submit_sqe {
+	void *req;
+};
+
+#pragma clang attribute pop
+
+/* The ring and the opcode from the arguments of io_uring_submit_sqe or io_uring_submit_req. */
+static __always_inline void read_submission(const u64 *args, bool renamed, u64 *ring, u8 *opcode)
+{
+	struct trace_event_raw_io_uring_submit_sqe *event = NULL;
+	struct io_kiocb___since_5_19 *since_5_19 = NULL;
+	struct io_kiocb *req;
+
+	if (renamed || bpf_core_field_exists(since_5_19->cqe)) {
+		req = (void *)args[0];
+		*ring = (u64)BPF_CORE_READ(req, ctx);
+		*opcode = BPF_CORE_READ(req, opcode);
+	} else if (bpf_core_field_exists(event->req)) {
+		*ring = args[0];
+		*opcode = args[2];
+	} else {
+		*ring = args[0];
+		*opcode = args[1];
+	}
+}
+
+/* The time of an inode's last change, as far as this kernel shows it; else zero. */
+static __always_inline void read_ctime(const struct inode *inode, u64 *seconds, u32 *nanoseconds)
+{
+	const struct inode___since_6_11 *since_6_11 = (const void *)inode;
+	const struct inode___before_6_11 *before_6_11 = (const void *)inode;
+	const struct inode___before_6_6 *before_6_6 = (const void *)inode;
+
+	if (bpf_core_field_exists(since_6_11->i_ctime_sec)) {
+		*seconds = BPF_CORE_READ(since_6_11, i_ctime_sec);
+		*nanoseconds = BPF_CORE_READ(since_6_11, i_ctime_nsec);
+	} else if (bpf_core_field_exists(before_6_11->__i_ctime)) {
+		*seconds = BPF_CORE_READ(before_6_11, __i_ctime.tv_sec);
+		*nanoseconds = BPF_CORE_READ(before_6_11, __i_ctime.tv_nsec);
+	} else if (bpf_core_field_exists(before_6_6->i_ctime)) {
+		*seconds = BPF_CORE_READ(before_6_6, i_ctime.tv_sec);
+		*nanoseconds = BPF_CORE_READ(before_6_6, i_ctime.tv_nsec);
+	}
+}
+
+#endif

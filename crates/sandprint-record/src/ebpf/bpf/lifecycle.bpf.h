@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Fork, exec and exit of followed tasks. */
+#ifndef SANDPRINT_LIFECYCLE_H
+#define SANDPRINT_LIFECYCLE_H
+
+/* Runs in the parent, before the child runs. Fires for new threads too. */
+static __always_inline int on_fork(struct task_struct *parent, struct task_struct *child, bool by_tid)
+{
+	struct sp_head *head = find_head(parent, by_tid);
+
+	if (!head && config.walks && control.attaching && descends_from_target(parent))
+		head = admit_running(parent, running_image(parent), by_tid);
+	if (!head)
+		return 0;
+	if (!config.follow_children && BPF_CORE_READ(parent, tgid) != BPF_CORE_READ(child, tgid))
+		return 0;
+	check_seccomp(parent, head);
+	admit(child, head->image, head->flags, by_tid);
+	return 0;
+}
+
+/*
+ * Runs after an exec that succeeded, in the task that goes on. Other threads of the process are gone;
+ * the task has taken over its leader's tid, `old_pid` is the one it had.
+ */
+static __always_inline int on_exec(struct task_struct *task, s32 old_pid, struct linux_binprm *bprm,
+				   bool by_tid)
+{
+	const char *filename = BPF_CORE_READ(bprm, filename);
+	struct sp_head *head;
+	u64 image;
+
+	if (!by_tid) {
+		struct sp_task *storage = bpf_task_storage_get(&tasks, task, NULL, 0);
+
+		if (storage)
+			flush(task, storage);
+	}
+	if (by_tid || state.by_tid) {
+		u32 old_tid = old_pid;
+		u32 tid = BPF_CORE_READ(task, pid);
+		struct sp_head *old = bpf_map_lookup_elem(&tids, &old_tid);
+
+		if (old && tid != old_tid) {
+			struct sp_head moved = *old;
+
+			if (bpf_map_update_elem(&tids, &tid, &moved, BPF_ANY))
+				count_lost(SP_LOST_ADMISSION, 1);
+			bpf_map_delete_elem(&tids, &old_tid);
+		}
+	}
+	head = find_head(task, by_tid);
+	if (!head) {
+		struct bpf_pidns_info ids = {};
+
+		if (!control.launch_pid || state.launched_ns)
+			return 0;
+		if (bpf_get_ns_current_pid_tgid(config.pid_ns_dev, config.pid_ns, &ids, sizeof(ids)) ||
+		    ids.tgid != control.launch_pid)
+			return 0;
+	}
+
+	/* A binary format that runs an interpreter changes `interp` and keeps `filename`. */
+	if (BPF_CORE_READ(bprm, interp) == filename)
+		filename = NULL;
+	image = image_id((u64)BPF_CORE_READ(bprm, file), (u64)filename, (u64)BPF_CORE_READ(task, fs),
+			 BPF_CORE_READ(task, tgid));
+
+	if (!head) {
+		/* The recorder's own child: the footprint begins here, with this call. */
+		struct sp_call_key key = {.image = image, .abi = SP_ABI_NATIVE, .nr = config.execve_nr};
+
+		state.launched_ns = bpf_ktime_get_ns();
+		if (admit_running(task, image, by_tid))
+			add_calls(&key, 1);
+		return 0;
+	}
+	check_seccomp(task, head);
+	head->image = image;
+	return 0;
+}
+
+/* Fires for every thread, in the thread that ends; its storage goes with it. */
+static __always_inline int on_exit(struct task_struct *task, bool by_tid)
+{
+	u32 tid = BPF_CORE_READ(task, pid);
+	struct sp_head *head = NULL;
+
+	if (!by_tid) {
+		struct sp_task *storage = bpf_task_storage_get(&tasks, task, NULL, 0);
+
+		if (storage) {
+			flush(task, storage);
+			check_seccomp(task, &storage->head);
+			head = &storage->head;
+		}
+	}
+	if (!head) {
+		if (!by_tid && !state.by_tid)
+			return 0;
+		head = bpf_map_lookup_elem(&tids, &tid);
+		if (!head)
+			return 0;
+		check_seccomp(task, head);
+		bpf_map_delete_elem(&tids, &tid);
+		__sync_fetch_and_add(&state.by_tid, -1);
+	}
+	__sync_fetch_and_add(&state.live, -1);
+	/* Two tasks that end at once may both see 0; the last one always does. */
+	if (!state.live)
+		send_event(SP_EVENT_EMPTY, BPF_CORE_READ(task, tgid), 0);
+	return 0;
+}
+
+#endif

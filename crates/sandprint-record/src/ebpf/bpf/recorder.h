@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Types shared with Rust (decode.rs reads them by offset; its tests hold the sizes). Plain C. */
+#ifndef SANDPRINT_RECORDER_H
+#define SANDPRINT_RECORDER_H
+
+/*
+ * Numbers below this are counted in the task's own array. The newest call of Linux 7.2 has number 471;
+ * what lies above is counted in the calls map, as exactly and more slowly. 480 keeps the storage of a
+ * task, with the kernel's header, inside one 4 KiB allocation.
+ */
+#define SP_SLOTS 480
+
+/* Bytes kept of a path; a longer one is cut and flagged. */
+#define SP_PATH 1024
+/* Most bytes of one path component, NUL included (NAME_MAX + 1). */
+#define SP_NAME 256
+/* Most path components followed. */
+#define SP_DEPTH 48
+
+enum sp_abi {
+	SP_ABI_NATIVE = 0,
+	SP_ABI_COMPAT = 1, /* i386 on x86_64, arm on aarch64 */
+	SP_ABI_X32 = 2,
+};
+
+/* What could not be recorded; indexes the lost map. */
+enum sp_lost {
+	SP_LOST_ADMISSION = 0,	/* a task could not be followed */
+	SP_LOST_CALLS = 1,	/* the calls map was full: calls not counted */
+	SP_LOST_IMAGES = 2,	/* the images map was full: counted as the unknown image */
+	SP_LOST_EVENT = 3,	/* the ring buffer was full: read from the maps at the end */
+	SP_LOST_RINGS = 4,	/* the map of io_uring instances was full */
+	SP_LOST_TOMBSTONES = 5, /* the map of tasks that ended while draining was full */
+	SP_LOST_MAX = 8,
+};
+
+/* Set before load; the verifier removes what is off. */
+struct sp_config {
+	__u64 hash_seed;  /* random, against paths made to collide */
+	__u64 pid_ns_dev; /* device and inode of the recorder's PID namespace */
+	__u64 pid_ns;
+	__u32 self_pid;	      /* the recorder's own tgid in its PID namespace */
+	__u32 execve_nr;      /* the native number of execve */
+	__u8 follow_children; /* admit the children of followed processes */
+	__u8 x86;	      /* the kernel is x86_64 */
+	__u8 walks;	      /* running processes are attached to */
+	__u8 cgroup;	      /* the tasks of a cgroup are followed */
+	__u8 pad[4];
+};
+
+/* Written by user space alone, as a whole. */
+struct sp_control {
+	__u32 launch_pid; /* the suspended child, in the recorder's PID namespace; 0 for none */
+	__u32 draining;	  /* live counts are being read: tell who ends meanwhile */
+	__u32 attaching;  /* the existing tasks are being walked: look at ancestors on fork */
+	__u32 pad;
+};
+
+/* Written by the programs alone. */
+struct sp_state {
+	__u64 by_tid;	/* followed tasks in the tids map now */
+	__u64 apart[7]; /* every call of the whole system reads by_tid: keep it in a cache line of its own */
+	__u64 live;	/* tasks followed now */
+	__u64 admitted; /* tasks ever followed */
+	__u64 calls_seen;	 /* distinct (image, ABI, number) ever seen */
+	__u64 last_new_ns;	 /* when the last of them was first seen, CLOCK_MONOTONIC */
+	__u64 launched_ns;	 /* when the launched target's execve succeeded; 0 before */
+	__u64 seccomp_active;	 /* admitted tasks that had a seccomp filter */
+	__u64 seccomp_installed; /* tasks seen with a filter that was not there at their admission */
+	__u64 uring_submitted;	 /* operations counted in the uring_ops map */
+	__u32 self_tgid;	 /* the recorder's own tgid in the initial PID namespace, once resolved */
+	__u32 pad;
+};
+
+/* What is known of every followed task. */
+struct sp_head {
+	__u64 image;
+	__u32 flags;
+	__u32 pad;
+};
+
+#define SP_HEAD_SECCOMP 1 /* had a filter at admission */
+
+/* Task storage: a followed task and its own counters. Only the task itself writes counts. */
+struct sp_task {
+	struct sp_head head;
+	__u64 counts[SP_SLOTS];
+};
+
+struct sp_call_key {
+	__u64 image;
+	__u32 abi;
+	__u32 nr;
+};
+
+struct sp_call {
+	__u64 count;
+	__u64 first_ns;
+	__u32 tgid;
+	__u32 tid;
+	char comm[16];
+};
+
+/* What makes two images the same: the file's identity and, for a script, the hash of its path. */
+struct sp_image_key {
+	__u64 ino;
+	__u64 ctime_s;
+	__u64 script_hash;
+	__u32 ctime_ns;
+	__u32 dev;
+};
+
+struct sp_image {
+	struct sp_image_key key;
+	__u32 tgid;	  /* of the first process that ran it */
+	__u32 path_len;	  /* bytes of path: components, leaf first, each ended by NUL */
+	__u32 script_len; /* bytes of script, NUL included; 0 for none */
+	__u32 flags;
+	__u64 dentry; /* where the walk to the root is now, and where it ends; of no use to user space */
+	__u64 mnt;
+	__u64 root_dentry;
+	__u64 root_mnt;
+	char path[SP_PATH + SP_NAME];
+	char script[SP_PATH];
+};
+
+#define SP_IMAGE_CUT 1	    /* path deeper or longer than was kept */
+#define SP_IMAGE_UNLINKED 2 /* the file had no name any more */
+
+enum sp_event_kind {
+	SP_EVENT_CALL = 1,  /* a call was seen for the first time */
+	SP_EVENT_IMAGE = 2, /* an image ran for the first time */
+	SP_EVENT_EMPTY = 3, /* the last followed task ended */
+};
+
+/* The ring buffer's only payload: a hint to look at a map. Losing one loses no fact. */
+struct sp_event {
+	__u32 kind;
+	__u32 tgid;
+	__u64 image;
+};
+
+/* Names one task for good, while the recording lasts. */
+struct sp_task_name {
+	__u64 start_boottime;
+	__u32 tid;
+	__u32 pad;
+};
+
+/* One record of the drain iterator: a live task's count of one native call. */
+struct sp_live {
+	struct sp_task_name task;
+	__u64 image;
+	__u64 count;
+	__u32 nr;
+	__u32 pad;
+};
+
+#endif

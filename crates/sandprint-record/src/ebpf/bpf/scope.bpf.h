@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Who is followed: admission, inheritance, the end. */
+#ifndef SANDPRINT_SCOPE_H
+#define SANDPRINT_SCOPE_H
+
+/* Most ancestors looked at to find out whether a running task descends from a target. */
+#define SP_ANCESTORS 64
+/* MAX_PID_NS_LEVEL (linux/pid_namespace.h). */
+#define SP_NS_LEVELS 32
+
+/*
+ * Followed tasks, each with its own counters. Key: the task. Value: struct sp_task.
+ * Written by: admit (creation), the task itself (counts). When it cannot be created, the task goes
+ * into the tids map instead.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct sp_task);
+} tasks SEC(".maps");
+
+/*
+ * Followed tasks without task storage: all of them where the kernel has none that is reliable in
+ * tracing programs (before 6.2), else those whose storage could not be created.
+ * Key: tid in the initial PID namespace. Value: struct sp_head.
+ * Written by: admit, on_exec, on_exit. When full: the task is not followed, SP_LOST_ADMISSION.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__type(value, struct sp_head);
+} tids SEC(".maps");
+
+/*
+ * The processes to attach to, as user space knows them. Key: tgid in the recorder's PID namespace.
+ * Written by: user space before the walk. Cannot be full in the kernel.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__type(value, u32);
+} wanted SEC(".maps");
+
+/*
+ * The same processes by their tgid in the initial PID namespace.
+ * Written by: handle__resolve, at most as many as in the wanted map.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__type(value, u32);
+} targets SEC(".maps");
+
+/*
+ * The cgroup whose tasks are followed. Key: 0. Value: a descriptor of its directory, as the kernel wants it
+ * for bpf_current_task_under_cgroup (4.9), which needs no path and no level.
+ * Written by: user space.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} cgroup SEC(".maps");
+
+const volatile struct sp_config config = {};
+struct sp_control control SEC(".data.control") = {};
+struct sp_state state = {};
+
+/* The task's tgid as the recorder's PID namespace numbers it; 0 where it has none there. */
+static __always_inline u32 tgid_in_our_namespace(struct task_struct *leader)
+{
+	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
+	u32 base = bpf_core_field_offset(struct pid, numbers);
+	u32 size = bpf_core_type_size(struct upid);
+	u32 level = BPF_CORE_READ(pid, level);
+
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < SP_NS_LEVELS; i++) {
+		struct upid *upid;
+
+		if (i > level)
+			break;
+		upid = (void *)pid + base + i * size;
+		if (BPF_CORE_READ(upid, ns, ns.inum) == config.pid_ns)
+			return BPF_CORE_READ(upid, nr);
+	}
+	return 0;
+}
+
+/* Whether the task is a target of attach, or descends from one. */
+static __always_inline bool descends_from_target(struct task_struct *task)
+{
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < SP_ANCESTORS; i++) {
+		u32 tgid = BPF_CORE_READ(task, tgid);
+
+		if (tgid <= 1)
+			return tgid && bpf_map_lookup_elem(&targets, &tgid);
+		if (bpf_map_lookup_elem(&targets, &tgid))
+			return true;
+		if (!config.follow_children)
+			return false;
+		task = BPF_CORE_READ(task, real_parent);
+		if (!task)
+			return false;
+	}
+	return false;
+}
+
+/*
+ * What is known of a followed task; NULL for one that is not followed. `task` is the current task, or
+ * a new one that does not run yet, or one that the task iterator visits.
+ */
+static __always_inline struct sp_head *find_head(struct task_struct *task, bool by_tid)
+{
+	u32 tid;
+
+	if (!by_tid) {
+		struct sp_task *storage = bpf_task_storage_get(&tasks, task, NULL, 0);
+
+		if (storage)
+			return &storage->head;
+		if (!state.by_tid)
+			return NULL;
+	}
+	tid = BPF_CORE_READ(task, pid);
+	return bpf_map_lookup_elem(&tids, &tid);
+}
+
+/* Follows a task from now on. Returns what is known of it, or NULL where it cannot be followed. */
+static __always_inline struct sp_head *admit(struct task_struct *task, u64 image, u32 flags, bool by_tid)
+{
+	struct sp_head head = {.image = image, .flags = flags};
+	struct sp_head *found = NULL;
+	u32 tid;
+
+	if (!by_tid) {
+		struct sp_task *storage =
+			bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+		if (storage) {
+			storage->head = head;
+			found = &storage->head;
+		}
+	}
+	if (!found) {
+		tid = BPF_CORE_READ(task, pid);
+		if (bpf_map_update_elem(&tids, &tid, &head, BPF_ANY)) {
+			count_lost(SP_LOST_ADMISSION, 1);
+			return NULL;
+		}
+		__sync_fetch_and_add(&state.by_tid, 1);
+		found = bpf_map_lookup_elem(&tids, &tid);
+	}
+	__sync_fetch_and_add(&state.live, 1);
+	__sync_fetch_and_add(&state.admitted, 1);
+	return found;
+}
+
+static __always_inline bool has_seccomp_filter(struct task_struct *task)
+{
+	return bpf_core_field_exists(task->seccomp) && BPF_CORE_READ(task, seccomp.mode);
+}
+
+/* Admits a task that already ran a program: the recorder's own child at its exec, or one attached to. */
+static __always_inline struct sp_head *admit_running(struct task_struct *task, u64 image, bool by_tid)
+{
+	u32 flags = 0;
+
+	if (has_seccomp_filter(task)) {
+		__sync_fetch_and_add(&state.seccomp_active, 1);
+		flags = SP_HEAD_SECCOMP;
+	}
+	return admit(task, image, flags, by_tid);
+}
+
+/* Tells of a filter that came after admission. */
+static __always_inline void check_seccomp(struct task_struct *task, struct sp_head *head)
+{
+	if (!(head->flags & SP_HEAD_SECCOMP) && has_seccomp_filter(task)) {
+		__sync_fetch_and_add(&state.seccomp_installed, 1);
+		head->flags |= SP_HEAD_SECCOMP;
+	}
+}
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Which calls are made, and how often. */
+#ifndef SANDPRINT_SYSCALLS_H
+#define SANDPRINT_SYSCALLS_H
+
+/*
+ * Key: image, ABI, number. Value: how often, and when and by whom first.
+ * Written by: first_call (creation), add_calls. When full: SP_LOST_CALLS.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sp_call_key);
+	__type(value, struct sp_call);
+} calls SEC(".maps");
+
+/*
+ * Key: a task that ended or exec'd while user space drained. Value: 1. Its counts are in the calls map
+ * already, so what the drain iterator saw of it does not count. User space clears it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sp_task_name);
+	__type(value, u32);
+} flushed SEC(".maps");
+
+/* The entry of a call, made where there is none. NULL where the map is full. */
+static __always_inline struct sp_call *first_call(const struct sp_call_key *key)
+{
+	struct sp_call *call = bpf_map_lookup_elem(&calls, key);
+	struct sp_call fresh = {};
+	u64 ids;
+
+	if (call)
+		return call;
+	ids = bpf_get_current_pid_tgid();
+	fresh.first_ns = bpf_ktime_get_ns();
+	fresh.tgid = ids >> 32;
+	fresh.tid = (u32)ids;
+	bpf_get_current_comm(fresh.comm, sizeof(fresh.comm));
+	if (!bpf_map_update_elem(&calls, key, &fresh, BPF_NOEXIST)) {
+		__sync_fetch_and_add(&state.calls_seen, 1);
+		state.last_new_ns = fresh.first_ns;
+	}
+	return bpf_map_lookup_elem(&calls, key);
+}
+
+static __always_inline void add_calls(const struct sp_call_key *key, u64 count)
+{
+	struct sp_call *call = first_call(key);
+
+	if (call)
+		__sync_fetch_and_add(&call->count, count);
+	else
+		count_lost(SP_LOST_CALLS, count);
+}
+
+/* Whether the current system call came in through the 32-bit ABI. */
+static __always_inline bool is_compat(struct task_struct *task, bool trusted)
+{
+	/* The field exists on x86 only; elsewhere its place is never read. */
+	if (config.x86) {
+		u32 status = trusted ? task->thread_info.status : BPF_CORE_READ(task, thread_info.status);
+
+		return status & TS_COMPAT;
+	}
+	return (trusted ? task->thread_info.flags : BPF_CORE_READ(task, thread_info.flags)) & TIF_32BIT_MASK;
+}
+
+/* Counts a call that has no slot in the task's own array. Kept out of line: it is rare. */
+static __noinline int count_in_map(u64 image, u32 abi, u32 nr)
+{
+	struct sp_call_key key = {.image = image, .abi = abi, .nr = nr};
+
+	add_calls(&key, 1);
+	return 0;
+}
+
+static __noinline int note_first_call(u64 image, u32 nr)
+{
+	struct sp_call_key key = {.image = image, .abi = SP_ABI_NATIVE, .nr = nr};
+
+	first_call(&key);
+	return 0;
+}
+
+static __always_inline int count_slow(struct task_struct *task, u64 image, u32 nr, bool trusted)
+{
+	if (is_compat(task, trusted))
+		return count_in_map(image, SP_ABI_COMPAT, nr);
+	if (config.x86 && (s32)nr >= 0 && (nr & X32_SYSCALL_BIT))
+		return count_in_map(image, SP_ABI_X32, nr & ~X32_SYSCALL_BIT);
+	return count_in_map(image, SP_ABI_NATIVE, nr);
+}
+
+/*
+ * A followed cgroup: whatever makes a call in it is followed from that call on, however it came in, so
+ * that there is no moment between entering and being seen.
+ */
+static __always_inline struct sp_head *admit_in_cgroup(struct task_struct *task, bool by_tid)
+{
+	if (!config.cgroup || bpf_current_task_under_cgroup(&cgroup, 0) != 1)
+		return NULL;
+	if ((u32)BPF_CORE_READ(task, tgid) == state.self_tgid)
+		return NULL;
+	return admit_running(task, running_image(task), by_tid);
+}
+
+static __always_inline int on_sys_enter(struct task_struct *task, long id, bool by_tid)
+{
+	struct sp_task *storage;
+	struct sp_head *head;
+	u32 nr = id;
+
+	if (by_tid) {
+		head = find_head(task, true);
+		if (!head)
+			head = admit_in_cgroup(task, true);
+		if (!head)
+			return 0;
+		return count_slow(task, head->image, nr, false);
+	}
+
+	storage = bpf_task_storage_get(&tasks, task, NULL, 0);
+	if (!storage) {
+		if (!state.by_tid && !config.cgroup)
+			return 0;
+		head = find_head(task, false);
+		if (!head)
+			head = admit_in_cgroup(task, false);
+		if (!head)
+			return 0;
+		return count_slow(task, head->image, nr, true);
+	}
+	if (nr < SP_SLOTS && !is_compat(task, true)) {
+		u64 before = storage->counts[nr];
+
+		storage->counts[nr] = before + 1;
+		if (!before)
+			note_first_call(storage->head.image, nr);
+		return 0;
+	}
+	return count_slow(task, storage->head.image, nr, true);
+}
+
+struct flush_context {
+	struct sp_task *storage;
+};
+
+static long flush_slot(u32 nr, void *data)
+{
+	struct flush_context *context = data;
+	struct sp_task *storage = context->storage;
+	u64 count;
+
+	if (nr >= SP_SLOTS)
+		return 1;
+	count = storage->counts[nr];
+	if (count) {
+		struct sp_call_key key = {.image = storage->head.image, .abi = SP_ABI_NATIVE, .nr = nr};
+
+		storage->counts[nr] = 0;
+		add_calls(&key, count);
+	}
+	return 0;
+}
+
+/* Moves the current task's own counts into the calls map. */
+static __always_inline void flush(struct task_struct *task, struct sp_task *storage)
+{
+	struct flush_context context = {.storage = storage};
+
+	bpf_loop(SP_SLOTS, flush_slot, &context, 0);
+	if (control.draining) {
+		struct sp_task_name name = {};
+		u32 one = 1;
+
+		name.start_boottime = BPF_CORE_READ(task, start_boottime);
+		name.tid = BPF_CORE_READ(task, pid);
+		if (bpf_map_update_elem(&flushed, &name, &one, BPF_ANY))
+			count_lost(SP_LOST_TOMBSTONES, 1);
+	}
+}
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Operations submitted through io_uring, which no system call shows. */
+#ifndef SANDPRINT_URING_H
+#define SANDPRINT_URING_H
+
+/*
+ * io_uring instances of followed tasks: their submission-queue threads pass no fork hook.
+ * Key: address of the io_ring_ctx. Value: 1. Written by: on_ring. When full: SP_LOST_RINGS.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, u32);
+} rings SEC(".maps");
+
+/* Key: opcode (IORING_OP_*). Value: operations submitted. Written by: on_submit. Cannot be full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 256);
+	__type(key, u32);
+	__type(value, u64);
+} uring_ops SEC(".maps");
+
+static __always_inline bool current_is_followed(bool by_tid)
+{
+	if (by_tid)
+		return find_head((void *)bpf_get_current_task(), true);
+	return find_head(bpf_get_current_task_btf(), false);
+}
+
+static __always_inline int on_ring(u64 ring, bool by_tid)
+{
+	u32 one = 1;
+
+	if (current_is_followed(by_tid) && bpf_map_update_elem(&rings, &ring, &one, BPF_ANY))
+		count_lost(SP_LOST_RINGS, 1);
+	return 0;
+}
+
+static __always_inline int on_submit(u64 ring, u8 opcode, bool by_tid)
+{
+	u32 index = opcode;
+	u64 *count;
+
+	if (!bpf_map_lookup_elem(&rings, &ring) && !current_is_followed(by_tid))
+		return 0;
+	count = bpf_map_lookup_elem(&uring_ops, &index);
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	__sync_fetch_and_add(&state.uring_submitted, 1);
+	return 0;
+}
+
+#endif

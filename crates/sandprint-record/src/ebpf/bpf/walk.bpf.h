@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Walks over all tasks: to find targets, to admit them, to read live counts. */
+#ifndef SANDPRINT_WALK_H
+#define SANDPRINT_WALK_H
+
+/* Translates the wanted processes into the initial PID namespace, and finds the recorder itself. */
+static __always_inline int on_resolve(struct task_struct *task)
+{
+	u32 tgid, global, one = 1;
+
+	if (!task || BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
+		return 0;
+	tgid = tgid_in_our_namespace(task);
+	if (!tgid)
+		return 0;
+	global = BPF_CORE_READ(task, tgid);
+	if (tgid == config.self_pid)
+		state.self_tgid = global;
+	if (bpf_map_lookup_elem(&wanted, &tgid))
+		bpf_map_update_elem(&targets, &global, &one, BPF_ANY);
+	return 0;
+}
+
+/* Admits every thread of the targets and of their descendants. Children are admitted by on_fork. */
+static __always_inline int on_admit(struct task_struct *task, bool by_tid)
+{
+	if (!task || (u32)BPF_CORE_READ(task, tgid) == state.self_tgid)
+		return 0;
+	if (!BPF_CORE_READ(task, mm) || find_head(task, by_tid) || !descends_from_target(task))
+		return 0;
+	admit_running(task, running_image(task), by_tid);
+	return 0;
+}
+
+/* Writes the tgid of a followed task, as the recorder's PID namespace numbers it. */
+static __always_inline int on_list(struct bpf_iter__task *ctx, bool by_tid)
+{
+	struct task_struct *task = ctx->task;
+	u32 tgid;
+
+	if (!task || !find_head(task, by_tid))
+		return 0;
+	tgid = tgid_in_our_namespace(BPF_CORE_READ(task, group_leader));
+	if (tgid)
+		bpf_seq_write(ctx->meta->seq, &tgid, sizeof(tgid));
+	return 0;
+}
+
+struct drain_context {
+	struct seq_file *seq;
+	struct sp_task *storage;
+	struct sp_live record;
+};
+
+static long drain_slot(u32 nr, void *data)
+{
+	struct drain_context *context = data;
+	u64 count;
+
+	if (nr >= SP_SLOTS)
+		return 1;
+	count = context->storage->counts[nr];
+	if (!count)
+		return 0;
+	context->record.nr = nr;
+	context->record.count = count;
+	return bpf_seq_write(context->seq, &context->record, sizeof(context->record)) != 0;
+}
+
+/* Writes a followed task's own counts to user space, and leaves them where they are. */
+static __always_inline int on_drain(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct drain_context context = {};
+	struct sp_task *storage;
+
+	if (!task)
+		return 0;
+	storage = bpf_task_storage_get(&tasks, task, NULL, 0);
+	if (!storage)
+		return 0;
+	context.seq = ctx->meta->seq;
+	context.storage = storage;
+	context.record.task.start_boottime = BPF_CORE_READ(task, start_boottime);
+	context.record.task.tid = BPF_CORE_READ(task, pid);
+	context.record.image = storage->head.image;
+	bpf_loop(SP_SLOTS, drain_slot, &context, 0);
+	return 0;
+}
+
+#endif

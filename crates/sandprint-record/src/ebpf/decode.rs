@@ -1,0 +1,332 @@
+//! Bytes of BPF maps and events → values. Pure; the layouts are those of `bpf/recorder.h`.
+
+use sandprint_model::{Abi, Arch, ByteString, Syscall};
+
+/// Reads fixed-width fields in declaration order; a short buffer gives `None`.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (head, tail) = self.0.split_at_checked(count)?;
+        self.0 = tail;
+        Some(head)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        Some(u32::from_ne_bytes(self.bytes(4)?.try_into().ok()?))
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        Some(u64::from_ne_bytes(self.bytes(8)?.try_into().ok()?))
+    }
+}
+
+/// Bytes up to the first NUL.
+fn until_nul(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+/// `struct sp_config`, written once before load.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, each named")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Config {
+    pub hash_seed: u64,
+    pub pid_ns_dev: u64,
+    pub pid_ns: u64,
+    pub self_pid: u32,
+    pub execve_nr: u32,
+    pub follow_children: bool,
+    pub x86: bool,
+    pub walks: bool,
+    pub cgroup: bool,
+}
+
+impl Config {
+    /// Bytes of `struct sp_config`.
+    pub(super) const SIZE: usize = 40;
+
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(Config::SIZE);
+        for field in [self.hash_seed, self.pid_ns_dev, self.pid_ns] {
+            bytes.extend_from_slice(&field.to_ne_bytes());
+        }
+        for field in [self.self_pid, self.execve_nr] {
+            bytes.extend_from_slice(&field.to_ne_bytes());
+        }
+        bytes.extend_from_slice(&[self.follow_children, self.x86, self.walks, self.cgroup].map(u8::from));
+        bytes.resize(Config::SIZE, 0);
+        bytes
+    }
+}
+
+/// `struct sp_control`, written by user space as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Control {
+    pub launch_pid: u32,
+    pub draining: bool,
+    pub attaching: bool,
+}
+
+impl Control {
+    pub(super) fn encode(self) -> Vec<u8> {
+        [self.launch_pid, u32::from(self.draining), u32::from(self.attaching), 0]
+            .into_iter()
+            .flat_map(u32::to_ne_bytes)
+            .collect()
+    }
+}
+
+/// `struct sp_state`: what the programs know of the recording as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct State {
+    /// Tasks followed without task storage now.
+    pub by_tid: u64,
+    /// Tasks followed now.
+    pub live: u64,
+    /// Tasks ever followed.
+    pub admitted: u64,
+    /// Distinct (image, ABI, number) seen so far.
+    pub calls_seen: u64,
+    /// When the last of them was first seen, nanoseconds of `CLOCK_MONOTONIC`; 0 for never.
+    pub last_new_ns: u64,
+    /// When the launched target's `execve` succeeded, same clock; 0 before.
+    pub launched_ns: u64,
+    /// Admitted tasks that already had a seccomp filter.
+    pub seccomp_active: u64,
+    /// Tasks seen with a seccomp filter that they did not have at their admission.
+    pub seccomp_installed: u64,
+    /// Operations submitted through `io_uring`.
+    pub uring_submitted: u64,
+}
+
+impl State {
+    pub(super) fn decode(bytes: &[u8]) -> Option<State> {
+        let mut fields = Fields(bytes);
+        let by_tid = fields.u64()?;
+        fields.bytes(7 * 8)?;
+        Some(State {
+            by_tid,
+            live: fields.u64()?,
+            admitted: fields.u64()?,
+            calls_seen: fields.u64()?,
+            last_new_ns: fields.u64()?,
+            launched_ns: fields.u64()?,
+            seccomp_active: fields.u64()?,
+            seccomp_installed: fields.u64()?,
+            uring_submitted: fields.u64()?,
+        })
+    }
+}
+
+/// `struct sp_call_key`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct CallKey {
+    pub image: u64,
+    pub abi: u32,
+    pub nr: u32,
+}
+
+impl CallKey {
+    pub(super) fn decode(bytes: &[u8]) -> Option<CallKey> {
+        let mut fields = Fields(bytes);
+        Some(CallKey { image: fields.u64()?, abi: fields.u32()?, nr: fields.u32()? })
+    }
+
+    /// The call it names on a kernel of this architecture.
+    pub(super) fn syscall(self, arch: Arch) -> Syscall {
+        let abi = match (self.abi, arch) {
+            (1, Arch::X86_64) => Abi::I386,
+            (1, Arch::Aarch64) => Abi::Arm,
+            (2, Arch::X86_64) => Abi::X32,
+            _ => arch.native_abi(),
+        };
+        Syscall { abi, nr: self.nr }
+    }
+}
+
+/// `struct sp_call`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct CallValue {
+    pub count: u64,
+    pub first_ns: u64,
+    pub tgid: u32,
+    pub tid: u32,
+    pub comm: ByteString,
+}
+
+impl CallValue {
+    pub(super) fn decode(bytes: &[u8]) -> Option<CallValue> {
+        let mut fields = Fields(bytes);
+        Some(CallValue {
+            count: fields.u64()?,
+            first_ns: fields.u64()?,
+            tgid: fields.u32()?,
+            tid: fields.u32()?,
+            comm: ByteString::new(until_nul(fields.bytes(16)?)),
+        })
+    }
+}
+
+/// `struct sp_image`, as far as user space needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ImageInfo {
+    pub ino: u64,
+    /// The kernel's `dev_t`: major in the upper 12 bits, minor in the lower 20.
+    pub dev: u32,
+    pub tgid: u32,
+    pub path: ByteString,
+    pub script: Option<ByteString>,
+    pub cut: bool,
+}
+
+/// Bytes kept of a path (`SP_PATH`), and room for one more component (`SP_NAME`).
+const PATH: usize = 1024;
+const NAME: usize = 256;
+
+impl ImageInfo {
+    pub(super) fn decode(bytes: &[u8]) -> Option<ImageInfo> {
+        let mut fields = Fields(bytes);
+        let ino = fields.u64()?;
+        let _ctime_s = fields.u64()?;
+        let _script_hash = fields.u64()?;
+        let _ctime_ns = fields.u32()?;
+        let dev = fields.u32()?;
+        let tgid = fields.u32()?;
+        let path_len = fields.u32()?;
+        let script_len = fields.u32()?;
+        let flags = fields.u32()?;
+        fields.bytes(4 * 8)?;
+        let path = fields.bytes(PATH + NAME)?;
+        let script = fields.bytes(PATH)?;
+        let components = path.get(..usize::try_from(path_len).ok()?.min(path.len()))?;
+        Some(ImageInfo {
+            ino,
+            dev,
+            tgid,
+            path: path_from_components(components),
+            script: (script_len > 0).then(|| ByteString::new(until_nul(script))),
+            cut: flags & 1 != 0,
+        })
+    }
+}
+
+/// Turns `ls\0bin\0usr\0` into `/usr/bin/ls`; nothing gives an empty path.
+fn path_from_components(leaf_first: &[u8]) -> ByteString {
+    let mut path = Vec::with_capacity(leaf_first.len() + 1);
+    let components = leaf_first.split(|byte| *byte == 0).rev();
+    for component in components.filter(|component| !component.is_empty() && *component != b"/") {
+        path.push(b'/');
+        path.extend_from_slice(component);
+    }
+    ByteString::new(path)
+}
+
+/// `struct sp_event`: a hint to look at a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// An image ran for the first time; its id, and the process that ran it.
+    Image {
+        /// The image's id in the maps.
+        id: u64,
+        /// The process, in the initial PID namespace.
+        tgid: u32,
+    },
+    /// The last followed task ended.
+    Empty,
+}
+
+impl Event {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Event> {
+        let mut fields = Fields(bytes);
+        let (kind, tgid, image) = (fields.u32()?, fields.u32()?, fields.u64()?);
+        match kind {
+            2 => Some(Event::Image { id: image, tgid }),
+            3 => Some(Event::Empty),
+            _ => None,
+        }
+    }
+}
+
+/// `struct sp_task_name`: one task for good, while the recording lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TaskName {
+    pub start_boottime: u64,
+    pub tid: u32,
+}
+
+impl TaskName {
+    pub(super) fn decode(bytes: &[u8]) -> Option<TaskName> {
+        let mut fields = Fields(bytes);
+        Some(TaskName { start_boottime: fields.u64()?, tid: fields.u32()? })
+    }
+}
+
+/// `struct sp_live`: a live task's own count of one native call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Live {
+    pub task: TaskName,
+    pub image: u64,
+    pub count: u64,
+    pub nr: u32,
+}
+
+impl Live {
+    /// Bytes of `struct sp_live`.
+    pub(super) const SIZE: usize = 40;
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<Live> {
+        let mut fields = Fields(bytes);
+        let task = TaskName { start_boottime: fields.u64()?, tid: fields.u32()? };
+        fields.u32()?;
+        Some(Live { task, image: fields.u64()?, count: fields.u64()?, nr: fields.u32()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn components_become_a_path() {
+        for (components, path) in
+            [(&b""[..], ""), (b"ls\0bin\0usr\0", "/usr/bin/ls"), (b"a\0", "/a"), (b"memfd:x\0", "/memfd:x")]
+        {
+            assert_eq!(path_from_components(components), ByteString::from(path));
+        }
+    }
+
+    #[test]
+    fn short_buffers_give_nothing_and_never_panic() {
+        for length in 0..40 {
+            let bytes = vec![0xff; length];
+            assert_eq!(CallKey::decode(&bytes).is_some(), length >= 16);
+            assert_eq!(CallValue::decode(&bytes).is_some(), length >= 40);
+            assert_eq!(TaskName::decode(&bytes).is_some(), length >= 12);
+            assert_eq!(ImageInfo::decode(&bytes), None);
+            assert_eq!(State::decode(&bytes), None);
+            assert_eq!(Event::decode(&bytes), None);
+        }
+    }
+
+    #[test]
+    fn a_path_length_beyond_the_buffer_is_cut() {
+        let mut bytes = vec![0_u8; 48 + 32 + PATH + NAME + PATH];
+        bytes[36..40].copy_from_slice(&u32::MAX.to_ne_bytes());
+        bytes[80..83].copy_from_slice(b"ls\0");
+        assert_eq!(ImageInfo::decode(&bytes).unwrap().path, ByteString::from("/ls"));
+    }
+
+    #[test]
+    fn the_abi_is_part_of_the_call() {
+        let key = |abi| CallKey { image: 0, abi, nr: 4 };
+        for (abi, arch, expected) in [
+            (0, Arch::X86_64, Abi::X86_64),
+            (1, Arch::X86_64, Abi::I386),
+            (2, Arch::X86_64, Abi::X32),
+            (0, Arch::Aarch64, Abi::Aarch64),
+            (1, Arch::Aarch64, Abi::Arm),
+        ] {
+            assert_eq!(key(abi).syscall(arch), Syscall { abi: expected, nr: 4 });
+        }
+    }
+}

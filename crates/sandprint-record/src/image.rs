@@ -1,0 +1,127 @@
+//! Build ids of executables that ran, read while their processes or files are there.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use object::read::ReadCache;
+
+/// Most bytes of a segment of notes that are read: real ones have less than one page.
+const MOST_NOTES: u64 = 1 << 20;
+/// Most bytes of a build id: linkers make 8 to 32 of them.
+const MOST_BUILD_ID: usize = 64;
+
+/// What the kernel said of an executable.
+#[derive(Debug)]
+pub(crate) struct Wanted<'a> {
+    /// Inode number.
+    pub ino: u64,
+    /// The kernel's `dev_t`: major in the upper 12 bits, minor in the lower 20.
+    pub dev: u32,
+    /// A process that ran it, in the initial PID namespace.
+    pub tgid: u32,
+    /// Its path as that process saw it.
+    pub path: &'a [u8],
+}
+
+/// What could be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum BuildId {
+    /// The build id, in hexadecimal.
+    Known(String),
+    /// The file has none.
+    None,
+    /// The file could not be found any more, or not be read.
+    Unreadable,
+}
+
+/// Reads the build id of exactly that file, through the process or by its path, whichever is still there.
+pub(crate) fn build_id(wanted: &Wanted<'_>) -> BuildId {
+    let path = Path::new(OsStr::from_bytes(wanted.path));
+    let process = PathBuf::from(format!("/proc/{}", wanted.tgid));
+    let in_its_root = process.join("root").join(path.strip_prefix("/").unwrap_or(path));
+    for candidate in [process.join("exe"), in_its_root, path.to_path_buf()] {
+        // What is there may have become something that blocks an open, such as a FIFO.
+        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+        let Ok(file) = File::options().read(true).custom_flags(flags).open(&candidate) else { continue };
+        if is_same_file(&file, wanted) {
+            return read_build_id(file);
+        }
+    }
+    BuildId::Unreadable
+}
+
+fn is_same_file(file: &File, wanted: &Wanted<'_>) -> bool {
+    let Ok(metadata) = file.metadata() else { return false };
+    let device = metadata.dev();
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    // Filesystems with device numbers of their own (overlay, btrfs) show stat(2) another one than the
+    // superblock's; there the inode number alone has to do, and major 0 marks them.
+    let same_device = (wanted.dev >> 20, wanted.dev & 0xf_ffff) == (major, minor);
+    metadata.is_file() && metadata.ino() == wanted.ino && (same_device || major == 0)
+}
+
+fn read_build_id(file: File) -> BuildId {
+    let cache = ReadCache::new(file);
+    match object::FileKind::parse(&cache) {
+        Ok(object::FileKind::Elf64) => note::<object::elf::FileHeader64<object::Endianness>>(&cache),
+        Ok(object::FileKind::Elf32) => note::<object::elf::FileHeader32<object::Endianness>>(&cache),
+        _ => Ok(BuildId::Unreadable),
+    }
+    .unwrap_or(BuildId::Unreadable)
+}
+
+/// The GNU build id from the program headers' notes, which survive `strip`.
+fn note<Elf: object::read::elf::FileHeader<Endian = object::Endianness>>(
+    cache: &ReadCache<File>,
+) -> object::Result<BuildId> {
+    use object::read::elf::ProgramHeader as _;
+    let header = Elf::parse(cache)?;
+    let endian = header.endian()?;
+    for segment in header.program_headers(endian, cache)? {
+        // The whole segment is read, and its size is the file's word.
+        if segment.p_filesz(endian).into() > MOST_NOTES {
+            continue;
+        }
+        let Some(mut notes) = segment.notes(endian, cache)? else { continue };
+        while let Some(note) = notes.next()? {
+            let is_build_id = note.n_type(endian) == object::elf::NT_GNU_BUILD_ID;
+            let fits = note.desc().len() <= MOST_BUILD_ID;
+            if is_build_id && fits && note.name() == object::elf::ELF_NOTE_GNU {
+                return Ok(BuildId::Known(hexadecimal(note.desc())));
+            }
+        }
+    }
+    Ok(BuildId::None)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing into a String cannot fail.
+        let _infallible = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_its_own_build_id_or_knows_there_is_none() {
+        let metadata = std::fs::metadata("/proc/self/exe").unwrap();
+        let device = metadata.dev();
+        let wanted = Wanted {
+            ino: metadata.ino(),
+            dev: (rustix::fs::major(device) << 20) | rustix::fs::minor(device),
+            tgid: std::process::id(),
+            path: b"/nonexistent",
+        };
+        assert_ne!(build_id(&wanted), BuildId::Unreadable);
+        assert_eq!(build_id(&Wanted { ino: metadata.ino() + 1, ..wanted }), BuildId::Unreadable);
+    }
+}

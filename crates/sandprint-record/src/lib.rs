@@ -1,0 +1,13 @@
+//! Observes what a workload asks of the kernel.
+//!
+//! - [`host`]: facts about this machine, found by trying.
+//! - [`ebpf`]: the BPF driver: who is followed, what was counted.
+//! - `image`: build ids of executables.
+//! - [`session`]: one recording from its start to its [`Trace`](sandprint_model::Trace).
+//!
+//! Nothing here prints, knows policies or the command line.
+
+pub mod ebpf;
+pub mod host;
+mod image;
+pub mod session;

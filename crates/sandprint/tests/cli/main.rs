@@ -1,0 +1,21 @@
+//! The binary from outside: exit statuses, what is said on stderr, and what happens to files.
+
+#[cfg(test)]
+mod append;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+#[path = "../support/expect.rs"]
+mod expect;
+#[cfg(test)]
+mod help;
+#[cfg(test)]
+mod import;
+#[cfg(test)]
+mod output;
+#[cfg(test)]
+mod pure;
+#[cfg(test)]
+mod recording;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,104 @@
+//! Runs a command under `sandprint profile run` and reads what it recorded.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use tempfile::TempDir;
+
+use crate::calls::Row;
+use crate::expect::skip;
+use crate::{run, sys};
+
+/// The program under test.
+pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
+
+/// Whether this machine lets us record. Where it does not, the test has been skipped.
+pub(crate) fn can_record() -> bool {
+    if let Err(error) = sys::load_smallest_program() {
+        skip("ebpf", &format!("the kernel refuses the smallest BPF program: {error}"));
+        return false;
+    }
+    if !Path::new("/sys/kernel/btf/vmlinux").exists() {
+        skip("ebpf", "this kernel has no /sys/kernel/btf/vmlinux");
+        return false;
+    }
+    true
+}
+
+/// What one recorded run left.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    /// `sandprint`'s exit status, which is the workload's own where it ended by itself.
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    trace: PathBuf,
+    _folder: TempDir,
+}
+
+/// Records a command. `around` goes before `sandprint`, `options` before the command.
+pub(crate) fn record(around: &[&str], options: &[&str], words: &[String], folder: &Path) -> Recording {
+    let own = tempfile::tempdir().expect("a temporary folder");
+    let trace = own.path().join("trace.json");
+    let mut line: Vec<&str> = around.to_vec();
+    line.extend([SANDPRINT, "profile", "run", "-o"]);
+    let mut command = Command::new(line[0]);
+    command.args(&line[1..]).arg(&trace).args(options).arg("--").args(words);
+    run::prepare(&mut command, folder);
+    let run::Ended { status, stdout, stderr } = run::to_the_end(&mut command);
+    assert!(trace.exists(), "{command:?} wrote no trace, {status}\n{stderr}");
+    Recording { status, stdout, stderr, trace, _folder: own }
+}
+
+impl Recording {
+    /// Every call, by program.
+    pub(crate) fn by_image(&self) -> Vec<Row> {
+        self.table(true)
+    }
+
+    /// Every call, whoever made it.
+    pub(crate) fn totals(&self) -> Vec<Row> {
+        self.table(false)
+    }
+
+    /// The kinds of the gaps, by name.
+    pub(crate) fn gaps(&self) -> BTreeSet<String> {
+        let trace = self.decoded();
+        trace.gaps.keys().map(|gap| gap.kind.name().to_owned()).collect()
+    }
+
+    /// The trace as a library reads it.
+    pub(crate) fn decoded(&self) -> sandprint_model::Trace {
+        let bytes = fs::read(&self.trace).expect("the trace was written");
+        sandprint_model::wire::decode_trace(&bytes).expect("the trace can be read back")
+    }
+
+    fn table(&self, by_image: bool) -> Vec<Row> {
+        let mut command = Command::new(SANDPRINT);
+        command.args(["profile", "show"]).arg(&self.trace).args(["--format", "tsv"]);
+        command.args(by_image.then_some(["--by", "image"]).into_iter().flatten());
+        let output = command.output().expect("sandprint starts");
+        let text = String::from_utf8(output.stdout).expect("a table is text");
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let mut lines = text.lines();
+        let header = if by_image { "image\tabi\tnr\tname\tcount" } else { "abi\tnr\tname\tcount" };
+        assert_eq!(lines.next(), Some(header), "{command:?}");
+        lines.map(|line| row(line, by_image)).collect()
+    }
+}
+
+/// One line of the table: `[image] abi nr name count`, with tabs between.
+fn row(line: &str, by_image: bool) -> Row {
+    let (image, rest) = if by_image { line.split_once('\t').expect("an image") } else { ("", line) };
+    let fields: Vec<&str> = rest.split('\t').collect();
+    let [abi, nr, name, count] = fields[..] else { panic!("not a line of the table: {line:?}") };
+    Row {
+        image: image.to_owned(),
+        abi: abi.to_owned(),
+        nr: nr.parse().expect("a number"),
+        name: (name != "-").then(|| name.to_owned()),
+        count: count.parse().expect("a count"),
+    }
+}

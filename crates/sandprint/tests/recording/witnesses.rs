@@ -1,0 +1,216 @@
+//! Each witness program makes the calls that it says it makes: strace agrees, and the recorder agrees.
+//!
+//! The programs are `corpus/programs/*.c`; [`crate::header`] tells what each says of itself.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+
+use tempfile::TempDir;
+
+use crate::calls::{Row, differences, table, totals};
+use crate::expect::skip;
+use crate::header::{Size, Strace, Witness, sources};
+use crate::{recorder, run, strace, turns, workshop};
+
+/// Witnesses that only the stress tests record.
+const STRESSING: &[&str] = &["many_images", "many_numbers", "storm"];
+
+/// One test of each kind for each witness.
+macro_rules! witnesses {
+    ($($name:ident)*) => {
+        const LISTED: &[&str] = &[$(stringify!($name)),*];
+
+        mod strace_agrees {
+            $(#[test]
+            fn $name() {
+                super::check_with_strace(stringify!($name));
+            })*
+        }
+
+        mod recorded_exactly {
+            $(#[test]
+            fn $name() {
+                super::check_recording(stringify!($name));
+            })*
+        }
+    };
+}
+
+witnesses! {
+    changed_by_tracer
+    chroot
+    clone3
+    clone_flags
+    daemon
+    emulated
+    exec_chain
+    exec_fails
+    exec_from_thread
+    exit_with_threads
+    fork_from_thread
+    fork_tree
+    getppid_loop
+    grandchildren
+    hostile_name
+    i386_program
+    int80
+    io_uring_probe
+    io_uring_sqpoll
+    io_uring_submit
+    killed
+    leader_exits_first
+    leader_pthread_exit
+    memfd_exec
+    names
+    namespaces
+    number_minus_one
+    pid_reuse
+    rare_call
+    replaced_path
+    restart
+    script
+    seccomp_errno
+    seccomp_kill
+    seccomp_notify
+    seccomp_trap
+    setuid
+    short_children
+    signal_ends_threads
+    signals
+    stopped
+    thread_storm
+    tracer
+    traces_itself
+    unknown_numbers
+    unlinks_itself
+    untraced_clone
+    user_dispatch
+    vdso
+    vfork_exec
+    worker_exits_first
+    x32_call
+}
+
+#[test]
+fn strace_agrees_with_what_the_stress_tests_run() {
+    STRESSING.iter().for_each(|name| check_with_strace(name));
+}
+
+#[test]
+fn every_witness_is_tested() {
+    let entries = fs::read_dir(sources()).expect("the corpus lies beside the crates");
+    let names =
+        entries.map(|entry| entry.expect("a folder of ours").file_name().into_string().expect("text"));
+    let there: BTreeSet<String> =
+        names.filter_map(|name| name.strip_suffix(".c").map(str::to_owned)).collect();
+    let listed: BTreeSet<String> = LISTED.iter().chain(STRESSING).map(|name| (*name).to_owned()).collect();
+    assert_eq!(listed, there);
+}
+
+/// The witness, in a folder to run in; `None` where this machine cannot show what it is about.
+fn ready(name: &str, size: Size) -> Option<(Witness, TempDir)> {
+    let witness = Witness::load(name);
+    if !witness.fits_this_machine() {
+        eprintln!("skipped: {name} is about another architecture");
+        return None;
+    }
+    let folder = match workshop::stage(&witness) {
+        Ok(folder) => folder,
+        Err(why) => {
+            skip(if witness.i386 { "i386" } else { "gcc" }, &why);
+            return None;
+        }
+    };
+    let Some(needs) = &witness.needs else { return Some((witness, folder)) };
+    let words = witness.command(size);
+    let mut bare = Command::new(&words[0]);
+    bare.args(&words[1..]);
+    run::prepare(&mut bare, folder.path());
+    let ended = run::to_the_end(&mut bare);
+    if ended.status.code() == Some(77) {
+        skip(needs, &format!("{name}: {}", ended.stdout));
+        return None;
+    }
+    // The bare run may have used up what lies there.
+    let folder = workshop::stage(&witness).expect("it has just been built");
+    Some((witness, folder))
+}
+
+fn check_with_strace(name: &str) {
+    let _turn = turns::beside_others();
+    let size = Size::Straced;
+    if let Err(error) = Command::new("strace").arg("-V").output() {
+        return skip("strace", &error.to_string());
+    }
+    let Some((witness, folder)) = ready(name, size) else { return };
+    if let Strace::Nothing(why) = &witness.strace {
+        return eprintln!("{name}: strace: {why}");
+    }
+    let rows = straced(&witness, folder.path(), size);
+    let mut expected = witness.expected_of_strace(size);
+    let mut seen = table(&rows, &expected);
+    if witness.as_strace {
+        let again = workshop::stage(&witness).expect("it has just been built");
+        expected = table(&straced(&witness, again.path(), size), &expected);
+    }
+    if witness.strace == Strace::Totals {
+        (expected, seen) = (totals(&expected), totals(&seen));
+    }
+    assert_eq!(differences(&expected, &seen), "", "{name}, as strace sees it");
+}
+
+fn check_recording(name: &str) {
+    let _turn = turns::beside_others();
+    if !recorder::can_record() {
+        return;
+    }
+    let size = Size::Recorded;
+    let Some((witness, folder)) = ready(name, size) else { return };
+    let recording = recorder::record(&[], &[], &witness.command(size), folder.path());
+    let status = witness.signal.map_or(0, |signal| 128 + signal);
+    assert_eq!(recording.status.code(), Some(status), "how {name} ended\n{}", recording.stderr);
+
+    let mut expected = witness.expected(size);
+    if witness.as_strace {
+        let again = workshop::stage(&witness).expect("it has just been built");
+        expected = table(&straced(&witness, again.path(), size), &expected);
+    }
+    let rows = recording.by_image().into_iter();
+    let rows: Vec<Row> = rows.map(|row| Row { image: local(&row.image, folder.path()), ..row }).collect();
+    assert_eq!(differences(&expected, &table(&rows, &expected)), "", "{name}, as recorded");
+    let expected = totals(&expected);
+    assert_eq!(differences(&expected, &table(&recording.totals(), &expected)), "", "{name}, in all");
+    let gaps: BTreeSet<String> = recording.gaps().difference(&witness.possible_gaps).cloned().collect();
+    assert_eq!(gaps, witness.gaps, "the gaps of {name}\n{}", recording.stderr);
+}
+
+fn straced(witness: &Witness, folder: &Path, size: Size) -> Vec<Row> {
+    let log = tempfile::NamedTempFile::new().expect("a temporary file");
+    let mut command = strace::command(log.path());
+    command.args(witness.command(size));
+    run::prepare(&mut command, folder);
+    let ended = run::to_the_end(&mut command);
+    // strace ends as its command did, by the same signal too.
+    assert_ending(witness, ended.status, witness.signal, &ended.stderr);
+    let rows = strace::read(log.path());
+    rows.into_iter().map(|row| Row { image: local(&row.image, folder), ..row }).collect()
+}
+
+fn assert_ending(witness: &Witness, status: ExitStatus, signal: Option<i32>, stderr: &str) {
+    let expected = match signal {
+        Some(signal) => (None, Some(signal)),
+        None => (Some(0), None),
+    };
+    assert_eq!((status.code(), status.signal()), expected, "how {} ended\n{stderr}", witness.name);
+}
+
+/// A program's name in the witness's table: paths in its folder are relative to that.
+fn local(image: &str, folder: &Path) -> String {
+    let folder = fs::canonicalize(folder).expect("it is there");
+    let absolute = format!("{}/", folder.display());
+    let local = image.strip_prefix(&absolute).or_else(|| image.strip_prefix("./")).unwrap_or(image);
+    local.to_owned()
+}
