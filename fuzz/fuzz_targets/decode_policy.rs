@@ -1,3 +1,5 @@
+//! Reads any bytes as a policy.
+
 #![no_main]
 
 #[path = "../properties.rs"]

@@ -1,3 +1,5 @@
+//! Imports any bytes as an audit log.
+
 #![no_main]
 
 #[path = "../properties.rs"]

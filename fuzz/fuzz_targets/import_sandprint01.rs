@@ -1,3 +1,5 @@
+//! Imports any bytes as a trace of sandprint 0.1.
+
 #![no_main]
 
 #[path = "../properties.rs"]

@@ -1,3 +1,5 @@
+//! Imports any bytes as a log of strace.
+
 #![no_main]
 
 #[path = "../properties.rs"]
