@@ -187,7 +187,7 @@ fn check_recording(name: &str) {
 
 fn straced(witness: &Witness, folder: &Path, size: Size) -> Vec<Row> {
     let log = tempfile::NamedTempFile::new().expect("a temporary file");
-    let mut command = strace::command(log.path());
+    let mut command = strace::command(&[], log.path());
     command.args(witness.command(size));
     run::prepare(&mut command, folder);
     let ended = run::to_the_end(&mut command);
