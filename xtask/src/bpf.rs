@@ -28,12 +28,13 @@ fn run(arguments: &[String]) -> anyhow::Result<String> {
     let directory = repository_root().join("crates/sandprint-record/src/ebpf/bpf");
     let clang = output(Process::new("clang").arg("--version"))?;
     let committed = directory.join(OBJECT);
-    if !check {
-        compile(&directory, &committed)?;
-        return Ok(format!("wrote {OBJECT}\n"));
-    }
+    // Never compiled in place: a source with an error in it must not cost the object that works.
     let scratch = repository_root().join("target").join(OBJECT);
     compile(&directory, &scratch)?;
+    if !check {
+        std::fs::copy(&scratch, &committed).context("write the object")?;
+        return Ok(format!("wrote {OBJECT}\n"));
+    }
     let fresh = std::fs::read(&scratch).context("read the fresh object")?;
     let old = std::fs::read(&committed).context("read the committed object")?;
     if fresh == old {

@@ -46,13 +46,15 @@ pub enum GapKind {
     FirstSeenLost,
     /// An imported recording has parts that could not be understood or are known to be missing.
     ImportIncomplete,
+    /// An imported recording names a call that may be one of two; both are kept.
+    ImportAmbiguous,
     /// An imported recording holds samples, not every call (audit records are rate-limited).
     ImportSampled,
 }
 
 impl GapKind {
     /// Every kind, in declaration order.
-    pub const ALL: [GapKind; 16] = [
+    pub const ALL: [GapKind; 17] = [
         GapKind::AttachedMidRun,
         GapKind::AdmissionFailed,
         GapKind::CallsLost,
@@ -68,6 +70,7 @@ impl GapKind {
         GapKind::CountsInexact,
         GapKind::FirstSeenLost,
         GapKind::ImportIncomplete,
+        GapKind::ImportAmbiguous,
         GapKind::ImportSampled,
     ];
 
@@ -89,6 +92,7 @@ impl GapKind {
             GapKind::CountsInexact => "counts-inexact",
             GapKind::FirstSeenLost => "first-seen-lost",
             GapKind::ImportIncomplete => "import-incomplete",
+            GapKind::ImportAmbiguous => "import-ambiguous",
             GapKind::ImportSampled => "import-sampled",
         }
     }
@@ -116,7 +120,8 @@ impl GapKind {
             | GapKind::ImageUnreadable
             | GapKind::ImagesMerged
             | GapKind::CountsInexact
-            | GapKind::FirstSeenLost => false,
+            | GapKind::FirstSeenLost
+            | GapKind::ImportAmbiguous => false,
         }
     }
 
@@ -159,6 +164,9 @@ impl GapKind {
             }
             GapKind::ImportIncomplete => {
                 "Parts of the imported recording are missing or could not be understood."
+            }
+            GapKind::ImportAmbiguous => {
+                "The imported recording names a call that may be one of two; both are kept."
             }
             GapKind::ImportSampled => "The imported recording holds samples; calls may be missing.",
         }

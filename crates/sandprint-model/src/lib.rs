@@ -9,17 +9,23 @@
 //! - [`Gap`]: something that may have been missed, as data.
 //! - [`Policy`]: what is allowed: [`Rule`]s with [`Reason`]s; [`Policy::decide`] is its meaning.
 //! - [`Loss`]: what one output language cannot say of a policy.
+//! - [`import`]: recordings of other tools, read as traces.
+//! - [`wire`]: the serialized form of traces and policies.
 //!
 //! This crate is pure: no IO, no clock, no environment, no threads.
 
+#[cfg(test)]
+mod arbitrary;
 mod arch;
 mod bytes;
 mod gap;
+pub mod import;
 mod kernel;
 mod loss;
 mod policy;
 mod syscall;
 mod trace;
+pub mod wire;
 
 pub use arch::{Abi, Arch};
 pub use bytes::ByteString;
@@ -28,4 +34,7 @@ pub use kernel::{KernelVersion, ParseKernelVersionError};
 pub use loss::Loss;
 pub use policy::{Action, Call, Comparison, Condition, Note, Policy, Reason, Rule, Width};
 pub use syscall::Syscall;
-pub use trace::{Exit, Fact, FirstSeen, Host, Image, Recorder, Run, RunId, Seen, Trace};
+pub use trace::{
+    CallDiff, Cover, Coverage, Exit, Fact, FirstSeen, Host, Image, InputCoverage, Recorder, Run, RunCoverage,
+    RunId, Seen, Trace, TraceDiff,
+};

@@ -6,6 +6,15 @@ use std::sync::Arc;
 
 use crate::{Arch, ByteString, Gap, Syscall};
 
+mod coverage;
+mod diff;
+mod merge;
+mod render;
+mod subtract;
+
+pub use coverage::{Cover, Coverage, InputCoverage, RunCoverage};
+pub use diff::{CallDiff, TraceDiff};
+
 /// What was observed in one or more runs, and what may have been missed.
 ///
 /// Every count is kept per run, so that merging is a join: any order, any grouping, the same run twice

@@ -1,43 +1,61 @@
 //! scratch
 #![allow(warnings, clippy::all)]
-use sandprint_record::{ebpf::*, host::*};
+use sandprint_record::{ebpf::*, host::*, session::*};
+use sandprint_sandbox::{foreground::*, launch::*};
 use std::time::{Duration, Instant};
+struct O;
+impl Observer for O {
+    fn progress(&mut self, p: Progress) {
+        eprintln!("{p:?}");
+    }
+    fn checkpoint(&mut self, t: sandprint_model::Trace) {
+        eprintln!("checkpoint {:?}", t.totals().values().sum::<u64>());
+    }
+    fn waiting_for_tree(&mut self, live: u64) {
+        eprintln!("waiting for {live}");
+    }
+}
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let t = Instant::now();
-    let facts = HostFacts::probe();
-    let mut child = std::process::Command::new("sh")
-        .arg("-c")
-        .arg("kill -STOP $$; exec \"$@\"")
-        .arg("sh")
-        .args(&args)
-        .spawn()
-        .unwrap();
     let tasks = std::env::var("BY_TID").ok().map(|_| Tasks::ByTid);
-    let mut r =
-        Recorder::load(&Options { scope: Scope::Launch, follow_children: true, tasks }, &facts).unwrap();
-    eprintln!("loaded {:?} {:?}", t.elapsed(), r.tasks());
-    r.expect_launch(child.id()).unwrap();
-    r.attach().unwrap();
-    eprintln!("attached {:?}", t.elapsed());
-    std::thread::sleep(Duration::from_millis(20));
-    std::process::Command::new("kill").arg("-CONT").arg(child.id().to_string()).status().unwrap();
-    loop {
-        std::thread::sleep(Duration::from_millis(5));
-        r.events().unwrap();
-        let s = r.state().unwrap();
-        if s.launched_ns > 0 && s.live == 0 {
-            break;
+    let mut fg = Foreground::install().unwrap();
+    let secs = |n: &str| std::env::var(n).ok().map(|v| Duration::from_millis(v.parse().unwrap()));
+    let plan = Plan {
+        timeout: secs("TIMEOUT"),
+        duration: secs("DURATION"),
+        until_main: std::env::var("UNTIL_MAIN").is_ok(),
+        progress_every: secs("PROGRESS"),
+        checkpoint_every: secs("CHECKPOINT"),
+        ..Plan::default()
+    };
+    let t = Instant::now();
+    let r = if args[0] == "-p" {
+        let options = Options {
+            scope: Scope::Processes(args[1..].iter().map(|a| a.parse().unwrap()).collect()),
+            follow_children: true,
+            tasks,
+        };
+        record_running(&options, &plan, &mut fg, &mut O)
+    } else {
+        let options = Options { scope: Scope::Launch, follow_children: true, tasks };
+        record_command(&Launch::new(&args[0], &args[1..]), &options, &plan, &mut fg, &mut O)
+    };
+    eprintln!("took {:?}", t.elapsed());
+    let r = match r {
+        Ok(r) => r,
+        Err(e) => {
+            let mut e: &dyn std::error::Error = &e;
+            loop {
+                eprintln!("{e}");
+                match e.source() {
+                    Some(s) => e = s,
+                    None => break,
+                }
+            }
+            return;
         }
-    }
-    let t2 = Instant::now();
-    let mut trace = sandprint_model::Trace::default();
-    let id = fresh_run_id().unwrap();
-    let s = r.state().unwrap();
-    r.collect(&id, s.launched_ns, &mut trace).unwrap();
-    eprintln!("collected {:?} {:?}", t2.elapsed(), s);
-    child.wait();
-    for (f, runs) in &trace.observations {
+    };
+    for (f, runs) in &r.trace.observations {
         println!(
             "{}\t{}\t{}\t{}\t{}",
             f.image,
@@ -47,8 +65,14 @@ fn main() {
             runs.values().map(|s| s.count).sum::<u64>()
         );
     }
-    println!("total {} calls, {} unique", trace.totals().values().sum::<u64>(), trace.syscalls().len());
-    for (g, n) in &trace.gaps {
+    println!(
+        "total {} calls, {} unique; {:?} {:?}",
+        r.trace.totals().values().sum::<u64>(),
+        r.trace.syscalls().len(),
+        r.exit,
+        r.why
+    );
+    for (g, n) in &r.trace.gaps {
         println!("GAP {:?} {n}", g);
     }
 }

@@ -4,7 +4,8 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -31,13 +32,8 @@ pub enum Scope {
     Launch,
     /// Running processes by tgid, with all their threads and descendants.
     Processes(Vec<u32>),
-    /// Whatever runs in a cgroup2 subtree.
-    Cgroup {
-        /// The cgroup's id: the inode of its directory.
-        id: u64,
-        /// Its depth below the root of the hierarchy, 0 for the root.
-        level: u32,
-    },
+    /// Whatever runs in a cgroup2 subtree, given by its directory.
+    Cgroup(PathBuf),
 }
 
 /// How to record.
@@ -88,10 +84,10 @@ pub enum RecorderError {
     #[error("record on a {0} machine")]
     UnknownArch(String),
     /// The kernel does not describe its types.
-    #[error("find the kernel's BTF (/sys/kernel/btf/vmlinux)")]
+    #[error("load the recorder: the kernel's types (/sys/kernel/btf/vmlinux) are missing")]
     NoBtf,
     /// A capability is missing.
-    #[error("record without {}", .0.join(" and "))]
+    #[error("load the recorder: {} {} missing", .0.join(" and "), if .0.len() == 1 { "is" } else { "are" })]
     NoCapability(Vec<&'static str>),
     /// /proc or random bits could not be read.
     #[error("read facts about this process")]
@@ -102,6 +98,15 @@ pub enum RecorderError {
     /// The ring buffer could not be opened or read.
     #[error("read the ring buffer")]
     Ring(#[source] libbpf_rs::Error),
+    /// The cgroup to follow cannot be opened.
+    #[error("open the cgroup {}", directory.display())]
+    Cgroup {
+        /// Its directory.
+        directory: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A process to attach to is not there.
     #[error("find process {0}")]
     NoProcess(u32),
@@ -120,13 +125,8 @@ impl Recorder {
         let (pid_ns_dev, pid_ns) = host::pid_namespace().map_err(RecorderError::Host)?;
         let mut seed = [0; 8];
         host::random(&mut seed).map_err(RecorderError::Host)?;
-        let (cgroup_id, cgroup_level) = match options.scope {
-            Scope::Cgroup { id, level } => (id, level),
-            _ => (0, 0),
-        };
+        let walks = options.scope != Scope::Launch;
         let config = Config {
-            cgroup_id,
-            cgroup_level,
             hash_seed: u64::from_ne_bytes(seed),
             pid_ns_dev,
             pid_ns,
@@ -134,8 +134,9 @@ impl Recorder {
             execve_nr: execve_nr(arch),
             follow_children: options.follow_children,
             x86: arch == Arch::X86_64,
+            walks,
+            cgroup: matches!(options.scope, Scope::Cgroup(_)),
         };
-        let walks = options.scope != Scope::Launch;
         let programs = match options.tasks {
             Some(tasks) => Programs::load(&config, tasks, walks)?,
             None => match choose_tasks(facts.kernel()) {
@@ -169,9 +170,20 @@ impl Recorder {
         })
     }
 
+    /// Whom it follows.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
     /// How followed tasks are kept.
     pub fn tasks(&self) -> Tasks {
         self.programs.tasks()
+    }
+
+    /// Whether this kernel has `io_uring` and does not show what is submitted through it; known once
+    /// attached.
+    pub fn hides_uring(&self) -> bool {
+        self.programs.hides_uring
     }
 
     /// Attaches everything. From here on forks of followed tasks are seen; a running target is walked.
@@ -183,6 +195,11 @@ impl Recorder {
         }
         if self.scope != Scope::Launch {
             self.programs.resolve()?;
+        }
+        if let Scope::Cgroup(directory) = &self.scope {
+            let opened = std::fs::File::open(directory)
+                .map_err(|source| RecorderError::Cgroup { directory: directory.clone(), source })?;
+            self.programs.update("cgroup", &0_u32.to_ne_bytes(), &opened.as_raw_fd().to_ne_bytes())?;
         }
         let Scope::Processes(tgids) = &self.scope else { return Ok(self.programs.attach()?) };
         let resolved = self.programs.map("targets")?.keys().count();
@@ -239,12 +256,15 @@ impl Recorder {
         Ok(bytes.chunks_exact(4).filter_map(|pid| Some(u32::from_ne_bytes(pid.try_into().ok()?))).collect())
     }
 
-    /// How many calls were counted, roughly: tasks go on while they are added up.
-    pub fn approximate_calls(&self) -> Result<u64, RecorderError> {
-        let counted: u64 = self.calls()?.values().map(|call| call.count).sum();
+    /// How many calls were counted, roughly, since tasks go on while they are added up; and how many
+    /// distinct ones, whoever made them.
+    pub fn approximate_calls(&self) -> Result<(u64, usize), RecorderError> {
+        let entries = self.calls()?;
+        let counted: u64 = entries.values().map(|call| call.count).sum();
+        let distinct: BTreeSet<_> = entries.keys().map(|key| (key.abi, key.nr)).collect();
         let bytes = self.programs.drain()?;
         let live: u64 = bytes.chunks_exact(Live::SIZE).filter_map(Live::decode).map(|live| live.count).sum();
-        Ok(counted.saturating_add(live))
+        Ok((counted.saturating_add(live), distinct.len()))
     }
 
     /// Counts no more calls. What was counted stays readable.
@@ -396,19 +416,18 @@ impl Recorder {
         if self.scope != Scope::Launch {
             note(GapKind::AttachedMidRun, None, 1);
         }
-        self.uring_gap(run, trace)
+        self.uring_gap(run, state.uring_submitted, trace)
     }
 
-    fn uring_gap(&self, run: &RunId, trace: &mut Trace) -> Result<(), RecorderError> {
+    fn uring_gap(&self, run: &RunId, total: u64, trace: &mut Trace) -> Result<(), RecorderError> {
         let setup = trace.syscalls().iter().any(|syscall| syscall.name() == Some("io_uring_setup"));
         let mut operations = Vec::new();
-        let mut total = 0_u64;
-        for opcode in 0..=255_u32 {
+        // Usually none, and then 256 look-ups are saved.
+        for opcode in (0..=255_u32).take_while(|_| total > 0) {
             let bytes = self.programs.lookup("uring_ops", &opcode.to_ne_bytes())?.unwrap_or_default();
             let count = bytes.try_into().map_or(0, u64::from_ne_bytes);
             if count > 0 {
                 operations.push(format!("{opcode} ({count})"));
-                total = total.saturating_add(count);
             }
         }
         let unseen = self.lost(4)? > 0 || (setup && self.programs.hides_uring);

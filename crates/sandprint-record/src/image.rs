@@ -1,11 +1,12 @@
 //! Build ids of executables that ran, read while their processes or files are there.
 
+use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use object::read::ReadCache;
-use rustix::path::Arg as _;
 
 /// What the kernel said of an executable.
 #[derive(Debug)]
@@ -33,14 +34,10 @@ pub(crate) enum BuildId {
 
 /// Reads the build id of exactly that file, through the process or by its path, whichever is still there.
 pub(crate) fn build_id(wanted: &Wanted<'_>) -> BuildId {
-    let path = wanted.path.as_cow_c_str().ok().map(|path| path.to_string_lossy().into_owned());
+    let path = Path::new(OsStr::from_bytes(wanted.path));
     let process = PathBuf::from(format!("/proc/{}", wanted.tgid));
-    let mut candidates = vec![process.join("exe")];
-    if let Some(path) = &path {
-        candidates.push(process.join("root").join(path.trim_start_matches('/')));
-        candidates.push(PathBuf::from(path));
-    }
-    for candidate in candidates {
+    let in_its_root = process.join("root").join(path.strip_prefix("/").unwrap_or(path));
+    for candidate in [process.join("exe"), in_its_root, path.to_path_buf()] {
         // Only a regular file is opened: opening a device or a FIFO could block or act.
         let regular = std::fs::metadata(&candidate).is_ok_and(|metadata| metadata.is_file());
         let Some(file) = regular.then(|| File::open(&candidate).ok()).flatten() else { continue };

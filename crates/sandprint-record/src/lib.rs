@@ -2,7 +2,7 @@
 //!
 //! - [`host`]: facts about this machine, found by trying.
 //! - [`ebpf`]: the BPF driver: who is followed, what was counted.
-//! - [`image`]: build ids of executables.
+//! - `image`: build ids of executables.
 //! - [`session`]: one recording from its start to its [`Trace`](sandprint_model::Trace).
 //!
 //! Nothing here prints, knows policies or the command line.
@@ -10,3 +10,4 @@
 pub mod ebpf;
 pub mod host;
 mod image;
+pub mod session;

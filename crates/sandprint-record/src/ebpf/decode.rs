@@ -29,30 +29,31 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
 /// `struct sp_config`, written once before load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Config {
-    pub cgroup_id: u64,
     pub hash_seed: u64,
     pub pid_ns_dev: u64,
     pub pid_ns: u64,
-    pub cgroup_level: u32,
     pub self_pid: u32,
     pub execve_nr: u32,
     pub follow_children: bool,
     pub x86: bool,
+    pub walks: bool,
+    pub cgroup: bool,
 }
 
 impl Config {
     /// Bytes of `struct sp_config`.
-    pub(super) const SIZE: usize = 48;
+    pub(super) const SIZE: usize = 40;
 
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(Config::SIZE);
-        for field in [self.cgroup_id, self.hash_seed, self.pid_ns_dev, self.pid_ns] {
+        for field in [self.hash_seed, self.pid_ns_dev, self.pid_ns] {
             bytes.extend_from_slice(&field.to_ne_bytes());
         }
-        for field in [self.cgroup_level, self.self_pid, self.execve_nr] {
+        for field in [self.self_pid, self.execve_nr] {
             bytes.extend_from_slice(&field.to_ne_bytes());
         }
-        bytes.extend_from_slice(&[u8::from(self.follow_children), u8::from(self.x86), 0, 0]);
+        bytes.extend_from_slice(&[self.follow_children, self.x86, self.walks, self.cgroup].map(u8::from));
+        bytes.resize(Config::SIZE, 0);
         bytes
     }
 }
@@ -77,12 +78,12 @@ impl Control {
 /// `struct sp_state`: what the programs know of the recording as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct State {
+    /// Tasks followed without task storage now.
+    pub by_tid: u64,
     /// Tasks followed now.
     pub live: u64,
     /// Tasks ever followed.
     pub admitted: u64,
-    /// Those followed without task storage now.
-    pub by_tid: u64,
     /// Distinct (image, ABI, number) seen so far.
     pub calls_seen: u64,
     /// When the last of them was first seen, nanoseconds of `CLOCK_MONOTONIC`; 0 for never.
@@ -93,20 +94,25 @@ pub struct State {
     pub seccomp_active: u64,
     /// Tasks seen with a seccomp filter that they did not have at their admission.
     pub seccomp_installed: u64,
+    /// Operations submitted through `io_uring`.
+    pub uring_submitted: u64,
 }
 
 impl State {
     pub(super) fn decode(bytes: &[u8]) -> Option<State> {
         let mut fields = Fields(bytes);
+        let by_tid = fields.u64()?;
+        fields.bytes(7 * 8)?;
         Some(State {
+            by_tid,
             live: fields.u64()?,
             admitted: fields.u64()?,
-            by_tid: fields.u64()?,
             calls_seen: fields.u64()?,
             last_new_ns: fields.u64()?,
             launched_ns: fields.u64()?,
             seccomp_active: fields.u64()?,
             seccomp_installed: fields.u64()?,
+            uring_submitted: fields.u64()?,
         })
     }
 }
@@ -206,7 +212,8 @@ impl ImageInfo {
 /// Turns `ls\0bin\0usr\0` into `/usr/bin/ls`; nothing gives an empty path.
 fn path_from_components(leaf_first: &[u8]) -> ByteString {
     let mut path = Vec::with_capacity(leaf_first.len() + 1);
-    for component in leaf_first.split(|byte| *byte == 0).rev().filter(|component| !component.is_empty()) {
+    let components = leaf_first.split(|byte| *byte == 0).rev();
+    for component in components.filter(|component| !component.is_empty() && *component != b"/") {
         path.push(b'/');
         path.extend_from_slice(component);
     }

@@ -115,7 +115,10 @@ impl Witness {
                 witness.entry(key, value, &mut image);
             }
         }
-        assert!(witness.as_strace != !witness.expected.is_empty(), "{name} says what is expected, in one way");
+        assert!(
+            witness.as_strace != !witness.expected.is_empty(),
+            "{name} says what is expected, in one way"
+        );
         witness
     }
 

@@ -24,13 +24,20 @@ fn a_recorder_without_time_counts_the_same() {
     let _turn = turns::alone();
     let _load = Load::on_every_processor();
     // The recorder runs only when nothing else wants to; the workload, as anything does.
-    let Some((witness, recording)) = record("storm", &["chrt", "--idle", "0"], &["chrt", "--other", "0"]) else {
+    let Some((witness, recording)) = record("storm", &["chrt", "--idle", "0"], &["chrt", "--other", "0"])
+    else {
         return;
     };
     let of_storm = |row: &Row| row.image.ends_with("/storm");
     let mut rows: Vec<Row> = recording.by_image().into_iter().filter(of_storm).collect();
     // The storm's execve was chrt's, and is counted there.
-    rows.push(Row { image: String::new(), abi: "x86_64".into(), nr: 59, name: Some("execve".into()), count: 1 });
+    rows.push(Row {
+        image: String::new(),
+        abi: "x86_64".into(),
+        nr: 59,
+        name: Some("execve".into()),
+        count: 1,
+    });
     assert_totals(&witness, &rows);
     assert_eq!(recording.gaps(), [].into());
 }

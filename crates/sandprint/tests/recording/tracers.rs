@@ -22,8 +22,20 @@ fn a_process_under_strace_is_recorded_exactly_and_strace_sees_it_all() {
 #[test]
 fn a_process_under_a_debugger_is_recorded_exactly_and_can_be_debugged() {
     let tracer = [
-        "gdb", "-batch", "-nx", "-ex", "set startup-with-shell off", "-ex", "break witness", "-ex", "run",
-        "-ex", "finish", "-ex", "continue", "--args",
+        "gdb",
+        "-batch",
+        "-nx",
+        "-ex",
+        "set startup-with-shell off",
+        "-ex",
+        "break witness",
+        "-ex",
+        "run",
+        "-ex",
+        "finish",
+        "-ex",
+        "continue",
+        "--args",
     ];
     let Some(recording) = record_traced(&tracer) else { return };
     assert!(recording.stdout.contains("Breakpoint 1, "), "{}", recording.stdout);

@@ -102,8 +102,10 @@ fn strace_agrees_with_what_the_stress_tests_run() {
 #[test]
 fn every_witness_is_tested() {
     let entries = fs::read_dir(sources()).expect("the corpus lies beside the crates");
-    let names = entries.map(|entry| entry.expect("a folder of ours").file_name().into_string().expect("text"));
-    let there: BTreeSet<String> = names.filter_map(|name| name.strip_suffix(".c").map(str::to_owned)).collect();
+    let names =
+        entries.map(|entry| entry.expect("a folder of ours").file_name().into_string().expect("text"));
+    let there: BTreeSet<String> =
+        names.filter_map(|name| name.strip_suffix(".c").map(str::to_owned)).collect();
     let listed: BTreeSet<String> = LISTED.iter().chain(STRESSING).map(|name| (*name).to_owned()).collect();
     assert_eq!(listed, there);
 }

@@ -21,7 +21,8 @@ static BUILT: LazyLock<Mutex<BTreeMap<String, Built>>> = LazyLock::new(Mutex::de
 
 /// The built witness; `Err` says why this machine's compiler could not.
 pub(crate) fn build(witness: &Witness) -> Result<PathBuf, String> {
-    let slot = Arc::clone(BUILT.lock().expect("no test panics here").entry(witness.name.clone()).or_default());
+    let slot =
+        Arc::clone(BUILT.lock().expect("no test panics here").entry(witness.name.clone()).or_default());
     slot.get_or_init(|| compile(witness)).clone()
 }
 
@@ -33,7 +34,16 @@ fn compile(witness: &Witness) -> Result<PathBuf, String> {
     // Other test processes may build the same: each writes its own file and puts it in place at once.
     let unfinished = folder.join(format!("{}.{}", witness.name, process::id()));
     let mut gcc = Command::new("gcc");
-    gcc.args(["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-fno-stack-protector", "-fno-pie", "-no-pie"]);
+    gcc.args([
+        "-std=gnu11",
+        "-O1",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-fno-stack-protector",
+        "-fno-pie",
+        "-no-pie",
+    ]);
     gcc.args(["-fno-asynchronous-unwind-tables", "-Wl,--build-id=sha1"]);
     gcc.args(if witness.libc { &["-pthread"][..] } else { &["-ffreestanding", "-nostdlib", "-static"] });
     gcc.args(witness.i386.then_some("-m32"));
@@ -58,7 +68,8 @@ pub(crate) fn stage(witness: &Witness) -> Result<TempDir, String> {
             Beside::Program { name } => copy(&build(&Witness::load(name))?, &place(name)),
             Beside::Script { name, first_line } => {
                 fs::write(place(name), format!("{first_line}\n")).expect("the folder is ours");
-                fs::set_permissions(place(name), fs::Permissions::from_mode(0o755)).expect("as is the script");
+                fs::set_permissions(place(name), fs::Permissions::from_mode(0o755))
+                    .expect("as is the script");
             }
             Beside::Setuid { name, owner } => {
                 if chown(place(name), Some(*owner), None).is_ok() {

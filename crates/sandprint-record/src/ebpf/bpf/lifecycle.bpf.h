@@ -8,7 +8,7 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 {
 	struct sp_head *head = find_head(parent, by_tid);
 
-	if (!head && control.attaching && descends_from_target(parent))
+	if (!head && config.walks && control.attaching && descends_from_target(parent))
 		head = admit_running(parent, running_image(parent), by_tid);
 	if (!head)
 		return 0;

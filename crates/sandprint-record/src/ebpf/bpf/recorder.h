@@ -36,16 +36,16 @@ enum sp_lost {
 
 /* Set before load; the verifier removes what is off. */
 struct sp_config {
-	__u64 cgroup_id;  /* follow the tasks of this cgroup2 subtree; 0 for none */
 	__u64 hash_seed;  /* random, against paths made to collide */
 	__u64 pid_ns_dev; /* device and inode of the recorder's PID namespace */
 	__u64 pid_ns;
-	__u32 cgroup_level;   /* the cgroup's depth below the root of its hierarchy */
 	__u32 self_pid;	      /* the recorder's own tgid in its PID namespace */
 	__u32 execve_nr;      /* the native number of execve */
 	__u8 follow_children; /* admit the children of followed processes */
 	__u8 x86;	      /* the kernel is x86_64 */
-	__u8 pad[2];
+	__u8 walks;	      /* running processes are attached to */
+	__u8 cgroup;	      /* the tasks of a cgroup are followed */
+	__u8 pad[4];
 };
 
 /* Written by user space alone, as a whole. */
@@ -58,14 +58,16 @@ struct sp_control {
 
 /* Written by the programs alone. */
 struct sp_state {
-	__u64 live;		 /* tasks followed now */
-	__u64 admitted;		 /* tasks ever followed */
-	__u64 by_tid;		 /* those of them in the tids map now */
+	__u64 by_tid;	/* followed tasks in the tids map now */
+	__u64 apart[7]; /* every call of the whole system reads by_tid: keep it in a cache line of its own */
+	__u64 live;	/* tasks followed now */
+	__u64 admitted; /* tasks ever followed */
 	__u64 calls_seen;	 /* distinct (image, ABI, number) ever seen */
 	__u64 last_new_ns;	 /* when the last of them was first seen, CLOCK_MONOTONIC */
 	__u64 launched_ns;	 /* when the launched target's execve succeeded; 0 before */
 	__u64 seccomp_active;	 /* admitted tasks that had a seccomp filter */
 	__u64 seccomp_installed; /* tasks seen with a filter that was not there at their admission */
+	__u64 uring_submitted;	 /* operations counted in the uring_ops map */
 	__u32 self_tgid;	 /* the recorder's own tgid in the initial PID namespace, once resolved */
 	__u32 pad;
 };

@@ -58,6 +58,18 @@ struct {
 	__type(value, u32);
 } targets SEC(".maps");
 
+/*
+ * The cgroup whose tasks are followed. Key: 0. Value: a descriptor of its directory, as the kernel wants it
+ * for bpf_current_task_under_cgroup (4.9), which needs no path and no level.
+ * Written by: user space.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} cgroup SEC(".maps");
+
 const volatile struct sp_config config = {};
 struct sp_control control SEC(".data.control") = {};
 struct sp_state state = {};

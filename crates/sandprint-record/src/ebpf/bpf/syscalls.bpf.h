@@ -9,7 +9,7 @@
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 131072);
+	__uint(max_entries, 65536);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct sp_call_key);
 	__type(value, struct sp_call);
@@ -21,7 +21,7 @@ struct {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 16384);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct sp_task_name);
 	__type(value, u32);
@@ -102,7 +102,7 @@ static __always_inline int count_slow(struct task_struct *task, u64 image, u32 n
  */
 static __always_inline struct sp_head *admit_in_cgroup(struct task_struct *task, bool by_tid)
 {
-	if (!config.cgroup_id || bpf_get_current_ancestor_cgroup_id(config.cgroup_level) != config.cgroup_id)
+	if (!config.cgroup || bpf_current_task_under_cgroup(&cgroup, 0) != 1)
 		return NULL;
 	if ((u32)BPF_CORE_READ(task, tgid) == state.self_tgid)
 		return NULL;
@@ -126,7 +126,7 @@ static __always_inline int on_sys_enter(struct task_struct *task, long id, bool 
 
 	storage = bpf_task_storage_get(&tasks, task, NULL, 0);
 	if (!storage) {
-		if (!state.by_tid && !config.cgroup_id)
+		if (!state.by_tid && !config.cgroup)
 			return 0;
 		head = find_head(task, false);
 		if (!head)

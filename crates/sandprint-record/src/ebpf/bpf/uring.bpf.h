@@ -49,6 +49,7 @@ static __always_inline int on_submit(u64 ring, u8 opcode, bool by_tid)
 	count = bpf_map_lookup_elem(&uring_ops, &index);
 	if (count)
 		__sync_fetch_and_add(count, 1);
+	__sync_fetch_and_add(&state.uring_submitted, 1);
 	return 0;
 }
 

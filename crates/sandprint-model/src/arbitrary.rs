@@ -1,0 +1,178 @@
+//! Traces and policies for property tests: small pools, so that facts, runs and images meet, and hostile
+//! text throughout.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use proptest::collection::{btree_map, btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::{
+    Abi, Action, Arch, ByteString, Comparison, Condition, Exit, Fact, FirstSeen, Gap, GapKind, Host, Image,
+    KernelVersion, Note, Policy, Reason, Recorder, Rule, Run, RunId, Seen, Syscall, Trace, Width,
+};
+
+const HOSTILE: [&str; 6] = ["", "ls", "a b", "\u{1b}[31m\"\\x\r\n", "x|y`<b>&amp;\u{202e}", "\u{feff}ünï 漢"];
+
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![select(&HOSTILE[..]).prop_map(str::to_owned), ".{0,6}"]
+}
+
+fn bytes() -> impl Strategy<Value = ByteString> {
+    prop_oneof![
+        select(&HOSTILE[..]).prop_map(ByteString::from),
+        vec(any::<u8>(), 0..6).prop_map(ByteString::new)
+    ]
+}
+
+fn count() -> impl Strategy<Value = u64> {
+    prop_oneof![0..5_u64, Just(u64::MAX), any::<u64>()]
+}
+
+pub(crate) fn run_id() -> impl Strategy<Value = RunId> {
+    (1..6_u128).prop_map(RunId::from_bits)
+}
+
+pub(crate) fn syscall() -> impl Strategy<Value = Syscall> {
+    let nr = prop_oneof![8 => 0..12_u32, 1 => Just(u32::MAX), 1 => Just(100_000)];
+    (select(&Abi::ALL[..]), nr).prop_map(|(abi, nr)| Syscall { abi, nr })
+}
+
+fn image() -> impl Strategy<Value = Image> {
+    let path = prop_oneof![select(&["", "/bin/sh", "/bin/ls"][..]).prop_map(ByteString::from), bytes()];
+    (path, option::of(select(&["00", "ff"][..])), option::weighted(0.2, bytes()))
+        .prop_map(|(path, build_id, script)| Image { path, build_id: build_id.map(str::to_owned), script })
+}
+
+fn fact() -> impl Strategy<Value = Fact> {
+    let scope = option::weighted(0.2, select(&["start", "serve \u{7f}"][..]));
+    (image(), scope, syscall()).prop_map(|(image, scope, syscall)| Fact {
+        image: Arc::new(image),
+        scope: scope.map(Arc::from),
+        syscall,
+    })
+}
+
+fn seen() -> impl Strategy<Value = Seen> {
+    let first = (count(), 0..3_u32, 0..3_u32, bytes()).prop_map(|(after_ns, tgid, tid, comm)| FirstSeen {
+        after_ns,
+        tgid,
+        tid,
+        comm,
+    });
+    (count(), option::of(first)).prop_map(|(count, first)| Seen { count, first })
+}
+
+/// Half of them differ only in what orders the states of one run.
+fn run() -> impl Strategy<Value = Run> {
+    let exit = prop_oneof![any::<u8>().prop_map(Exit::Code), any::<u8>().prop_map(Exit::Signal)];
+    let host = (text(), select(&Arch::ALL[..])).prop_map(|(kernel, arch)| Host { kernel, arch });
+    let states =
+        (option::of(0..3_u64), option::of(Just(Exit::Code(0)))).prop_map(|(duration_ms, exit)| Run {
+            duration_ms,
+            exit,
+            name: None,
+            command: Vec::new(),
+            target: None,
+            recorder: Recorder::Ebpf,
+            started_unix_ms: None,
+            host: None,
+            tool_version: String::new(),
+        });
+    let any = (
+        (option::of(0..3_u64), option::of(exit), option::of(text()), vec(bytes(), 0..3)),
+        (option::of(text()), select(&Recorder::ALL[..]), option::of(count()), option::of(host), text()),
+    )
+        .prop_map(
+            |(
+                (duration_ms, exit, name, command),
+                (target, recorder, started_unix_ms, host, tool_version),
+            )| {
+                Run {
+                    duration_ms,
+                    exit,
+                    name,
+                    command,
+                    target,
+                    recorder,
+                    started_unix_ms,
+                    host,
+                    tool_version,
+                }
+            },
+        );
+    prop_oneof![states, any]
+}
+
+fn gap() -> impl Strategy<Value = Gap> {
+    let kind = prop_oneof![Just(GapKind::Unfinished), select(&GapKind::ALL[..])];
+    (kind, run_id(), option::of(text())).prop_map(|(kind, run, detail)| Gap { kind, run, detail })
+}
+
+/// Any trace, also one that mentions runs of which it knows nothing.
+pub(crate) fn trace() -> impl Strategy<Value = Trace> {
+    let observations = btree_map(fact(), btree_map(run_id(), seen(), 1..3), 0..10);
+    (btree_map(run_id(), run(), 0..4), observations, btree_map(gap(), count(), 0..4))
+        .prop_map(|(runs, observations, gaps)| Trace { runs, observations, gaps })
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        Just(Action::Allow),
+        Just(Action::Log),
+        (0..=4095_u16).prop_map(Action::Errno),
+        any::<u16>().prop_map(Action::Trace),
+        Just(Action::Notify),
+        Just(Action::Trap),
+        Just(Action::KillThread),
+        Just(Action::KillProcess),
+    ]
+}
+
+fn condition() -> impl Strategy<Value = Condition> {
+    let comparison = prop_oneof![
+        count().prop_map(Comparison::Equal),
+        count().prop_map(Comparison::NotEqual),
+        count().prop_map(Comparison::Less),
+        count().prop_map(Comparison::LessOrEqual),
+        count().prop_map(Comparison::Greater),
+        count().prop_map(Comparison::GreaterOrEqual),
+        (count(), count()).prop_map(|(mask, value)| Comparison::MaskedEqual { mask, value }),
+    ];
+    (0..6_u8, select(&[Width::Bits32, Width::Bits64][..]), comparison)
+        .prop_map(|(index, width, comparison)| Condition { index, width, comparison })
+}
+
+fn reason() -> impl Strategy<Value = Reason> {
+    prop_oneof![
+        (count(), 0..9_usize, vec(image().prop_map(Arc::new), 0..3))
+            .prop_map(|(count, runs, images)| Reason::Observed { count, runs, images }),
+        text().prop_map(Reason::Baseline),
+        (syscall(), text()).prop_map(|(of, why)| Reason::Portability { of, why }),
+        (text(), text()).prop_map(|(runtime, why)| Reason::Runtime { runtime, why }),
+        text().prop_map(Reason::Fallback),
+        text().prop_map(Reason::ByHand),
+    ]
+}
+
+/// Any policy whose actions and conditions are within their documented ranges.
+pub(crate) fn policy() -> impl Strategy<Value = Policy> {
+    let rule = (vec(condition(), 0..3), action(), btree_set(reason(), 0..3))
+        .prop_map(|(conditions, action, reasons)| Rule { conditions, action, reasons });
+    let rules: BoxedStrategy<BTreeMap<Syscall, Vec<Rule>>> =
+        btree_map(syscall(), vec(rule, 0..3), 0..6).boxed();
+    let kernel =
+        option::of((any::<u16>(), any::<u16>()).prop_map(|(major, minor)| KernelVersion { major, minor }));
+    let notes: BoxedStrategy<BTreeSet<Note>> = btree_set(text().prop_map(Note), 0..3).boxed();
+    (kernel, action(), action(), rules, notes).prop_map(
+        |(kernel, default_action, foreign_action, rules, notes)| Policy {
+            kernel,
+            default_action,
+            foreign_action,
+            rules,
+            notes,
+        },
+    )
+}

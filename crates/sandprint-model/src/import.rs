@@ -1,0 +1,177 @@
+//! Recordings of other tools, read as a [`Trace`].
+//!
+//! An importer reads what it understands and says what it did not: lines that it could not read, parts that
+//! are known to be missing, calls that may be one of two. Each of these is a [`Gap`] of the run, never
+//! silence. The run is named by the hash of the recording, so importing the same file twice is importing it
+//! once.
+
+use std::hash::Hasher;
+
+use siphasher::sip128::{Hasher128, SipHasher24};
+
+use crate::{Arch, Gap, GapKind, Recorder, Run, RunId, Trace};
+
+mod audit;
+mod sandprint01;
+mod strace;
+
+/// A kind of recording that can be imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Audit records of system calls (`type=1300`, SYSCALL) and of seccomp (`type=1326`, SECCOMP), as
+    /// auditd, ausearch, dmesg or journalctl write them.
+    Audit,
+    /// The JSON trace of the upstream tool, version 0.1 (`schema_version` 1).
+    Sandprint01,
+    /// The log of strace, best of `strace -f -o FILE`.
+    Strace,
+}
+
+impl Source {
+    /// Every source, in name order.
+    pub const ALL: [Source; 3] = [Source::Audit, Source::Sandprint01, Source::Strace];
+
+    /// The stable name used on the command line.
+    pub fn name(self) -> &'static str {
+        self.recorder().name()
+    }
+
+    /// The source of that name.
+    pub fn from_name(name: &str) -> Option<Source> {
+        Source::ALL.into_iter().find(|source| source.name() == name)
+    }
+
+    /// What made such recordings.
+    pub fn recorder(self) -> Recorder {
+        match self {
+            Source::Audit => Recorder::Audit,
+            Source::Sandprint01 => Recorder::Sandprint01,
+            Source::Strace => Recorder::Strace,
+        }
+    }
+}
+
+/// What a recording does not say of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportConfig {
+    /// The machine it was recorded on. Only strace logs need it: they give names without an architecture.
+    pub arch: Arch,
+}
+
+/// Why a recording could not be imported at all. What is wrong with parts of it is a gap instead.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ImportError {
+    /// There is nothing to read.
+    #[error("the file is empty")]
+    Empty,
+    /// Not one line of it is of the expected kind.
+    #[error("the file holds no line of {expected}")]
+    NothingFound {
+        /// What it should have held.
+        expected: &'static str,
+    },
+    /// It is a table of counts, which says neither what ran nor through which ABI.
+    #[error("the file is a summary of strace -c, not a log: record without -c, or with -C")]
+    OnlySummary,
+    /// It is no JSON, or not that of a sandprint 0.1 trace.
+    #[error("the trace of sandprint 0.1 cannot be read at line {line}, column {column}: {problem}")]
+    Json {
+        /// Where, from 1.
+        line: usize,
+        /// Where, from 1, in bytes.
+        column: usize,
+        /// What is wrong there.
+        problem: String,
+    },
+    /// Its version is not 1.
+    #[error("the trace has `schema_version` {found}, and only 1 is known")]
+    SchemaVersion {
+        /// Its version.
+        found: u64,
+    },
+    /// It names a machine that sandprint does not know.
+    #[error("the trace was recorded on `{found}`, whose system calls are not known here")]
+    UnknownArch {
+        /// The machine, escaped and cut.
+        found: String,
+    },
+}
+
+/// Reads a recording of another tool.
+pub fn import(source: Source, bytes: &[u8], config: &ImportConfig) -> Result<Trace, ImportError> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(ImportError::Empty);
+    }
+    match source {
+        Source::Audit => audit::import(bytes),
+        Source::Sandprint01 => sandprint01::import(bytes),
+        Source::Strace => strace::import(bytes, config.arch),
+    }
+}
+
+/// The id of an imported run: the same for the same recording, read the same way.
+///
+/// The hash need not withstand forgery: two recordings of one id are joined, which keeps the calls of both.
+fn run_id(source: Source, arch: Option<Arch>, bytes: &[u8]) -> RunId {
+    let mut hasher = SipHasher24::new_with_keys(0, 0);
+    for part in [source.name(), arch.map_or("", Arch::name)] {
+        hasher.write(part.as_bytes());
+        hasher.write_u8(0);
+    }
+    hasher.write(bytes);
+    RunId::from_bits(hasher.finish128().as_u128())
+}
+
+/// A run of which nothing is known but what it was imported from.
+fn imported_run(source: Source) -> Run {
+    Run {
+        duration_ms: None,
+        exit: None,
+        name: None,
+        command: Vec::new(),
+        target: None,
+        recorder: source.recorder(),
+        started_unix_ms: None,
+        host: None,
+        tool_version: String::new(),
+    }
+}
+
+/// Lines that could not be understood: how many, and where to look.
+#[derive(Default)]
+struct NotUnderstood {
+    count: u64,
+    first_line: usize,
+}
+
+impl NotUnderstood {
+    /// Notes one; lines count from 1.
+    fn note(&mut self, line: usize) {
+        if self.count == 0 {
+            self.first_line = line;
+        }
+        self.count += 1;
+    }
+
+    fn into_gap(self, run: &RunId, trace: &mut Trace) {
+        if self.count > 0 {
+            let detail =
+                Some(format!("lines that are not understood, the first is line {}", self.first_line));
+            trace.note_gap(Gap { kind: GapKind::ImportIncomplete, run: run.clone(), detail }, self.count);
+        }
+    }
+}
+
+/// Notes a gap of an import.
+fn note(trace: &mut Trace, run: &RunId, kind: GapKind, detail: impl Into<String>, count: usize) {
+    let count = u64::try_from(count).unwrap_or(u64::MAX);
+    trace.note_gap(Gap { kind, run: run.clone(), detail: Some(detail.into()) }, count);
+}
+
+/// The first few of some words, for a gap's detail.
+fn first_few(words: impl IntoIterator<Item = String>) -> String {
+    const MOST: usize = 8;
+    let words: Vec<String> = words.into_iter().collect();
+    let shown = words.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+    if words.len() > MOST { format!("{shown} and {} more", words.len() - MOST) } else { shown }
+}

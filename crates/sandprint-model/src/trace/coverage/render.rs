@@ -1,0 +1,176 @@
+//! Coverage as text and as JSON.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{Cover, Coverage, InputCoverage, RunCoverage};
+use crate::Syscall;
+use crate::trace::render::{Table, counted, one_line};
+
+impl Coverage {
+    /// For people at a terminal.
+    pub fn to_text(&self) -> String {
+        let mut out = vec![format!(
+            "{} in {} of {}\n\n",
+            counted(self.calls.len(), "call"),
+            counted(self.runs.len(), "run"),
+            counted(self.inputs.len(), "input")
+        )];
+        let headings = &[("INPUT", false), ("RUNS", true), ("CALLS", true), ("ONLY HERE", true), ("", false)];
+        let rows = self.inputs.iter().map(input_cells).collect();
+        out.push(Table { headings, rows }.text(""));
+        out.push("\n".to_owned());
+        let headings =
+            &[("RUN", false), ("INPUTS", false), ("CALLS", true), ("ONLY HERE", true), ("", false)];
+        let rows = self.runs.iter().map(run_cells).collect();
+        out.push(Table { headings, rows }.text(""));
+        let inputs = self.inputs.iter().map(|input| one_line(&input.label)).collect::<Vec<_>>();
+        let runs = self.runs.iter().map(title).collect::<Vec<_>>();
+        for (noun, names, few) in [("input", inputs, &self.few_inputs), ("run", runs, &self.few_runs)] {
+            let size =
+                if few.proven { "A smallest set" } else { "A small set (not proven to be the smallest)" };
+            let count = counted(few.chosen.len(), noun);
+            out.push(format!("\n{size} of {noun}s that covers all: {count} of {}\n", names.len()));
+            for name in few.chosen.iter().filter_map(|at| names.get(*at)) {
+                out.push(format!("  {name}\n"));
+            }
+        }
+        out.concat()
+    }
+
+    /// For programs. Labels and names are in their escaped form.
+    pub fn to_json(&self) -> String {
+        let run = |run: &RunCoverage| {
+            json!({
+                "id": run.id.as_str(),
+                "name": run.name.as_deref().map(one_line),
+                "inputs": run.inputs.iter().map(|label| one_line(label)).collect::<Vec<_>>(),
+                "calls": run.calls,
+                "only": calls_json(&run.only),
+            })
+        };
+        let input = |input: &InputCoverage| {
+            json!({
+                "label": one_line(&input.label),
+                "runs": input.runs,
+                "calls": input.calls,
+                "only": calls_json(&input.only),
+            })
+        };
+        let cover = |cover: &Cover| json!({"chosen": cover.chosen, "proven_smallest": cover.proven});
+        let document = json!({
+            "calls": calls_json(&self.calls),
+            "inputs": self.inputs.iter().map(input).collect::<Vec<_>>(),
+            "runs": self.runs.iter().map(run).collect::<Vec<_>>(),
+            "few_inputs": cover(&self.few_inputs),
+            "few_runs": cover(&self.few_runs),
+        });
+        format!("{document:#}\n")
+    }
+}
+
+fn calls_json(calls: &BTreeSet<Syscall>) -> Vec<Value> {
+    let row = |call: &Syscall| json!({"abi": call.abi.name(), "nr": call.nr, "name": call.name()});
+    calls.iter().map(row).collect()
+}
+
+fn input_cells(input: &InputCoverage) -> Vec<String> {
+    vec![
+        one_line(&input.label),
+        input.runs.to_string(),
+        input.calls.to_string(),
+        input.only.len().to_string(),
+        calls_text(&input.only),
+    ]
+}
+
+fn run_cells(run: &RunCoverage) -> Vec<String> {
+    let inputs = run.inputs.iter().map(|label| one_line(label)).collect::<Vec<_>>().join(" ");
+    vec![title(run), inputs, run.calls.to_string(), run.only.len().to_string(), calls_text(&run.only)]
+}
+
+/// The run's name, and the beginning of its id.
+fn title(run: &RunCoverage) -> String {
+    let id: String = run.id.as_str().chars().take(8).collect();
+    match &run.name {
+        Some(name) => format!("{} ({id})", one_line(name)),
+        None => id,
+    }
+}
+
+/// The names of the calls, with the ABI where they are of several.
+fn calls_text(calls: &BTreeSet<Syscall>) -> String {
+    let abis: BTreeSet<_> = calls.iter().map(|call| call.abi).collect();
+    let name =
+        |call: &Syscall| if abis.len() > 1 { format!("{}:{call}", call.abi) } else { call.to_string() };
+    if calls.is_empty() {
+        "nothing new".to_owned()
+    } else {
+        calls.iter().map(name).collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{Abi, Fact, Image, RunId, Seen, Trace};
+
+    fn coverage() -> Coverage {
+        let input = |label: &str, id: u128, calls: &[(Abi, &str)]| {
+            let mut trace = Trace::default();
+            for (abi, name) in calls {
+                let syscall = Syscall::from_name(*abi, name).unwrap();
+                let fact = Fact { image: Arc::new(Image::default()), scope: None, syscall };
+                trace.observe(fact, &RunId::from_bits(id << 96), Seen { count: 1, first: None });
+            }
+            (label.to_owned(), trace)
+        };
+        Coverage::of(&[
+            input("a\u{1b}", 0xa, &[(Abi::X86_64, "read"), (Abi::X86_64, "write"), (Abi::I386, "read")]),
+            input("b", 0xb, &[(Abi::X86_64, "read")]),
+            input("c", 0xc, &[(Abi::X86_64, "read"), (Abi::X86_64, "poll")]),
+        ])
+    }
+
+    #[test]
+    fn as_text() {
+        assert_eq!(
+            coverage().to_text(),
+            "\
+4 calls in 3 runs of 3 inputs
+
+INPUT  RUNS  CALLS  ONLY HERE
+a\\x1b     1      3          2  i386:read x86_64:write
+b         1      1          0  nothing new
+c         1      2          1  poll
+
+RUN       INPUTS  CALLS  ONLY HERE
+0000000a  a\\x1b       3          2  i386:read x86_64:write
+0000000b  b           1          0  nothing new
+0000000c  c           2          1  poll
+
+A smallest set of inputs that covers all: 2 inputs of 3
+  a\\x1b
+  c
+
+A smallest set of runs that covers all: 2 runs of 3
+  0000000a
+  0000000c
+"
+        );
+    }
+
+    #[test]
+    fn as_json() {
+        let call = |abi: &str, nr: u32, name: &str| json!({"abi": abi, "nr": nr, "name": name});
+        let only = json!([call("i386", 3, "read"), call("x86_64", 1, "write")]);
+        let document: Value = serde_json::from_str(&coverage().to_json()).unwrap();
+        assert_eq!(document["inputs"][0], json!({"label": "a\\x1b", "runs": 1, "calls": 3, "only": only}));
+        assert_eq!(document["runs"][1]["only"], json!([]));
+        assert_eq!(document["few_inputs"], json!({"chosen": [0, 2], "proven_smallest": true}));
+        assert_eq!(document["calls"].as_array().map(Vec::len), Some(4));
+    }
+}

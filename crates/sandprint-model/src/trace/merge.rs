@@ -1,0 +1,239 @@
+//! Merging traces: a join. Any order, any grouping, and the same trace twice change nothing.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::{Abi, Fact, Gap, GapKind, Image, RunId, Syscall, Trace};
+
+impl Trace {
+    /// Adds everything that another trace knows.
+    ///
+    /// Two states of one run are joined, not added up: the later state of the run (the greater [`Run`] in
+    /// its own order, which begins with the duration), the larger count, the earlier first call.
+    ///
+    /// A gap stays for good, except [`GapKind::Unfinished`], which says of one state of a run that it is a
+    /// checkpoint. It stands exactly where that state is the latest one that was merged: the run's final
+    /// state takes it away, and an older checkpoint does not bring it back. Of two equal states, one with
+    /// the gap and one without, the one without is the final one. What orders the states is (run, finished),
+    /// lexically, so this is a join too.
+    ///
+    /// Equal images of both traces share one allocation afterwards.
+    ///
+    /// [`Run`]: crate::Run
+    pub fn merge(&mut self, other: Trace) {
+        let unfinished = self.merge_unfinished(&other);
+        self.gaps.retain(|gap, _| gap.kind != GapKind::Unfinished);
+        for (gap, count) in other.gaps.into_iter().filter(|(gap, _)| gap.kind != GapKind::Unfinished) {
+            self.note_gap(gap, count);
+        }
+        for (gap, count) in unfinished {
+            self.note_gap(gap, count);
+        }
+        for (id, run) in other.runs {
+            match self.runs.get_mut(&id) {
+                Some(known) if *known >= run => {}
+                Some(known) => *known = run,
+                None => drop(self.runs.insert(id, run)),
+            }
+        }
+        let mut last_image: Option<(Arc<Image>, Arc<Image>)> = None;
+        for (mut fact, runs) in other.observations {
+            if let Some(known) = self.observations.get_mut(&fact) {
+                for (run, seen) in runs {
+                    let slot = known.entry(run).or_default();
+                    *slot = slot.join(seen);
+                }
+                continue;
+            }
+            // Facts come ordered by image, so one look-up per image is enough.
+            fact.image = match &last_image {
+                Some((theirs, ours)) if Arc::ptr_eq(theirs, &fact.image) => Arc::clone(ours),
+                _ => {
+                    let ours = self.known_image(&fact.image).unwrap_or_else(|| Arc::clone(&fact.image));
+                    last_image = Some((fact.image, Arc::clone(&ours)));
+                    ours
+                }
+            };
+            self.observations.insert(fact, runs);
+        }
+    }
+
+    /// The gaps of kind [`GapKind::Unfinished`] that stand after a merge.
+    fn merge_unfinished(&self, other: &Trace) -> Vec<(Gap, u64)> {
+        let stands = |gap: &Gap, here: &Trace, there: &Trace| {
+            let (mine, theirs) = (here.runs.get(&gap.run), there.runs.get(&gap.run));
+            // An equal state over there is the final one, unless it has such a gap as well.
+            mine > theirs || (mine == theirs && (mine.is_none() || there.has_unfinished(&gap.run)))
+        };
+        let ours = self.unfinished().filter(|(gap, _)| stands(gap, self, other));
+        let theirs = other.unfinished().filter(|(gap, _)| stands(gap, other, self));
+        ours.chain(theirs).map(|(gap, count)| (gap.clone(), count)).collect()
+    }
+
+    fn unfinished(&self) -> impl Iterator<Item = (&Gap, u64)> {
+        let gaps = self.gaps.iter().filter(|(gap, _)| gap.kind == GapKind::Unfinished);
+        gaps.map(|(gap, count)| (gap, *count))
+    }
+
+    fn has_unfinished(&self, run: &RunId) -> bool {
+        let first = Gap { kind: GapKind::Unfinished, run: run.clone(), detail: None };
+        let next = self.gaps.range(first..).next();
+        next.is_some_and(|(gap, _)| gap.kind == GapKind::Unfinished && gap.run == *run)
+    }
+
+    /// The allocation of an equal image that is here already.
+    fn known_image(&self, image: &Arc<Image>) -> Option<Arc<Image>> {
+        let [first_abi, ..] = Abi::ALL;
+        let least = Syscall { abi: first_abi, nr: 0 };
+        let least = Fact { image: Arc::clone(image), scope: None, syscall: least };
+        let (fact, _) = self.observations.range((Bound::Included(least), Bound::Unbounded)).next()?;
+        (fact.image == *image).then(|| Arc::clone(&fact.image))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{Exit, Recorder, Run, Seen, arbitrary};
+
+    fn joined<'t>(traces: impl IntoIterator<Item = &'t Trace>) -> Trace {
+        traces.into_iter().fold(Trace::default(), |mut sum, trace| {
+            sum.merge(trace.clone());
+            sum
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn order_does_not_matter(a in arbitrary::trace(), b in arbitrary::trace()) {
+            prop_assert_eq!(joined([&a, &b]), joined([&b, &a]));
+        }
+
+        #[test]
+        fn grouping_does_not_matter(a in arbitrary::trace(), b in arbitrary::trace(), c in arbitrary::trace()) {
+            prop_assert_eq!(joined([&joined([&a, &b]), &c]), joined([&a, &joined([&b, &c])]));
+        }
+
+        #[test]
+        fn the_same_trace_twice_changes_nothing(a in arbitrary::trace(), b in arbitrary::trace()) {
+            prop_assert_eq!(joined([&a, &a]), a.clone());
+            prop_assert_eq!(joined([&a, &b, &a]), joined([&a, &b]));
+        }
+
+        /// Nothing is lost: every fact, run and gap is in the join, with the larger count.
+        #[test]
+        fn a_join_holds_all_of_both(a in arbitrary::trace(), b in arbitrary::trace()) {
+            let sum = joined([&a, &b]);
+            let facts = |trace: &Trace| trace.observations.keys().cloned().collect::<BTreeSet<_>>();
+            prop_assert_eq!(facts(&sum), facts(&a).union(&facts(&b)).cloned().collect());
+            let ids = |trace: &Trace| trace.runs.keys().cloned().collect::<BTreeSet<_>>();
+            prop_assert_eq!(ids(&sum), ids(&a).union(&ids(&b)).cloned().collect());
+            for (fact, runs) in &sum.observations {
+                for (run, seen) in runs {
+                    let count = |trace: &Trace| {
+                        trace.observations.get(fact).and_then(|runs| runs.get(run)).map(|seen| seen.count)
+                    };
+                    prop_assert_eq!(Some(seen.count), count(&a).max(count(&b)));
+                }
+            }
+            for trace in [&a, &b] {
+                for (gap, count) in &trace.gaps {
+                    let kept = sum.gaps.get(gap);
+                    prop_assert!(gap.kind == GapKind::Unfinished || kept.is_some_and(|kept| kept >= count));
+                }
+            }
+        }
+    }
+
+    fn run_state(duration_ms: u64, exit: Option<Exit>) -> Run {
+        Run {
+            duration_ms: Some(duration_ms),
+            exit,
+            name: None,
+            command: Vec::new(),
+            target: None,
+            recorder: Recorder::Ebpf,
+            started_unix_ms: None,
+            host: None,
+            tool_version: String::new(),
+        }
+    }
+
+    fn state(duration_ms: u64, exit: Option<Exit>, count: u64, finished: bool) -> Trace {
+        let run = RunId::from_bits(1);
+        let mut trace = Trace::default();
+        trace.runs.insert(run.clone(), run_state(duration_ms, exit));
+        let syscall = Syscall { abi: Abi::X86_64, nr: 0 };
+        let fact = Fact { image: Arc::new(Image::default()), scope: None, syscall };
+        trace.observe(fact, &run, Seen { count, first: None });
+        if !finished {
+            trace.note_gap(Gap { kind: GapKind::Unfinished, run, detail: None }, 0);
+        }
+        trace
+    }
+
+    #[test]
+    fn the_final_state_of_a_run_replaces_its_checkpoints() {
+        let first = state(60_000, None, 10, false);
+        let second = state(120_000, None, 20, false);
+        let exited = state(130_000, Some(Exit::Code(0)), 21, true);
+        // A recording of a running target ends without an exit, here in the millisecond of its checkpoint.
+        let detached = state(120_000, None, 20, true);
+        for (inputs, expected) in [
+            (vec![&first, &second], &second),
+            (vec![&first, &exited], &exited),
+            (vec![&first, &second, &exited], &exited),
+            (vec![&second, &detached], &detached),
+            (vec![&first, &detached, &second], &detached),
+        ] {
+            assert_eq!(joined(inputs.iter().copied()), *expected);
+            assert_eq!(joined(inputs.iter().rev().copied()), *expected);
+        }
+    }
+
+    #[test]
+    fn a_run_that_is_only_mentioned_elsewhere_keeps_its_unfinished_gap() {
+        let checkpoint = state(60_000, None, 10, false);
+        let mut other = state(5, None, 1, true);
+        other.runs.clear();
+        assert_eq!(joined([&checkpoint, &other]).gaps, checkpoint.gaps);
+        assert_eq!(joined([&other, &checkpoint]).gaps, checkpoint.gaps);
+    }
+
+    /// Thousands of traces of the same program: one image and one scope in memory, however many came.
+    #[test]
+    fn memory_grows_with_facts_and_runs_and_not_with_traces() {
+        let mut sum = Trace::default();
+        for run in 0..2000_u32 {
+            let id = RunId::from_bits(u128::from(run % 1000));
+            let mut trace = Trace::default();
+            let image = Arc::new(Image { path: "/bin/true".into(), ..Image::default() });
+            trace.runs.insert(id.clone(), run_state(1, None));
+            for nr in [run % 7, 50] {
+                let syscall = Syscall { abi: Abi::X86_64, nr };
+                let fact = Fact { image: Arc::clone(&image), scope: None, syscall };
+                trace.observe(fact, &id, Seen { count: 1, first: None });
+            }
+            sum.merge(trace);
+        }
+        assert_eq!(sum.observations.len(), 8);
+        assert_eq!(
+            sum.totals(),
+            (0..7)
+                .chain([50])
+                .map(|nr| {
+                    let syscall = Syscall { abi: Abi::X86_64, nr };
+                    let runs = sum.observations.iter().filter(|(fact, _)| fact.syscall == syscall);
+                    (syscall, runs.map(|(_, runs)| runs.len() as u64).sum())
+                })
+                .collect::<BTreeMap<_, _>>()
+        );
+        let allocations: BTreeSet<_> =
+            sum.observations.keys().map(|fact| Arc::as_ptr(&fact.image).addr()).collect();
+        assert_eq!(allocations.len(), 1);
+    }
+}

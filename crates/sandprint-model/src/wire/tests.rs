@@ -1,0 +1,519 @@
+//! What the serialized form promises: nothing lost, nothing misread, small, as its schemas say.
+
+mod schema;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    Arch, ByteString, Exit, Fact, FirstSeen, Gap, GapKind, Host, Image, Recorder, Run, RunId, Seen, Syscall,
+    arbitrary,
+};
+
+/// One of everything, as small as it can be.
+fn sample() -> Trace {
+    let run = RunId::from_bits(0xa1);
+    let ls =
+        Arc::new(Image { path: "/usr/bin/ls".into(), build_id: Some("00c0ffee".to_owned()), script: None });
+    let script = Arc::new(Image {
+        path: "/bin/sh".into(),
+        build_id: None,
+        script: Some(ByteString::new(*b"./a\xff\n")),
+    });
+    let mut trace = Trace::default();
+    trace.runs.insert(
+        run.clone(),
+        Run {
+            duration_ms: Some(12),
+            exit: Some(Exit::Code(0)),
+            name: Some("listing".to_owned()),
+            command: vec!["ls".into(), "/tmp\u{1b}".into()],
+            target: None,
+            recorder: Recorder::Ebpf,
+            started_unix_ms: Some(1_700_000_000_000),
+            host: Some(Host { kernel: "6.1.0".to_owned(), arch: Arch::X86_64 }),
+            tool_version: "0.1.0".to_owned(),
+        },
+    );
+    let first = |after_ns| Some(FirstSeen { after_ns, tgid: 7, tid: 7, comm: "ls".into() });
+    let mut observe = |image: &Arc<Image>, scope: Option<&str>, abi, nr, count, first| {
+        let fact =
+            Fact { image: Arc::clone(image), scope: scope.map(Arc::from), syscall: Syscall { abi, nr } };
+        trace.observe(fact, &run, Seen { count, first });
+    };
+    observe(&ls, None, Abi::X86_64, 100_000, 3, first(5));
+    observe(&ls, None, Abi::X86_64, 100_001, u64::MAX, first(9));
+    observe(&ls, Some("serve"), Abi::X86_64, 100_000, 1, None);
+    observe(&script, None, Abi::I386, 100_000, 2, None);
+    trace.note_gap(Gap { kind: GapKind::CallsLost, run: run.clone(), detail: Some("counts".to_owned()) }, 4);
+    trace.note_gap(Gap { kind: GapKind::Unfinished, run: RunId::from_bits(0xb2), detail: None }, 0);
+    trace
+}
+
+/// The text of [`sample`]. A trace that this sandprint wrote once must stay readable for good, so this
+/// file changes only together with [`VERSION`].
+const SAMPLE: &str = include_str!("../../tests/data/wire/trace-v1.json");
+
+#[test]
+fn the_written_form_is_pinned() {
+    let encoded = encode_trace(&sample()).replace(env!("CARGO_PKG_VERSION"), "0.1.0");
+    assert_eq!(encoded, SAMPLE);
+    assert_eq!(decode_trace(SAMPLE.as_bytes()), Ok(sample()));
+}
+
+proptest! {
+    #[test]
+    fn a_trace_is_read_back_as_it_was(trace in arbitrary::trace()) {
+        let text = encode_trace(&trace);
+        let read = decode_trace(text.as_bytes());
+        prop_assert_eq!(read.as_ref(), Ok(&trace));
+        prop_assert_eq!(encode_trace(&read.unwrap()), text);
+    }
+
+    #[test]
+    fn a_policy_is_read_back_as_it_was(policy in arbitrary::policy()) {
+        let text = encode_policy(&policy);
+        let read = decode_policy(text.as_bytes());
+        prop_assert_eq!(read.as_ref(), Ok(&policy));
+        prop_assert_eq!(encode_policy(&read.unwrap()), text);
+    }
+
+    #[test]
+    fn what_is_written_follows_the_schema(trace in arbitrary::trace(), policy in arbitrary::policy()) {
+        prop_assert_eq!(schema::check(TRACE_SCHEMA, &encode_trace(&trace)), Ok(()));
+        prop_assert_eq!(schema::check(POLICY_SCHEMA, &encode_policy(&policy)), Ok(()));
+    }
+
+    /// One change anywhere: where the reader accepts the result, the schema does too.
+    #[test]
+    fn the_reader_accepts_nothing_that_the_schema_refuses(
+        trace in arbitrary::trace(),
+        policy in arbitrary::policy(),
+        at in any::<Index>(),
+        change in 0..CHANGES,
+    ) {
+        let mut document: Value = serde_json::from_str(&encode_trace(&trace)).unwrap();
+        mutate(&mut document, at, change);
+        let text = document.to_string();
+        if decode_trace(text.as_bytes()).is_ok() {
+            prop_assert_eq!(schema::check(TRACE_SCHEMA, &text), Ok(()), "{}", text);
+        }
+        let mut document: Value = serde_json::from_str(&encode_policy(&policy)).unwrap();
+        mutate(&mut document, at, change);
+        let text = document.to_string();
+        if decode_policy(text.as_bytes()).is_ok() {
+            prop_assert_eq!(schema::check(POLICY_SCHEMA, &text), Ok(()), "{}", text);
+        }
+    }
+
+    #[test]
+    fn random_bytes_are_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(decode_trace(&bytes).is_err());
+        prop_assert!(decode_policy(&bytes).is_err());
+    }
+}
+
+const CHANGES: usize = 8;
+
+/// Changes one value of a document, the one that `at` picks.
+fn mutate(document: &mut Value, at: Index, change: usize) {
+    let mut paths = Vec::new();
+    collect(document, String::new(), &mut paths);
+    let path = at.get(&paths);
+    let value = document.pointer_mut(path).unwrap();
+    match (change, &mut *value) {
+        (0, Value::Object(fields)) => drop(fields.insert("surprise".to_owned(), json!(1))),
+        (1, Value::Object(fields)) => {
+            let first = fields.keys().next().cloned();
+            first.map(|key| fields.remove(&key));
+        }
+        (2, Value::Object(fields)) => {
+            let last = fields.keys().next_back().cloned();
+            last.map(|key| fields.remove(&key));
+        }
+        (3, _) => *value = Value::Null,
+        (4, _) => *value = json!(-1),
+        (5, _) => *value = json!("\\z"),
+        (6, Value::Object(fields)) => {
+            let values = fields.values().cloned().collect();
+            *value = Value::Array(values);
+        }
+        (6, _) => *value = json!([{}]),
+        (_, _) => *value = json!(5_000_000_000_u64),
+    }
+}
+
+/// The JSON pointer of every value in it.
+fn collect(value: &Value, path: String, paths: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => {
+            for (at, item) in items.iter().enumerate() {
+                collect(item, format!("{path}/{at}"), paths);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, item) in fields {
+                collect(item, format!("{path}/{name}"), paths);
+            }
+        }
+        _ => {}
+    }
+    paths.push(path);
+}
+
+#[test]
+fn every_kind_of_change_breaks_the_schema_somewhere() {
+    for change in 0..CHANGES {
+        let count = paths_of(SAMPLE).len();
+        let broken = (0..count).filter(|at| {
+            let mut document: Value = serde_json::from_str(SAMPLE).unwrap();
+            // An `Index` picks by scaling, so the middle of each share names one path.
+            let index = index_of(*at, count);
+            mutate(&mut document, index, change);
+            schema::check(TRACE_SCHEMA, &document.to_string()).is_err()
+        });
+        assert!(broken.count() > 5, "change {change}");
+    }
+}
+
+fn paths_of(text: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    collect(&serde_json::from_str(text).unwrap(), String::new(), &mut paths);
+    paths
+}
+
+fn index_of(at: usize, count: usize) -> Index {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    std::iter::repeat_with(|| any::<Index>().new_tree(&mut runner).unwrap().current())
+        .find(|index| index.index(count) == at)
+        .unwrap()
+}
+
+/// The sample with one piece of text replaced, and what reading it says.
+#[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
+fn what_is_wrong_is_named_with_its_place() {
+    let replaced = |from: &str, to: &str| {
+        assert!(SAMPLE.contains(from), "{from}");
+        let text = SAMPLE.replacen(from, to, 1);
+        decode_trace(text.as_bytes()).unwrap_err().to_string()
+    };
+    for (from, to, expected) in [
+        (
+            "\"version\": 1",
+            "\"version\": 7",
+            "this trace has version 7; this sandprint reads up to 1: get a newer sandprint",
+        ),
+        (
+            "\"version\": 1",
+            "\"version\": 99999999999",
+            "this trace has version 99999999999; this sandprint reads up to 1: get a newer sandprint",
+        ),
+        (
+            "\"version\": 1",
+            "\"version\": \"1\"",
+            "the trace holds an impossible value: version is `\"1\"`, which is no version",
+        ),
+        (
+            "\"version\": 1",
+            "\"version\": 0",
+            "the trace holds an impossible value: version is `0`, which is no version",
+        ),
+        (
+            "\"version\": 1,",
+            "",
+            "the trace does not follow its schema at line 1, column 1: missing field `version`",
+        ),
+        (
+            "\"version\": 1",
+            "\"version\": 1, \"version\": 1",
+            "the trace does not follow its schema at line 3, column 25: duplicate field `version`",
+        ),
+        ("sandprint-trace", "sandprint-policy", "this is no sandprint trace: it is a sandprint policy"),
+        (
+            "\"count\":3,",
+            "\"count\":3,\"\\u001b[31m\":0,",
+            "the trace does not follow its schema at line 18, column 41: \
+             unknown field `\\x1b[31m`, expected one of `nr`, `name`, `count`, `first`",
+        ),
+        (
+            "\"count\":3,",
+            "",
+            "the trace does not follow its schema at line 18, column 45: missing field `count`",
+        ),
+        (
+            "\"count\":3,",
+            "\"count\":3,\"count\":3,",
+            "the trace does not follow its schema at line 18, column 36: duplicate field `count`",
+        ),
+        (
+            "\"count\":3",
+            "\"count\":-3",
+            "the trace does not follow its schema at line 18, column 29: \
+             invalid value: integer `-3`, expected u64",
+        ),
+        (
+            "\"count\":18446744073709551615",
+            "\"count\":18446744073709551616",
+            "the trace does not follow its schema at line 19, column 47: \
+             invalid type: floating point `1.8446744073709552e+19`, expected u64",
+        ),
+        (
+            "\"count\":3",
+            "\"count\":1e999",
+            "the trace is no valid JSON at line 18, column 32: number out of range",
+        ),
+        (
+            "\"nr\":100000,\"count\":3",
+            "\"nr\":4294967296,\"count\":3",
+            "the trace does not follow its schema at line 18, column 22: \
+             invalid value: integer `4294967296`, expected u32",
+        ),
+        (
+            "\"run\":0,\"image\":1",
+            "\"run\":2,\"image\":1",
+            "the trace holds an impossible value: observations[1].run is 2, but there are only 2 runs",
+        ),
+        (
+            "\"run\":0,\"image\":1",
+            "\"run\":0,\"image\":9",
+            "the trace holds an impossible value: observations[1].image is 9, but there are only 2 images",
+        ),
+        (
+            "\"task\":0",
+            "\"task\":1",
+            "the trace holds an impossible value: \
+             observations[1].calls[0].first.task is 1, but there are only 1 tasks",
+        ),
+        (
+            "\"nr\":100001",
+            "\"nr\":100000",
+            "the trace holds an impossible value: observations[1].calls[1] is listed a second time",
+        ),
+        (
+            "000000000000000000000000000000b2",
+            "000000000000000000000000000000a1",
+            "the trace holds an impossible value: runs[1].id is listed a second time",
+        ),
+        (
+            "000000000000000000000000000000b2",
+            "0xb2",
+            "the trace holds an impossible value: \
+             runs[1].id is `0xb2`, which is no run id (32 lower-case hexadecimal digits)",
+        ),
+        (
+            "\"tool_version\":\"0.1.0\",",
+            "",
+            "the trace holds an impossible value: \
+             runs[0] has only one of `recorder` and `tool_version`, or other fields without them",
+        ),
+        (
+            "\"abi\":\"i386\"",
+            "\"abi\":\"vax\"",
+            "the trace holds an impossible value: observations[0].abi is `vax`, which is no ABI",
+        ),
+        (
+            "\"kind\":\"calls-lost\"",
+            "\"kind\":\"\"",
+            "the trace holds an impossible value: gaps[0].kind is ``, which is no kind of gap",
+        ),
+        (
+            "./a\\\\xff",
+            "./a\\\\xf",
+            "the trace holds an impossible value: \
+             images[0].script holds a backslash that is no escape (`\\\\` or `\\xNN`)",
+        ),
+    ] {
+        assert_eq!(replaced(from, to), expected, "{from} -> {to}");
+    }
+}
+
+#[test]
+fn foreign_and_broken_files_are_told_apart() {
+    let deep = "[".repeat(100_000);
+    let deep_field =
+        format!("{{\"format\":\"sandprint-trace\",\"version\":1,\"runs\":{deep}{}}}", "]".repeat(100_000));
+    for (text, expected) in [
+        ("", "the trace is empty"),
+        (" \n\t", "the trace is empty"),
+        ("{", "the trace ends too early, at line 1, column 1"),
+        ("hello", "the trace is no valid JSON at line 1, column 1: expected value"),
+        ("\u{7f}ELF", "the trace is no valid JSON at line 1, column 1: expected value"),
+        ("[\"sandprint-trace\", 1, null, null]", "this is no sandprint trace: it is JSON of another kind"),
+        ("[1, 2]", "this is no sandprint trace: it is JSON of another kind"),
+        ("null", "this is no sandprint trace: it is JSON of another kind"),
+        ("{}", "this is no sandprint trace: it is JSON of another kind"),
+        ("{\"version\": 1}", "this is no sandprint trace: it is JSON of another kind"),
+        (
+            "{\"version\": {\"a\": [1]}, \"format\": 3}",
+            "this is no sandprint trace: it is JSON of another kind",
+        ),
+        (
+            "{\"schema_version\": 1, \"arch\": \"x86_64\"}",
+            "this is no sandprint trace: it looks like a trace of sandprint 0.1, which can be imported",
+        ),
+        (
+            "{\"defaultAction\": \"SCMP_ACT_ERRNO\"}",
+            "this is no sandprint trace: it looks like a seccomp profile of a container runtime",
+        ),
+        ("{\"format\": \"sandprint-policy\"}", "this is no sandprint trace: it is a sandprint policy"),
+        (deep.as_str(), "the trace ends too early, at line 1, column 100000"),
+        (
+            deep_field.as_str(),
+            "the trace does not follow its schema at line 1, column 48: \
+             invalid type: sequence, expected an object",
+        ),
+    ] {
+        let shown: String = text.chars().take(60).collect();
+        assert_eq!(decode_trace(text.as_bytes()).unwrap_err().to_string(), expected, "{shown}");
+    }
+    let latin1 = SAMPLE.replace("listing", "listin*").into_bytes();
+    let latin1: Vec<u8> = latin1.into_iter().map(|byte| if byte == b'*' { 0xe9 } else { byte }).collect();
+    assert_eq!(
+        decode_trace(&latin1).unwrap_err().to_string(),
+        "the trace is no valid JSON at line 6, column 60: invalid unicode code point"
+    );
+}
+
+#[test]
+fn a_cut_trace_is_never_read_as_a_whole_one() {
+    let whole = SAMPLE.trim_end().len();
+    for length in 0..whole {
+        let error = decode_trace(&SAMPLE.as_bytes()[..length]).unwrap_err();
+        let told = matches!(error, DecodeError::Empty { .. } | DecodeError::Truncated { .. });
+        assert!(told, "cut to {length} bytes: {error}");
+    }
+    assert!(decode_trace(&SAMPLE.as_bytes()[..whole]).is_ok());
+}
+
+#[test]
+fn a_name_informs_and_the_number_decides() {
+    let named = |name: &str| {
+        let text = SAMPLE.replacen("\"nr\":100000", &format!("\"nr\":100000,\"name\":\"{name}\""), 1);
+        decode_trace(text.as_bytes())
+    };
+    assert_eq!(named("a_call_of_the_future"), Ok(sample()));
+    let Some(write) = Syscall::from_name(Abi::I386, "write") else {
+        panic!("the table of i386 has no write");
+    };
+    assert_eq!(
+        named("write").unwrap_err().to_string(),
+        format!(
+            "the trace holds an impossible value: observations[0].calls[0].nr is 100000, \
+             but its name is `write`, which is {} in i386",
+            write.nr
+        )
+    );
+}
+
+#[test]
+fn long_hostile_text_in_errors_is_cut_and_escaped() {
+    let name = "\u{202e}x".repeat(10_000);
+    let text = SAMPLE.replacen("\"abi\":\"i386\"", &format!("\"abi\":\"{name}\""), 1);
+    let message = decode_trace(text.as_bytes()).unwrap_err().to_string();
+    assert!(message.len() < 300 && message.replace('…', "").is_ascii(), "{message}");
+}
+
+/// 150 different calls over 10 images, each image making 60 of them with its first call recorded: a large
+/// run. The figures are as long as those of a run of hours.
+#[test]
+fn a_large_run_stays_under_64_kib() {
+    let run = RunId::from_bits(u128::MAX / 3);
+    let mut trace = sample();
+    trace.runs = BTreeMap::from([(run.clone(), sample().runs.into_values().next().unwrap())]);
+    trace.observations.clear();
+    trace.gaps.clear();
+    let calls: Vec<Syscall> = Syscall::all(Abi::X86_64).take(150).collect();
+    assert_eq!(calls.len(), 150);
+    for image in 0..10_usize {
+        let path = format!("/usr/lib/some-package/libexec/program-{image}");
+        let build_id = Some(format!("{image:040x}"));
+        let fact_image = Arc::new(Image { path: path.as_str().into(), build_id, script: None });
+        for call in 0..60_usize {
+            let tgid = 1_234_560 + u32::try_from(image).unwrap();
+            let first = FirstSeen {
+                after_ns: 10_000_000_000 * (call as u64 + 1),
+                tgid,
+                tid: tgid,
+                comm: format!("program-{image}").as_str().into(),
+            };
+            let syscall = calls[(image * 10 + call) % calls.len()];
+            let fact = Fact { image: Arc::clone(&fact_image), scope: None, syscall };
+            trace.observe(fact, &run, Seen { count: 123_456_789, first: Some(first) });
+        }
+    }
+    assert_eq!(trace.syscalls().len(), 150);
+    let size = encode_trace(&trace).len();
+    assert!(size < 64 * 1024, "{size} bytes");
+}
+
+#[test]
+fn a_line_holds_one_thing() {
+    let mut trace = sample();
+    let before = encode_trace(&trace);
+    let fact = trace.observations.keys().next().unwrap().clone();
+    trace.observe(fact, &RunId::from_bits(0xa1), Seen { count: 1000, first: None });
+    let after = encode_trace(&trace);
+    let differing = before.lines().zip(after.lines()).filter(|(a, b)| a != b).count();
+    assert_eq!((before.lines().count(), differing), (after.lines().count(), 1));
+}
+
+#[test]
+fn impossible_policies_are_named() {
+    let policy = |call: &str, default_action: &str| {
+        format!(
+            "{{\"format\":\"sandprint-policy\",\"version\":1,\"tool\":{{\"name\":\"\",\"version\":\"\"}},\
+             \"default_action\":{default_action},\"foreign_action\":\"trap\",\"images\":[],\
+             \"calls\":[{call}],\"notes\":[]}}"
+        )
+    };
+    let rule = |rule: &str| policy(&format!("{{\"abi\":\"x32\",\"nr\":1,\"rules\":[{rule}]}}"), "\"log\"");
+    let condition = |text: &str| rule(&format!("{{\"action\":\"allow\",\"conditions\":[{text}]}}"));
+    for (text, expected) in [
+        (policy("", "{\"errno\":4096}"), "default_action is 4096, above 4095"),
+        (rule("{\"action\":{\"errno\":5000}}"), "calls[0].rules[0].action is 5000, above 4095"),
+        (
+            condition("{\"arg\":6,\"bits\":32,\"op\":\"equal\",\"value\":1}"),
+            "calls[0].rules[0].conditions[0].arg is 6, above 5",
+        ),
+        (
+            condition("{\"arg\":0,\"bits\":16,\"op\":\"equal\",\"value\":1}"),
+            "calls[0].rules[0].conditions[0].bits is `16`, which is no width (32 or 64)",
+        ),
+        (
+            condition("{\"arg\":0,\"bits\":32,\"op\":\"equal\",\"mask\":1,\"value\":1}"),
+            "calls[0].rules[0].conditions[0].mask belongs to `masked-equal`, and only to it",
+        ),
+        (
+            condition("{\"arg\":0,\"bits\":32,\"op\":\"masked-equal\",\"value\":1}"),
+            "calls[0].rules[0].conditions[0].mask belongs to `masked-equal`, and only to it",
+        ),
+        (
+            rule(
+                "{\"action\":\"allow\",\"reasons\":[{\"observed\":{\"count\":1,\"runs\":1,\"images\":[0]}}]}",
+            ),
+            "calls[0].rules[0].reasons[0].observed.images is 0, but there are only 0 images",
+        ),
+        (
+            rule("{\"action\":\"allow\",\"reasons\":[{\"baseline\":\"\"},{\"baseline\":\"\"}]}"),
+            "calls[0].rules[0].reasons[1] is listed a second time",
+        ),
+        (
+            policy(
+                "{\"abi\":\"x32\",\"nr\":1,\"rules\":[]},{\"abi\":\"x32\",\"nr\":1,\"rules\":[]}",
+                "\"log\"",
+            ),
+            "calls[1] is listed a second time",
+        ),
+    ] {
+        let message = decode_policy(text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(message, format!("the policy holds an impossible value: {expected}"));
+    }
+}

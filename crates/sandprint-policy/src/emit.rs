@@ -1,0 +1,113 @@
+//! A policy in the language of one sandbox.
+//!
+//! Each format is one file below and one line in [`FORMATS`]; help texts, documents and tests derive from
+//! that table. A format never allows more than the policy without a [`Loss`] that says so
+//! ([`Loss::weaker`]), and never lets anything that came from the workload out of its quotes.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use sandprint_model::{Action, Loss, Policy};
+
+mod by_name;
+mod docker;
+mod errno;
+mod escape;
+mod json;
+mod markdown;
+mod oci;
+mod seccomp_h;
+mod shape;
+mod systemd;
+mod unattended;
+
+pub use docker::Docker;
+pub use json::Json;
+pub use markdown::Markdown;
+pub use oci::Oci;
+pub use seccomp_h::SeccompHeader;
+pub use systemd::Systemd;
+
+/// Every format, in name order.
+pub static FORMATS: &[&dyn Format] = &[&Docker, &Json, &Markdown, &Oci, &SeccompHeader, &Systemd];
+
+/// The format of that name.
+pub fn by_name(name: &str) -> Option<&'static dyn Format> {
+    FORMATS.iter().copied().find(|format| format.name() == name)
+}
+
+/// One output language.
+pub trait Format: fmt::Debug + Sync {
+    /// The name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in half a line.
+    fn summary(&self) -> &'static str;
+
+    /// How such a file is usually called.
+    fn file_name(&self) -> &'static str;
+
+    /// Writes the policy in this language.
+    fn emit(&self, policy: &Policy) -> Emitted;
+}
+
+/// A policy in one sandbox's language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Emitted {
+    /// The file's content. It ends with a newline.
+    pub text: String,
+    /// What of the policy the language cannot say.
+    pub losses: BTreeSet<Loss>,
+}
+
+/// A loss after which no more is allowed than before.
+fn stricter(subject: impl Into<String>, text: impl Into<String>) -> Loss {
+    Loss { subject: subject.into(), text: text.into(), weaker: false }
+}
+
+/// A loss after which something is allowed that the policy does not allow.
+fn weaker(subject: impl Into<String>, text: impl Into<String>) -> Loss {
+    Loss { subject: subject.into(), text: text.into(), weaker: true }
+}
+
+/// A list of names for a sentence. Long ones are cut: who wants all of them has the policy.
+fn names_in_words(names: &[&str]) -> String {
+    const NAMED: usize = 6;
+    match names.get(..NAMED) {
+        Some(first) if names.len() > NAMED + 1 => {
+            format!("{} and {} more", first.join(", "), names.len() - NAMED)
+        }
+        _ => names.join(", "),
+    }
+}
+
+/// An action in words, for people.
+fn action_in_words(action: Action) -> String {
+    match action {
+        Action::Allow => "allow".to_owned(),
+        Action::Log => "allow and log".to_owned(),
+        Action::Errno(number) => format!("fail with {}", errno::in_words(number)),
+        Action::Trace(value) => format!("ask the tracer ({value})"),
+        Action::Notify => "ask the supervisor".to_owned(),
+        Action::Trap => "send SIGSYS".to_owned(),
+        Action::KillThread => "kill the thread".to_owned(),
+        Action::KillProcess => "kill the process".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_name_order_and_each_name_finds_its_format() {
+        assert!(FORMATS.windows(2).all(|pair| pair[0].name() < pair[1].name()));
+        for format in FORMATS {
+            assert_eq!(by_name(format.name()).map(Format::name), Some(format.name()));
+            assert!(!format.summary().is_empty() && !format.file_name().is_empty());
+        }
+        let files: BTreeSet<_> = FORMATS.iter().map(|format| format.file_name()).collect();
+        assert_eq!(files.len(), FORMATS.len());
+        assert!(by_name("no such format").is_none());
+    }
+}

@@ -1,0 +1,295 @@
+//! A policy as formats see it that go by name: one list of names for every ABI that takes part.
+//!
+//! Such a list cannot say that a name is allowed in one ABI and not in another, nor hold a number without a
+//! name. Where the ABIs differ, the call is allowed in all of them, because the workload must run, and the
+//! difference is a loss that names every call.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sandprint_model::{Abi, Action, Condition, KernelVersion, Loss, Policy, Reason, Rule, Syscall};
+
+use super::errno::ENOSYS;
+use super::shape::{Shape, is_refusal_lost, runs, shape};
+use super::{action_in_words, stricter, weaker};
+
+/// libseccomp 2.5.4 as it was released names every call up to this kernel. Distributions add to it:
+/// Debian 12's build goes to 6.7.
+pub(super) const OLD_LIBSECCOMP: KernelVersion = KernelVersion::new(5, 17);
+
+/// What a list of names can hold of a policy.
+#[derive(Debug)]
+pub(super) struct ByName<'p> {
+    /// The ABIs that the list speaks for, native ones first.
+    pub(super) abis: Vec<Abi>,
+    /// The calls that are not left to the default action.
+    pub(super) calls: BTreeMap<&'static str, NamedCall<'p>>,
+    /// What does not fit.
+    pub(super) losses: BTreeSet<Loss>,
+}
+
+/// One name, and what happens to it in every ABI.
+#[derive(Debug)]
+pub(super) struct NamedCall<'p> {
+    /// What happens.
+    pub(super) shape: Shape,
+    /// Why, over all ABIs.
+    pub(super) reasons: BTreeSet<&'p Reason>,
+    /// The kernel that brought it, where the table says.
+    pub(super) since: Option<KernelVersion>,
+}
+
+/// The ABIs that a policy has rules for and the native ABIs of their machines, native ones first.
+pub(super) fn abis_of(policy: &Policy) -> Vec<Abi> {
+    let used: BTreeSet<Abi> = policy.rules.keys().map(|syscall| syscall.abi).collect();
+    let native: BTreeSet<Abi> = used.iter().map(|abi| abi.arch().native_abi()).collect();
+    native.iter().copied().chain(used.difference(&native).copied()).collect()
+}
+
+impl<'p> ByName<'p> {
+    /// The list for these ABIs, of which rules of others are left out.
+    pub(super) fn new(policy: &'p Policy, abis: &[Abi]) -> ByName<'p> {
+        let mut list = ByName { abis: abis.to_vec(), calls: BTreeMap::new(), losses: BTreeSet::new() };
+        let mut names = BTreeSet::new();
+        for (syscall, rules) in policy.rules.iter().filter(|(syscall, _)| abis.contains(&syscall.abi)) {
+            match syscall.name() {
+                Some(name) => {
+                    names.insert(name);
+                }
+                None => {
+                    list.lose_number(policy, *syscall, rules);
+                }
+            }
+        }
+        let mut differences = Differences::default();
+        for name in names {
+            list.add(policy, name, &mut differences);
+        }
+        list.losses.extend(differences.losses());
+        list.lose_foreign_action(policy);
+        if list.abis.contains(&Abi::I386) {
+            let shapes = list.calls.iter().map(|(name, call)| (*name, &call.shape)).collect();
+            for name in close_multiplexers(&shapes, policy.default_action, &mut list.losses) {
+                let shape = Shape::Always(Action::Errno(ENOSYS));
+                list.calls.insert(name, NamedCall { shape, reasons: BTreeSet::new(), since: None });
+            }
+        }
+        list
+    }
+
+    /// A machine's own ABI takes part even where the policy has no rules for it.
+    fn lose_foreign_action(&mut self, policy: &Policy) {
+        let (default, foreign) = (policy.default_action, policy.foreign_action);
+        for abi in &self.abis {
+            if default == foreign || policy.rules.keys().any(|syscall| syscall.abi == *abi) {
+                continue;
+            }
+            let subject = format!("{abi} without rules");
+            let text = format!(
+                "it is the machine's own ABI and takes part: other calls get the default action, while the \
+                 policy says: {}",
+                action_in_words(foreign)
+            );
+            let allows_more = runs(default) && !runs(foreign);
+            self.losses.insert(if allows_more { weaker(subject, text) } else { stricter(subject, text) });
+        }
+    }
+
+    fn lose_number(&mut self, policy: &Policy, syscall: Syscall, rules: &[Rule]) {
+        let subject = format!("{} number {}", syscall.abi, syscall.nr);
+        let text = "it has no name, and this format has no numbers: it gets the default action";
+        let allows_more = is_refusal_lost(rules, policy.default_action);
+        self.losses.insert(if allows_more { weaker(subject, text) } else { stricter(subject, text) });
+    }
+
+    fn add(&mut self, policy: &'p Policy, name: &'static str, differences: &mut Differences) {
+        let default = policy.default_action;
+        let mut own = Vec::new();
+        let mut reasons = BTreeSet::new();
+        let mut since = None;
+        for abi in &self.abis {
+            let Some(syscall) = Syscall::from_name(*abi, name) else { continue };
+            let rules = policy.rules.get(&syscall).map_or(&[][..], Vec::as_slice);
+            let shaped = shape(*abi, rules, default);
+            if let Some(why) = shaped.cut {
+                self.losses.insert(cut_loss(&format!("{abi} {name}"), why, default));
+            }
+            reasons.extend(rules.iter().flat_map(|rule| &rule.reasons));
+            since = since.max(syscall.since());
+            own.push((*abi, shaped.shape));
+        }
+        let common = join(&own, default);
+        for (abi, own) in own {
+            let there = common.as_seen_through(abi);
+            if own != there {
+                differences.note(abi, name, own.runs(default) || there.runs(default));
+            }
+        }
+        if common != Shape::Default {
+            self.calls.insert(name, NamedCall { shape: common, reasons, since });
+        }
+    }
+
+    /// Calls that a consumer with an older libseccomp does not know, and what that does there.
+    pub(super) fn newer_than(
+        &self,
+        known: KernelVersion,
+    ) -> impl Iterator<Item = (&'static str, &NamedCall<'p>)> {
+        self.calls
+            .iter()
+            .filter(move |(_, call)| call.since.is_some_and(|since| since > known))
+            .map(|(name, call)| (*name, call))
+    }
+}
+
+/// What libseccomp multiplexes on i386 through `socketcall`: `-101` to `-120` of its pseudo numbers.
+const SOCKETCALLS: &[&str] = &[
+    "accept",
+    "accept4",
+    "bind",
+    "connect",
+    "getpeername",
+    "getsockname",
+    "getsockopt",
+    "listen",
+    "recv",
+    "recvfrom",
+    "recvmmsg",
+    "recvmsg",
+    "send",
+    "sendmmsg",
+    "sendmsg",
+    "sendto",
+    "setsockopt",
+    "shutdown",
+    "socket",
+    "socketpair",
+];
+
+/// What libseccomp multiplexes on i386 through `ipc`: `-201` to `-224` of its pseudo numbers.
+const IPC_CALLS: &[&str] = &[
+    "msgctl",
+    "msgget",
+    "msgrcv",
+    "msgsnd",
+    "semctl",
+    "semget",
+    "semop",
+    "semtimedop",
+    "shmat",
+    "shmctl",
+    "shmdt",
+    "shmget",
+];
+
+/// The calls that stand for others on i386.
+pub(super) const MULTIPLEXERS: [&str; 2] = ["socketcall", "ipc"];
+
+/// On i386 libseccomp allows `socketcall` for `socket`, and `ipc` for `semget`, without looking at their
+/// further arguments. Unless the policy has one action for the multiplexer, it must be refused: which ones.
+pub(super) fn close_multiplexers(
+    shapes: &BTreeMap<&'static str, &Shape>,
+    default: Action,
+    losses: &mut BTreeSet<Loss>,
+) -> Vec<&'static str> {
+    let mut refused = Vec::new();
+    for (multiplexer, parts) in MULTIPLEXERS.into_iter().zip([SOCKETCALLS, IPC_CALLS]) {
+        let with = |wanted: fn(Action) -> bool| -> Vec<&str> {
+            let has = |part: &&&str| shapes.get(**part).and_then(|shape| shape.action()).is_some_and(wanted);
+            parts.iter().filter(has).copied().collect()
+        };
+        let (opened, closed) = (with(runs), with(|action| !runs(action)));
+        let own = shapes.get(multiplexer);
+        if matches!(own, Some(Shape::Always(_))) {
+            continue;
+        }
+        if !closed.is_empty() {
+            let text = format!("i386 refuses it where it refuses {}", closed.join(", "));
+            losses.insert(stricter(multiplexer, text));
+        }
+        if opened.is_empty() || runs(default) {
+            continue;
+        }
+        if own.is_some() || default == Action::Errno(ENOSYS) {
+            // Conditions would be OR-ed with the opening; a rule that equals the default would be dropped.
+            let text = format!("i386 allows it for {}, whatever the further arguments", opened.join(", "));
+            losses.insert(weaker(multiplexer, text));
+            continue;
+        }
+        let text = "it fails with ENOSYS instead of getting the default action, because libseccomp would \
+                    otherwise allow it on i386 together with the calls that it stands for";
+        losses.insert(stricter(multiplexer, text));
+        refused.push(multiplexer);
+    }
+    refused
+}
+
+/// The loss of what [`shape`] cut off.
+pub(super) fn cut_loss(subject: &str, why: &str, default: Action) -> Loss {
+    let text = format!("{why}: what is cut off gets the default action");
+    if runs(default) { weaker(subject, text) } else { stricter(subject, text) }
+}
+
+/// What a name means for all ABIs together: whatever one of them lets run, runs in all.
+fn join(own: &[(Abi, Shape)], default: Action) -> Shape {
+    let shapes = || own.iter().map(|(_, shape)| shape);
+    if let Some(first) = shapes().next()
+        && shapes().all(|shape| shape == first)
+    {
+        return first.clone();
+    }
+    if runs(default) {
+        return Shape::Default;
+    }
+    let mut running = shapes().filter(|shape| shape.runs(default)).peekable();
+    if running.peek().is_none() {
+        // It runs nowhere: any refusal will do for all.
+        return shapes().find(|shape| **shape != Shape::Default).cloned().unwrap_or(Shape::Default);
+    }
+    let allow = |conditions: &[Condition]| Rule {
+        conditions: conditions.to_vec(),
+        action: Action::Allow,
+        reasons: BTreeSet::new(),
+    };
+    let rules: Vec<Rule> = running
+        .flat_map(|shape| match shape {
+            Shape::When(_, entries) => entries.iter().map(|entry| allow(entry)).collect(),
+            _ => vec![allow(&[])],
+        })
+        .collect();
+    let common = shape(Abi::X86_64, &rules, default);
+    // Too many entries together: then it runs whatever its arguments.
+    if common.cut.is_some() { Shape::Always(Action::Allow) } else { common.shape }
+}
+
+/// The calls that mean something else in one ABI than the common list says.
+#[derive(Debug, Default)]
+struct Differences {
+    allowed_too: BTreeMap<Abi, BTreeSet<&'static str>>,
+    otherwise_refused: BTreeMap<Abi, BTreeSet<&'static str>>,
+}
+
+impl Differences {
+    fn note(&mut self, abi: Abi, name: &'static str, runs: bool) {
+        let side = if runs { &mut self.allowed_too } else { &mut self.otherwise_refused };
+        side.entry(abi).or_default().insert(name);
+    }
+
+    fn losses(self) -> impl Iterator<Item = Loss> {
+        let list = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
+        let allowed = self.allowed_too.into_iter().map(move |(abi, names)| {
+            let text = format!(
+                "one list of names holds for every ABI, so calls of another ABI are allowed here too: {}",
+                list(names)
+            );
+            weaker(abi.name(), text)
+        });
+        let refused = self.otherwise_refused.into_iter().map(move |(abi, names)| {
+            let text = format!(
+                "one list of names holds for every ABI, so these are refused as in another ABI: {}",
+                list(names)
+            );
+            stricter(abi.name(), text)
+        });
+        allowed.chain(refused)
+    }
+}

@@ -1,0 +1,129 @@
+//! Text that came from the workload, or from a policy file that anybody may have written, made harmless for
+//! one language.
+//!
+//! Paths arrive in [`ByteString`](sandprint_model::ByteString)'s escaped form, where `\xNN` stands for a
+//! byte; what is dangerous here is written the same way, so that a path still reads back.
+
+use std::fmt::Write;
+
+/// Text for the inside of a `/* ... */` comment: printable ASCII on one line, without anything that ends
+/// the comment, opens another one, or forms a trigraph.
+pub(super) fn c_comment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let pairs_badly =
+            matches!((out.chars().last(), c), (Some('*'), '/') | (Some('/'), '*') | (Some('?'), '?'));
+        if (c == ' ' || c.is_ascii_graphic()) && !pairs_badly {
+            out.push(c);
+        } else {
+            push_hex(&mut out, c);
+        }
+    }
+    out
+}
+
+/// Text for a `# ...` line: one line, printable, no backslash at its end.
+pub(super) fn line_comment(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == ' ' || c.is_ascii_graphic() { out.push(c) } else { push_hex(&mut out, c) }
+    }
+    if out.ends_with('\\') {
+        out.push('.');
+    }
+    out
+}
+
+/// Text as a Markdown code span that may stand in a table cell. Nothing inside is markup for any renderer:
+/// the fence, the cell border and HTML are written as bytes.
+pub(super) fn markdown_code(text: &str) -> String {
+    let mut out = String::from("`");
+    for c in text.chars() {
+        let harmless = !matches!(c, '`' | '|' | '<' | '>' | '&') && !c.is_control() && !is_invisible(c);
+        if harmless { out.push(c) } else { push_hex(&mut out, c) }
+    }
+    if text.trim().is_empty() {
+        // A span of blanks, or of nothing, is no span.
+        out.push_str("\\x20");
+    }
+    out.push('`');
+    out
+}
+
+/// Text as Markdown prose that may stand in a table cell: every character that could be markup, a link or
+/// HTML becomes a character reference.
+pub(super) fn markdown_prose(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let plain = c.is_alphanumeric()
+            || matches!(c, ' ' | ',' | ';' | '\'' | '(' | ')' | '/' | '+' | '=' | '%' | '-' | '.');
+        if plain && !is_invisible(c) {
+            out.push(c);
+        } else if c.is_control() || is_invisible(c) {
+            push_hex(&mut out, c);
+        } else {
+            // Writing to a String cannot fail.
+            write!(out, "&#{};", u32::from(c)).unwrap_or_default();
+        }
+    }
+    out
+}
+
+/// Characters that reorder, join or hide text, and so could make a table say something else.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+fn push_hex(out: &mut String, c: char) {
+    let mut buffer = [0; 4];
+    for byte in c.encode_utf8(&mut buffer).bytes() {
+        // Writing to a String cannot fail.
+        write!(out, "\\x{byte:02x}").unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_would_break_out_is_written_as_bytes() {
+        for (text, comment) in [
+            ("/usr/bin/ls", "/usr/bin/ls"),
+            ("a*/b", "a*\\x2fb"),
+            ("a/*b", "a/\\x2ab"),
+            ("a??/b", "a?\\x3f/b"),
+            ("**//", "**\\x2f/"),
+            ("a\nb\u{202e}", "a\\x0ab\\xe2\\x80\\xae"),
+        ] {
+            assert_eq!(c_comment(text), comment);
+        }
+        assert_eq!(line_comment("a\nb\\"), "a\\x0ab\\.");
+        assert_eq!(markdown_code("a`|<b>&\n"), "`a\\x60\\x7c\\x3cb\\x3e\\x26\\x0a`");
+        assert_eq!(markdown_code(""), "`\\x20`");
+        assert_eq!(markdown_prose("a*[b](c)|\n@d"), "a&#42;&#91;b&#93;(c)&#124;\\x0a&#64;d");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_ends_its_quotes(text in any::<String>()) {
+            let comment = c_comment(&text);
+            prop_assert!(!comment.contains("*/") && !comment.contains("/*") && !comment.contains("??"));
+            prop_assert!(comment.is_ascii() && !comment.contains(char::is_control));
+
+            let line = line_comment(&text);
+            prop_assert!(!line.contains(char::is_control) && !line.ends_with('\\'));
+
+            let code = markdown_code(&text);
+            let inside = &code[1..code.len() - 1];
+            prop_assert!(!inside.contains(['`', '|', '<', '>', '&']) && !inside.contains(char::is_control));
+            prop_assert!(!inside.trim().is_empty());
+
+            let prose = markdown_prose(&text);
+            prop_assert!(!prose.contains(['`', '|', '<', '>', '*', '_', '[', ']', '~', '!', '@', ':', '"']));
+            prop_assert!(!prose.contains(char::is_control));
+        }
+    }
+}

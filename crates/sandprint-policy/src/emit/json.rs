@@ -1,0 +1,29 @@
+//! The policy itself: every rule with every reason, in sandprint's own form.
+
+use std::collections::BTreeSet;
+
+use sandprint_model::{Policy, wire};
+
+use super::{Emitted, Format};
+
+/// What other commands of sandprint read back.
+#[derive(Debug)]
+pub struct Json;
+
+impl Format for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn summary(&self) -> &'static str {
+        "the policy itself, with a reason for every rule (sandprint's own form)"
+    }
+
+    fn file_name(&self) -> &'static str {
+        "policy.json"
+    }
+
+    fn emit(&self, policy: &Policy) -> Emitted {
+        Emitted { text: wire::encode_policy(policy), losses: BTreeSet::new() }
+    }
+}

@@ -1,0 +1,355 @@
+//! The rules of one call in the shape that libseccomp can hold, and so OCI runtimes and Docker too.
+//!
+//! A [`Policy`](sandprint_model::Policy) decides by the first rule that matches. libseccomp has no order: it
+//! has one action for a call, and entries that are OR-ed, each with at most one comparison per argument.
+//! What does not fit is cut off, and said.
+//!
+//! Known faults that the shape avoids:
+//! - one argument index twice in an entry is refused by libseccomp, and runtimes then split the entry into
+//!   alternatives, which allows more;
+//! - libseccomp 2.5.4 merges two ordered comparisons of one argument wrongly (fixed in 2.6.1,
+//!   GHSA-4q85-33p6-j5g6), so a range becomes masked comparisons unless it is the only comparison there is;
+//! - a 64-bit comparison of a 32-bit argument sees what the caller left in the upper half, so 32-bit
+//!   arguments are always compared under a mask.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sandprint_model::{Abi, Action, Comparison, Condition, Rule, Width};
+
+/// How many entries one call may have. The kernel takes 4096 instructions in all (`BPF_MAXINSNS`), and an
+/// entry costs up to four for each comparison.
+const MAX_ENTRIES: usize = 128;
+
+/// What happens to one call, as libseccomp can hold it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// The default action, whatever the arguments.
+    Default,
+    /// One action, whatever the arguments.
+    Always(Action),
+    /// One action when all conditions of any entry hold, else the default action. Every condition is 64 bits
+    /// wide, no entry is empty, and none names an argument twice.
+    When(Action, Vec<Vec<Condition>>),
+}
+
+impl Shape {
+    /// The action that is not the default one, where there is one.
+    pub(super) fn action(&self) -> Option<Action> {
+        match self {
+            Shape::Default => None,
+            Shape::Always(action) | Shape::When(action, _) => Some(*action),
+        }
+    }
+
+    /// Whether the call runs with some arguments. Conditions that refuse leave the rest to the default.
+    pub(super) fn runs(&self, default: Action) -> bool {
+        match self {
+            Shape::Default => runs(default),
+            Shape::Always(action) => runs(*action),
+            Shape::When(action, _) => runs(*action) || runs(default),
+        }
+    }
+}
+
+impl Shape {
+    /// What libseccomp makes of this shape in an ABI whose arguments it takes for 32 bits wide, as it does
+    /// for x32 too: it compares the lower halves only.
+    pub(super) fn as_seen_through(&self, abi: Abi) -> Shape {
+        let (Shape::When(action, entries), Abi::Arm | Abi::I386 | Abi::X32) = (self, abi) else {
+            return self.clone();
+        };
+        let narrow = |condition: &Condition| {
+            let comparison = match condition.comparison {
+                // The value is cut as the mask is; elsewhere a value outside the mask never matches.
+                Comparison::MaskedEqual { mask, value } => {
+                    Comparison::MaskedEqual { mask: mask & LOWER_HALF, value: value & LOWER_HALF }
+                }
+                other => other,
+            };
+            Condition { width: Width::Bits32, comparison, ..*condition }
+        };
+        let rule = |entry: &Vec<Condition>| Rule {
+            conditions: entry.iter().map(narrow).collect(),
+            action: *action,
+            reasons: BTreeSet::new(),
+        };
+        let rules: Vec<Rule> = entries.iter().map(rule).collect();
+        // Any other default than their own action will do.
+        let other = if *action == Action::KillThread { Action::Allow } else { Action::KillThread };
+        let narrowed = shape(abi, &rules, other);
+        if narrowed.cut.is_some() { self.clone() } else { narrowed.shape }
+    }
+}
+
+const LOWER_HALF: u64 = 0xffff_ffff;
+
+/// Whether a call with this action runs.
+pub(super) fn runs(action: Action) -> bool {
+    matches!(action, Action::Allow | Action::Log)
+}
+
+/// Whether leaving a call to the default action lets it run where these rules refuse it.
+pub(super) fn is_refusal_lost(rules: &[Rule], default: Action) -> bool {
+    runs(default) && rules.iter().any(|rule| !runs(rule.action))
+}
+
+/// A [`Shape`], and what of the rules did not fit into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shaped {
+    /// What fitted.
+    pub(super) shape: Shape,
+    /// Why something was cut off, if it was: the calls that it decided get the default action.
+    pub(super) cut: Option<&'static str>,
+}
+
+/// Brings the rules of one call into shape. `default` is what happens where no rule matches.
+pub(super) fn shape(abi: Abi, rules: &[Rule], default: Action) -> Shaped {
+    let first_try = build(abi, rules, default, Ordered::Kept);
+    match &first_try.shape {
+        Shape::When(_, entries) if entries.len() > 1 => build(abi, rules, default, Ordered::Masked),
+        _ => first_try,
+    }
+}
+
+/// What becomes of `<`, `<=`, `>` and `>=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ordered {
+    /// 64-bit ones stay: right only where the call has a single entry.
+    Kept,
+    /// They become masked comparisons of each prefix.
+    Masked,
+}
+
+fn build(abi: Abi, rules: &[Rule], default: Action, ordered: Ordered) -> Shaped {
+    let mut cut = None;
+    let mut reached: Vec<(Action, Match)> = Vec::new();
+    for rule in rules {
+        match conjunction(abi, &rule.conditions, ordered) {
+            Match::Never => {}
+            Match::Unsayable(why) => {
+                cut = Some(why);
+                break;
+            }
+            found => {
+                let last = matches!(found, Match::Always);
+                reached.push((rule.action, found));
+                if last {
+                    break;
+                }
+            }
+        }
+    }
+    if cut.is_none() {
+        while reached.last().is_some_and(|(action, _)| *action == default) {
+            reached.pop();
+        }
+    }
+    let Some(action) = reached.first().map(|(action, _)| *action) else {
+        return Shaped { shape: Shape::Default, cut };
+    };
+    let mut entries = Vec::new();
+    let mut always = false;
+    for (rule_action, found) in reached {
+        if rule_action != action {
+            cut = Some("its later rules act differently, and there is no order of rules");
+            break;
+        }
+        match found {
+            Match::Always => always = true,
+            Match::Entries(more) => entries.extend(more),
+            Match::Never | Match::Unsayable(_) => {}
+        }
+    }
+    entries.sort_unstable();
+    entries.dedup();
+    let shape = if action == default {
+        Shape::Default
+    } else if always {
+        Shape::Always(action)
+    } else if entries.len() > MAX_ENTRIES {
+        cut = Some("its conditions need too many entries");
+        Shape::Default
+    } else {
+        Shape::When(action, entries)
+    };
+    Shaped { shape, cut }
+}
+
+/// When a conjunction of conditions holds.
+enum Match {
+    Never,
+    Always,
+    /// When any of these entries holds.
+    Entries(Vec<Vec<Condition>>),
+    Unsayable(&'static str),
+}
+
+fn conjunction(abi: Abi, conditions: &[Condition], ordered: Ordered) -> Match {
+    let mut arguments: BTreeMap<u8, Vec<Condition>> = BTreeMap::new();
+    for condition in conditions {
+        if condition.index > 5 {
+            return Match::Never;
+        }
+        arguments.entry(condition.index).or_default().push(*condition);
+    }
+    let mut entries: Vec<Vec<Condition>> = vec![Vec::new()];
+    for (index, conditions) in arguments {
+        let alternatives = match argument(abi, &conditions, ordered) {
+            Values::None => return Match::Never,
+            Values::All => continue,
+            Values::Unsayable(why) => return Match::Unsayable(why),
+            Values::AnyOf(alternatives) => alternatives,
+        };
+        if alternatives.len() * entries.len() > MAX_ENTRIES {
+            return Match::Unsayable("its conditions need too many entries");
+        }
+        entries = entries
+            .iter()
+            .flat_map(|entry| {
+                alternatives.iter().map(move |comparison| {
+                    let mut entry = entry.clone();
+                    entry.push(Condition { index, width: Width::Bits64, comparison: *comparison });
+                    entry
+                })
+            })
+            .collect();
+    }
+    if entries.iter().all(Vec::is_empty) { Match::Always } else { Match::Entries(entries) }
+}
+
+/// Which values of one argument satisfy its conditions.
+enum Values {
+    None,
+    All,
+    /// Those that satisfy any of these 64-bit comparisons.
+    AnyOf(Vec<Comparison>),
+    Unsayable(&'static str),
+}
+
+fn argument(abi: Abi, conditions: &[Condition], ordered: Ordered) -> Values {
+    let wide = conditions.iter().any(|condition| condition.width == Width::Bits64);
+    if wide && abi == Abi::X32 {
+        // libseccomp takes x32 for a 32-bit ABI and leaves the upper half of its 64-bit registers out.
+        return Values::Unsayable("libseccomp does not look at the upper half of an x32 argument");
+    }
+    if let [Condition { width: Width::Bits64, comparison, .. }] = conditions
+        && !is_32_bit(abi)
+        && let Some(kept) = kept(*comparison, ordered)
+    {
+        return Values::AnyOf(vec![kept]);
+    }
+    let mut blocks = vec![Block { mask: 0, value: 0 }];
+    for condition in conditions {
+        let more = blocks_of(abi, condition);
+        let both: Vec<Block> =
+            blocks.iter().flat_map(|block| more.iter().filter_map(|other| block.and(*other))).collect();
+        if both.len() > MAX_ENTRIES {
+            return Values::Unsayable("its conditions need too many entries");
+        }
+        blocks = both;
+    }
+    if blocks.iter().any(|block| block.mask == 0) {
+        Values::All
+    } else if blocks.is_empty() {
+        Values::None
+    } else {
+        Values::AnyOf(blocks.into_iter().map(Block::comparison).collect())
+    }
+}
+
+/// Whether the ABI's argument registers hold 32 bits: libseccomp then looks at the lower half only.
+fn is_32_bit(abi: Abi) -> bool {
+    matches!(abi, Abi::Arm | Abi::I386)
+}
+
+/// A lone 64-bit comparison that can stay as it is. Those that always or never hold cannot: they are values,
+/// not comparisons, for libseccomp.
+fn kept(comparison: Comparison, ordered: Ordered) -> Option<Comparison> {
+    match comparison {
+        Comparison::Equal(_) | Comparison::NotEqual(_) => Some(comparison),
+        Comparison::Less(0)
+        | Comparison::LessOrEqual(u64::MAX)
+        | Comparison::Greater(u64::MAX)
+        | Comparison::GreaterOrEqual(0)
+        | Comparison::MaskedEqual { .. } => None,
+        _ => (ordered == Ordered::Kept).then_some(comparison),
+    }
+}
+
+/// The values whose bits under `mask` are `value`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Block {
+    mask: u64,
+    value: u64,
+}
+
+impl Block {
+    /// The values in both, where there are any.
+    fn and(self, other: Block) -> Option<Block> {
+        let differ = (self.value ^ other.value) & self.mask & other.mask;
+        (differ == 0).then_some(Block { mask: self.mask | other.mask, value: self.value | other.value })
+    }
+
+    fn comparison(self) -> Comparison {
+        match self.mask {
+            u64::MAX => Comparison::Equal(self.value),
+            mask => Comparison::MaskedEqual { mask, value: self.value },
+        }
+    }
+}
+
+/// The blocks that together hold exactly the values that satisfy a condition.
+fn blocks_of(abi: Abi, condition: &Condition) -> Vec<Block> {
+    let bits = match condition.width {
+        Width::Bits32 => 32,
+        Width::Bits64 => 64,
+    };
+    let blocks = comparison_blocks(bits, condition.comparison);
+    if bits == 32 || !is_32_bit(abi) {
+        return blocks;
+    }
+    // The upper half of such a register is always zero.
+    let upper_is_zero = |block: &Block| block.value >> 32 == 0;
+    let lower_half = |block: Block| Block { mask: block.mask & LOWER_HALF, ..block };
+    blocks.into_iter().filter(upper_is_zero).map(lower_half).collect()
+}
+
+fn comparison_blocks(bits: u32, comparison: Comparison) -> Vec<Block> {
+    let all = u64::MAX >> (64 - bits);
+    let everything = Block { mask: 0, value: 0 };
+    match comparison {
+        Comparison::Equal(other) => vec![Block { mask: all, value: other & all }],
+        Comparison::NotEqual(other) => {
+            (0..bits).map(|bit| 1 << bit).map(|mask: u64| Block { mask, value: !other & mask }).collect()
+        }
+        Comparison::Less(other) => below(bits, other & all),
+        Comparison::LessOrEqual(other) if other & all == all => vec![everything],
+        Comparison::LessOrEqual(other) => below(bits, (other & all) + 1),
+        Comparison::Greater(other) => above(bits, other & all),
+        Comparison::GreaterOrEqual(other) if other & all == 0 => vec![everything],
+        Comparison::GreaterOrEqual(other) => above(bits, (other & all) - 1),
+        Comparison::MaskedEqual { mask, value } if value & all & !mask == 0 => {
+            vec![Block { mask: mask & all, value: value & all }]
+        }
+        Comparison::MaskedEqual { .. } => Vec::new(),
+    }
+}
+
+/// Values below a limit: those that first differ from it in a bit that it has set.
+fn below(bits: u32, limit: u64) -> Vec<Block> {
+    (0..bits).filter(|bit| limit >> bit & 1 == 1).map(|bit| differing_first_at(bits, limit, bit)).collect()
+}
+
+/// Values above a limit: those that first differ from it in a bit that it has not set.
+fn above(bits: u32, limit: u64) -> Vec<Block> {
+    (0..bits).filter(|bit| limit >> bit & 1 == 0).map(|bit| differing_first_at(bits, limit, bit)).collect()
+}
+
+/// Values equal to `limit` above `bit` and different in it; the bits below it are free.
+fn differing_first_at(bits: u32, limit: u64, bit: u32) -> Block {
+    let mask = (u64::MAX >> (64 - bits)) & (u64::MAX << bit);
+    Block { mask, value: (limit ^ (1 << bit)) & mask }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! A [`Trace`] becomes a [`Policy`]: what was seen is allowed, and what observation cannot show is added by
+//! rules, each with its reason.
+//!
+//! In order: observed calls, the [baseline](baseline), what a [launcher](runtime) does after it has loaded
+//! the filter, [equivalents](portable) of observed calls, and calls that are [answered as absent](fallback)
+//! so that their callers use an older one. The same trace gives the same policy on every machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sandprint_model::{Action, Image, KernelVersion, Policy, Reason, Rule, RunId, Syscall, Trace};
+
+mod baseline;
+mod fallback;
+mod gaps;
+mod notes;
+mod portable;
+mod runtime;
+
+pub use runtime::Runtime;
+
+/// How a policy is made of a trace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SynthConfig {
+    /// What happens to a call that no rule allows.
+    pub default_action: DefaultAction,
+    /// The oldest kernel that the policy is for; `None` takes the oldest that the trace was recorded on.
+    pub kernel: Option<KernelVersion>,
+    /// Whether to add what every process needs although a run need not show it.
+    pub baseline: bool,
+    /// Whether to add the equivalents of observed calls.
+    pub portable: bool,
+    /// The launcher that will load the filter, where one does.
+    pub runtime: Option<Runtime>,
+    /// Whether that launcher sets `no_new_privs`; `None` serves both ways.
+    pub no_new_privs: Option<bool>,
+    /// Whether to go on although calls may be missing from the recording.
+    pub allow_incomplete: bool,
+}
+
+impl Default for SynthConfig {
+    /// Errno by default, the oldest recorded kernel, with the baseline, nothing else added, no gaps accepted.
+    fn default() -> SynthConfig {
+        SynthConfig {
+            default_action: DefaultAction::Errno,
+            kernel: None,
+            baseline: true,
+            portable: false,
+            runtime: None,
+            no_new_privs: None,
+            allow_incomplete: false,
+        }
+    }
+}
+
+/// What happens to a call that no rule allows.
+///
+/// Under all of them but [`DefaultAction::Log`], calls that came after the oldest kernel and calls that a
+/// libc falls back from fail with ENOSYS: a libc that merely probes `clone3` must neither die of it nor take
+/// EPERM for a final answer. Under `Log` nothing is refused, so there is nothing to fall back from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DefaultAction {
+    /// It fails with EPERM.
+    Errno,
+    /// The process is killed.
+    Kill,
+    /// The thread is killed. The rest of the process goes on without it.
+    KillThread,
+    /// The thread gets SIGSYS, which a handler can catch.
+    Trap,
+    /// It runs and is logged: for trying a policy out.
+    Log,
+}
+
+impl DefaultAction {
+    /// Every default action, in the order of the command line's help.
+    pub const ALL: [DefaultAction; 5] = [
+        DefaultAction::Errno,
+        DefaultAction::Kill,
+        DefaultAction::KillThread,
+        DefaultAction::Trap,
+        DefaultAction::Log,
+    ];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            DefaultAction::Errno => "errno",
+            DefaultAction::Kill => "kill",
+            DefaultAction::KillThread => "kill-thread",
+            DefaultAction::Trap => "trap",
+            DefaultAction::Log => "log",
+        }
+    }
+
+    /// The default action of that name.
+    pub fn from_name(name: &str) -> Option<DefaultAction> {
+        DefaultAction::ALL.into_iter().find(|action| action.name() == name)
+    }
+
+    /// What it means for a call.
+    pub fn action(self) -> Action {
+        match self {
+            DefaultAction::Errno => Action::Errno(EPERM),
+            DefaultAction::Kill => Action::KillProcess,
+            DefaultAction::KillThread => Action::KillThread,
+            DefaultAction::Trap => Action::Trap,
+            DefaultAction::Log => Action::Log,
+        }
+    }
+
+    /// What it means for a call through an ABI that the policy has no rules for. Such a call never belongs to
+    /// the workload, and is how filters are evaded: the process is killed, unless nothing shall be refused.
+    fn foreign_action(self) -> Action {
+        match self {
+            DefaultAction::Log => Action::Log,
+            _ => Action::KillProcess,
+        }
+    }
+}
+
+const EPERM: u16 = 1;
+const ENOSYS: u16 = 38;
+
+/// Why no policy was made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SynthError {
+    /// The trace holds no call, and an allow-list without entries is refused: in some languages it means "no
+    /// filter".
+    #[error("make a policy of a trace that holds no system call")]
+    Empty,
+    /// Calls may be missing from the recording.
+    #[error("make a policy of an incomplete recording: {}", .gaps.join(" "))]
+    Incomplete {
+        /// What is missing, in plain words: one sentence each.
+        gaps: Vec<String>,
+    },
+    /// The table of launchers, which is part of the program, is broken.
+    #[error("read the table of launchers, line {line}: {problem}")]
+    RuntimeTable {
+        /// Where, from 1.
+        line: usize,
+        /// What is wrong there.
+        problem: String,
+    },
+}
+
+/// Makes a policy of everything that a trace holds.
+pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthError> {
+    let observed = observed(trace);
+    if observed.is_empty() {
+        return Err(SynthError::Empty);
+    }
+    let mut notes = gaps::accept(trace, config.allow_incomplete)?;
+
+    let mut allowed = observed.clone();
+    let mut allow = |syscall: Syscall, reason: Reason| {
+        allowed.entry(syscall).or_default().insert(reason);
+    };
+    let abis: BTreeSet<_> = observed.keys().map(|syscall| syscall.abi).collect();
+    if config.baseline {
+        baseline::needed(&abis).for_each(|(syscall, reason)| allow(syscall, reason));
+    }
+    if let Some(runtime) = config.runtime {
+        let needed = runtime::needed(runtime, config.no_new_privs, &abis)?;
+        for (syscall, reason) in needed {
+            allow(syscall, reason);
+        }
+    }
+    if config.portable {
+        let seen = observed.keys().copied().collect();
+        portable::equivalents(&seen).for_each(|(syscall, reason)| allow(syscall, reason));
+    }
+
+    let default_action = config.default_action.action();
+    let kernel = config.kernel.or_else(|| notes::oldest_kernel(trace));
+    let mut rules: BTreeMap<Syscall, Vec<Rule>> = BTreeMap::new();
+    if config.default_action != DefaultAction::Log {
+        for (syscall, reasons) in fallback::absent(&abis, kernel) {
+            if !allowed.contains_key(&syscall) {
+                rules.insert(syscall, vec![rule(Action::Errno(ENOSYS), reasons)]);
+            }
+        }
+    }
+    notes.extend(notes::of_trace(trace, config));
+    notes.extend(notes::of_allowed(&allowed, config));
+    rules.extend(allowed.into_iter().map(|(syscall, reasons)| (syscall, vec![rule(Action::Allow, reasons)])));
+    let foreign_action = config.default_action.foreign_action();
+    Ok(Policy { kernel, default_action, foreign_action, rules, notes })
+}
+
+fn rule(action: Action, reasons: BTreeSet<Reason>) -> Rule {
+    Rule { conditions: Vec::new(), action, reasons }
+}
+
+/// The observed calls, each with how often it was made, in how many runs, and by which programs.
+fn observed(trace: &Trace) -> BTreeMap<Syscall, BTreeSet<Reason>> {
+    #[derive(Default)]
+    struct Sum<'t> {
+        count: u64,
+        runs: BTreeSet<&'t RunId>,
+        images: BTreeSet<&'t Arc<Image>>,
+    }
+    let mut sums: BTreeMap<Syscall, Sum<'_>> = BTreeMap::new();
+    for (fact, runs) in &trace.observations {
+        for (run, seen) in runs {
+            let sum = sums.entry(fact.syscall).or_default();
+            sum.count = sum.count.saturating_add(seen.count);
+            sum.runs.insert(run);
+            sum.images.insert(&fact.image);
+        }
+    }
+    sums.into_iter()
+        .map(|(syscall, sum)| {
+            let images = sum.images.into_iter().cloned().collect();
+            let reason = Reason::Observed { count: sum.count, runs: sum.runs.len(), images };
+            (syscall, BTreeSet::from([reason]))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! What a reader of the policy should know.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sandprint_model::{Abi, KernelVersion, Note, Reason, Syscall, Trace};
+
+use super::{DefaultAction, SynthConfig};
+
+/// Calls that do the same. Refusing one of them while another is allowed is no barrier.
+const SAME_POWER: &[&[&str]] =
+    &[&["execve", "execveat"], &["open", "openat", "openat2"], &["clone", "clone3"]];
+
+/// The oldest kernel that a trace was recorded on, as far as its runs say.
+pub(super) fn oldest_kernel(trace: &Trace) -> Option<KernelVersion> {
+    kernels(trace).flatten().min()
+}
+
+/// The kernel of each run; `None` where the recording does not say, or not in a form that can be read.
+fn kernels(trace: &Trace) -> impl Iterator<Item = Option<KernelVersion>> {
+    trace.runs.values().map(|run| run.host.as_ref().and_then(|host| host.kernel.parse().ok()))
+}
+
+/// Notes about the recording as a whole.
+pub(super) fn of_trace(trace: &Trace, config: &SynthConfig) -> BTreeSet<Note> {
+    let mut notes = BTreeSet::new();
+    let unknown = kernels(trace).filter(Option::is_none).count();
+    if config.kernel.is_none() && config.default_action != DefaultAction::Log && unknown > 0 {
+        let absent = match oldest_kernel(trace) {
+            Some(kernel) => format!("calls newer than Linux {kernel}, the oldest of the others, are"),
+            None => "only calls that libraries fall back from are".to_owned(),
+        };
+        notes.insert(Note(format!(
+            "{unknown} of {} runs do not say which kernel they ran on: {absent} answered as absent.",
+            trace.runs.len()
+        )));
+    }
+    if config.default_action == DefaultAction::KillThread {
+        let text = "A refused call ends one thread, and the others may wait for it for ever.";
+        notes.insert(Note(text.to_owned()));
+    }
+    notes
+}
+
+/// Notes about what is allowed.
+pub(super) fn of_allowed(
+    allowed: &BTreeMap<Syscall, BTreeSet<Reason>>,
+    config: &SynthConfig,
+) -> BTreeSet<Note> {
+    let abis: BTreeSet<Abi> = allowed.keys().map(|syscall| syscall.abi).collect();
+    let mut notes = BTreeSet::new();
+    for abi in &abis {
+        notes.extend(same_power(allowed, *abi));
+        if *abi != abi.arch().native_abi() {
+            notes.insert(Note(format!(
+                "Calls through {abi} were recorded, so a filter must let this ABI in beside the native one."
+            )));
+        }
+    }
+    for syscall in allowed.keys().filter(|syscall| syscall.name().is_none()) {
+        notes.insert(Note(format!(
+            "Number {} of {} has no name: formats that go by name cannot hold it.",
+            syscall.nr, syscall.abi
+        )));
+    }
+    let native: BTreeSet<Abi> = abis.iter().map(|abi| abi.arch().native_abi()).collect();
+    for abi in native {
+        let execve = Syscall::from_name(abi, "execve");
+        if config.runtime.is_none() && !execve.is_some_and(|execve| allowed.contains_key(&execve)) {
+            notes.insert(Note(format!(
+                "execve is not allowed ({abi}): a launcher that loads the filter before it executes the program \
+                 cannot start it. Generate for that launcher, or load the filter from within the program."
+            )));
+        }
+    }
+    notes
+}
+
+fn same_power(allowed: &BTreeMap<Syscall, BTreeSet<Reason>>, abi: Abi) -> impl Iterator<Item = Note> {
+    SAME_POWER.iter().filter_map(move |names| {
+        let here = || names.iter().filter_map(|name| Syscall::from_name(abi, name));
+        let list = |wanted: bool| {
+            let calls = here().filter(|syscall| allowed.contains_key(syscall) == wanted);
+            calls.map(|syscall| syscall.to_string()).collect::<Vec<_>>()
+        };
+        let (allowed, refused) = (list(true), list(false));
+        let mixed = !allowed.is_empty() && !refused.is_empty();
+        mixed.then(|| {
+            Note(format!(
+                "Of calls that do the same, {} is allowed, not {} ({abi}): this is no barrier, and a libc that \
+                 prefers another is refused.",
+                allowed.join(" and "),
+                refused.join(" and "),
+            ))
+        })
+    })
+}

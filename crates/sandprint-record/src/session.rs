@@ -1,0 +1,386 @@
+//! One recording, from its start to its trace: the one event loop.
+//!
+//! The caller says what to record and when to stop, and is told how it goes; it prints, writes files and
+//! chooses exit statuses.
+
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use sandprint_model::{ByteString, Exit, Gap, GapKind, Recorder as RecorderKind, Run, RunId, Trace};
+use sandprint_sandbox::foreground::{Foreground, ForegroundError};
+use sandprint_sandbox::launch::{Launch, LaunchError, Running, Suspended};
+use sandprint_sandbox::process::{self, ProcessError};
+use sandprint_sandbox::signals::Signal;
+
+use crate::ebpf::{Event, Options, Recorder, RecorderError, Scope};
+use crate::host::{self, HostFacts};
+
+/// How long a tree that was told to end has until it is killed.
+pub const GRACE: Duration = Duration::from_secs(5);
+/// How often a killed tree is looked at again: it may have forked meanwhile.
+const KILL_AGAIN: Duration = Duration::from_millis(50);
+/// How long a killed tree has until it is left alone: some of it may belong to another user.
+const GIVE_UP: Duration = Duration::from_secs(5);
+/// How long after the first process others may go on before the user is told.
+const TELL_AFTER: Duration = Duration::from_millis(300);
+
+/// What to call the run, and when to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// The user's name for the run.
+    pub name: Option<String>,
+    /// What was attached to, in words; `None` for a command.
+    pub target: Option<String>,
+    /// The command as it was given; empty for a running target.
+    pub command: Vec<ByteString>,
+    /// Stop with the first process instead of the last.
+    pub until_main: bool,
+    /// End the tree after this time.
+    pub timeout: Option<Duration>,
+    /// Stop recording after this time, and leave the target running.
+    pub duration: Option<Duration>,
+    /// How often to hand out a checkpoint.
+    pub checkpoint_every: Option<Duration>,
+    /// How often to report progress.
+    pub progress_every: Option<Duration>,
+}
+
+/// How a recording goes, while it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Since it began.
+    pub elapsed: Duration,
+    /// Calls so far, roughly.
+    pub calls: u64,
+    /// Distinct calls so far.
+    pub distinct: usize,
+    /// Since a program last made a call that it had not made before; `None` before the first.
+    pub since_new: Option<Duration>,
+    /// Tasks that are followed now.
+    pub live: u64,
+}
+
+/// Who is told.
+pub trait Observer {
+    /// It is time to report progress.
+    fn progress(&mut self, progress: Progress);
+    /// It is time to put what is known so far into safety; it carries the gap of an unfinished recording.
+    fn checkpoint(&mut self, trace: Trace);
+    /// The first process ended, and others of its tree go on; Ctrl-C now ends the recording.
+    fn waiting_for_tree(&mut self, live: u64);
+}
+
+/// Why a recording ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The last followed task ended.
+    TreeEnded,
+    /// The first process ended, and that was enough.
+    MainEnded,
+    /// The time was up, and the tree was ended.
+    TimedOut,
+    /// The time was up, and the target was left running.
+    DurationOver,
+    /// A signal asked for it.
+    Interrupted(Signal),
+}
+
+/// What a recording brought.
+#[derive(Debug)]
+pub struct Recorded {
+    /// What was observed.
+    pub trace: Trace,
+    /// How the first process ended, where it was ours and did.
+    pub exit: Option<Exit>,
+    /// Why it ended.
+    pub why: Why,
+}
+
+/// A recording failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The workload could not be started.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The recorder could not be set up or read.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
+    /// Signals could not be handled.
+    #[error(transparent)]
+    Foreground(#[from] ForegroundError),
+    /// The first process could not be waited for.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The kernel gave no random bits for the run's id, or waiting failed.
+    #[error("wait for events")]
+    Wait(#[source] std::io::Error),
+    /// The child executed, and the recorder did not see it.
+    #[error("see the execve of the workload")]
+    UnseenLaunch,
+}
+
+/// Records a command and its tree. `foreground` was installed before any thread was started.
+pub fn record_command(
+    launch: &Launch,
+    options: &Options,
+    plan: &Plan,
+    foreground: &mut Foreground,
+    observer: &mut dyn Observer,
+) -> Result<Recorded, SessionError> {
+    let facts = HostFacts::probe();
+    let suspended = launch.suspend()?;
+    let mut recorder = Recorder::load(options, &facts)?;
+    recorder.expect_launch(suspended.pid())?;
+    recorder.attach()?;
+    let mut session = Session::begin(recorder, plan, &facts)?;
+    session.release(suspended)?;
+    session.watch(foreground, observer)
+}
+
+/// Records what runs already.
+pub fn record_running(
+    options: &Options,
+    plan: &Plan,
+    foreground: &mut Foreground,
+    observer: &mut dyn Observer,
+) -> Result<Recorded, SessionError> {
+    let facts = HostFacts::probe();
+    let mut recorder = Recorder::load(options, &facts)?;
+    recorder.attach()?;
+    let session = Session::begin(recorder, plan, &facts)?;
+    session.watch(foreground, observer)
+}
+
+struct Session<'a> {
+    recorder: Recorder,
+    plan: &'a Plan,
+    id: RunId,
+    run: Run,
+    began: Instant,
+    began_ns: u64,
+    first: Option<Running>,
+    first_exit: Option<Exit>,
+    tell_of_tree: Option<Instant>,
+    ending: Option<Ending>,
+    next_checkpoint: Option<Instant>,
+    next_progress: Option<Instant>,
+}
+
+/// A tree that was told to end.
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    /// SIGTERM was sent; SIGKILL follows then.
+    Asked(Instant),
+    /// SIGKILL was sent; it is sent again then, up to the second time.
+    Killed(Instant, Instant),
+}
+
+impl<'a> Session<'a> {
+    fn begin(recorder: Recorder, plan: &'a Plan, facts: &HostFacts) -> Result<Session<'a>, SessionError> {
+        let began = Instant::now();
+        let started = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+        let run = Run {
+            duration_ms: None,
+            exit: None,
+            name: plan.name.clone(),
+            command: plan.command.clone(),
+            target: plan.target.clone(),
+            recorder: RecorderKind::Ebpf,
+            started_unix_ms: started.and_then(|since| u64::try_from(since.as_millis()).ok()),
+            host: facts.for_trace(),
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        Ok(Session {
+            recorder,
+            plan,
+            id: host::fresh_run_id().map_err(SessionError::Wait)?,
+            run,
+            began,
+            began_ns: host::monotonic_ns(),
+            first: None,
+            first_exit: None,
+            tell_of_tree: None,
+            ending: None,
+            next_checkpoint: plan.checkpoint_every.map(|every| began + every),
+            next_progress: plan.progress_every.map(|every| began + every),
+        })
+    }
+
+    fn release(&mut self, suspended: Suspended) -> Result<(), SessionError> {
+        let running = suspended.release()?;
+        self.first = Some(running);
+        let launched = self.recorder.state()?.launched_ns;
+        if launched == 0 {
+            return Err(SessionError::UnseenLaunch);
+        }
+        self.began_ns = launched;
+        Ok(())
+    }
+
+    fn watch(
+        mut self,
+        foreground: &mut Foreground,
+        observer: &mut dyn Observer,
+    ) -> Result<Recorded, SessionError> {
+        let events = self.recorder.events_fd()?;
+        let why = loop {
+            if let Some(why) = self.step(foreground, observer)? {
+                break why;
+            }
+            let timeout = self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
+            match self.first.as_ref().filter(|_| self.first_exit.is_none()) {
+                Some(first) => {
+                    let wanted = [events.as_fd(), foreground.as_fd(), first.pidfd()];
+                    sandprint_sandbox::poll::readable(wanted, timeout).map_err(SessionError::Wait)?;
+                }
+                None => {
+                    let wanted = [events.as_fd(), foreground.as_fd()];
+                    sandprint_sandbox::poll::readable(wanted, timeout).map_err(SessionError::Wait)?;
+                }
+            }
+        };
+        self.finish(why)
+    }
+
+    /// Does what is due; says why to stop, if it is time to.
+    fn step(
+        &mut self,
+        foreground: &mut Foreground,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Why>, SessionError> {
+        let empty = self.recorder.events()?.contains(&Event::Empty);
+        let ours = self.first.as_ref().map_or(0, Running::pid);
+        let in_tree = |pid| process::descends(pid, ours);
+        if let Some(signal) = foreground.attend(self.first.as_mut(), in_tree)? {
+            return Ok(Some(Why::Interrupted(signal)));
+        }
+        if let (Some(first), None) = (&mut self.first, self.first_exit)
+            && let Some(ended) = first.try_wait()?
+        {
+            self.first_exit = Some(ended.exit);
+            self.tell_of_tree = Some(Instant::now() + TELL_AFTER);
+        }
+        if let Some(why) = self.ended(empty)? {
+            return Ok(Some(why));
+        }
+        self.keep_time(observer)
+    }
+
+    /// Whether the recording has seen its end.
+    ///
+    /// A process can be waited for only after the exit tracepoint of its last thread, so what is followed
+    /// after the first process has ended are others.
+    fn ended(&mut self, empty: bool) -> Result<Option<Why>, SessionError> {
+        let timed_out = self.ending.is_some();
+        let of_tree = if timed_out { Why::TimedOut } else { Why::TreeEnded };
+        if self.first.is_some() {
+            if self.first_exit.is_none() {
+                return Ok(None);
+            }
+            if self.plan.until_main && !timed_out {
+                return Ok(Some(Why::MainEnded));
+            }
+            return Ok((self.recorder.state()?.live == 0).then_some(of_tree));
+        }
+        // A cgroup that is empty now may fill again; a set of processes cannot.
+        let refills = matches!(self.recorder.scope(), Scope::Cgroup(_));
+        if refills || !(empty || self.recorder.state()?.admitted == 0) {
+            return Ok(None);
+        }
+        Ok((self.recorder.state()?.live == 0).then_some(of_tree))
+    }
+
+    /// Reports, checkpoints and ends what is due.
+    fn keep_time(&mut self, observer: &mut dyn Observer) -> Result<Option<Why>, SessionError> {
+        let now = Instant::now();
+        if self.tell_of_tree.is_some_and(|at| now >= at) {
+            self.tell_of_tree = None;
+            observer.waiting_for_tree(self.recorder.state()?.live);
+        }
+        if let (Some(at), Some(every)) = (self.next_progress, self.plan.progress_every)
+            && now >= at
+        {
+            self.next_progress = Some(now + every);
+            observer.progress(self.progress()?);
+        }
+        if let (Some(at), Some(every)) = (self.next_checkpoint, self.plan.checkpoint_every)
+            && now >= at
+        {
+            self.next_checkpoint = Some(now + every);
+            let mut trace = self.trace()?;
+            let unfinished = Gap { kind: GapKind::Unfinished, run: self.id.clone(), detail: None };
+            trace.note_gap(unfinished, 1);
+            observer.checkpoint(trace);
+        }
+        if self.plan.duration.is_some_and(|limit| now >= self.began + limit) {
+            return Ok(Some(Why::DurationOver));
+        }
+        match (self.ending, self.plan.timeout) {
+            (None, Some(limit)) if now >= self.began + limit => {
+                self.signal_tree(Signal::TERM)?;
+                // A stopped process would never see it.
+                self.signal_tree(Signal::CONT)?;
+                self.ending = Some(Ending::Asked(now + GRACE));
+            }
+            (Some(Ending::Asked(at)), _) if now >= at => {
+                self.signal_tree(Signal::KILL)?;
+                self.ending = Some(Ending::Killed(now + KILL_AGAIN, now + GIVE_UP));
+            }
+            (Some(Ending::Killed(_, give_up)), _) if now >= give_up => return Ok(Some(Why::TimedOut)),
+            (Some(Ending::Killed(at, give_up)), _) if now >= at => {
+                self.signal_tree(Signal::KILL)?;
+                self.ending = Some(Ending::Killed(now + KILL_AGAIN, give_up));
+            }
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    fn signal_tree(&self, signal: Signal) -> Result<(), SessionError> {
+        for pid in self.recorder.processes()? {
+            // What ended meanwhile, or belongs to somebody else by now, is not there to be signalled.
+            match process::kill_process(pid, signal) {
+                Ok(_) | Err(ProcessError::Send { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let ending = match self.ending {
+            Some(Ending::Asked(at) | Ending::Killed(at, _)) => Some(at),
+            None => self.plan.timeout.map(|limit| self.began + limit),
+        };
+        let duration = self.plan.duration.map(|limit| self.began + limit);
+        [ending, duration, self.next_checkpoint, self.next_progress, self.tell_of_tree]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn progress(&self) -> Result<Progress, SessionError> {
+        let state = self.recorder.state()?;
+        let since_new = (state.last_new_ns > 0)
+            .then(|| Duration::from_nanos(host::monotonic_ns().saturating_sub(state.last_new_ns)));
+        let (calls, distinct) = self.recorder.approximate_calls()?;
+        Ok(Progress { elapsed: self.began.elapsed(), calls, distinct, since_new, live: state.live })
+    }
+
+    /// What is known now.
+    fn trace(&mut self) -> Result<Trace, SessionError> {
+        let mut trace = Trace::default();
+        let duration_ms = u64::try_from(self.began.elapsed().as_millis()).ok();
+        let run = Run { duration_ms, exit: self.first_exit, ..self.run.clone() };
+        trace.runs.insert(self.id.clone(), run);
+        self.recorder.collect(&self.id, self.began_ns, &mut trace)?;
+        Ok(trace)
+    }
+
+    fn finish(mut self, why: Why) -> Result<Recorded, SessionError> {
+        self.recorder.stop();
+        let trace = self.trace()?;
+        self.recorder.detach();
+        Ok(Recorded { trace, exit: self.first_exit, why })
+    }
+}

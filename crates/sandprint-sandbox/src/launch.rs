@@ -1,0 +1,278 @@
+//! Starting a workload in two steps: first a child that waits, then its execve.
+//!
+//! In between, a recorder can be attached to it. What the workload sees is what it would see without us:
+//! the same process group, session, terminal, working directory, umask, limits, environment, descriptors,
+//! ignored and blocked signals, even where this process changed its own meanwhile.
+//! What differs:
+//!
+//! - Its parent is this process. Orphans of the workload go where they would go without us (this process
+//!   does not make itself a subreaper, which the workload could see in its descendants' parent), so their
+//!   end is for the recorder to notice.
+//! - A parent-death signal (`PR_SET_PDEATHSIG`) and pending signals of this process are not handed on,
+//!   since fork(2) does not. A running alarm(2) stays ours; [`foreground`](crate::foreground) hands its
+//!   signal on.
+//!
+//! The child makes one execve, of a file that was found before: as bash and strace do, it runs the first file
+//! of PATH that may be executed. A script without `#!` is not handed to a shell (execvp would, strace does
+//! not): what runs is what was asked for, and the error says what is missing.
+//!
+//! If this process ends before [`Suspended::release`], whatever ended it, the child ends too and never
+//! executes anything: it waits for a byte on a socket, and reads its end instead. After that, the workload
+//! lives on without us.
+
+mod error;
+mod prepare;
+mod sys;
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use self::sys::{Report, Socket, Stage};
+pub use error::{Failure, LaunchError};
+
+use crate::foreground;
+use crate::poll;
+use crate::process::{self, Ended, Process, ProcessError, sys::Wait};
+use crate::signals::{Signal, sys::keep_exit_statuses};
+use crate::user::User;
+
+/// How often a child that has not reported yet is looked at, for it may have been stopped.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// The program: a path if it has a slash, otherwise a name to find in this process's PATH.
+    pub program: OsString,
+    /// What the program sees as its name (argv\[0\]); `program` if `None`.
+    pub argv0: Option<OsString>,
+    /// Its arguments, without the name.
+    pub arguments: Vec<OsString>,
+    /// Who to become; `None` to stay who we are.
+    pub user: Option<User>,
+    /// Changes to the inherited environment, in this order, after those of the user
+    /// ([`User::variables`]). `None` removes a variable.
+    pub variables: Vec<(OsString, Option<OsString>)>,
+}
+
+impl Launch {
+    /// A program with arguments, as the user we are, in the environment we have.
+    pub fn new(
+        program: impl Into<OsString>,
+        arguments: impl IntoIterator<Item = impl Into<OsString>>,
+    ) -> Launch {
+        Launch {
+            program: program.into(),
+            argv0: None,
+            arguments: arguments.into_iter().map(Into::into).collect(),
+            user: None,
+            variables: Vec::new(),
+        }
+    }
+
+    /// Makes the child, which becomes the user, finds the program, and waits.
+    ///
+    /// When this returns, all that the child has left to do is one read of its socket and the execve.
+    pub fn suspend(&self) -> Result<Suspended, LaunchError> {
+        let plan = prepare::plan(self)?;
+        keep_exit_statuses().map_err(|source| LaunchError::Fork { source })?;
+        let forked = sys::fork(&plan).map_err(|source| LaunchError::Fork { source })?;
+        let process = Process::new(forked.pid, forked.pidfd);
+        let socket = forked.socket;
+        // From here on, leaving early drops the child, which kills it.
+        let mut child = Child { process, ended: None, ends_with_us: true };
+        match child.report(&socket)? {
+            Some(Report { stage: Stage::Ready, detail, .. }) => {
+                let program = plan.path(detail).unwrap_or_else(|| PathBuf::from(&self.program));
+                Ok(Suspended { child, socket, program })
+            }
+            Some(report) => Err(self.failure(&plan, report)),
+            None => Err(child.ended_early()),
+        }
+    }
+
+    fn failure(&self, plan: &prepare::Plan, report: Report) -> LaunchError {
+        let source = io::Error::from_raw_os_error(report.errno);
+        let identity = |operation, source| match &self.user {
+            Some(user) => LaunchError::Identity { operation, uid: user.uid, gid: user.gid, source },
+            None => LaunchError::Talk { source },
+        };
+        match report.stage {
+            Stage::Limit => LaunchError::Limit { resource: report.detail, source },
+            Stage::Groups => identity("setgroups", source),
+            Stage::Gid => identity("setresgid", source),
+            Stage::Uid => identity("setresuid", source),
+            Stage::Ready | Stage::Find | Stage::Execute => {
+                let path = plan.path(report.detail).unwrap_or_else(|| PathBuf::from(&self.program));
+                LaunchError::Execute { path, source }
+            }
+        }
+    }
+}
+
+/// A child that waits before its execve. Dropped, it is killed and gone, without having executed anything.
+#[derive(Debug)]
+pub struct Suspended {
+    child: Child,
+    socket: Socket,
+    program: PathBuf,
+}
+
+impl Suspended {
+    /// Its process number, which the workload keeps.
+    pub fn pid(&self) -> u32 {
+        self.child.process.pid()
+    }
+
+    /// Its pidfd.
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.child.process.as_fd()
+    }
+
+    /// The file that it will execute: the program as given, or where PATH has it.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// Lets it execute. When this returns [`Running`], it has.
+    pub fn release(mut self) -> Result<Running, LaunchError> {
+        if let Err(source) = self.socket.send_go() {
+            // Its end is closed only when it is gone.
+            return Err(if source.kind() == io::ErrorKind::BrokenPipe {
+                self.child.ended_early()
+            } else {
+                LaunchError::Talk { source }
+            });
+        }
+        if let Some(report) = self.child.report(&self.socket)? {
+            let source = io::Error::from_raw_os_error(report.errno);
+            let path = self.program;
+            // The file was there a moment ago: what is missing is what should run it.
+            return Err(if report.errno == libc::ENOENT && path.exists() {
+                LaunchError::Interpreter { path, source }
+            } else {
+                LaunchError::Execute { path, source }
+            });
+        }
+        // Its end is closed: by the execve, or because it ended before.
+        if process::has_never_executed(self.pid()) == Some(true) {
+            return Err(self.child.ended_early());
+        }
+        self.child.ends_with_us = false;
+        Ok(Running { child: self.child })
+    }
+}
+
+/// A workload that runs, or has ended. Dropped, it is left alone: it goes on, and if it ends before this
+/// process does, what remains of it (a zombie) goes when this process does.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+}
+
+impl Running {
+    /// The number of its first process.
+    pub fn pid(&self) -> u32 {
+        self.child.process.pid()
+    }
+
+    /// The pidfd of its first process: readable once that has ended.
+    pub fn pidfd(&self) -> BorrowedFd<'_> {
+        self.child.process.as_fd()
+    }
+
+    /// How its first process ended; `None` while it lives.
+    pub fn try_wait(&mut self) -> Result<Option<Ended>, ProcessError> {
+        self.child.wait(Wait::Look)
+    }
+
+    /// Waits for the end of its first process. Without attention to signals: see
+    /// [`Foreground`](crate::foreground::Foreground).
+    pub fn wait(&mut self) -> Result<Ended, ProcessError> {
+        loop {
+            if let Some(ended) = self.child.wait(Wait::UntilEnded)? {
+                return Ok(ended);
+            }
+        }
+    }
+
+    /// The signal by which its first process is stopped, if it is stopped now.
+    pub fn stopped(&self) -> Result<Option<Signal>, ProcessError> {
+        self.child.stopped()
+    }
+
+    /// Sends a signal to its first process. False if that has ended.
+    pub fn signal(&self, signal: Signal) -> Result<bool, ProcessError> {
+        self.child.process.signal(signal)
+    }
+}
+
+/// A child of ours, and whether it was reaped.
+#[derive(Debug)]
+struct Child {
+    process: Process,
+    ended: Option<Ended>,
+    /// Whether it is killed when this is dropped.
+    ends_with_us: bool,
+}
+
+impl Child {
+    fn wait(&mut self, wait: Wait) -> Result<Option<Ended>, ProcessError> {
+        if self.ended.is_none() {
+            self.ended = process::sys::wait_ended(self.process.as_fd(), wait)
+                .map_err(|source| ProcessError::Wait { pid: self.process.pid(), source })?;
+        }
+        Ok(self.ended)
+    }
+
+    fn stopped(&self) -> Result<Option<Signal>, ProcessError> {
+        if self.ended.is_some() {
+            return Ok(None);
+        }
+        process::sys::stopped(self.process.as_fd())
+            .map_err(|source| ProcessError::Wait { pid: self.process.pid(), source })
+    }
+
+    /// What it says next; `None` if it closed its end of the socket.
+    ///
+    /// A Ctrl-Z at this time stops it. Then we stop too, since the shell knows only us and is to take its
+    /// terminal back; `fg` continues both.
+    fn report(&self, socket: &Socket) -> Result<Option<Report>, LaunchError> {
+        let talk = |source| LaunchError::Talk { source };
+        loop {
+            let [ready] = poll::readable([socket.as_fd()], Some(LOOK_AGAIN)).map_err(talk)?;
+            if ready {
+                return socket.receive().map_err(talk);
+            }
+            if let Ok(Some(signal)) = self.stopped() {
+                foreground::stop_with(signal, false).map_err(talk)?;
+            }
+        }
+    }
+
+    /// The error that says how it ended without having executed anything.
+    fn ended_early(&mut self) -> LaunchError {
+        match self.wait(Wait::UntilEnded) {
+            Ok(Some(ended)) => LaunchError::Ended { exit: ended.exit },
+            Ok(None) => LaunchError::Talk { source: io::ErrorKind::InvalidData.into() },
+            Err(ProcessError::Wait { source, .. }) => LaunchError::Talk { source },
+            Err(error) => LaunchError::Talk { source: io::Error::other(error) },
+        }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        if self.ends_with_us && self.ended.is_none() {
+            // Neither fails for a child of ours that nobody else reaps.
+            self.process.signal(Signal::KILL).unwrap_or_default();
+            self.wait(Wait::UntilEnded).unwrap_or_default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,363 @@
+//! The fork, and what the child does until its execve.
+//!
+//! The child is the copy of one thread of a process that may have others: whatever lock they held stays
+//! locked. So from the fork to the execve it makes nothing but system calls, on memory that was prepared
+//! before. For identities and dispositions it makes them itself: the C library's setresuid would tell
+//! threads that do not exist here, and its sigaction may take a lock.
+#![expect(unsafe_code, reason = "clone, execve, and the calls of a child that may use nothing else")]
+
+use std::ffi::{CStr, c_char, c_int, c_long};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::ptr;
+use std::sync::{Mutex, PoisonError};
+
+use super::prepare::Plan;
+use crate::inherited::Limit;
+use crate::signals::sys::{SET_SIZE, set_mask};
+use crate::signals::{Signal, SignalSet};
+use crate::user::User;
+
+/// How far the child came: what a report is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// All is done but the execve; the detail is the number of the candidate.
+    Ready,
+    /// setrlimit failed; the detail is the resource.
+    Limit,
+    /// setgroups failed.
+    Groups,
+    /// setresgid failed.
+    Gid,
+    /// setresuid failed.
+    Uid,
+    /// No candidate can be executed; the detail is the candidate to name, if it is one's number.
+    Find,
+    /// execve failed.
+    Execute,
+}
+
+impl Stage {
+    const ALL: [Stage; 7] =
+        [Stage::Ready, Stage::Limit, Stage::Groups, Stage::Gid, Stage::Uid, Stage::Find, Stage::Execute];
+}
+
+/// What the child says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Report {
+    pub(super) stage: Stage,
+    pub(super) errno: i32,
+    pub(super) detail: u32,
+}
+
+/// A report on its way: stage, errno, detail.
+const REPORT_SIZE: usize = 12;
+
+impl Report {
+    fn encode(self) -> [u8; REPORT_SIZE] {
+        let words = [(self.stage as u32).to_ne_bytes(), self.errno.to_ne_bytes(), self.detail.to_ne_bytes()];
+        let mut bytes = [0; REPORT_SIZE];
+        for (place, byte) in bytes.iter_mut().zip(words.as_flattened()) {
+            *place = *byte;
+        }
+        bytes
+    }
+
+    fn decode(bytes: [u8; REPORT_SIZE]) -> Option<Report> {
+        let (&[stage, errno, detail], []) = bytes.as_chunks() else { return None };
+        let number = u32::from_ne_bytes(stage);
+        let stage = Stage::ALL.into_iter().find(|&stage| stage as u32 == number)?;
+        Some(Report { stage, errno: i32::from_ne_bytes(errno), detail: u32::from_ne_bytes(detail) })
+    }
+}
+
+/// The parent's end of the line to a child.
+#[derive(Debug)]
+pub(super) struct Socket(OwnedFd);
+
+impl Socket {
+    /// Lets the child go.
+    pub(super) fn send_go(&self) -> io::Result<()> {
+        loop {
+            if send(self.0.as_raw_fd(), b"g") >= 0 {
+                return Ok(());
+            }
+            let error = io::Error::last_os_error();
+            if error.kind() != io::ErrorKind::Interrupted {
+                return Err(error);
+            }
+        }
+    }
+
+    /// The next report, waiting for it; `None` if the child has closed its end.
+    pub(super) fn receive(&self) -> io::Result<Option<Report>> {
+        let mut bytes = [0; REPORT_SIZE];
+        loop {
+            let length = receive(self.0.as_raw_fd(), &mut bytes);
+            if length == 0 {
+                return Ok(None);
+            }
+            if usize::try_from(length) == Ok(REPORT_SIZE) {
+                return Report::decode(bytes).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into());
+            }
+            let error = io::Error::last_os_error();
+            match error.kind() {
+                io::ErrorKind::Interrupted => {}
+                // The child ended without reading the byte that lets it go.
+                io::ErrorKind::ConnectionReset => return Ok(None),
+                _ => return Err(error),
+            }
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// A child just made.
+pub(super) struct Forked {
+    pub(super) pid: u32,
+    pub(super) pidfd: OwnedFd,
+    pub(super) socket: Socket,
+}
+
+/// Makes a child that carries `plan` out as far as it can, reports, and waits.
+pub(super) fn fork(plan: &Plan) -> io::Result<Forked> {
+    // Two children at once would each get a copy of the other's end, and keep it while they wait: the
+    // parent would not hear of the other's execve. What holds the lock cannot panic, so it is never poisoned.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let (ours, theirs) = socket_pair()?;
+    let mut pidfd: c_int = -1;
+    let flags = c_long::from(libc::CLONE_PIDFD | libc::SIGCHLD);
+    // A signal handler of ours must not run in the child: it would speak for the parent.
+    let mask = block_all()?;
+    // SAFETY: without CLONE_VM the child has its own copy of all memory, so a null stack means that it goes
+    // on with this one. It makes only system calls, and never returns from `child`. The kernel writes the
+    // pidfd, close-on-exec, to our variable.
+    let pid =
+        unsafe { libc::syscall(libc::SYS_clone, flags, ptr::null::<u8>(), ptr::from_mut(&mut pidfd), 0, 0) };
+    if pid == 0 {
+        child(plan, ours.as_raw_fd(), theirs.as_raw_fd());
+    }
+    let error = io::Error::last_os_error();
+    drop(theirs);
+    set_mask(mask)?;
+    if pid < 0 {
+        return Err(error);
+    }
+    // SAFETY: clone succeeded, so it made this descriptor, and nobody else knows it.
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Forked { pid: u32::try_from(pid).map_err(io::Error::other)?, pidfd, socket: Socket(ours) })
+}
+
+/// Blocks every signal in this thread, and says what was blocked.
+fn block_all() -> io::Result<SignalSet> {
+    crate::signals::sys::block(SignalSet::ALL)
+}
+
+/// Two connected sockets, close-on-exec, that keep messages apart and know when the other end is gone.
+fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends: [c_int; 2] = [-1; 2];
+    // SAFETY: there is room for the two descriptors.
+    let result = unsafe {
+        libc::socketpair(libc::AF_UNIX, libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC, 0, ends.as_mut_ptr())
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let [first, second] = ends;
+    // SAFETY: the kernel has just made it, and nobody else knows it.
+    let first = unsafe { OwnedFd::from_raw_fd(first) };
+    // SAFETY: the same.
+    let second = unsafe { OwnedFd::from_raw_fd(second) };
+    Ok((first, second))
+}
+
+fn send(socket: RawFd, bytes: &[u8]) -> isize {
+    // SAFETY: the address and the length are of one slice.
+    unsafe { libc::send(socket, bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) }
+}
+
+fn receive(socket: RawFd, bytes: &mut [u8]) -> isize {
+    // SAFETY: the address and the length are of one slice.
+    unsafe { libc::recv(socket, bytes.as_mut_ptr().cast(), bytes.len(), 0) }
+}
+
+// From here on, everything runs in the child: no allocation, no lock, no panic.
+
+/// The errno of the last failed call.
+fn errno() -> i32 {
+    // Only a number inside: nothing is allocated.
+    io::Error::last_os_error().raw_os_error().unwrap_or(0)
+}
+
+/// Ends the child, which has executed nothing: nobody will run its destructors.
+fn end() -> ! {
+    // SAFETY: no memory is involved.
+    unsafe { libc::_exit(125) }
+}
+
+fn fail(socket: RawFd, stage: Stage, errno: i32, detail: u32) -> ! {
+    // If nobody hears it, there is nobody left to tell.
+    send(socket, &Report { stage, errno, detail }.encode());
+    end()
+}
+
+/// Calls that return zero on success.
+fn check(socket: RawFd, stage: Stage, detail: u32, result: c_long) {
+    if result != 0 {
+        fail(socket, stage, errno(), detail);
+    }
+}
+
+fn child(plan: &Plan, parents_end: RawFd, socket: RawFd) -> ! {
+    close(parents_end);
+    for &(resource, limit) in &plan.limits {
+        check(socket, Stage::Limit, resource, set_limit(resource, limit));
+    }
+    if let Some(user) = &plan.user {
+        become_user(socket, user);
+    }
+    let (number, path) = match find(plan) {
+        Ok(found) => found,
+        Err((number, errno)) => fail(socket, Stage::Find, errno, number),
+    };
+    for signal in (1..=64).filter_map(Signal::from_number) {
+        set_disposition(signal, plan.ignored.contains(signal));
+    }
+    for &descriptor in &plan.closed {
+        close(descriptor);
+    }
+    // From here on, signals do to the child what they will do to the workload.
+    if set_mask(plan.blocked).is_err() {
+        end();
+    }
+    let ready = Report { stage: Stage::Ready, errno: 0, detail: number }.encode();
+    if send(socket, &ready) < 0 || !wait_for_go(socket) {
+        end();
+    }
+    // SAFETY: the path is a C string, both lists end with null, and all of it lives in `plan`.
+    unsafe { libc::execve(path.as_ptr(), plan.arguments.as_ptr(), plan.environment.as_ptr()) };
+    fail(socket, Stage::Execute, errno(), number)
+}
+
+/// Whether the parent says go. False if it is gone.
+fn wait_for_go(socket: RawFd) -> bool {
+    let mut byte = [0];
+    loop {
+        match receive(socket, &mut byte) {
+            1 => return true,
+            -1 if errno() == libc::EINTR => {}
+            _ => return false,
+        }
+    }
+}
+
+fn close(descriptor: RawFd) {
+    // SAFETY: nothing in the child uses it any more.
+    unsafe { libc::close(descriptor) };
+}
+
+pub(super) fn set_limit(resource: u32, limit: Limit) -> c_long {
+    let limit = libc::rlimit64 { rlim_cur: limit.soft, rlim_max: limit.hard };
+    let no_previous = ptr::null_mut::<libc::rlimit64>();
+    // SAFETY: the kernel reads a struct of ours, and writes nothing.
+    unsafe { libc::syscall(libc::SYS_prlimit64, 0, resource, ptr::from_ref(&limit), no_previous) }
+}
+
+fn become_user(socket: RawFd, user: &User) {
+    // SAFETY: the address and the length are of one list.
+    let result = unsafe { libc::syscall(libc::SYS_setgroups, user.groups.len(), user.groups.as_ptr()) };
+    check(socket, Stage::Groups, 0, result);
+    // SAFETY: no memory is involved.
+    let result = unsafe { libc::syscall(libc::SYS_setresgid, user.gid, user.gid, user.gid) };
+    check(socket, Stage::Gid, 0, result);
+    // SAFETY: no memory is involved.
+    let result = unsafe { libc::syscall(libc::SYS_setresuid, user.uid, user.uid, user.uid) };
+    check(socket, Stage::Uid, 0, result);
+}
+
+/// Gives `signal` its default action, or has it ignored.
+fn set_disposition(signal: Signal, ignored: bool) {
+    // The kernel's struct: the handler first, then flags, restorer and mask, all of them zero here.
+    let handler = if ignored { libc::SIG_IGN } else { libc::SIG_DFL };
+    let action = [handler, 0, 0, 0];
+    let no_previous = ptr::null_mut::<usize>();
+    // SAFETY: the kernel reads at most these four words. KILL and STOP are refused, which is well.
+    unsafe {
+        libc::syscall(libc::SYS_rt_sigaction, signal.raw(), action.as_ptr(), no_previous, SET_SIZE);
+    }
+}
+
+/// The first candidate that is a regular file and that this user may execute.
+///
+/// As execvp(3): what is not there is passed over; a refusal (EACCES) is remembered and told if nothing else
+/// is found; any other error ends the search.
+fn find(plan: &Plan) -> Result<(u32, &CStr), (u32, i32)> {
+    let mut refused = None;
+    let only = plan.candidates.len() == 1;
+    for (number, path) in (0_u32..).zip(&plan.candidates) {
+        match executable(path) {
+            0 => return Ok((number, path)),
+            errno @ libc::EACCES => refused = refused.or(Some((number, errno))),
+            errno if only => return Err((number, errno)),
+            libc::ENOENT | libc::ENOTDIR | libc::ESTALE | libc::ENODEV | libc::ETIMEDOUT => {}
+            errno => return Err((number, errno)),
+        }
+    }
+    // No number: it is not about one of them.
+    Err(refused.unwrap_or((u32::MAX, libc::ENOENT)))
+}
+
+/// Zero, or the errno with which execve would refuse the file.
+fn executable(path: &CStr) -> i32 {
+    let mut status = MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: the path is a C string, and the kernel fills our struct.
+    if unsafe { libc::stat(path.as_ptr(), status.as_mut_ptr()) } < 0 {
+        return errno();
+    }
+    // SAFETY: it was zeroed, and every bit pattern is a value of this plain struct.
+    let status = unsafe { status.assume_init() };
+    if status.st_mode & libc::S_IFMT != libc::S_IFREG {
+        return libc::EACCES;
+    }
+    match may_execute(path.as_ptr()) {
+        // Kernels before 5.8, and filters that do not know the call. Real and effective ids differ only in
+        // setuid programs, which we are not.
+        libc::ENOSYS | libc::EPERM => {
+            // SAFETY: the path is a C string.
+            let result = unsafe { libc::access(path.as_ptr(), libc::X_OK) };
+            if result == 0 { 0 } else { errno() }
+        }
+        result => result,
+    }
+}
+
+/// faccessat2(2), with the effective ids, as execve checks: zero, or the errno.
+fn may_execute(path: *const c_char) -> i32 {
+    // SAFETY: the path is a C string.
+    let result =
+        unsafe { libc::syscall(libc::SYS_faccessat2, libc::AT_FDCWD, path, libc::X_OK, libc::AT_EACCESS) };
+    if result == 0 { 0 } else { errno() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_survive_the_way() {
+        for stage in Stage::ALL {
+            for (errno, detail) in [(0, 0), (libc::E2BIG, 7), (i32::MAX, u32::MAX)] {
+                let report = Report { stage, errno, detail };
+                assert_eq!(Report::decode(report.encode()), Some(report));
+            }
+        }
+        assert_eq!(Report::decode([0xff; REPORT_SIZE]), None);
+    }
+}

@@ -1,0 +1,24 @@
+//! Starting a workload, and living beside it while it runs.
+//!
+//! - [`launch`]: [`Launch`](launch::Launch) → [`Suspended`](launch::Suspended) →
+//!   [`Running`](launch::Running): a child that waits before its execve, so that a recorder can be
+//!   attached to it.
+//! - [`process`]: processes held by a file descriptor, so that a signal never reaches another one that
+//!   was given the same number.
+//! - [`user`]: another user to run it as.
+//! - [`signals`]: signals as events of a file descriptor.
+//! - [`foreground`]: which of those belong to the workload, and how Ctrl-C, Ctrl-Z and `fg` work as if
+//!   we were not there.
+//! - [`poll`]: waiting for several of these descriptors at once.
+//!
+//! Linux 5.10 and later. `unsafe` is only in the files named `sys.rs`.
+//! Nothing here prints, knows policies, or changes what the workload would see without us, other than
+//! its parent; [`launch`] lists the exceptions.
+
+pub mod foreground;
+mod inherited;
+pub mod launch;
+pub mod poll;
+pub mod process;
+pub mod signals;
+pub mod user;

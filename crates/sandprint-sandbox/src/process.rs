@@ -1,0 +1,264 @@
+//! Processes held by a file descriptor (pidfd), and signals to them.
+//!
+//! A process number is given to somebody else once its process is gone; a pidfd never is.
+
+pub(crate) mod sys;
+
+use std::fs;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use sandprint_model::Exit;
+
+use crate::poll;
+use crate::signals::Signal;
+
+/// Failures of operations on a process.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProcessError {
+    /// `pidfd_open(2)`.
+    #[error("open process {pid}")]
+    Open {
+        /// Its number.
+        pid: u32,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// `pidfd_send_signal(2)`: usually a process of another user.
+    #[error("send {signal} to process {pid}")]
+    Send {
+        /// What was sent.
+        signal: Signal,
+        /// To whom.
+        pid: u32,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+    /// waitid(2).
+    #[error("wait for process {pid}")]
+    Wait {
+        /// For whom.
+        pid: u32,
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// A process, whether it still lives or not. Any process, not only a child.
+#[derive(Debug)]
+pub struct Process {
+    pid: u32,
+    pidfd: OwnedFd,
+}
+
+impl Process {
+    /// Holds the process that has the number `pid` now; `None` if there is none, or if `pid` is the number
+    /// of a thread that is not the first of its process.
+    ///
+    /// The number may have changed hands since the caller learned it. Who must be sure compares what it
+    /// knows of the process (a start time, an executable) *after* this has returned: if that is right
+    /// then, what is held is right.
+    pub fn open(pid: u32) -> Result<Option<Process>, ProcessError> {
+        match sys::pidfd_open(pid) {
+            Ok(pidfd) => Ok(Some(Process { pid, pidfd })),
+            // `pidfd_open(2)`: EINVAL for 0 and for threads; newer kernels say ENOENT for threads.
+            Err(error) if is_one_of(&error, &[libc::ESRCH, libc::EINVAL, libc::ENOENT]) => Ok(None),
+            Err(source) => Err(ProcessError::Open { pid, source }),
+        }
+    }
+
+    pub(crate) fn new(pid: u32, pidfd: OwnedFd) -> Process {
+        Process { pid, pidfd }
+    }
+
+    /// Its number. Somebody else's too, perhaps, once it has ended.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Sends it `signal`. False if it is gone already.
+    pub fn signal(&self, signal: Signal) -> Result<bool, ProcessError> {
+        match sys::pidfd_send_signal(self.pidfd.as_fd(), signal) {
+            Ok(()) => Ok(true),
+            Err(error) if is_one_of(&error, &[libc::ESRCH]) => Ok(false),
+            Err(source) => Err(ProcessError::Send { signal, pid: self.pid, source }),
+        }
+    }
+
+    /// Waits until it has ended, at most for `timeout`; whether it has. A parent may still have to take
+    /// note of it.
+    pub fn wait_ended(&self, timeout: Duration) -> io::Result<bool> {
+        poll::readable([self.pidfd.as_fd()], Some(timeout)).map(|[ended]| ended)
+    }
+}
+
+impl AsFd for Process {
+    /// The pidfd: readable once the process has ended.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}
+
+/// Sends `signal` to the process that has the number `pid` now. False if there is none.
+///
+/// For a number that was learned just now, of a process that was seen to live; otherwise hold a [`Process`]
+/// and make sure of it first.
+pub fn kill_process(pid: u32, signal: Signal) -> Result<bool, ProcessError> {
+    Process::open(pid)?.map_or(Ok(false), |process| process.signal(signal))
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Its status.
+    pub exit: Exit,
+    /// Whether it left a core dump, as shells report.
+    pub core_dumped: bool,
+}
+
+/// Whether `pid` is `ancestor` or descends from it, as far as /proc can tell: an orphan belongs to
+/// whoever adopted it, and what is gone is of nobody.
+pub fn descends(pid: u32, ancestor: u32) -> bool {
+    let mut current = pid;
+    // A chain of parents is as long as the processes are many; a bound, for when they change meanwhile.
+    for _ in 0..4096 {
+        match current {
+            _ if current == ancestor => return true,
+            0 | 1 => return false,
+            _ => match parent(current) {
+                Some(parent) => current = parent,
+                None => return false,
+            },
+        }
+    }
+    false
+}
+
+fn parent(pid: u32) -> Option<u32> {
+    stat_field(pid, 4)?.parse().ok()
+}
+
+/// Whether the process has never executed anything since it was forked: its flag `PF_FORKNOEXEC`, which
+/// execve clears before it closes descriptors, and which stays readable until it is reaped.
+/// `None` if /proc does not tell.
+pub(crate) fn has_never_executed(pid: u32) -> Option<bool> {
+    /// include/linux/sched.h, at this value since Linux 2.6.
+    const PF_FORKNOEXEC: u32 = 0x40;
+    let flags: u32 = stat_field(pid, 9)?.parse().ok()?;
+    Some(flags & PF_FORKNOEXEC != 0)
+}
+
+/// Whether a shell with job control started this process as a job of its own, so that it takes note when we
+/// stop: we lead our process group, and there is a terminal.
+pub(crate) fn is_job() -> bool {
+    let me = std::process::id();
+    let terminal = stat_field(me, 7).and_then(|text| text.parse::<u32>().ok());
+    group(me) == Some(me) && terminal.is_some_and(|terminal| terminal != 0)
+}
+
+/// Its process group.
+pub(crate) fn group(pid: u32) -> Option<u32> {
+    stat_field(pid, 5)?.parse().ok()
+}
+
+/// The process group that is in the foreground of its terminal, if it has one.
+pub(crate) fn foreground_group(pid: u32) -> Option<u32> {
+    // -1 says that there is none.
+    stat_field(pid, 8)?.parse().ok()
+}
+
+/// The field of that number, counted from 1 as in proc(5), 4 or later.
+fn stat_field(pid: u32, number: usize) -> Option<String> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the name in parentheses, which may hold anything, also parentheses and spaces.
+    let end_of_name = stat.iter().rposition(|&byte| byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(end_of_name.checked_add(1)?..)?).ok()?;
+    rest.split_ascii_whitespace().nth(number.checked_sub(3)?).map(str::to_owned)
+}
+
+fn is_one_of(error: &io::Error, numbers: &[i32]) -> bool {
+    error.raw_os_error().is_some_and(|number| numbers.contains(&number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::{Child, Command, id};
+
+    fn sleeper() -> Child {
+        Command::new("sleep").arg("1000").spawn().unwrap()
+    }
+
+    #[test]
+    fn a_signal_reaches_the_process_that_is_held() {
+        let mut child = sleeper();
+        let process = Process::open(child.id()).unwrap().unwrap();
+        assert!(!process.wait_ended(Duration::ZERO).unwrap());
+        assert!(process.signal(Signal::TERM).unwrap());
+        assert!(process.wait_ended(Duration::from_secs(10)).unwrap());
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));
+        assert!(!process.signal(Signal::TERM).unwrap(), "it was reaped");
+        assert!(!kill_process(child.id(), Signal::TERM).unwrap());
+    }
+
+    #[test]
+    fn a_number_kills_its_process() {
+        let mut child = sleeper();
+        assert!(kill_process(child.id(), Signal::KILL).unwrap());
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGKILL));
+    }
+
+    #[test]
+    fn numbers_without_a_process_are_nobody() {
+        for pid in [0, i32::MAX.unsigned_abs(), u32::MAX] {
+            assert!(Process::open(pid).unwrap().is_none(), "{pid}");
+            assert!(!kill_process(pid, Signal::KILL).unwrap(), "{pid}");
+        }
+    }
+
+    #[test]
+    fn a_thread_is_not_a_process() {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        let threads: Vec<u32> = tasks
+            .filter_map(|entry| entry.unwrap().file_name().into_string().unwrap().parse().ok())
+            .filter(|&tid| tid != id())
+            .collect();
+        // The test harness runs this in a thread; others may end meanwhile, and are then nobody too.
+        assert!(!threads.is_empty());
+        for tid in threads {
+            assert!(Process::open(tid).unwrap().is_none(), "{tid}");
+        }
+    }
+
+    #[test]
+    fn descent_is_read_from_proc() {
+        let mut child = sleeper();
+        assert!(descends(child.id(), id()));
+        assert!(descends(id(), id()));
+        assert!(!descends(id(), child.id()));
+        assert!(!descends(1, id()));
+        assert!(!descends(0, id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!descends(child.id(), id()));
+    }
+
+    #[test]
+    fn a_name_does_not_confuse_the_fields() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a) R 1 (b");
+        std::os::unix::fs::symlink("/bin/sleep", &path).unwrap();
+        let mut child = Command::new(&path).arg("1000").spawn().unwrap();
+        assert_eq!(parent(child.id()), Some(id()));
+        assert_eq!(has_never_executed(child.id()), Some(false));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(has_never_executed(child.id()), None);
+    }
+}

@@ -1,0 +1,122 @@
+//! The program under test, and what all tests need to watch processes.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long anything may take that takes no time: the machine may be busy.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The example `launch`, which `cargo test` builds beside the tests (but not if it is given `--test`).
+pub(crate) fn path() -> PathBuf {
+    static CHECKED: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
+        let tests = std::env::current_exe().unwrap();
+        let path = tests.ancestors().nth(2).unwrap().join("examples/launch");
+        assert!(path.exists(), "{} is missing: it is built by `cargo test` without --test", path.display());
+        let built = modified(&path);
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut waiting = vec![sources.join("src"), sources.join("examples")];
+        while let Some(source) = waiting.pop() {
+            // Where the tests were copied to another machine, there is nothing to compare with.
+            let Ok(entries) = fs::read_dir(&source) else { continue };
+            for entry in entries {
+                let entry = entry.unwrap();
+                if entry.file_type().unwrap().is_dir() {
+                    waiting.push(entry.path());
+                } else {
+                    assert!(modified(&entry.path()) <= built, "launch is older than {:?}", entry.path());
+                }
+            }
+        }
+        path
+    };
+    CHECKED.get_or_init(find).clone()
+}
+
+fn modified(path: &Path) -> SystemTime {
+    fs::metadata(path).unwrap().modified().unwrap()
+}
+
+/// The same as text, for shells.
+pub(crate) fn word() -> String {
+    path().into_os_string().into_string().unwrap()
+}
+
+/// `launch` with these arguments.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(path());
+    command.args(arguments);
+    command
+}
+
+/// Asks until there is an answer.
+pub(crate) fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = answer() {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The fields of /proc/PID/stat after the name, so that proc(5)'s field n is at n-3; `None` if it is gone.
+pub(crate) fn stat(pid: u32) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    Some(fields.split_whitespace().map(str::to_owned).collect())
+}
+
+/// Its state as ps(1) shows it: R, S, T, Z ...; `None` if it is gone.
+pub(crate) fn state(pid: u32) -> Option<char> {
+    stat(pid)?.first()?.chars().next()
+}
+
+/// Waits until it is in that state.
+pub(crate) fn wait_for_state(pid: u32, wanted: char) {
+    wait_for(&format!("state {wanted} of {pid}"), || (state(pid) == Some(wanted)).then_some(()));
+}
+
+/// Its children.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().map(|number| number.parse().unwrap()).collect()
+}
+
+/// Its only child, once that has executed a program of that name.
+pub(crate) fn child_running(pid: u32, name: &str) -> u32 {
+    wait_for(&format!("{name} below {pid}"), || {
+        let [child] = children(pid)[..] else { return None };
+        (is_running(child, name)).then_some(child)
+    })
+}
+
+/// Whether the process has executed a program of that name.
+pub(crate) fn is_running(pid: u32, name: &str) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
+}
+
+/// Whether this test cannot run here. Says why, unless `SANDPRINT_EXPECT` names the need: then it must.
+pub(crate) fn skips_without(need: &str, there: bool) -> bool {
+    let expected = std::env::var("SANDPRINT_EXPECT").unwrap_or_default();
+    assert!(there || !expected.split(',').any(|word| word == need), "{need} is expected here");
+    if !there {
+        println!("skipped: this test needs {need}");
+    }
+    !there
+}
+
+/// Whether PATH has that program.
+pub(crate) fn is_installed(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(name).exists())
+}
+
+/// Whether we are root.
+pub(crate) fn is_root() -> bool {
+    fs::read_to_string("/proc/self/status").unwrap().contains("\nUid:\t0\t0\t0\t0\n")
+}

@@ -1,0 +1,57 @@
+//! SIGKILL of the launcher at any instant: what has started lives on, what has not never does.
+
+use std::io::{Read as _, Write as _};
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::program;
+
+/// Says so when it has started, waits, and says so when it goes on.
+const WORKLOAD: &str = "echo started; read line; echo survived $line";
+
+#[test]
+fn a_killed_launcher_leaves_a_started_workload_or_none_at_all() {
+    let (mut started, mut never) = (0, 0);
+    // The fork comes within the first few milliseconds, the execve 4 ms after that.
+    for step in 0..300_u64 {
+        let mut launcher = program::command(&["--pause", "4", "sh", "-c", WORKLOAD])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_micros(step * 50));
+        launcher.kill().unwrap();
+        // Only a workload reads this; if there is none, there may be nobody to write to.
+        let mut stdin = launcher.stdin.take().unwrap();
+        launcher.wait().unwrap();
+        let written = stdin.write_all(b"it\n");
+        drop(stdin);
+        // The end of this comes when the last process that could write to it has ended.
+        let mut output = String::new();
+        launcher.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+        match output.as_str() {
+            "" => never += 1,
+            "started\nsurvived it\n" => {
+                assert!(written.is_ok());
+                started += 1;
+            }
+            other => panic!("after {} us: {other:?}", step * 50),
+        }
+    }
+    assert!(started >= 20 && never >= 20, "{started} started and {never} did not: too few to mean anything");
+}
+
+#[test]
+fn a_suspended_child_ends_when_its_parent_is_killed() {
+    for _ in 0..20 {
+        let mut launcher =
+            program::command(&["--pause", "100000", "sleep", "1000"]).stdout(Stdio::piped()).spawn().unwrap();
+        let child = program::wait_for("a child", || program::children(launcher.id()).first().copied());
+        let held = sandprint_sandbox::process::Process::open(child).unwrap().expect("it waits");
+        launcher.kill().unwrap();
+        launcher.wait().unwrap();
+        assert!(held.wait_ended(program::PATIENCE).unwrap());
+        let mut output = Vec::new();
+        launcher.stdout.take().unwrap().read_to_end(&mut output).unwrap();
+    }
+}

@@ -1,0 +1,205 @@
+//! The command line: what was typed, nothing more. Each command's own words are in its own file.
+
+mod duration;
+
+use clap::builder::Styles;
+use clap::builder::styling::AnsiColor;
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    attach, completions, coverage, diff, doctor, generate, import, man, merge, run, show, subtract,
+};
+use crate::exit::{self, ExitStatus};
+use crate::output;
+
+pub(crate) use duration::parse_duration;
+
+/// Tells what a Linux workload needs from the kernel, and writes the tightest policy that lets it run.
+///
+/// Record a command or something that runs already (every system call of it and of all its descendants,
+/// by eBPF: exact, and hardly felt), keep the recording as a trace, and turn traces into a seccomp profile.
+#[derive(Debug, Parser)]
+#[command(
+    name = "sandprint",
+    version,
+    max_term_width = 100,
+    styles = STYLES,
+    after_long_help = long_help(EXAMPLES, exit::HELP_ALL),
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "
+  sudo sandprint profile run -o ls.trace.json -- ls /tmp
+  sandprint profile show ls.trace.json
+  sandprint profile generate -i ls.trace.json -f oci > seccomp.json
+  sandprint profile run --help";
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// What `sandprint` does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Record workloads, look at the recordings, and generate profiles from them.
+    #[command(subcommand)]
+    Profile(ProfileCommand),
+    Doctor(doctor::DoctorArgs),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
+}
+
+/// What is done with recordings.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProfileCommand {
+    Run(run::RunArgs),
+    Attach(attach::AttachArgs),
+    Show(show::ShowArgs),
+    Generate(generate::GenerateArgs),
+    Merge(merge::MergeArgs),
+    Diff(diff::DiffArgs),
+    Subtract(subtract::SubtractArgs),
+    Coverage(coverage::CoverageArgs),
+    Import(import::ImportArgs),
+}
+
+impl Command {
+    /// Does it.
+    pub(crate) fn run(&self) -> anyhow::Result<ExitStatus> {
+        match self {
+            Command::Profile(ProfileCommand::Run(args)) => run::run(args),
+            Command::Profile(ProfileCommand::Attach(args)) => attach::run(args),
+            Command::Profile(ProfileCommand::Show(args)) => show::run(args),
+            Command::Profile(ProfileCommand::Generate(args)) => generate::run(args),
+            Command::Profile(ProfileCommand::Merge(args)) => merge::run(args),
+            Command::Profile(ProfileCommand::Diff(args)) => diff::run(args),
+            Command::Profile(ProfileCommand::Subtract(args)) => subtract::run(args),
+            Command::Profile(ProfileCommand::Coverage(args)) => coverage::run(args),
+            Command::Profile(ProfileCommand::Import(args)) => import::run(args),
+            Command::Doctor(args) => doctor::run(args),
+            Command::Completions(args) => completions::run(args),
+            Command::Man(args) => man::run(args),
+        }
+    }
+
+    /// The status for an error that decides none of its own.
+    pub(crate) fn failure_status(&self) -> ExitStatus {
+        match self {
+            Command::Profile(ProfileCommand::Run(_)) => ExitStatus::RecorderFailed,
+            _ => ExitStatus::Failure,
+        }
+    }
+}
+
+/// Reads the command line. Help and version have been printed, or the error told, where there is none.
+pub(crate) fn parse() -> Result<Command, ExitStatus> {
+    match Cli::try_parse() {
+        Ok(cli) => Ok(cli.command),
+        Err(error) => Err(refuse(&error)),
+    }
+}
+
+/// Prints what clap has to say: help is data, an error is said as every other error.
+fn refuse(error: &clap::Error) -> ExitStatus {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match error.print() {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                output::report(&anyhow::Error::new(output::OutputError::Write(error)), ExitStatus::Failure)
+            }
+            _ => ExitStatus::Success,
+        },
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            output::report_usage(
+                "a command is missing",
+                &format!("what there is:\n\n{}", error.render().to_string().trim_end()),
+            );
+            ExitStatus::Usage
+        }
+        _ => {
+            let (message, hint) = split_error(&error.render().to_string());
+            output::report_usage(&message, &hint);
+            ExitStatus::Usage
+        }
+    }
+}
+
+/// Takes clap's own label, its usage and its last line off an error; gives message and hint.
+fn split_error(text: &str) -> (String, String) {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let text = text.split("\n\nFor more information, try ").next().unwrap_or(text).trim_end();
+    match text.rsplit_once("\n\nUsage: ") {
+        Some((message, usage)) => {
+            (message.to_owned(), format!("usage: {}; `--help` explains it", usage.trim_end()))
+        }
+        None => (text.to_owned(), "`--help` explains it".to_owned()),
+    }
+}
+
+/// What follows the options in a command's `--help`.
+pub(crate) fn long_help(examples: &str, exit_status: &str) -> String {
+    format!("Examples:{examples}\n\n{exit_status}")
+}
+
+/// What `profile run` was given, for tests.
+#[cfg(test)]
+pub(crate) fn run_args(
+    line: impl IntoIterator<Item = std::ffi::OsString>,
+) -> Result<run::RunArgs, clap::Error> {
+    match Cli::try_parse_from(line)?.command {
+        Command::Profile(ProfileCommand::Run(args)) => Ok(args),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_line_of_the_examples_is_wrapped() {
+        fn check(command: &clap::Command) {
+            let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+            let wide: Vec<&str> = help.lines().filter(|line| line.chars().count() > 100).collect();
+            assert_eq!(wide, [] as [&str; 0], "{}", command.get_name());
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+
+    #[test]
+    fn claps_errors_are_split_into_error_and_hint() {
+        for (line, message, hint) in [
+            (
+                &["sandprint", "profile", "show"][..],
+                "the following required arguments were not provided:\n  <TRACE>",
+                "usage: sandprint profile show <TRACE>; `--help` explains it",
+            ),
+            (
+                &["sandprint", "profile", "shw"],
+                "unrecognized subcommand 'shw'\n\n  tip: a similar subcommand exists: 'show'",
+                "usage: sandprint profile <COMMAND>; `--help` explains it",
+            ),
+            (
+                &["sandprint", "profile", "run", "--timeout", "x", "--", "ls"],
+                "invalid value 'x' for '--timeout <DURATION>': expected something like 500ms, 30s, 5m or 1h",
+                "`--help` explains it",
+            ),
+        ] {
+            let error = Cli::try_parse_from(line).unwrap_err();
+            let (got_message, got_hint) = split_error(&error.render().to_string());
+            assert_eq!((got_message.as_str(), got_hint.as_str()), (message, hint));
+        }
+    }
+}

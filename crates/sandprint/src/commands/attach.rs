@@ -1,0 +1,132 @@
+//! `profile attach`: record what runs already.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sandprint_model::Trace;
+use sandprint_record::ebpf::{Options, Scope};
+use sandprint_record::session::{self, Plan, Recorded};
+use sandprint_sandbox::foreground::Foreground;
+
+use super::observer::{CHECKPOINT_EVERY, Screen};
+use super::recording::{self, OutputArgs};
+use crate::cli::{long_help, parse_duration};
+use crate::exit::{self, ExitStatus};
+use crate::target::{Host, Target, TargetError};
+
+/// Record processes, a cgroup, a systemd unit or a container that runs already
+///
+/// Takes in all threads and existing descendants, and what they start later. Ctrl-C, the duration or the
+/// end of the last process ends the recording; what was recorded runs on.
+///
+/// Calls made before the recording began are missing, so the trace carries a gap that `profile generate`
+/// wants accepted with `--allow-incomplete`. `profile run` has no such gap.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "sandprint profile attach [OPTIONS] <--pid PID|--cgroup PATH|--unit NAME|--container ID>",
+    after_long_help = long_help(EXAMPLES, exit::HELP),
+)]
+pub(crate) struct AttachArgs {
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+
+    /// Stop after this time: 500ms, 30s, 5m, 1h; a plain number counts seconds
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) duration: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+
+    /// Give the run a name, by which `coverage` and `show` call it
+    #[arg(long, value_name = "RUN")]
+    pub(crate) name: Option<String>,
+}
+
+/// What to record: one of these.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct TargetArgs {
+    /// These processes, with all their descendants
+    #[arg(long, value_name = "PID", num_args = 1.., value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) pid: Vec<u32>,
+
+    /// Every process in this cgroup and below it
+    ///
+    /// A directory below the cgroup2 mount, or a path as `/proc/PID/cgroup` shows it after `0::`. A task
+    /// that was once in it stays in the recording. Cgroups of version 1 are refused.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) cgroup: Option<PathBuf>,
+
+    /// This systemd unit, of the system or of a user; `.service` may be left out
+    #[arg(long, value_name = "NAME")]
+    pub(crate) unit: Option<String>,
+
+    /// This container of Docker, Podman, containerd (also below Kubernetes), CRI-O or nerdctl
+    ///
+    /// Its id or at least the first 4 digits of it, or its name where the engine's state files can be
+    /// read: /var/lib/docker, /var/lib/containers/storage, /var/lib/nerdctl, /run/containerd.
+    #[arg(long, value_name = "ID")]
+    pub(crate) container: Option<String>,
+}
+
+const EXAMPLES: &str = "
+  sudo sandprint profile attach --pid 1234 --duration 10s -o service.trace.json
+  sudo sandprint profile attach --pid $(pgrep -d, nginx) -o nginx.trace.json
+  sudo sandprint profile attach --unit nginx -o nginx.trace.json
+  sudo sandprint profile attach --container web --duration 5m --append -o web.trace.json
+  sudo sandprint profile attach --cgroup /system.slice/nginx.service -o - > nginx.trace.json";
+
+/// Records until it ends, says what was seen, and writes the trace.
+pub(crate) fn run(args: &AttachArgs) -> anyhow::Result<ExitStatus> {
+    let target = args.target.find(&Host::here())?;
+    let output = args.output.prepare(true)?;
+    let mut checkpoint = |trace: Trace| match &output {
+        Some(output) => output.checkpoint(&trace),
+        None => Ok(()),
+    };
+    let recorded = record(args, &target, &mut checkpoint)?;
+    recording::finish(&recorded.trace, output.as_ref())?;
+    Ok(ExitStatus::Success)
+}
+
+impl TargetArgs {
+    /// Finds what is meant.
+    fn find(&self, host: &Host) -> Result<Target, TargetError> {
+        if let Some(path) = &self.cgroup {
+            return host.cgroup(path);
+        }
+        if let Some(name) = &self.unit {
+            return host.unit(name);
+        }
+        if let Some(id) = &self.container {
+            return host.container(id);
+        }
+        host.processes(&self.pid)
+    }
+}
+
+/// Records the target; `checkpoint` is called now and then with what is known so far.
+fn record(
+    args: &AttachArgs,
+    target: &Target,
+    checkpoint: &mut dyn FnMut(Trace) -> anyhow::Result<()>,
+) -> anyhow::Result<Recorded> {
+    let scope = match target {
+        Target::Processes(pids) => Scope::Processes(pids.clone()),
+        Target::Cgroup { directory, .. } => Scope::Cgroup(directory.clone()),
+    };
+    let options = Options { scope, follow_children: true, tasks: recording::tasks()? };
+    let plan = Plan {
+        name: args.name.clone(),
+        target: Some(target.describe()),
+        duration: args.duration,
+        checkpoint_every: Some(CHECKPOINT_EVERY),
+        progress_every: Screen::draw_every(),
+        ..Plan::default()
+    };
+    let mut foreground = Foreground::install().context("failed to take signals")?;
+    let mut screen = Screen::new(false, checkpoint);
+    session::record_running(&options, &plan, &mut foreground, &mut screen)
+        .map_err(|error| recording::explain(error, target.describe().as_ref()))
+}

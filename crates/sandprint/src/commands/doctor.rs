@@ -1,0 +1,166 @@
+//! `doctor`: what this host can record, what is missing, and the command that would grant it.
+
+use std::path::Path;
+
+use sandprint_record::ebpf::{Options, Recorder, RecorderError, Scope, Tasks};
+use sandprint_record::host::HostFacts;
+
+use crate::cli::long_help;
+use crate::exit::{self, ExitStatus};
+use crate::target::Host;
+use crate::{hint, output};
+
+/// Say what this host can record, what is missing, and the command that would grant it
+///
+/// Everything is found out by trying: the recorder's programs are loaded and attached for a moment, with
+/// nothing to record. Ends with 0 where `profile run` can record, and with 1 where it cannot.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
+pub(crate) struct DoctorArgs {}
+
+const EXAMPLES: &str = "
+  sandprint doctor
+  sudo sandprint doctor";
+
+/// One line of the report.
+struct Check {
+    state: State,
+    what: String,
+    /// What to do about it; only where something is missing.
+    fix: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Good,
+    /// Recording works, less well or less completely.
+    Limited,
+    Missing,
+}
+
+impl Check {
+    fn good(what: impl Into<String>) -> Check {
+        Check { state: State::Good, what: what.into(), fix: None }
+    }
+
+    fn limited(what: impl Into<String>, fix: impl Into<String>) -> Check {
+        Check { state: State::Limited, what: what.into(), fix: Some(fix.into()) }
+    }
+
+    fn missing(what: impl Into<String>, fix: impl Into<String>) -> Check {
+        Check { state: State::Missing, what: what.into(), fix: Some(fix.into()) }
+    }
+}
+
+/// Probes the host and prints what it finds.
+pub(crate) fn run(_args: &DoctorArgs) -> anyhow::Result<ExitStatus> {
+    let facts = HostFacts::probe();
+    let checks = check(&facts);
+    let mut text = String::new();
+    for check in &checks {
+        let mark = match check.state {
+            State::Good => "ok      ",
+            State::Limited => "limited ",
+            State::Missing => "missing ",
+        };
+        text.push_str(mark);
+        text.push_str(&check.what);
+        text.push('\n');
+        if let Some(fix) = &check.fix {
+            text.push_str("        ");
+            text.push_str(fix);
+            text.push('\n');
+        }
+    }
+    let broken = checks.iter().any(|check| check.state == State::Missing);
+    text.push_str(if broken {
+        "\nThis host cannot record as it is. Everything else (show, generate, merge, diff, ...) works.\n"
+    } else {
+        "\nThis host can record.\n"
+    });
+    output::data(text.as_bytes())?;
+    Ok(if broken { ExitStatus::Failure } else { ExitStatus::Success })
+}
+
+fn check(facts: &HostFacts) -> Vec<Check> {
+    let mut checks = vec![match (facts.arch(), facts.kernel()) {
+        (Some(arch), Some(kernel)) if kernel >= OLDEST => {
+            Check::good(format!("Linux {} on {arch}", facts.release))
+        }
+        (Some(arch), _) => Check::missing(
+            format!("Linux {} on {arch}", facts.release),
+            format!("recording needs Linux {OLDEST} or newer"),
+        ),
+        (None, _) => Check::missing(
+            format!("Linux {} on {}", facts.release, facts.machine),
+            "recording works on x86_64 and aarch64",
+        ),
+    }];
+    checks.push(if facts.btf {
+        Check::good("the kernel describes its types (BTF)")
+    } else {
+        Check::missing(
+            "the kernel's description of its types: there is no /sys/kernel/btf/vmlinux",
+            "it must be built with CONFIG_DEBUG_INFO_BTF=y, and /sys must be mounted",
+        )
+    });
+    let missing = facts.capabilities.missing();
+    let capable = missing.is_empty();
+    checks.push(if capable {
+        Check::good("capabilities CAP_BPF and CAP_PERFMON")
+    } else {
+        Check::missing(missing.join(" and "), hint::grant(&missing))
+    });
+    if capable && facts.btf {
+        checks.push(try_recording(facts));
+    }
+    checks.push(if Path::new("/proc/self/status").exists() {
+        Check::good("/proc, for build ids of short-lived programs")
+    } else {
+        Check::limited("/proc is not mounted: no build ids", "mount -t proc proc /proc")
+    });
+    checks.push(if Host::here().has_cgroup2() {
+        Check::good("cgroup2, for `attach --cgroup`, `--unit` and `--container`")
+    } else {
+        Check::limited(
+            "no cgroup2 is mounted: `attach` takes processes only",
+            "mount -t cgroup2 none /sys/fs/cgroup/unified",
+        )
+    });
+    checks
+}
+
+/// The oldest kernel that the recorder is made for.
+const OLDEST: sandprint_model::KernelVersion = sandprint_model::KernelVersion::new(5, 10);
+
+/// Loads and attaches the recorder for a moment.
+fn try_recording(facts: &HostFacts) -> Check {
+    let options = Options { scope: Scope::Launch, follow_children: true, tasks: None };
+    let tried = Recorder::load(&options, facts).and_then(|mut recorder| {
+        recorder.attach()?;
+        Ok::<_, RecorderError>((recorder.tasks(), recorder.hides_uring()))
+    });
+    match tried {
+        Ok((Tasks::Storage, false)) => {
+            Check::good("the recorder loads and attaches; tasks count for themselves")
+        }
+        Ok((Tasks::ByTid, false)) => Check::limited(
+            "the recorder loads and attaches; tasks count in a shared map, which is as exact and slower",
+            "kernels from 6.2 have task storage that can be relied on",
+        ),
+        Ok((_, true)) => Check::limited(
+            "the recorder loads and attaches; operations of io_uring are not shown by this kernel",
+            "a workload that uses io_uring gets a gap",
+        ),
+        Err(error) => {
+            let error = anyhow::Error::new(error);
+            let fix = if facts.needs_memlock() {
+                "kernels before 5.11 count maps against RLIMIT_MEMLOCK: `ulimit -l unlimited`, or CAP_SYS_RESOURCE"
+                    .to_owned()
+            } else {
+                "a security module, lockdown or a container may forbid it; try outside, as root".to_owned()
+            };
+            Check::missing(format!("the recorder cannot be loaded: {error:#}"), fix)
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! `profile generate`: a profile from traces, in the language of one sandbox.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use sandprint_model::{KernelVersion, Policy};
+use sandprint_policy::emit::{self, Emitted, FORMATS};
+use sandprint_policy::synth::{self, DefaultAction, Runtime, SynthConfig, SynthError};
+
+use super::merge::read_merged;
+use crate::cli::long_help;
+use crate::exit::{self, Deciding, ExitStatus};
+use crate::output;
+use crate::trace_file::{self, Privacy};
+
+/// Make a profile from traces
+///
+/// Every observed call is allowed; so is what a run need not show (`--no-baseline` leaves that out), what
+/// the launcher does after it has loaded the filter (`--runtime`), and what another libc, architecture or
+/// kernel would call instead (`--portable`). The formats `json` and `markdown` give the reason for each.
+///
+/// Notes, and what the format cannot say, go to stderr. A trace that may be incomplete is refused until
+/// that is accepted.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
+pub(crate) struct GenerateArgs {
+    /// The traces, which are merged; `-` is standard input
+    #[arg(short, long, required = true, value_name = "TRACE", num_args = 1..)]
+    input: Vec<PathBuf>,
+
+    /// The profile's language
+    #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
+    format: &'static dyn emit::Format,
+
+    /// Write the profile to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// What happens to a call that is not allowed
+    #[arg(long, value_name = "ACTION", value_parser = default_action_parser(), default_value = "errno")]
+    default_action: DefaultAction,
+
+    /// Allow what this launcher does after it has loaded the filter
+    #[arg(long, value_name = "RUNTIME", value_parser = runtime_parser())]
+    runtime: Option<Runtime>,
+
+    /// Allow what another libc, architecture or kernel would call where a call was observed
+    #[arg(long)]
+    portable: bool,
+
+    /// The oldest kernel that the profile is for, such as 5.10; the oldest recorded one otherwise
+    ///
+    /// Calls that came later fail with ENOSYS, so that programs use the older ones instead.
+    #[arg(long, value_name = "VERSION")]
+    kernel: Option<KernelVersion>,
+
+    /// Leave out what every process needs though a run need not show it
+    #[arg(long)]
+    no_baseline: bool,
+
+    /// Accept a recording from which calls may be missing
+    #[arg(long)]
+    allow_incomplete: bool,
+}
+
+const EXAMPLES: &str = "
+  sandprint profile generate --input trace.json --format oci > seccomp.json
+  sandprint profile generate -i trace.json -f docker --runtime runc -o seccomp.json
+    docker run --security-opt seccomp=seccomp.json IMAGE
+  sandprint profile generate -i trace.json -f systemd --runtime systemd \\
+    -o /etc/systemd/system/app.service.d/seccomp.conf
+  sandprint profile generate -i unit.json -i soak.json -f seccomp-h --portable > seccomp.h
+  sandprint profile generate -i trace.json -f markdown    why each call is allowed";
+
+fn format_parser() -> impl TypedValueParser<Value = &'static dyn emit::Format> {
+    let values = FORMATS.iter().map(|format| PossibleValue::new(format.name()).help(format.summary()));
+    PossibleValuesParser::new(values).try_map(|name| emit::by_name(&name).ok_or("no such format"))
+}
+
+fn default_action_parser() -> impl TypedValueParser<Value = DefaultAction> {
+    let values = DefaultAction::ALL.map(DefaultAction::name);
+    PossibleValuesParser::new(values)
+        .try_map(|name| DefaultAction::from_name(&name).ok_or("no such default action"))
+}
+
+fn runtime_parser() -> impl TypedValueParser<Value = Runtime> {
+    let values = Runtime::ALL.map(Runtime::name);
+    PossibleValuesParser::new(values).try_map(|name| Runtime::from_name(&name).ok_or("no such runtime"))
+}
+
+/// Makes it.
+pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitStatus> {
+    trace_file::stdin_once(&args.input)?;
+    let destination = trace_file::destination(args.output.as_deref())?;
+    let trace = read_merged(&args.input)?;
+    let policy = synth::synthesize(&trace, &args.config()).map_err(|error| refused(&error))?;
+    let emitted = args.format.emit(&policy);
+    destination.write(emitted.text.as_bytes(), Privacy::Shared)?;
+    tell(&policy, &emitted);
+    Ok(ExitStatus::Success)
+}
+
+impl GenerateArgs {
+    fn config(&self) -> SynthConfig {
+        SynthConfig {
+            default_action: self.default_action,
+            kernel: self.kernel,
+            baseline: !self.no_baseline,
+            portable: self.portable,
+            runtime: self.runtime,
+            allow_incomplete: self.allow_incomplete,
+            ..SynthConfig::default()
+        }
+    }
+}
+
+/// Why no policy was made, with what to do about it.
+fn refused(error: &SynthError) -> Deciding {
+    let (message, hint) = if let SynthError::Incomplete { gaps } = error {
+        (
+            format!(
+                "failed to make a profile: calls that the workload needs may be missing from the recording\n  - {}",
+                gaps.join("\n  - ")
+            ),
+            "record it again without them (`profile run` misses nothing at the start), or accept them with \
+             `--allow-incomplete`",
+        )
+    } else if *error == SynthError::Empty {
+        (
+            "failed to make a profile: the trace holds no system call, and a profile without one starts nothing"
+                .to_owned(),
+            "give the trace of a run, not of a difference; `profile show` says what is in it",
+        )
+    } else {
+        (format!("failed to {error}"), "this is a fault of sandprint itself; please report it")
+    };
+    Deciding { status: ExitStatus::Failure, message, hint: hint.to_owned() }
+}
+
+/// Says where the profile is more or less than what was observed.
+fn tell(policy: &Policy, emitted: &Emitted) {
+    for note in &policy.notes {
+        output::note(&note.to_string());
+    }
+    for loss in &emitted.losses {
+        if loss.weaker {
+            output::warn(&format!("this format allows more than the policy: {loss}"));
+        } else {
+            output::note(&format!("this format cannot say all: {loss}"));
+        }
+    }
+}

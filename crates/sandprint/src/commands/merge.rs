@@ -1,0 +1,48 @@
+//! `profile merge`: many traces into one.
+
+use std::path::PathBuf;
+
+use sandprint_model::Trace;
+
+use crate::cli::long_help;
+use crate::exit::{self, ExitStatus};
+use crate::trace_file::{self, Privacy};
+
+/// Merge traces into one
+///
+/// Merging is a join: order, grouping and repetition change nothing, so a trace may be merged again
+/// without counting anything twice. The memory needed grows with what is different, not with the number
+/// of traces.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
+pub(crate) struct MergeArgs {
+    /// The traces; `-` is standard input
+    #[arg(required = true, value_name = "TRACE")]
+    traces: Vec<PathBuf>,
+
+    /// Write the merged trace to this file instead of standard output
+    #[arg(short, long, value_name = "TRACE")]
+    output: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "
+  sandprint profile merge run1.trace.json run2.trace.json -o all.trace.json
+  sandprint profile merge runs/*.json | sandprint profile generate -i - -f oci";
+
+/// Merges them, one at a time.
+pub(crate) fn run(args: &MergeArgs) -> anyhow::Result<ExitStatus> {
+    trace_file::stdin_once(&args.traces)?;
+    let destination = trace_file::destination(args.output.as_deref())?;
+    let merged = read_merged(&args.traces)?;
+    destination.write(trace_file::encode(&merged).as_bytes(), Privacy::Private)?;
+    Ok(ExitStatus::Success)
+}
+
+/// Reads traces into one, holding no more than one beside it.
+pub(super) fn read_merged(paths: &[PathBuf]) -> anyhow::Result<Trace> {
+    let mut merged = Trace::default();
+    for path in paths {
+        merged.merge(trace_file::read(path)?);
+    }
+    Ok(merged)
+}

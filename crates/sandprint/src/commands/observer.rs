@@ -1,0 +1,126 @@
+//! What `profile run` and `profile attach` show and save while they record.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use rustix::termios::{self, LocalModes};
+use sandprint_model::Trace;
+use sandprint_record::session::{Observer, Progress};
+
+use crate::output;
+use crate::view::status;
+
+/// How often a recording is put into safety: what a SIGKILL costs at most.
+pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+/// How often the status line is drawn anew.
+const DRAW_EVERY: Duration = Duration::from_secs(1);
+
+/// Draws the status line and saves checkpoints.
+pub(crate) struct Screen<'a> {
+    save: &'a mut dyn FnMut(Trace) -> anyhow::Result<()>,
+    /// Whether the terminal is shared with a workload.
+    shared: bool,
+    drawn: bool,
+    save_failed: bool,
+}
+
+impl<'a> Screen<'a> {
+    /// `shared` says whether a workload may write to the same terminal.
+    pub(crate) fn new(shared: bool, save: &'a mut dyn FnMut(Trace) -> anyhow::Result<()>) -> Screen<'a> {
+        Screen { save, shared, drawn: false, save_failed: false }
+    }
+
+    /// How often progress is wanted; `None` where nobody would see it.
+    pub(crate) fn draw_every() -> Option<Duration> {
+        io::stderr().is_terminal().then_some(DRAW_EVERY)
+    }
+
+    /// Takes the status line away.
+    fn clear(&mut self) {
+        if self.drawn {
+            self.drawn = false;
+            put("\r\u{1b}[K");
+        }
+    }
+
+    /// Whether a line can be drawn without spoiling what a workload shows: not while a program has the
+    /// terminal in a mode of its own (an editor, a shell's line editor), nor while one waits for input,
+    /// perhaps behind a prompt.
+    fn may_draw(&self) -> bool {
+        if !self.shared {
+            return true;
+        }
+        let plain = termios::tcgetattr(io::stderr())
+            .is_ok_and(|modes| modes.local_modes.contains(LocalModes::ICANON | LocalModes::ECHO));
+        plain && !foreground_reads_terminal()
+    }
+}
+
+impl Observer for Screen<'_> {
+    fn progress(&mut self, progress: Progress) {
+        if !self.may_draw() {
+            // What is drawn scrolls away with the workload's own output.
+            self.drawn = false;
+            return;
+        }
+        // A terminal whose size nobody has set says 0.
+        let columns = termios::tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
+        let width = if columns == 0 { 80 } else { columns };
+        // The cursor goes back to the first column, so that output of the workload covers the line.
+        put(&format!("\r\u{1b}[K{}\r", status::line(progress, width.saturating_sub(1))));
+        self.drawn = true;
+    }
+
+    fn checkpoint(&mut self, trace: Trace) {
+        if let Err(error) = (self.save)(trace)
+            && !self.save_failed
+        {
+            self.save_failed = true;
+            self.clear();
+            output::warn(&format!("the recording goes on, but could not be saved meanwhile: {error:#}"));
+        }
+    }
+
+    fn waiting_for_tree(&mut self, live: u64) {
+        self.clear();
+        let others = if live == 1 {
+            "1 task of its tree goes on".to_owned()
+        } else {
+            format!("{live} tasks of its tree go on")
+        };
+        output::note(&format!(
+            "the command ended and {others}; recording until they end (Ctrl-C stops recording, not them)"
+        ));
+    }
+}
+
+impl Drop for Screen<'_> {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+fn put(text: &str) {
+    let mut stderr = io::stderr().lock();
+    // A terminal that is gone is told nothing.
+    drop(stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()));
+}
+
+/// Whether the leader of the terminal's foreground process group waits in a read of a terminal, as far as
+/// /proc tells: `wchan` names the kernel function that it sleeps in.
+fn foreground_reads_terminal() -> bool {
+    let Ok(group) = termios::tcgetpgrp(io::stderr()) else { return false };
+    let own = rustix::process::getpgrp();
+    let reads = |pid: i32| {
+        std::fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|name| name.contains("tty_read"))
+    };
+    if group != own {
+        return reads(group.as_raw_nonzero().get());
+    }
+    // The workload is in our own group, which we lead: look at its members, which are our descendants.
+    let Ok(children) = std::fs::read_to_string(format!("/proc/self/task/{}/children", std::process::id()))
+    else {
+        return false;
+    };
+    children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).any(reads)
+}

@@ -1,0 +1,220 @@
+//! What `profile run` and `profile attach` share: where the trace goes, and what is said at the end.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use clap::ValueHint;
+use sandprint_model::{Exit, Trace};
+use sandprint_record::ebpf::Tasks;
+use sandprint_record::session::SessionError;
+use sandprint_sandbox::launch::{Failure, LaunchError};
+
+use crate::exit::{Deciding, ExitStatus};
+use crate::output;
+use crate::trace_file::TraceOutput;
+use crate::view;
+
+/// Where the trace goes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct OutputArgs {
+    /// Write the trace to this file (mode 0600; under sudo it belongs to the user who called sudo)
+    ///
+    /// The file is replaced in one step by a complete one: a recording that fails leaves the old file as
+    /// it was. A symbolic link is followed. Without this option no trace is written.
+    #[arg(short, long, value_name = "TRACE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Merge into the trace that is there instead of replacing it
+    ///
+    /// The file is locked meanwhile: any number of commands may append to one file at the same time, as
+    /// the parts of a test suite do. It is made where it is not there yet.
+    #[arg(long, requires = "output")]
+    pub(crate) append: bool,
+}
+
+impl OutputArgs {
+    /// Checks, before anything is started, that the trace can be written.
+    ///
+    /// `owns_stdout` says whether standard output is ours: while a workload runs, it is the workload's.
+    pub(crate) fn prepare(&self, owns_stdout: bool) -> anyhow::Result<Option<TraceOutput>> {
+        let Some(path) = &self.output else { return Ok(None) };
+        let output = TraceOutput::prepare(path, self.append)?;
+        if output.is_stdout() && !owns_stdout {
+            return Err(Deciding::usage(
+                format!("the trace cannot go to {}: it belongs to the command", shown(path)),
+                "give a file to `-o`, or a pipe of its own: `-o >(gzip > trace.json.gz)`",
+            )
+            .into());
+        }
+        Ok(Some(output))
+    }
+}
+
+fn shown(path: &Path) -> String {
+    if path == Path::new("-") { "standard output".to_owned() } else { output::quote(path) }
+}
+
+/// Ends a recording: what was observed is said first, so that it is known even when the trace then cannot
+/// be written; then the trace is written.
+pub(crate) fn finish(trace: &Trace, output: Option<&TraceOutput>) -> anyhow::Result<()> {
+    finish_saying(trace, output, &mut output::talk)
+}
+
+fn finish_saying(
+    trace: &Trace,
+    output: Option<&TraceOutput>,
+    say: &mut dyn FnMut(&str),
+) -> anyhow::Result<()> {
+    say(&view::summary(trace));
+    match output {
+        Some(output) => {
+            output.write(trace)?;
+            if !output.is_stdout() {
+                say(&format!("\nTrace written to {}.", output.describe()));
+            }
+        }
+        None => say("\nNo trace was written: `-o FILE` writes one, from which profiles are made."),
+    }
+    Ok(())
+}
+
+/// The status to end with once the trace is safe.
+pub(crate) fn status_of(exit: Option<Exit>) -> ExitStatus {
+    exit.map_or(ExitStatus::Success, ExitStatus::Workload)
+}
+
+/// How to keep tasks: `SANDPRINT_TASKS=storage|tid` chooses; unset, the best that the kernel has.
+///
+/// For tests and measurements of the way that older kernels need.
+pub(crate) fn tasks() -> anyhow::Result<Option<Tasks>> {
+    match std::env::var("SANDPRINT_TASKS").ok().as_deref() {
+        None | Some("") => Ok(None),
+        Some("storage") => Ok(Some(Tasks::Storage)),
+        Some("tid") => Ok(Some(Tasks::ByTid)),
+        Some(other) => Err(Deciding::usage(
+            format!("SANDPRINT_TASKS is {other:?}"),
+            "set it to `storage` or `tid`, or unset it to let sandprint choose",
+        )
+        .into()),
+    }
+}
+
+/// A recording that failed by our own fault or the host's.
+#[derive(Debug)]
+pub(crate) struct Failed(pub(crate) SessionError);
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "failed to {}", self.0)
+    }
+}
+
+impl std::error::Error for Failed {
+    /// The error's text is part of ours, so what comes next is its cause.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// The error of a recording, with the exit status that it means.
+pub(crate) fn explain(error: SessionError, command: &OsStr) -> anyhow::Error {
+    let SessionError::Launch(launch) = error else {
+        return Failed(error).into();
+    };
+    let cause = std::error::Error::source(&launch).map(ToString::to_string).unwrap_or_default();
+    let named = output::quote(Path::new(command));
+    let (status, message, hint) = match (launch.failure(), &launch) {
+        (Failure::NotFound, LaunchError::Interpreter { .. }) => (
+            ExitStatus::NotFound,
+            format!(
+                "failed to run {named}: what its first line, or its ELF header, names as interpreter is not there"
+            ),
+            "`head -1` shows a script's interpreter, `readelf -l` a program's",
+        ),
+        (Failure::NotFound, _) => (
+            ExitStatus::NotFound,
+            format!("failed to run {named}: there is no such command"),
+            "check its name and PATH; sudo has a PATH of its own",
+        ),
+        (Failure::NotRunnable, _) => (
+            ExitStatus::CannotRun,
+            format!("failed to run {named}: {cause}"),
+            "it must be an executable file of this machine's kind; a script needs a first line such as #!/bin/sh",
+        ),
+        (Failure::Ended(exit), _) => (
+            ExitStatus::Workload(exit),
+            format!("{named} was ended before it executed anything"),
+            "run it again",
+        ),
+        (Failure::Ours, LaunchError::Identity { .. }) => (
+            ExitStatus::RecorderFailed,
+            format!("failed to {launch}: {cause}"),
+            "only root may become another user: use sudo, or leave out --user",
+        ),
+        (Failure::Ours, _) => {
+            return Failed(launch.into()).into();
+        }
+    };
+    Deciding { status, message, hint: hint.to_owned() }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace_file;
+
+    const SUMMARY: &str = "Observed 0 syscall events (0 unique syscalls)\n";
+
+    fn said(output: Option<&TraceOutput>) -> (Vec<String>, anyhow::Result<()>) {
+        let mut said = Vec::new();
+        let result = finish_saying(&Trace::default(), output, &mut |text: &str| said.push(text.to_owned()));
+        (said, result)
+    }
+
+    #[test]
+    fn without_an_output_the_user_learns_how_to_get_one() {
+        let (said, result) = said(None);
+        result.unwrap();
+        assert_eq!(
+            said,
+            [SUMMARY, "\nNo trace was written: `-o FILE` writes one, from which profiles are made."]
+        );
+    }
+
+    #[test]
+    fn a_trace_that_could_not_be_written_is_still_summarized() {
+        let output = OutputArgs { output: Some("/dev/full".into()), append: false };
+        let (said, result) = said(output.prepare(false).unwrap().as_ref());
+        assert_eq!(said, [SUMMARY]);
+        assert_eq!(
+            format!("{:#}", result.unwrap_err()),
+            "failed to write `/dev/full`: No space left on device (os error 28)"
+        );
+    }
+
+    #[test]
+    fn a_trace_is_written_and_where_is_said() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("t.json");
+        let output = OutputArgs { output: Some(path.clone()), append: true };
+        let (said, result) = said(output.prepare(false).unwrap().as_ref());
+        result.unwrap();
+        assert_eq!(said, [SUMMARY.to_owned(), format!("\nTrace written to `{}`.", path.display())]);
+        assert_eq!(trace_file::read(&path).unwrap(), Trace::default());
+    }
+
+    #[test]
+    fn standard_output_is_ours_only_when_nothing_else_writes_there() {
+        let output = OutputArgs { output: Some("-".into()), append: false };
+        assert!(output.prepare(true).unwrap().unwrap().is_stdout());
+        let refused = output.prepare(false).unwrap_err();
+        assert_eq!(crate::exit::status_of(&refused, ExitStatus::RecorderFailed), ExitStatus::Usage);
+    }
+
+    #[test]
+    fn the_workload_decides_the_status() {
+        assert_eq!(status_of(Some(Exit::Code(7))).code(), 7);
+        assert_eq!(status_of(Some(Exit::Signal(15))).code(), 143);
+        assert_eq!(status_of(None).code(), 0);
+    }
+}

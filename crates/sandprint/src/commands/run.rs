@@ -1,0 +1,210 @@
+//! `profile run`: record a command and everything that it starts.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{ValueEnum, ValueHint};
+use sandprint_model::{ByteString, Trace};
+use sandprint_record::ebpf::{Options, Scope};
+use sandprint_record::session::{self, Plan, Recorded};
+use sandprint_sandbox::foreground::Foreground;
+use sandprint_sandbox::launch::Launch;
+use sandprint_sandbox::user::User;
+
+use super::observer::{CHECKPOINT_EVERY, Screen};
+use super::recording::{self, OutputArgs};
+use crate::cli::{long_help, parse_duration};
+use crate::exit::{self, ExitStatus};
+use crate::output;
+use crate::trace_file;
+
+/// Record a command and everything that it starts
+///
+/// Every system call is counted in the kernel, of the command and of all its descendants, beginning with
+/// its execve. Its input, output, terminal and signals stay its own. At the end a summary goes to stderr;
+/// `-o` keeps the trace, from which `profile generate` makes a profile.
+///
+/// Needs the capabilities `CAP_BPF` and `CAP_PERFMON`, or root; `sandprint doctor` says what is missing here.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "sandprint profile run [OPTIONS] [--] <CMD>...",
+    after_long_help = long_help(EXAMPLES, exit::HELP_RUN),
+)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+
+    /// Run the command as this user, with that user's groups (under sudo it runs as root otherwise)
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
+    pub(crate) user: Option<String>,
+
+    /// Record only the command's own process, with all its threads
+    #[arg(long)]
+    pub(crate) no_children: bool,
+
+    /// When the recording ends
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Until::Tree)]
+    pub(crate) until: Until,
+
+    /// End the command and all its descendants after this time: SIGTERM, and SIGKILL 5 seconds later
+    ///
+    /// 500ms, 30s, 5m, 1h; a plain number counts seconds.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Give the run a name, by which `coverage` and `show` call it
+    #[arg(long, value_name = "RUN")]
+    pub(crate) name: Option<String>,
+
+    /// Leave the command's arguments out of the trace
+    #[arg(long)]
+    pub(crate) redact: bool,
+
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// When the recording of a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Until {
+    /// With the last process of its tree, so that a service that puts itself into the background is
+    /// recorded until it ends
+    Tree,
+    /// With its first process
+    Main,
+}
+
+const EXAMPLES: &str = "
+  Look at what `ls /tmp` needs:
+    sudo sandprint profile run -- ls /tmp
+
+  Keep the trace, running the command as yourself:
+    sudo sandprint profile run --user \"$USER\" -o ls.trace.json -- ls /tmp
+
+  Collect the runs of a test suite in one trace:
+    sudo sandprint profile run --append -o suite.trace.json --name login -- ./test-login
+    sudo sandprint profile run --append -o suite.trace.json --name upload -- ./test-upload
+
+  Record a service for a minute:
+    sudo sandprint profile run --timeout 60s -o nginx.trace.json -- nginx -g 'daemon off;'
+
+While the command's first process lives, Ctrl-C goes to it; after that, Ctrl-C ends the recording
+and leaves what still runs as it is.";
+
+/// Records, says what was seen, writes the trace, and ends as the command did.
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
+    let output = args.output.prepare(false)?;
+    if let Some(note) = root_note(args.user.as_deref()) {
+        output::talk(&note);
+    }
+    let mut checkpoint = |trace: Trace| match &output {
+        Some(output) => output.checkpoint(&redacted(trace, args.redact)),
+        None => Ok(()),
+    };
+    let recorded = record(args, &mut checkpoint)?;
+    let trace = redacted(recorded.trace, args.redact);
+    recording::finish(&trace, output.as_ref())?;
+    Ok(recording::status_of(recorded.exit))
+}
+
+/// Under sudo the command runs as root, as with strace: worth saying once.
+fn root_note(user: Option<&str>) -> Option<String> {
+    if user.is_some() || !trace_file::is_root() {
+        return None;
+    }
+    let (caller, _) = trace_file::sudo_caller().filter(|(user, _)| *user != 0)?;
+    let name = std::env::var("SUDO_USER").unwrap_or_else(|_| caller.to_string());
+    Some(format!("The command runs as root; `--user {name}` would run it as the user who called sudo."))
+}
+
+/// The trace without the commands' arguments, where that was asked for.
+fn redacted(mut trace: Trace, redact: bool) -> Trace {
+    if redact {
+        for run in trace.runs.values_mut() {
+            run.command.truncate(1);
+        }
+    }
+    trace
+}
+
+/// Records the command; `checkpoint` is called now and then with what is known so far.
+fn record(
+    args: &RunArgs,
+    checkpoint: &mut dyn FnMut(Trace) -> anyhow::Result<()>,
+) -> anyhow::Result<Recorded> {
+    let (program, arguments) = args.command.split_first().context("there is no command")?;
+    let mut launch = Launch::new(program, arguments);
+    launch.user = args.user.as_deref().map(User::resolve).transpose().context("failed to change the user")?;
+    let options =
+        Options { scope: Scope::Launch, follow_children: !args.no_children, tasks: recording::tasks()? };
+    let plan = Plan {
+        name: args.name.clone(),
+        command: args.command.iter().map(|word| ByteString::new(word.as_encoded_bytes())).collect(),
+        until_main: args.until == Until::Main,
+        timeout: args.timeout,
+        checkpoint_every: Some(CHECKPOINT_EVERY),
+        progress_every: Screen::draw_every(),
+        ..Plan::default()
+    };
+    // Before any thread: signals are taken from here on.
+    let mut foreground = Foreground::install().context("failed to take signals")?;
+    let mut screen = Screen::new(true, checkpoint);
+    session::record_command(&launch, &options, &plan, &mut foreground, &mut screen)
+        .map_err(|error| recording::explain(error, program))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli;
+
+    fn args(line: &[&str]) -> RunArgs {
+        let line = ["sandprint", "profile", "run"].iter().chain(line).map(OsString::from);
+        cli::run_args(line).unwrap()
+    }
+
+    #[test]
+    fn the_command_begins_at_the_first_word_that_is_no_option() {
+        for (line, command) in [
+            (&["--", "ls", "/tmp"][..], &["ls", "/tmp"][..]),
+            (&["ls", "-o", "x", "--name", "y"], &["ls", "-o", "x", "--name", "y"]),
+            (&["--name", "n", "--", "ls", "--", "-x"], &["ls", "--", "-x"]),
+            (&["--", "--odd-name"], &["--odd-name"]),
+        ] {
+            let args = args(line);
+            assert_eq!(args.command, command, "{line:?}");
+            assert_eq!(args.output.output, None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn options_have_the_documented_defaults() {
+        let args = args(&["ls"]);
+        assert_eq!((args.until, args.timeout, args.no_children), (Until::Tree, None, false));
+        assert_eq!((args.user, args.name, args.redact, args.output.append), (None, None, false, false));
+    }
+
+    #[test]
+    fn a_redacted_trace_has_no_arguments() {
+        use sandprint_model::{Recorder, Run, RunId};
+        let run = Run {
+            duration_ms: None,
+            exit: None,
+            name: None,
+            command: vec!["mysql".into(), "--password=x".into()],
+            target: None,
+            recorder: Recorder::Ebpf,
+            started_unix_ms: None,
+            host: None,
+            tool_version: String::new(),
+        };
+        let mut trace = Trace::default();
+        trace.runs.insert(RunId::from_bits(1), run);
+        assert_eq!(redacted(trace.clone(), false), trace);
+        let redacted = redacted(trace, true);
+        let commands: Vec<_> = redacted.runs.into_values().map(|run| run.command).collect();
+        assert_eq!(commands, [[ByteString::from("mysql")]]);
+    }
+}

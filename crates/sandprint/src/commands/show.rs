@@ -1,0 +1,63 @@
+//! `profile show`: what a trace holds.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use crate::cli::long_help;
+use crate::exit::{self, ExitStatus};
+use crate::{output, trace_file, view};
+
+/// Show what a trace holds: calls with their counts, runs, and what may be missing
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
+pub(crate) struct ShowArgs {
+    /// The trace; `-` is standard input
+    trace: PathBuf,
+
+    /// Tell apart who made the calls
+    #[arg(long, value_name = "WHAT", value_enum)]
+    by: Option<By>,
+
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum By {
+    /// The programs of the tree; for a script, its interpreter with the script beside it
+    Image,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people: the most frequent call first, then runs and gaps in plain words
+    Table,
+    /// For programs: a header, then `abi`, `nr`, `name`, `count`, separated by tabs and sorted by abi and
+    /// nr; `--by image` puts `image` first
+    Tsv,
+    /// For programs: the same, with runs and gaps
+    Json,
+}
+
+const EXAMPLES: &str = "
+  sandprint profile show ls.trace.json
+  sandprint profile show --by image build.trace.json
+  sandprint profile show --format tsv ls.trace.json | tail -n +2 | cut -f 3
+
+Names of ABIs are x86_64, i386, x32, aarch64 and arm. A number without a name has `-` for one.
+Numbers of x32 are given without bit 30.";
+
+/// Prints it.
+pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitStatus> {
+    let trace = trace_file::read(&args.trace)?;
+    let by_image = args.by == Some(By::Image);
+    let text = match args.format {
+        Format::Table => view::show(&trace, by_image),
+        Format::Tsv => view::tsv(&trace, by_image),
+        Format::Json => view::show_json(&trace, by_image)?,
+    };
+    output::data(text.as_bytes())?;
+    Ok(ExitStatus::Success)
+}

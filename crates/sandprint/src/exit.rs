@@ -1,0 +1,159 @@
+//! Exit statuses: every number that `sandprint` ends with, and what it means.
+
+use std::process::ExitCode;
+
+use sandprint_model::Exit;
+
+/// How `sandprint` ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ExitStatus {
+    /// 0: done. Also when the reader of our output closed its pipe early.
+    Success,
+    /// 1: the command failed; stderr says why.
+    Failure,
+    /// 2: the command line is wrong.
+    Usage,
+    /// 3: `profile diff --exit-code` found a difference.
+    Different,
+    /// 125: `profile run` failed by itself; the workload may not have run.
+    RecorderFailed,
+    /// 126: the command of `profile run` was found, but could not be run.
+    CannotRun,
+    /// 127: the command of `profile run` was not found.
+    NotFound,
+    /// The workload's own status; 128+N when signal N ended it.
+    Workload(Exit),
+}
+
+/// The end of every command's `--help`.
+pub(crate) const HELP: &str = "\
+Exit status:
+  0  done
+  1  failed; stderr says why, with a hint
+  2  the command line is wrong";
+
+/// The end of `profile run --help`.
+pub(crate) const HELP_RUN: &str = "\
+Exit status:
+  the command's own, 0 to 255
+  128+N  signal N ended the command
+  125    sandprint itself failed; stderr says why, with a hint
+  126    the command was found, but could not be run
+  127    the command was not found
+  2      the command line is wrong";
+
+/// The end of `profile diff --help`.
+pub(crate) const HELP_DIFF: &str = "\
+Exit status:
+  0  done; with --exit-code: no difference
+  1  failed; stderr says why, with a hint
+  2  the command line is wrong
+  3  with --exit-code: there is a difference";
+
+/// The end of `sandprint --help`: all of them.
+pub(crate) const HELP_ALL: &str = "\
+Exit status:
+  0      done; a reader that closes our pipe early is no failure
+  1      failed; stderr says why (`error: ...`) and what to do about it (`hint: ...`)
+  2      the command line is wrong
+  3      `profile diff --exit-code`: there is a difference
+  `profile run` ends with the status of the command it ran, or with
+  128+N  signal N ended the command
+  125    sandprint itself failed
+  126    the command was found, but could not be run
+  127    the command was not found";
+
+impl ExitStatus {
+    /// The number.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            ExitStatus::Success => 0,
+            ExitStatus::Failure => 1,
+            ExitStatus::Usage => 2,
+            ExitStatus::Different => 3,
+            ExitStatus::RecorderFailed => 125,
+            ExitStatus::CannotRun => 126,
+            ExitStatus::NotFound => 127,
+            ExitStatus::Workload(Exit::Code(code)) => code,
+            // Signals end at 64, so nothing is lost.
+            ExitStatus::Workload(Exit::Signal(signal)) => 128_u8.saturating_add(signal),
+        }
+    }
+}
+
+impl From<ExitStatus> for ExitCode {
+    fn from(status: ExitStatus) -> ExitCode {
+        ExitCode::from(status.code())
+    }
+}
+
+/// An error that decides the exit status, whatever the command, and brings its own hint.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Deciding {
+    /// How `sandprint` ends because of it.
+    pub(crate) status: ExitStatus,
+    /// What is wrong.
+    pub(crate) message: String,
+    /// What to do about it.
+    pub(crate) hint: String,
+}
+
+impl Deciding {
+    /// Words on the command line that do not go together, found only after parsing.
+    pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Deciding {
+        Deciding { status: ExitStatus::Usage, message: message.into(), hint: hint.into() }
+    }
+}
+
+/// The status for an error: the one that something in its chain decides, or else the command's own.
+pub(crate) fn status_of(error: &anyhow::Error, failure: ExitStatus) -> ExitStatus {
+    error.chain().find_map(|cause| cause.downcast_ref::<Deciding>()).map_or(failure, |error| error.status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workloads_status_passes_through_and_signals_add_128() {
+        for (status, expected) in [
+            (ExitStatus::Workload(Exit::Code(0)), 0),
+            (ExitStatus::Workload(Exit::Code(255)), 255),
+            (ExitStatus::Workload(Exit::Code(125)), 125),
+            (ExitStatus::Workload(Exit::Signal(2)), 130),
+            (ExitStatus::Workload(Exit::Signal(9)), 137),
+            (ExitStatus::Workload(Exit::Signal(64)), 192),
+        ] {
+            assert_eq!(status.code(), expected, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_number() {
+        for status in [
+            ExitStatus::Success,
+            ExitStatus::Failure,
+            ExitStatus::Usage,
+            ExitStatus::Different,
+            ExitStatus::RecorderFailed,
+            ExitStatus::CannotRun,
+            ExitStatus::NotFound,
+        ] {
+            let number = format!("  {}", status.code());
+            let named = HELP_ALL
+                .lines()
+                .any(|line| line.strip_prefix(&number).is_some_and(|rest| rest.starts_with("  ")));
+            assert!(named, "{status:?}");
+        }
+        assert!(HELP_ALL.contains("128+N"));
+    }
+
+    #[test]
+    fn a_deciding_error_anywhere_in_the_chain_decides() {
+        use anyhow::Context;
+        let usage = Err::<(), _>(Deciding::usage("no", "do")).context("while").unwrap_err();
+        assert_eq!(status_of(&usage, ExitStatus::RecorderFailed), ExitStatus::Usage);
+        assert_eq!(status_of(&anyhow::anyhow!("x"), ExitStatus::RecorderFailed), ExitStatus::RecorderFailed);
+    }
+}

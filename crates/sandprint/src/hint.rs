@@ -1,0 +1,186 @@
+//! What to do about an error: every error that the user sees has a hint.
+
+use std::error::Error;
+use std::io;
+
+use sandprint_model::wire::{DecodeError, LooksLike};
+use sandprint_record::ebpf::RecorderError;
+use sandprint_record::session::SessionError;
+use sandprint_sandbox::user::UserError;
+
+use crate::commands::Failed;
+use crate::exit::Deciding;
+use crate::output::OutputError;
+use crate::target::TargetError;
+use crate::trace_file::{ReadError, TraceOutputError, WriteError};
+
+/// The hint for an error: the first that something in its chain has, from the outside in.
+pub(crate) fn of(error: &anyhow::Error) -> String {
+    error.chain().find_map(of_cause).unwrap_or_else(|| {
+        "`sandprint --help` lists the commands, and each has a `--help` of its own".to_owned()
+    })
+}
+
+fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(error) = cause.downcast_ref::<Deciding>() {
+        return Some(error.hint.clone());
+    }
+    if let Some(error) = cause.downcast_ref::<TargetError>() {
+        return Some(error.hint());
+    }
+    if let Some(error) = cause.downcast_ref::<ReadError>() {
+        return Some(of_read(error));
+    }
+    if let Some(error) = cause.downcast_ref::<WriteError>() {
+        return Some(of_write(error));
+    }
+    if let Some(error) = cause.downcast_ref::<TraceOutputError>() {
+        return Some(of_trace_output(error));
+    }
+    if let Some(Failed(error)) = cause.downcast_ref::<Failed>() {
+        return Some(of_session(error));
+    }
+    if let Some(error) = cause.downcast_ref::<UserError>() {
+        return Some(of_user(error).to_owned());
+    }
+    if let Some(OutputError::Write(error)) = cause.downcast_ref::<OutputError>() {
+        return Some(of_io(error).unwrap_or("check where standard output goes").to_owned());
+    }
+    None
+}
+
+fn of_session(error: &SessionError) -> String {
+    match error {
+        SessionError::Recorder(error) => of_recorder(error),
+        SessionError::Launch(_) => "a limit of this host or user may be reached: see `ulimit -a`".to_owned(),
+        SessionError::UnseenLaunch => {
+            "another process namespace or tracer may be in between; `sandprint doctor` tries the recorder"
+                .to_owned()
+        }
+        SessionError::Foreground(_) | SessionError::Process(_) | SessionError::Wait(_) => {
+            "this should not happen: please report it with the command".to_owned()
+        }
+    }
+}
+
+fn of_recorder(error: &RecorderError) -> String {
+    match error {
+        RecorderError::UnknownArch(_) => "sandprint records on x86_64 and aarch64".to_owned(),
+        RecorderError::NoBtf => {
+            "the kernel must be built with CONFIG_DEBUG_INFO_BTF, and /sys must be mounted".to_owned()
+        }
+        RecorderError::NoCapability(missing) => grant(missing),
+        RecorderError::Cgroup { .. } | RecorderError::NoProcess(_) => {
+            "it may have ended meanwhile: look again, and use `profile run` to record from the start"
+                .to_owned()
+        }
+        RecorderError::Load(_) | RecorderError::Ring(_) | RecorderError::Host(_) => {
+            "`sandprint doctor` says what this host can record and what is missing".to_owned()
+        }
+    }
+}
+
+/// How to get capabilities that are missing.
+pub(crate) fn grant(missing: &[&str]) -> String {
+    let names: Vec<_> = missing.iter().map(|name| name.to_lowercase()).collect();
+    let program = std::env::current_exe().map_or("sandprint".to_owned(), |path| path.display().to_string());
+    format!("use sudo, or grant them for good: sudo setcap {}+ep {program}", names.join(","))
+}
+
+fn of_user(error: &UserError) -> &'static str {
+    match error {
+        UserError::Parse { .. } => "give --user NAME, UID, or either with :GROUP",
+        UserError::NoGroup { .. } => "give --user UID:GID",
+        _ => "`getent passwd` lists the users of this machine",
+    }
+}
+
+fn of_trace_output(error: &TraceOutputError) -> String {
+    match error {
+        TraceOutputError::NothingToAppendTo(_) => {
+            "`--append` merges into a trace file; leave it out, or name a file".to_owned()
+        }
+        TraceOutputError::Read(ReadError::Empty(_) | ReadError::Decode { .. }) => {
+            "nothing was changed: give another file, or remove this one first".to_owned()
+        }
+        TraceOutputError::Read(error) => of_read(error),
+        TraceOutputError::Write(error) => of_write(error),
+    }
+}
+
+fn of_read(error: &ReadError) -> String {
+    match error {
+        ReadError::Read { source, .. } => match source.kind() {
+            io::ErrorKind::NotFound => {
+                "check the name; `sandprint profile run -o FILE -- CMD` records a trace".to_owned()
+            }
+            io::ErrorKind::PermissionDenied => {
+                "traces may be read by their owner only: ask the owner, or use sudo".to_owned()
+            }
+            _ => "try to read the file with another program, such as `cat`".to_owned(),
+        },
+        ReadError::Directory(_) => "give the trace files in it, such as DIRECTORY/*.json".to_owned(),
+        ReadError::Empty(_) => {
+            "it may have been emptied by a redirection (`> FILE`) before it was read; record it again"
+                .to_owned()
+        }
+        ReadError::TooLarge { .. } => "this is not what sandprint writes; check the name".to_owned(),
+        ReadError::Decode { source, .. } => of_decode(source).to_owned(),
+    }
+}
+
+fn of_decode(error: &DecodeError) -> &'static str {
+    match error {
+        DecodeError::Newer { .. } => "read it with the sandprint that wrote it, or a newer one",
+        DecodeError::Truncated { .. } | DecodeError::Empty { .. } => {
+            "the file was cut off, perhaps by a copy that did not end; copy or record it again"
+        }
+        DecodeError::Foreign { looks_like, .. } => match looks_like {
+            LooksLike::Sandprint01 => {
+                "`sandprint profile import --from sandprint-0.1 FILE` makes a trace of it"
+            }
+            LooksLike::Policy | LooksLike::SeccompProfile => {
+                "a profile cannot be turned back into a trace: give the trace that it was made from"
+            }
+            LooksLike::Trace | LooksLike::OtherJson => {
+                "give a file that `sandprint profile run -o FILE` wrote"
+            }
+        },
+        DecodeError::Syntax { .. } => {
+            "give a file that `sandprint profile run -o FILE` wrote; `sandprint profile import` reads logs of \
+             strace and audit"
+        }
+        DecodeError::Shape { .. } | DecodeError::Content { .. } => {
+            "the file was changed after sandprint wrote it; record it again"
+        }
+    }
+}
+
+fn of_write(error: &WriteError) -> String {
+    let advice = match error {
+        WriteError::Directory(path) => {
+            return format!("name a file in it: {}", crate::output::quote(&path.join("FILE")));
+        }
+        WriteError::Protected(_) => "nothing was changed: `chmod u+w` it, or give another file",
+        WriteError::Locked { .. } => "`fuser -v FILE` shows which process has it open",
+        WriteError::Open { source, .. }
+        | WriteError::Create { source, .. }
+        | WriteError::Write { source, .. } => of_io(source).unwrap_or("give another file"),
+    };
+    advice.to_owned()
+}
+
+/// What helps against an error of the operating system while writing.
+fn of_io(error: &io::Error) -> Option<&'static str> {
+    let advice = match error.kind() {
+        io::ErrorKind::NotFound => "make the directory first, with `mkdir -p`",
+        io::ErrorKind::NotADirectory => "a part of the path before the file's name is no directory",
+        io::ErrorKind::PermissionDenied => "give a file in a directory that you may write, or use sudo",
+        io::ErrorKind::ReadOnlyFilesystem => "give a file on a file system that is mounted writable",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "nothing was changed: make room, or give a file on another file system"
+        }
+        _ => return None,
+    };
+    Some(advice)
+}

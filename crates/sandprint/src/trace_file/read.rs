@@ -1,0 +1,112 @@
+//! Reading files that may be anything: bounded, and named in every error.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use sandprint_model::{Trace, wire};
+
+use crate::output::quote;
+
+/// The largest trace that is read, in bytes. A trace of one run is some ten kilobytes; this holds
+/// thousands of runs, and keeps a wrong file (a disk image, /dev/zero) from filling the memory.
+pub(crate) const TRACE_LIMIT: u64 = 256 << 20;
+
+/// The largest recording of another tool that is imported, in bytes: those hold every call.
+pub(crate) const IMPORT_LIMIT: u64 = 8 << 30;
+
+/// A file could not be read, or is no trace.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The file cannot be opened or read.
+    #[error("failed to read {}", name(path))]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The path is a directory.
+    #[error("failed to read {}: it is a directory", name(.0))]
+    Directory(PathBuf),
+    /// The file holds nothing.
+    #[error("failed to read {}: it is empty", name(.0))]
+    Empty(PathBuf),
+    /// The file is larger than anything that could be meant.
+    #[error("failed to read {}: it is larger than {limit} bytes", name(path))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// How much would have been read.
+        limit: u64,
+    },
+    /// The file holds no trace that this version can read.
+    #[error("failed to read {} as a trace", name(path))]
+    Decode {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: wire::DecodeError,
+    },
+}
+
+/// Reads a trace from a file, or from standard input for `-`.
+pub(crate) fn read(path: &Path) -> Result<Trace, ReadError> {
+    decode(path, &read_bytes(path, TRACE_LIMIT)?)
+}
+
+/// Reads a trace from a file that is already open.
+pub(super) fn read_open(file: &File, path: &Path) -> Result<Trace, ReadError> {
+    decode(path, &read_bounded(file, path, TRACE_LIMIT)?)
+}
+
+/// Reads a file, or standard input for `-`, of at most `limit` bytes.
+pub(crate) fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    if path == Path::new("-") {
+        return read_bounded(io::stdin().lock(), path, limit);
+    }
+    let error = |source| ReadError::Read { path: path.to_owned(), source };
+    let file = File::open(path).map_err(error)?;
+    if file.metadata().is_ok_and(|metadata: fs::Metadata| metadata.is_dir()) {
+        return Err(ReadError::Directory(path.to_owned()));
+    }
+    read_bounded(file, path, limit)
+}
+
+fn read_bounded(source: impl Read, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {
+    let mut bytes = Vec::new();
+    let mut bounded = source.take(limit.saturating_add(1));
+    bounded.read_to_end(&mut bytes).map_err(|source| ReadError::Read { path: path.to_owned(), source })?;
+    if bounded.limit() == 0 {
+        return Err(ReadError::TooLarge { path: path.to_owned(), limit });
+    }
+    if bytes.is_empty() {
+        return Err(ReadError::Empty(path.to_owned()));
+    }
+    Ok(bytes)
+}
+
+fn decode(path: &Path, bytes: &[u8]) -> Result<Trace, ReadError> {
+    wire::decode_trace(bytes).map_err(|source| ReadError::Decode { path: path.to_owned(), source })
+}
+
+fn name(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".to_owned() } else { quote(path) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_its_limit_and_not_beyond() {
+        let read = |bytes: &[u8], limit| read_bounded(bytes, Path::new("x"), limit);
+        assert_eq!(read(b"abc", 3).unwrap(), b"abc");
+        assert!(matches!(read(b"abcd", 3), Err(ReadError::TooLarge { limit: 3, .. })));
+        assert!(matches!(read(b"", 3), Err(ReadError::Empty(_))));
+        let endless = read_bounded(io::repeat(0), Path::new("x"), 1000);
+        assert!(matches!(endless, Err(ReadError::TooLarge { limit: 1000, .. })));
+    }
+}

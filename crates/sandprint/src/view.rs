@@ -1,0 +1,51 @@
+//! Traces as people and programs read them: pure functions from a trace to text.
+
+mod calls;
+mod gaps;
+mod json;
+mod runs;
+pub(crate) mod status;
+mod time;
+
+pub(crate) use calls::tsv;
+pub(crate) use json::show as show_json;
+
+use sandprint_model::Trace;
+
+/// What was observed, in short: how much, the table of calls, and what may be missing.
+///
+/// `profile run` ends with this.
+pub(crate) fn summary(trace: &Trace) -> String {
+    sections(&[headline(trace), calls::table(trace), gaps::words(trace)])
+}
+
+/// What may be missing from a trace, and what is merely worth knowing; empty where there is nothing.
+pub(crate) fn gaps(trace: &Trace) -> String {
+    gaps::words(trace)
+}
+
+/// What a trace holds: the summary, or one table for each image, and its runs.
+pub(crate) fn show(trace: &Trace, by_image: bool) -> String {
+    let table = if by_image { calls::tables_by_image(trace) } else { calls::table(trace) };
+    sections(&[headline(trace), table, runs::words(trace), gaps::words(trace)])
+}
+
+fn headline(trace: &Trace) -> String {
+    let totals = trace.totals();
+    let events = totals.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
+    let unique = totals.len();
+    format!(
+        "Observed {events} syscall event{} ({unique} unique syscall{})\n",
+        if events == 1 { "" } else { "s" },
+        if unique == 1 { "" } else { "s" },
+    )
+}
+
+/// Joins sections by an empty line, leaving out those with nothing to say. Each ends with a newline.
+fn sections(sections: &[String]) -> String {
+    let sections: Vec<&str> = sections.iter().map(String::as_str).filter(|text| !text.is_empty()).collect();
+    sections.join("\n")
+}
+
+#[cfg(test)]
+mod tests;

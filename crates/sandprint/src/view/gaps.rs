@@ -1,0 +1,77 @@
+//! What a recording may have missed, in plain words.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use sandprint_model::{ByteString, GapKind, RunId, Trace};
+
+/// One gap, over all the runs that have it.
+#[derive(Debug)]
+pub(super) struct Group<'a> {
+    pub(super) kind: GapKind,
+    pub(super) detail: Option<&'a str>,
+    /// How often, over all runs; 0 where that is not known.
+    pub(super) count: u64,
+    pub(super) runs: BTreeSet<&'a RunId>,
+}
+
+/// A trace's gaps, each kind and detail once, in the order of their kinds.
+pub(super) fn groups(trace: &Trace) -> Vec<Group<'_>> {
+    let mut groups: BTreeMap<(GapKind, Option<&str>), Group<'_>> = BTreeMap::new();
+    for (gap, count) in &trace.gaps {
+        let (kind, detail) = (gap.kind, gap.detail.as_deref());
+        let empty = Group { kind, detail, count: 0, runs: BTreeSet::new() };
+        let group = groups.entry((kind, detail)).or_insert(empty);
+        group.count = group.count.saturating_add(*count);
+        group.runs.insert(&gap.run);
+    }
+    groups.into_values().collect()
+}
+
+/// Everything that may be missing, then what is merely worth knowing. Empty where there is neither.
+pub(super) fn words(trace: &Trace) -> String {
+    let (blocking, notes): (Vec<_>, Vec<_>) =
+        groups(trace).into_iter().partition(|group| group.kind.is_blocking());
+    let mut out = String::new();
+    if !blocking.is_empty() {
+        out.push_str("The recording may be incomplete:\n");
+        push_lines(&mut out, trace, &blocking);
+    }
+    if !notes.is_empty() {
+        out.push_str(if out.is_empty() { "Notes:\n" } else { "\nNotes:\n" });
+        push_lines(&mut out, trace, &notes);
+    }
+    out
+}
+
+fn push_lines(out: &mut String, trace: &Trace, groups: &[Group<'_>]) {
+    for group in groups {
+        writeln!(out, "  - {}", sentence(trace, group)).unwrap_or_default();
+    }
+}
+
+/// What happened, to what, how often, and in how many of the runs.
+pub(super) fn sentence(trace: &Trace, group: &Group<'_>) -> String {
+    let mut remarks = Vec::new();
+    if let Some(detail) = group.detail {
+        // Details are escaped where they are made; a trace from elsewhere may hold anything.
+        remarks.push(safe(detail));
+    }
+    if group.count > 1 {
+        remarks.push(format!("{} times", group.count));
+    }
+    if trace.runs.len() > 1 {
+        remarks.push(format!("in {} of {} runs", group.runs.len(), trace.runs.len()));
+    }
+    if remarks.is_empty() {
+        group.kind.explain().to_owned()
+    } else {
+        format!("{} ({})", group.kind.explain(), remarks.join(", "))
+    }
+}
+
+/// Text that claims to be escaped: escaped again only where it is not.
+pub(super) fn safe(text: &str) -> String {
+    let once = ByteString::from_escaped(text).map(|bytes| bytes.escaped());
+    once.unwrap_or_else(|| ByteString::from(text).escaped())
+}

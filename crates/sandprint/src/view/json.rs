@@ -1,0 +1,132 @@
+//! `show --format json`: the same facts as the table, for programs.
+//!
+//! This is no trace: that has its own form, which the model's wire module alone knows.
+
+use std::collections::BTreeMap;
+
+use sandprint_model::{ByteString, Exit, Run, RunId, Syscall, Trace};
+use serde::Serialize;
+
+use super::{calls, gaps};
+
+#[derive(Serialize)]
+struct Show<'a> {
+    events: u64,
+    unique: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    calls: Option<Vec<Call>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    images: Option<Vec<ImageCalls>>,
+    runs: Vec<RunFacts<'a>>,
+    gaps: Vec<GapFacts<'a>>,
+}
+
+/// A call, as `show --format tsv` has it; `name` is null where there is none.
+#[derive(Serialize)]
+pub(super) struct Call {
+    abi: &'static str,
+    nr: u32,
+    name: Option<&'static str>,
+    count: u64,
+}
+
+#[derive(Serialize)]
+struct ImageCalls {
+    image: String,
+    calls: Vec<Call>,
+}
+
+#[derive(Serialize)]
+struct RunFacts<'a> {
+    id: &'a str,
+    name: Option<&'a str>,
+    command: Vec<String>,
+    target: Option<&'a str>,
+    started_unix_ms: Option<u64>,
+    duration_ms: Option<u64>,
+    exit_code: Option<u8>,
+    exit_signal: Option<u8>,
+    recorder: &'static str,
+    kernel: Option<&'a str>,
+    arch: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct GapFacts<'a> {
+    kind: &'static str,
+    blocking: bool,
+    explanation: &'static str,
+    detail: Option<&'a str>,
+    count: u64,
+    runs: Vec<&'a str>,
+}
+
+/// What a trace holds, as JSON with a newline at its end. Bytes that are no text are escaped.
+pub(crate) fn show(trace: &Trace, by_image: bool) -> serde_json::Result<String> {
+    let totals = trace.totals();
+    let images = || {
+        calls::totals_by_image(trace)
+            .into_iter()
+            .map(|(image, totals)| ImageCalls { image, calls: call_list(&totals) })
+            .collect()
+    };
+    pretty(&Show {
+        events: totals.values().fold(0, |sum, count| sum.saturating_add(*count)),
+        unique: totals.len(),
+        images: by_image.then(images),
+        calls: (!by_image).then(|| call_list(&totals)),
+        runs: trace.runs.iter().map(|(id, run)| run_facts(id, run)).collect(),
+        gaps: gaps::groups(trace).iter().map(gap_facts).collect(),
+    })
+}
+
+/// JSON with indents and a newline at its end.
+pub(super) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn call_list(totals: &BTreeMap<Syscall, u64>) -> Vec<Call> {
+    totals
+        .iter()
+        .map(|(syscall, count)| Call {
+            abi: syscall.abi.name(),
+            nr: syscall.nr,
+            name: syscall.name(),
+            count: *count,
+        })
+        .collect()
+}
+
+fn run_facts<'a>(id: &'a RunId, run: &'a Run) -> RunFacts<'a> {
+    let (exit_code, exit_signal) = match run.exit {
+        Some(Exit::Code(code)) => (Some(code), None),
+        Some(Exit::Signal(signal)) => (None, Some(signal)),
+        None => (None, None),
+    };
+    RunFacts {
+        id: id.as_str(),
+        name: run.name.as_deref(),
+        command: run.command.iter().map(ByteString::escaped).collect(),
+        target: run.target.as_deref(),
+        started_unix_ms: run.started_unix_ms,
+        duration_ms: run.duration_ms,
+        exit_code,
+        exit_signal,
+        recorder: run.recorder.name(),
+        kernel: run.host.as_ref().map(|host| &*host.kernel),
+        arch: run.host.as_ref().map(|host| host.arch.name()),
+    }
+}
+
+fn gap_facts<'a>(group: &gaps::Group<'a>) -> GapFacts<'a> {
+    GapFacts {
+        kind: group.kind.name(),
+        blocking: group.kind.is_blocking(),
+        explanation: group.kind.explain(),
+        detail: group.detail,
+        count: group.count,
+        runs: group.runs.iter().map(|run| run.as_str()).collect(),
+    }
+}

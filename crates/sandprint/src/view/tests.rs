@@ -1,0 +1,266 @@
+//! Exact texts of every view, for traces made by hand.
+
+use super::*;
+use std::sync::Arc;
+
+use sandprint_model::{
+    Abi, Arch, ByteString, Exit, Fact, Gap, GapKind, Host, Image, Recorder, Run, RunId, Seen, Syscall,
+};
+
+fn id(run: u128) -> RunId {
+    RunId::from_bits(run)
+}
+
+fn run(name: Option<&str>, command: &[&str], arch: Option<Arch>) -> Run {
+    Run {
+        duration_ms: Some(1234),
+        exit: Some(Exit::Code(0)),
+        name: name.map(str::to_owned),
+        command: command.iter().map(|word| ByteString::from(*word)).collect(),
+        target: None,
+        recorder: Recorder::Ebpf,
+        started_unix_ms: Some(1_709_251_199_000),
+        host: arch.map(|arch| Host { kernel: "6.1.0-50-amd64".to_owned(), arch }),
+        tool_version: "0.1.0".to_owned(),
+    }
+}
+
+fn image(path: &str, script: Option<&str>) -> Arc<Image> {
+    Arc::new(Image { path: path.into(), build_id: None, script: script.map(ByteString::from) })
+}
+
+fn observe(trace: &mut Trace, image: &Arc<Image>, abi: Abi, nr: u32, run: u128, count: u64) {
+    let fact = Fact { image: Arc::clone(image), scope: None, syscall: Syscall { abi, nr } };
+    trace.observe(fact, &id(run), Seen { count, first: None });
+}
+
+/// One run of two programs, with calls of three ABIs and one number that no table has.
+fn mixed() -> Trace {
+    let mut trace = Trace::default();
+    trace.runs.insert(id(1), run(None, &["sh", "-c", "ls /tmp; ./x\u{1b}"], Some(Arch::X86_64)));
+    let (sh, script) = (image("/bin/sh", None), image("/usr/bin/python3", Some("/tmp/a\tb")));
+    observe(&mut trace, &sh, Abi::X86_64, 9, 1, 20);
+    observe(&mut trace, &script, Abi::X86_64, 9, 1, 16);
+    observe(&mut trace, &sh, Abi::X86_64, 257, 1, 35);
+    observe(&mut trace, &sh, Abi::I386, 3, 1, 2);
+    observe(&mut trace, &sh, Abi::X32, 513, 1, 2);
+    observe(&mut trace, &script, Abi::X86_64, 9999, 1, 1);
+    trace
+}
+
+#[test]
+fn the_table_is_the_one_that_people_know() {
+    assert_eq!(
+        summary(&mixed()),
+        "\
+Observed 76 syscall events (5 unique syscalls)
+
+   NR       COUNT  NAME
+    9          36  mmap
+  257          35  openat
+    3           2  read (i386)
+  513           2  rt_sigreturn (x32)
+ 9999           1  -
+"
+    );
+}
+
+#[test]
+fn an_empty_trace_has_a_headline_only() {
+    assert_eq!(summary(&Trace::default()), "Observed 0 syscall events (0 unique syscalls)\n");
+    assert_eq!(tsv(&Trace::default(), false), "abi\tnr\tname\tcount\n");
+    let mut one = Trace::default();
+    observe(&mut one, &image("/x", None), Abi::X86_64, 0, 1, 1);
+    assert!(summary(&one).starts_with("Observed 1 syscall event (1 unique syscall)\n"));
+}
+
+#[test]
+fn tsv_is_sorted_by_abi_and_number() {
+    assert_eq!(
+        tsv(&mixed(), false),
+        "abi\tnr\tname\tcount\n\
+         i386\t3\tread\t2\n\
+         x32\t513\trt_sigreturn\t2\n\
+         x86_64\t9\tmmap\t36\n\
+         x86_64\t257\topenat\t35\n\
+         x86_64\t9999\t-\t1\n"
+    );
+    assert_eq!(
+        tsv(&mixed(), true),
+        "image\tabi\tnr\tname\tcount\n\
+         /bin/sh\ti386\t3\tread\t2\n\
+         /bin/sh\tx32\t513\trt_sigreturn\t2\n\
+         /bin/sh\tx86_64\t9\tmmap\t20\n\
+         /bin/sh\tx86_64\t257\topenat\t35\n\
+         /usr/bin/python3 /tmp/a\\x09b\tx86_64\t9\tmmap\t16\n\
+         /usr/bin/python3 /tmp/a\\x09b\tx86_64\t9999\t-\t1\n"
+    );
+}
+
+#[test]
+fn showing_by_image_says_who_made_which_call() {
+    assert_eq!(
+        show(&mixed(), true),
+        "\
+Observed 76 syscall events (5 unique syscalls)
+
+/bin/sh: 59 events, 4 unique
+   NR       COUNT  NAME
+  257          35  openat
+    9          20  mmap
+    3           2  read (i386)
+  513           2  rt_sigreturn (x32)
+
+/usr/bin/python3 /tmp/a\\x09b: 17 events, 2 unique
+   NR       COUNT  NAME
+    9          16  mmap
+ 9999           1  -
+
+1 run:
+  - sh -c 'ls /tmp; ./x\\x1b', at 2024-02-29 23:59:59 UTC, for 1.2 s, exit status 0, recorded by ebpf on 6.1.0-50-amd64 x86_64
+"
+    );
+}
+
+#[test]
+fn no_abi_goes_without_saying_where_machines_differ() {
+    let mut trace = Trace::default();
+    trace.runs.insert(id(1), run(None, &["a"], Some(Arch::X86_64)));
+    trace.runs.insert(id(2), run(None, &["a"], Some(Arch::Aarch64)));
+    let program = image("/a", None);
+    observe(&mut trace, &program, Abi::X86_64, 0, 1, 1);
+    observe(&mut trace, &program, Abi::Aarch64, 63, 2, 2);
+    assert!(summary(&trace).ends_with(
+        "   NR       COUNT  NAME\n   63           2  read (aarch64)\n    0           1  read (x86_64)\n"
+    ));
+}
+
+#[test]
+fn a_machine_that_is_not_named_is_known_by_its_calls() {
+    let mut trace = Trace::default();
+    observe(&mut trace, &image("/a", None), Abi::X86_64, 0, 1, 1);
+    observe(&mut trace, &image("/a", None), Abi::I386, 3, 1, 1);
+    assert!(summary(&trace).ends_with("    0           1  read\n    3           1  read (i386)\n"));
+}
+
+#[test]
+fn gaps_are_told_in_plain_words_and_notes_apart() {
+    let mut trace = mixed();
+    let mut gap = |kind, run, detail: Option<&str>, count| {
+        trace.note_gap(Gap { kind, run: id(run), detail: detail.map(str::to_owned) }, count);
+    };
+    gap(GapKind::CallsLost, 1, Some("calls"), 7);
+    gap(GapKind::IoUringProbe, 1, None, 1);
+    gap(GapKind::ImageUnreadable, 1, Some("/a\\x1bb \u{1b}[2J"), 0);
+    assert!(summary(&trace).ends_with(
+        "\
+ 9999           1  -
+
+The recording may be incomplete:
+  - A map of the recorder was full; some calls were not counted. (calls, 7 times)
+
+Notes:
+  - io_uring was set up, but no operation was submitted through it.
+  - The path or the build id of a program could not be read in full. (/a\\x1bb \\x1b[2J)
+"
+    ));
+}
+
+#[test]
+fn a_gap_of_several_runs_is_told_once() {
+    let mut trace = Trace::default();
+    for number in 1..=3 {
+        trace.runs.insert(id(number), run(None, &["a"], None));
+    }
+    for number in 1..=2 {
+        trace.note_gap(Gap { kind: GapKind::CallsLost, run: id(number), detail: None }, 2);
+    }
+    assert!(summary(&trace).ends_with(
+        "  - A map of the recorder was full; some calls were not counted. (4 times, in 2 of 3 runs)\n"
+    ));
+}
+
+#[test]
+fn runs_are_told_in_the_order_they_began_and_not_without_end() {
+    let mut trace = Trace::default();
+    for number in 0..25_u32 {
+        let mut one = run(Some(&format!("r{number}")), &[], None);
+        one.started_unix_ms = Some(u64::from(1000 - number));
+        one.target = Some("pid 7".to_owned());
+        one.exit = Some(Exit::Signal(9));
+        trace.runs.insert(id(number.into()), one);
+    }
+    let text = show(&trace, false);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[2], "25 runs:");
+    assert_eq!(
+        lines[3],
+        "  - r24: pid 7, at 1970-01-01 00:00:00 UTC, for 1.2 s, ended by signal 9, recorded by ebpf"
+    );
+    assert_eq!(lines.len(), 24);
+    assert_eq!(lines[23], "  - and 5 more");
+}
+
+#[test]
+fn commands_can_be_read_again() {
+    for (command, expected) in [
+        (&["ls", "-la", "--color=auto", "/tmp"][..], "ls -la --color=auto /tmp"),
+        (&["sh", "-c", "echo 'a b'"], "sh -c 'echo '\\''a b'\\'''"),
+        (&["", "*"], "'' '*'"),
+        (&["é"], "é"),
+    ] {
+        let one = run(None, command, None);
+        assert_eq!(runs::subject(&one), expected);
+    }
+    let mut unknown = run(Some("n"), &[], None);
+    assert_eq!(runs::subject(&unknown), "n: (command not recorded)");
+    unknown.target = Some("cgroup /x".to_owned());
+    assert_eq!(runs::subject(&unknown), "n: cgroup /x");
+}
+
+#[test]
+fn json_holds_what_the_table_holds() {
+    let mut trace = mixed();
+    trace.note_gap(Gap { kind: GapKind::CallsLost, run: id(1), detail: Some("calls".to_owned()) }, 7);
+    let text = show_json(&trace, false).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(
+        value,
+        serde_json::json!({
+            "events": 76,
+            "unique": 5,
+            "calls": [
+                {"abi": "i386", "nr": 3, "name": "read", "count": 2},
+                {"abi": "x32", "nr": 513, "name": "rt_sigreturn", "count": 2},
+                {"abi": "x86_64", "nr": 9, "name": "mmap", "count": 36},
+                {"abi": "x86_64", "nr": 257, "name": "openat", "count": 35},
+                {"abi": "x86_64", "nr": 9999, "name": null, "count": 1},
+            ],
+            "runs": [{
+                "id": id(1).as_str(),
+                "name": null,
+                "command": ["sh", "-c", "ls /tmp; ./x\\x1b"],
+                "target": null,
+                "started_unix_ms": 1_709_251_199_000_u64,
+                "duration_ms": 1234,
+                "exit_code": 0,
+                "exit_signal": null,
+                "recorder": "ebpf",
+                "kernel": "6.1.0-50-amd64",
+                "arch": "x86_64",
+            }],
+            "gaps": [{
+                "kind": "calls-lost",
+                "blocking": true,
+                "explanation": "A map of the recorder was full; some calls were not counted.",
+                "detail": "calls",
+                "count": 7,
+                "runs": [id(1).as_str()],
+            }],
+        })
+    );
+    let by_image: serde_json::Value = serde_json::from_str(&show_json(&trace, true).unwrap()).unwrap();
+    assert_eq!(by_image["calls"], serde_json::Value::Null);
+    assert_eq!(by_image["images"][1]["image"], "/usr/bin/python3 /tmp/a\\x09b");
+    assert_eq!(by_image["images"][1]["calls"].as_array().unwrap().len(), 2);
+}

@@ -1,0 +1,159 @@
+//! `--help` of every command, word for word; completions and the manual are made from the same words.
+
+use super::support::{Ended, Scratch};
+
+/// Every command there is.
+const COMMANDS: [&[&str]; 14] = [
+    &[],
+    &["profile"],
+    &["profile", "run"],
+    &["profile", "attach"],
+    &["profile", "show"],
+    &["profile", "generate"],
+    &["profile", "merge"],
+    &["profile", "diff"],
+    &["profile", "subtract"],
+    &["profile", "coverage"],
+    &["profile", "import"],
+    &["doctor"],
+    &["completions"],
+    &["man"],
+];
+
+#[test]
+fn the_help_of_every_command() {
+    let scratch = Scratch::new();
+    for command in COMMANDS {
+        let ended = scratch.run(&[command, &["--help"]].concat());
+        assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{command:?}");
+        let too_wide = ended.stdout.lines().find(|line| line.chars().count() > 100);
+        assert_eq!(too_wide, None, "{command:?}");
+        let name = if command.is_empty() { "sandprint".to_owned() } else { command.join("-") };
+        insta::assert_snapshot!(format!("help-{name}"), ended.stdout);
+    }
+}
+
+#[test]
+fn every_leaf_has_examples_and_documents_its_exit_status() {
+    let scratch = Scratch::new();
+    for command in COMMANDS {
+        if command == ["profile"] {
+            continue;
+        }
+        let help = scratch.run(&[command, &["--help"]].concat()).stdout;
+        for heading in ["Examples:\n", "Exit status:\n"] {
+            assert!(help.contains(heading), "{command:?} has no {heading}");
+        }
+    }
+}
+
+#[test]
+fn no_command_is_missing_from_the_lists() {
+    let scratch = Scratch::new();
+    for (parent, skip) in [(&[][..], 0), (&["profile"][..], 1)] {
+        let help = scratch.run(&[parent, &["--help"]].concat()).stdout;
+        let listed: Vec<&str> = help
+            .lines()
+            .skip_while(|line| *line != "Commands:")
+            .skip(1)
+            .take_while(|line| !line.is_empty())
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|name| *name != "help")
+            .collect();
+        let expected: Vec<&str> = COMMANDS
+            .iter()
+            .filter(|command| command.len() == skip + 1 && command.starts_with(parent))
+            .map(|command| command[skip])
+            .collect();
+        assert_eq!(listed, expected);
+    }
+}
+
+#[test]
+fn wrong_usage_is_an_error_with_a_hint_and_status_2() {
+    let scratch = Scratch::new();
+    for arguments in [
+        &[][..],
+        &["profile"],
+        &["nonsense"],
+        &["profile", "nonsense"],
+        &["profile", "run"],
+        &["profile", "run", "--timeout", "1 week", "--", "ls"],
+        &["profile", "run", "--append", "--", "ls"],
+        &["profile", "run", "-o", "-", "--", "ls"],
+        &["profile", "attach"],
+        &["profile", "attach", "--pid", "0"],
+        &["profile", "attach", "--pid", "1", "--unit", "x"],
+        &["profile", "show"],
+        &["profile", "show", "a", "b"],
+        &["profile", "generate", "-i", "a"],
+        &["profile", "generate", "-i", "a", "-f", "nonsense"],
+        &["profile", "generate", "-i", "a", "-f", "oci", "--kernel", "new"],
+        &["profile", "merge"],
+        &["profile", "diff", "a"],
+        &["profile", "subtract", "a"],
+        &["profile", "coverage"],
+        &["profile", "import", "a"],
+        &["completions", "nonsense"],
+    ] {
+        let ended = scratch.run(arguments);
+        assert_eq!((ended.status, ended.stdout.as_str()), (2, ""), "{arguments:?}");
+        assert!(ended.stderr.starts_with("error: "), "{arguments:?}: {}", ended.stderr);
+        let hints = ended.stderr.lines().filter(|line| line.starts_with("hint: ")).count();
+        assert_eq!(hints, 1, "{arguments:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn the_version_is_told() {
+    let expected = Ended::printed(&format!("sandprint {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(Scratch::new().run(&["--version"]), expected);
+}
+
+#[test]
+fn completions_name_every_command_and_bash_reads_them() {
+    let scratch = Scratch::new();
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let ended = scratch.run(&["completions", shell]);
+        assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{shell}");
+        for command in COMMANDS.iter().filter_map(|command| command.last()) {
+            assert!(ended.stdout.contains(command), "{shell} does not know {command}");
+        }
+    }
+    let script = scratch.run(&["completions", "bash"]).stdout;
+    scratch.write("completions.bash", script);
+    let completed = scratch
+        .program(
+            "bash",
+            &[
+                "-c",
+                "source completions.bash; COMP_WORDS=(sandprint profile sub); COMP_CWORD=2; \
+                 _sandprint sandprint sub profile; echo \"${COMPREPLY[@]}\"",
+            ],
+        )
+        .output()
+        .unwrap();
+    assert_eq!(Ended::of(&completed), Ended::printed("subtract\n"));
+}
+
+#[test]
+fn the_manual_has_every_command() {
+    let page = Scratch::new().run(&["man"]);
+    assert_eq!((page.status, page.stderr.as_str()), (0, ""));
+    let headings: Vec<&str> = page
+        .stdout
+        .lines()
+        .filter_map(|line| line.strip_prefix(".SH "))
+        .map(|name| name.trim_matches('"'))
+        .collect();
+    let mut expected =
+        vec!["NAME".to_owned(), "SYNOPSIS".to_owned(), "DESCRIPTION".to_owned(), "OPTIONS".to_owned()];
+    expected.extend(
+        COMMANDS
+            .iter()
+            .filter(|command| !command.is_empty() && **command != ["profile"])
+            .map(|command| format!("sandprint {}", command.join(" ")).to_uppercase()),
+    );
+    expected.push("EXAMPLES AND EXIT STATUS".to_owned());
+    assert_eq!(headings, expected);
+}

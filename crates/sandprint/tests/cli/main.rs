@@ -1,0 +1,16 @@
+//! The binary from outside: exit statuses, what is said on stderr, and what happens to files.
+
+#[cfg(test)]
+mod append;
+#[cfg(test)]
+mod bad_input;
+#[cfg(test)]
+mod help;
+#[cfg(test)]
+mod import;
+#[cfg(test)]
+mod output;
+#[cfg(test)]
+mod pure;
+#[cfg(test)]
+mod support;
