@@ -104,10 +104,7 @@ fn comparable(case: &Case, table: &Table) -> Table {
         list.iter().any(|(name, _)| key.call == Named::Name((*name).to_owned()))
     };
     let made = table.iter().filter(|(key, _)| !is_in(case.sometimes, key));
-    made.map(|(key, count)| {
-        (key.clone(), if is_in(case.varying, key) { 1 } else { *count })
-    })
-    .collect()
+    made.map(|(key, count)| (key.clone(), if is_in(case.varying, key) { 1 } else { *count })).collect()
 }
 
 fn is_here(case: &Case) -> bool {

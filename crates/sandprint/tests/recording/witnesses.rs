@@ -30,7 +30,7 @@ macro_rules! witnesses {
             })*
         }
 
-        mod recorded_exactly {
+        mod recorder_agrees {
             $(#[test]
             fn $name() {
                 super::check_recording(stringify!($name));

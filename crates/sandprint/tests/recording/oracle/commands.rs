@@ -6,14 +6,16 @@ use super::case::{Case, Why, run, script};
 const TREE: &str = "mkdir -p tree/a/b tree/c; seq 1 500 > tree/a/numbers; seq 500 -1 1 > tree/a/b/reversed;
     printf 'one\\ntwo\\nthree\\n' > tree/c/words; ln -s ../a/numbers tree/c/link; cp tree/c/words words";
 
-const C_PROGRAM: &str = "printf '#include <stdio.h>\\nint main(void) { puts(\"hello\"); return 0; }\\n' > hello.c";
+const C_PROGRAM: &str =
+    "printf '#include <stdio.h>\\nint main(void) { puts(\"hello\"); return 0; }\\n' > hello.c";
 
 /// What a name for a temporary file costs.
 const TEMPORARY: &[(&str, Why)] = &[("getrandom", Why::TemporaryName)];
 
 /// What a shell does when children of it end together, or while it makes another one: the fork that a
 /// signal interrupts is made again.
-const CHILDREN: &[(&str, Why)] = &[("clone", Why::Signals), ("rt_sigreturn", Why::Signals), ("wait4", Why::Signals)];
+const CHILDREN: &[(&str, Why)] =
+    &[("clone", Why::Signals), ("rt_sigreturn", Why::Signals), ("wait4", Why::Signals)];
 
 /// What a pool of threads does, besides waiting: memory and a stack for each thread that is started.
 const POOL: &[(&str, Why)] = &[
@@ -112,9 +114,7 @@ pub(crate) const SYSTEM: &[Case] = &[
     run("date"),
     run("env"),
     run("sleep 0.01"),
-    run("timeout 5 true")
-        .varying(&[("wait4", Why::Race)])
-        .sometimes(&[("rt_sigsuspend", Why::Race)]),
+    run("timeout 5 true").varying(&[("wait4", Why::Race)]).sometimes(&[("rt_sigsuspend", Why::Race)]),
     run("nice -n 1 true"),
     run("setsid true"),
     run("getent passwd root"),
@@ -152,11 +152,20 @@ pub(crate) const LANGUAGES: &[Case] = &[
         .varying(&[("brk", Why::HashSeed)]),
     script("perl -e", "print `echo inner`; my $p = fork // die; exit 0 unless $p; waitpid $p, 0; print $?"),
     script("/usr/bin/python3 -c", "import json, re, sys; json.dump({'a': [1, 2]}, sys.stdout)"),
-    script("/usr/bin/python3 -c", "import subprocess; print(subprocess.run(['echo', 'x'], stdout=-1).stdout)"),
-    script("/usr/bin/python3 -c", "import threading as t; x = t.Thread(target=print, args=(1,)); x.start(); x.join()")
-        .varying(&[("futex", Why::Threads), ("rt_sigprocmask", Why::Threads)])
-        .sometimes(&[("exit", Why::Threads), ("madvise", Why::Threads)]),
-    script("/usr/bin/python3 -c", "import socket; a, b = socket.socketpair(); a.send(b'x'); print(b.recv(1))"),
+    script(
+        "/usr/bin/python3 -c",
+        "import subprocess; print(subprocess.run(['echo', 'x'], stdout=-1).stdout)",
+    ),
+    script(
+        "/usr/bin/python3 -c",
+        "import threading as t; x = t.Thread(target=print, args=(1,)); x.start(); x.join()",
+    )
+    .varying(&[("futex", Why::Threads), ("rt_sigprocmask", Why::Threads)])
+    .sometimes(&[("exit", Why::Threads), ("madvise", Why::Threads)]),
+    script(
+        "/usr/bin/python3 -c",
+        "import socket; a, b = socket.socketpair(); a.send(b'x'); print(b.recv(1))",
+    ),
     script("/usr/bin/python3 -c", "import ctypes, mmap, select; p = select.epoll(); print(p.poll(0.01))"),
     run("tclsh script").setup("echo 'puts [expr {6 * 7}]; exec true' > script").varying(TEMPORARY),
     script("node -e", "console.log([1, 2, 3].map(x => x * x))")
@@ -167,7 +176,8 @@ pub(crate) const LANGUAGES: &[Case] = &[
         .varying(POOL)
         .sometimes(&[("sched_yield", Why::Threads)]),
     run("sqlite3 data.db .schema").setup("sqlite3 data.db 'create table t(a)'"),
-    script("sqlite3 data.db", "insert into t values (1), (2); select sum(a) from t").setup("sqlite3 data.db 'create table t(a)'"),
+    script("sqlite3 data.db", "insert into t values (1), (2); select sum(a) from t")
+        .setup("sqlite3 data.db 'create table t(a)'"),
 ];
 
 /// Tools of developers, and of the network.
