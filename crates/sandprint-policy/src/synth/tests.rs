@@ -255,7 +255,7 @@ fn any_trace() -> impl Strategy<Value = Trace> {
 fn any_config() -> impl Strategy<Value = SynthConfig> {
     (
         select(&DefaultAction::ALL[..]),
-        select(&[None, Some(KernelVersion::new(4, 19)), Some(KernelVersion::new(7, 0))][..]),
+        select(vec![None, Some(KernelVersion::new(4, 19)), Some(KernelVersion::new(7, 0))]),
         any::<[bool; 2]>(),
         proptest::option::of(select(&Runtime::ALL[..])),
         any::<Option<bool>>(),
