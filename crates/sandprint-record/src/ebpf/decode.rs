@@ -27,6 +27,7 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
 }
 
 /// `struct sp_config`, written once before load.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, each named")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Config {
     pub hash_seed: u64,
@@ -212,7 +213,8 @@ impl ImageInfo {
 /// Turns `ls\0bin\0usr\0` into `/usr/bin/ls`; nothing gives an empty path.
 fn path_from_components(leaf_first: &[u8]) -> ByteString {
     let mut path = Vec::with_capacity(leaf_first.len() + 1);
-    for component in leaf_first.split(|byte| *byte == 0).rev().filter(|component| !component.is_empty()) {
+    let components = leaf_first.split(|byte| *byte == 0).rev();
+    for component in components.filter(|component| !component.is_empty() && *component != b"/") {
         path.push(b'/');
         path.extend_from_slice(component);
     }

@@ -11,7 +11,7 @@ use crate::output;
 use crate::view::status;
 
 /// How often a recording is put into safety: what a SIGKILL costs at most.
-pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_mins(1);
 /// How often the status line is drawn anew.
 const DRAW_EVERY: Duration = Duration::from_secs(1);
 
@@ -63,7 +63,9 @@ impl Observer for Screen<'_> {
             self.drawn = false;
             return;
         }
-        let width = termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col));
+        // A terminal whose size nobody has set says 0.
+        let columns = termios::tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
+        let width = if columns == 0 { 80 } else { columns };
         // The cursor goes back to the first column, so that output of the workload covers the line.
         put(&format!("\r\u{1b}[K{}\r", status::line(progress, width.saturating_sub(1))));
         self.drawn = true;

@@ -91,21 +91,26 @@ __noinline int path_step(u64 id)
 		struct mount *mount = (void *)mnt - mnt_offset;
 		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 
-		if (above == mount || !above)
+		if (above == mount || !above) {
+			/* A file that was never in a directory: a memfd. Its dentry is a root with a name. */
+			if (!used)
+				goto last;
 			return 1;
+		}
 		image->dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
 		image->mnt = (u64)above + mnt_offset;
 		return 0;
 	}
 	if (used >= SP_PATH)
 		goto cut;
+last:
 	name = BPF_CORE_READ(dentry, d_name.name);
 	length = bpf_probe_read_kernel_str(&image->path[used & (SP_PATH - 1)], SP_NAME, name);
 	if (length <= 0)
 		goto cut;
 	image->path_len = used + length;
 	image->dentry = (u64)parent;
-	return 0;
+	return dentry == parent;
 cut:
 	image->flags |= SP_IMAGE_CUT;
 	return 1;
