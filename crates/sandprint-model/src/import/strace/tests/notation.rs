@@ -302,6 +302,37 @@ exit_group(0) = ?
 }
 
 #[test]
+fn exit_group_ends_the_threads_that_the_log_says_nothing_more_of() {
+    // strace -qqq: no thread's end is told.
+    let log = |flags: &str| {
+        format!(
+            "1 execve(\"/a\", [], 0x1) = 0
+1 clone(child_stack=0x1, flags={flags}) = 2
+2 getuid() = 0
+1 exit_group(0) = ?
+"
+        )
+    };
+    let calls = ["/a clone 1", "/a execve 1", "/a getuid 1", "/a exit_group 1"];
+    check(&log("CLONE_VM|CLONE_THREAD"), &calls, &[]);
+    // Another process may live on.
+    check(&log("SIGCHLD"), &calls, &["import-incomplete 1"]);
+}
+
+#[test]
+fn an_abi_that_is_announced_is_not_doubted() {
+    check(
+        "1 execve(\"/a\", [], 0x1) = 0
+1 [ Process PID=1 runs in 32 bit mode. ]
+1 newfstatat(1, \"\", {}, 0) = 0
+1 exit_group(0) = ?
+",
+        &["/a i386:exit_group 1", "/a execve 1"],
+        &["import-incomplete 1"],
+    );
+}
+
+#[test]
 fn paths_are_bytes() {
     check(
         "1 execve(\"/a\\303\\277\\n\\377\\\"b\", [\"x\"], 0x1) = 0
