@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod bpf;
+mod map;
 mod tables;
 mod tidy;
 
 /// Every command. One file each; a new one needs its `mod` line above and its line here.
-const COMMANDS: &[Command] = &[bpf::COMMAND, tables::COMMAND, tidy::COMMAND];
+const COMMANDS: &[Command] = &[bpf::COMMAND, map::COMMAND, tables::COMMAND, tidy::COMMAND];
 
 /// A command: `run` gets the arguments after its name and returns what to print on success.
 struct Command {
