@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    attach, completions, coverage, diff, doctor, generate, man, merge, run, show, subtract,
+    attach, completions, coverage, diff, doctor, generate, import, man, merge, run, show, subtract,
 };
 use crate::exit::{self, ExitStatus};
 use crate::output;
@@ -66,6 +66,7 @@ pub(crate) enum ProfileCommand {
     Diff(diff::DiffArgs),
     Subtract(subtract::SubtractArgs),
     Coverage(coverage::CoverageArgs),
+    Import(import::ImportArgs),
 }
 
 impl Command {
@@ -80,6 +81,7 @@ impl Command {
             Command::Profile(ProfileCommand::Diff(args)) => diff::run(args),
             Command::Profile(ProfileCommand::Subtract(args)) => subtract::run(args),
             Command::Profile(ProfileCommand::Coverage(args)) => coverage::run(args),
+            Command::Profile(ProfileCommand::Import(args)) => import::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Completions(args) => completions::run(args),
             Command::Man(args) => man::run(args),

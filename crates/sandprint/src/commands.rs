@@ -6,6 +6,7 @@ pub(crate) mod coverage;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod generate;
+pub(crate) mod import;
 pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod run;

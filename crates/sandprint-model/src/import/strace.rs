@@ -20,11 +20,15 @@ use std::sync::Arc;
 
 use super::{ImportError, NotUnderstood, Source, first_few, imported_run, note, run_id};
 use crate::{Abi, Arch, ByteString, Exit, GapKind, Image, RunId, Trace};
-use line::{Call, CallEnd, Event, Line, Personality, Time};
+use clock::Clock;
+use line::{Call, CallEnd, Event, Line, Personality};
 use segment::{Called, Segment, SegmentImage, Spoken};
+use thread::{Ending, Exec, Parent, Pending, Thread, exec_of, is_clone};
 
+mod clock;
 mod line;
 mod segment;
+mod thread;
 
 pub(super) fn import(bytes: &[u8], arch: Arch) -> Result<Trace, ImportError> {
     let mut log = Log::new(arch);
@@ -71,58 +75,6 @@ struct Log<'l> {
     begins_with_exec: bool,
     orphan_ends: usize,
     not_understood: NotUnderstood,
-}
-
-/// A thread, named by its id.
-struct Thread<'l> {
-    /// Its current segment.
-    segment: usize,
-    /// The ABI that was announced for it.
-    spoken: Option<Abi>,
-    pending: Option<Pending<'l>>,
-    ending: Ending,
-    /// Whether it has called `exit_group`, which ends its process.
-    left_group: bool,
-    /// The segment that it began with, as long as its parent is not known.
-    unexplained: Option<usize>,
-}
-
-/// How far a thread has come.
-#[derive(PartialEq, Eq, Clone, Copy)]
-enum Ending {
-    /// It lives.
-    None,
-    /// It has called exit.
-    Called,
-    /// The log shows its end.
-    Seen,
-}
-
-/// A call that has been entered and has not ended, as far as its end matters.
-struct Pending<'l> {
-    name: &'l [u8],
-    /// For execve: what it will run.
-    exec: Option<Exec>,
-    /// For clone: whether it makes a thread.
-    is_thread: bool,
-    /// The segment that made it.
-    segment: usize,
-}
-
-/// What execve was asked to run.
-struct Exec {
-    path: ByteString,
-    arguments: Vec<ByteString>,
-}
-
-/// What a child inherits.
-#[derive(Clone, Copy)]
-struct Parent {
-    segment: usize,
-    is_thread: bool,
-    spoken: Option<Abi>,
-    /// Whether the child has been seen.
-    seen: bool,
 }
 
 impl<'l> Log<'l> {
@@ -503,82 +455,9 @@ impl<'l> Log<'l> {
     }
 }
 
-fn is_clone(name: &[u8]) -> bool {
-    matches!(name, b"clone" | b"clone3" | b"fork" | b"vfork")
-}
-
 fn intern(images: &mut BTreeMap<Image, Arc<Image>>, path: ByteString) -> Arc<Image> {
     let image = Image { path, ..Image::default() };
     Arc::clone(images.entry(image.clone()).or_insert_with(|| Arc::new(image)))
-}
-
-/// What a call of execve or execveat asks to run. An unreadable path is an unknown image.
-fn exec_of(call: &Call<'_>) -> Option<Exec> {
-    let text = match call.name {
-        b"execve" => call.text,
-        b"execveat" => call.text.get(line::find(call.text, b", ")? + 2..)?,
-        _ => return None,
-    };
-    let (mut path, rest) = line::c_string(text).unwrap_or_default();
-    if path.is_empty()
-        && let Some(start) = line::find(call.text, b"<")
-        && let Some(end) = line::find(call.text, b">, ")
-        && let Some(behind) = call.text.get(start + 1..end)
-    {
-        // execveat(3</usr/bin/true>, "", ...): the descriptor's path, which -y gives.
-        path = ByteString::new(behind);
-    }
-    let arguments = rest.strip_prefix(b", ").and_then(line::c_strings).unwrap_or_default();
-    Some(Exec { path, arguments })
-}
-
-/// The time of the log: nanoseconds since its first line, as far as its lines say.
-#[derive(Default)]
-struct Clock {
-    first: Option<Time>,
-    now: Option<u64>,
-    latest: u64,
-}
-
-impl Clock {
-    fn advance(&mut self, time: Option<Time>) {
-        const DAY: u64 = 24 * 3600 * 1_000_000_000;
-        let Some(time) = time else { return };
-        let first = *self.first.get_or_insert(time);
-        let now = match (first, time) {
-            (Time::Unix(first), Time::Unix(time)) => time.saturating_sub(first),
-            (Time::OfDay(first), Time::OfDay(time)) => {
-                // The time of day begins anew at midnight. Lines of several threads may step back a little,
-                // but not by half a day.
-                let last = first.saturating_add(self.latest);
-                let today = (last / DAY * DAY).saturating_add(time);
-                let is_past_midnight = today.saturating_add(DAY / 2) < last;
-                let now = if is_past_midnight { today.saturating_add(DAY) } else { today };
-                now.saturating_sub(first)
-            }
-            (Time::SinceLast(_), Time::SinceLast(step)) if self.now.is_some() => {
-                self.latest.saturating_add(step)
-            }
-            _ => self.latest,
-        };
-        self.now = Some(now);
-        self.latest = self.latest.max(now);
-    }
-
-    fn now(&self) -> Option<u64> {
-        self.now
-    }
-
-    fn duration_ms(&self) -> Option<u64> {
-        self.now.map(|_| self.latest / 1_000_000)
-    }
-
-    fn started_unix_ms(&self) -> Option<u64> {
-        match self.first {
-            Some(Time::Unix(first)) => Some(first / 1_000_000),
-            _ => None,
-        }
-    }
 }
 
 #[cfg(test)]

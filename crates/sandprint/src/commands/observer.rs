@@ -11,7 +11,7 @@ use crate::output;
 use crate::view::status;
 
 /// How often a recording is put into safety: what a SIGKILL costs at most.
-pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_mins(1);
 /// How often the status line is drawn anew.
 const DRAW_EVERY: Duration = Duration::from_secs(1);
 

@@ -58,15 +58,18 @@ pub(super) fn find(host: &Host, wanted: &str) -> Result<Target, TargetError> {
     }
 }
 
-/// The cgroups of running containers, below the top, by id.
+/// The cgroups of running containers, below the top, by id; also of containers in containers.
 fn running(top: &Path) -> BTreeMap<String, Vec<PathBuf>> {
     let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    cgroup::search(top, &mut |below| match container_id(below) {
-        Some(id) => {
-            found.entry(id.to_owned()).or_default().push(below.to_owned());
-            true
+    cgroup::search(top, &mut |below| {
+        if let Some(id) = container_id(below) {
+            // A container's group comes before those in it, which may carry its id once more.
+            let groups = found.entry(id.to_owned()).or_default();
+            if !groups.iter().any(|outer| below.starts_with(outer)) {
+                groups.push(below.to_owned());
+            }
         }
-        None => false,
+        false
     });
     found
 }

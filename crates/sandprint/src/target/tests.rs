@@ -196,6 +196,19 @@ fn containers_are_found_by_id_prefix_and_name() {
 }
 
 #[test]
+fn containers_in_containers_are_found() {
+    let tree = Tree::new(false);
+    tree.cgroup(&format!("system.slice/docker-{ID}.scope/kubelet/pod1/cri-containerd-{OTHER}.scope"));
+    tree.cgroup(&format!("system.slice/docker-{ID}.scope/docker/{ID}"));
+    let outer = format!("system.slice/docker-{ID}.scope");
+    assert_eq!(tree.show(tree.host().container(ID)), format!("{outer} (container 0123456789ab)"));
+    assert_eq!(
+        tree.show(tree.host().container(OTHER)),
+        format!("{outer}/kubelet/pod1/cri-containerd-{OTHER}.scope (container 012399999999)")
+    );
+}
+
+#[test]
 fn kubernetes_and_nerdctl_names_are_read() {
     let tree = Tree::new(false);
     tree.cgroup(&format!("kubepods.slice/kubepods-pod1.slice/cri-containerd-{ID}.scope"));

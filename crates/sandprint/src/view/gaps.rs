@@ -57,10 +57,8 @@ pub(super) fn sentence(trace: &Trace, group: &Group<'_>) -> String {
         // Details are escaped where they are made; a trace from elsewhere may hold anything.
         remarks.push(safe(detail));
     }
-    match group.count {
-        0 => {}
-        1 => remarks.push("once".to_owned()),
-        count => remarks.push(format!("{count} times")),
+    if group.count > 1 {
+        remarks.push(format!("{} times", group.count));
     }
     if trace.runs.len() > 1 {
         remarks.push(format!("in {} of {} runs", group.runs.len(), trace.runs.len()));

@@ -160,7 +160,7 @@ The recording may be incomplete:
   - A map of the recorder was full; some calls were not counted. (calls, 7 times)
 
 Notes:
-  - io_uring was set up, but no operation was submitted through it. (once)
+  - io_uring was set up, but no operation was submitted through it.
   - The path or the build id of a program could not be read in full. (/a\\x1bb \\x1b[2J)
 "
     ));

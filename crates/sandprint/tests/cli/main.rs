@@ -5,6 +5,9 @@ mod append;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+#[path = "../support/expect.rs"]
+mod expect;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod import;
@@ -12,5 +15,7 @@ mod import;
 mod output;
 #[cfg(test)]
 mod pure;
+#[cfg(test)]
+mod recording;
 #[cfg(test)]
 mod support;

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Stdio;
 
+use super::expect;
 use super::support::{BINARY, Ended, Scratch, can_mount, encoded, is_root, mode_and_owner, trace};
 
 fn scratch_with_traces() -> Scratch {
@@ -196,7 +197,6 @@ fn a_trace_is_private_and_a_profile_follows_the_umask() {
 #[test]
 fn under_sudo_files_belong_to_the_user_who_called_it() {
     if !is_root() {
-        println!("skipped: needs root");
         return;
     }
     let scratch = scratch_with_traces();
@@ -284,7 +284,6 @@ fn a_read_only_file_system_is_named() {
 fn a_directory_of_somebody_else_is_named() {
     use std::os::unix::process::CommandExt;
     if !is_root() {
-        println!("skipped: needs root, to become somebody else");
         return;
     }
     let scratch = scratch_with_traces();
@@ -301,7 +300,7 @@ fn a_directory_of_somebody_else_is_named() {
         .gid(65_534)
         .output();
     let Ok(output) = output else {
-        println!("skipped: another user cannot reach the scratch directory");
+        expect::skip("root", "another user cannot reach the scratch directory");
         return;
     };
     assert_eq!(

@@ -9,6 +9,8 @@ use sandprint_model::{
     Abi, Arch, ByteString, Exit, Fact, Host, Image, Recorder, Run, RunId, Seen, Syscall, Trace, wire,
 };
 
+use super::expect;
+
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_sandprint");
 
@@ -148,10 +150,23 @@ pub(crate) fn encoded(trace: &Trace) -> String {
     wire::encode_trace(trace)
 }
 
-/// Whether the tests run as root; those that need it say so where it is missing.
+/// Whether the tests run as root; says that a test is skipped where they do not.
 pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt;
-    fs::metadata("/proc/self").unwrap().uid() == 0
+    let root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    if !root {
+        expect::skip("root", "the tests run as somebody else");
+    }
+    root
+}
+
+/// Whether this host can record; says that a test is skipped where it cannot.
+pub(crate) fn can_record() -> bool {
+    let doctor = Scratch::new().run(&["doctor"]);
+    if doctor.status != 0 {
+        expect::skip("ebpf", &doctor.stdout);
+    }
+    doctor.status == 0
 }
 
 /// Whether a private mount namespace with a tmpfs can be had here.
@@ -162,7 +177,7 @@ pub(crate) fn can_mount() -> bool {
         .output();
     let works = probe.is_ok_and(|output| output.status.success());
     if !works {
-        println!("skipped: needs `unshare -m` and mount, as root");
+        expect::skip("root", "`unshare -m mount` does not work");
     }
     works
 }

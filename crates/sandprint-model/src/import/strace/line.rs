@@ -114,8 +114,8 @@ pub(super) fn parse(text: &[u8]) -> Line<'_> {
         line.event = Event::Summary;
         return line;
     }
-    if let Some((pid, comm, behind)) = take_pid(rest) {
-        (line.pid, line.comm, rest) = (Some(pid), comm, behind);
+    if let Some((owner, behind)) = take_pid(rest) {
+        (line.pid, line.comm, rest) = (Some(owner.pid), owner.comm, behind);
     }
     if let Some((time, behind)) = take_time(rest) {
         (line.time, rest) = (Some(time), behind);
@@ -324,9 +324,15 @@ fn is_summary(text: &[u8]) -> bool {
     }
 }
 
+/// Whose a line is.
+struct Owner<'l> {
+    pid: u32,
+    comm: Option<&'l [u8]>,
+}
+
 /// `[pid 12] `, `[pid 12<comm>] `, `12 `, `12<comm> `, and with `-Y`'s PID namespaces
 /// `12 /* 3 in strace's PID NS */ `.
-fn take_pid(text: &[u8]) -> Option<(u32, Option<&[u8]>, &[u8])> {
+fn take_pid(text: &[u8]) -> Option<(Owner<'_>, &[u8])> {
     let (inner, bracketed) = match text.strip_prefix(b"[pid ") {
         Some(inner) => (inner.trim_ascii_start(), true),
         None => (text, false),
@@ -347,7 +353,8 @@ fn take_pid(text: &[u8]) -> Option<(u32, Option<&[u8]>, &[u8])> {
     let rest = if bracketed { rest.strip_prefix(b"]")? } else { rest };
     let rest = rest.strip_prefix(b" ")?;
     // `-r` pads its times with spaces; anything else has none behind a PID.
-    Some((pid, comm, if take_time(rest).is_some() { rest } else { rest.trim_ascii_start() }))
+    let rest = if take_time(rest).is_some() { rest } else { rest.trim_ascii_start() };
+    Some((Owner { pid, comm }, rest))
 }
 
 /// A time at the beginning of the text, and what follows it.

@@ -1,7 +1,6 @@
 //! Coverage as text and as JSON.
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
@@ -12,32 +11,32 @@ use crate::trace::render::{Table, counted, one_line};
 impl Coverage {
     /// For people at a terminal.
     pub fn to_text(&self) -> String {
-        let mut out = format!(
+        let mut out = vec![format!(
             "{} in {} of {}\n\n",
             counted(self.calls.len(), "call"),
             counted(self.runs.len(), "run"),
             counted(self.inputs.len(), "input")
-        );
+        )];
         let headings = &[("INPUT", false), ("RUNS", true), ("CALLS", true), ("ONLY HERE", true), ("", false)];
         let rows = self.inputs.iter().map(input_cells).collect();
-        out.push_str(&Table { headings, rows }.text(""));
-        out.push('\n');
+        out.push(Table { headings, rows }.text(""));
+        out.push("\n".to_owned());
         let headings =
             &[("RUN", false), ("INPUTS", false), ("CALLS", true), ("ONLY HERE", true), ("", false)];
         let rows = self.runs.iter().map(run_cells).collect();
-        out.push_str(&Table { headings, rows }.text(""));
+        out.push(Table { headings, rows }.text(""));
         let inputs = self.inputs.iter().map(|input| one_line(&input.label)).collect::<Vec<_>>();
         let runs = self.runs.iter().map(title).collect::<Vec<_>>();
         for (noun, names, few) in [("input", inputs, &self.few_inputs), ("run", runs, &self.few_runs)] {
             let size =
                 if few.proven { "A smallest set" } else { "A small set (not proven to be the smallest)" };
             let count = counted(few.chosen.len(), noun);
-            let _ = write!(out, "\n{size} of {noun}s that covers all: {count} of {}\n", names.len());
+            out.push(format!("\n{size} of {noun}s that covers all: {count} of {}\n", names.len()));
             for name in few.chosen.iter().filter_map(|at| names.get(*at)) {
-                let _ = writeln!(out, "  {name}");
+                out.push(format!("  {name}\n"));
             }
         }
-        out
+        out.concat()
     }
 
     /// For programs. Labels and names are in their escaped form.

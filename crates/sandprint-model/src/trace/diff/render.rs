@@ -1,7 +1,6 @@
 //! A diff as text, as JSON and as Markdown.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
@@ -13,60 +12,58 @@ impl TraceDiff {
     /// For people at a terminal. The labels say what A and B are, such as their file names.
     pub fn to_text(&self, label_a: &str, label_b: &str) -> String {
         let (label_a, label_b) = (one_line(label_a), one_line(label_b));
-        let mut out = String::new();
+        let mut out: Vec<String> = Vec::new();
         let only = [(&label_a, &self.calls.only_in_a), (&label_b, &self.calls.only_in_b)];
         for (label, calls) in only {
             let count = if calls.is_empty() { "none".to_owned() } else { counted(calls.len(), "call") };
-            let _ = writeln!(out, "Only in {label}: {count}");
+            out.push(format!("Only in {label}: {count}\n"));
             if !calls.is_empty() {
-                out.push_str(&one_sided(calls).text("  "));
+                out.push(one_sided(calls).text("  "));
             }
-            out.push('\n');
+            out.push("\n".to_owned());
         }
-        let _ = writeln!(out, "In both: {}", counted(self.calls.in_both.len(), "call"));
+        out.push(format!("In both: {}\n", counted(self.calls.in_both.len(), "call")));
         if !self.calls.in_both.is_empty() {
-            out.push_str(&two_sided(&self.calls.in_both).text("  "));
+            out.push(two_sided(&self.calls.in_both).text("  "));
         }
         for (program, calls) in self.changed_programs() {
-            let _ = write!(out, "\n{program} differs:\n{}", marked(calls).text("  "));
+            out.push(format!("\n{program} differs:\n{}", marked(calls).text("  ")));
         }
         for (label, gaps) in [(&label_a, &self.blocking_in_a), (&label_b, &self.blocking_in_b)] {
             for (gap, count) in gaps {
-                let _ = write!(out, "\n{label} is incomplete: {}\n", gap_sentence(gap, *count));
+                out.push(format!("\n{label} is incomplete: {}\n", gap_sentence(gap, *count)));
             }
         }
-        out
+        out.concat()
     }
 
     /// For a pull request or a document.
     pub fn to_markdown(&self, label_a: &str, label_b: &str) -> String {
         let (label_a, label_b) = (markdown_text(&one_line(label_a)), markdown_text(&one_line(label_b)));
-        let mut out = format!("# System calls: {label_a} and {label_b}\n\n");
+        let mut out = vec![format!("# System calls: {label_a} and {label_b}\n\n")];
         if self.is_empty() {
             let count = counted(self.calls.in_both.len(), "call");
-            let _ = write!(out, "No difference: both have the same {count}.\n\n");
+            out.push(format!("No difference: both have the same {count}.\n\n"));
         }
         for (label, calls) in [(&label_a, &self.calls.only_in_a), (&label_b, &self.calls.only_in_b)] {
             if !calls.is_empty() {
-                let _ = write!(out, "## Only in {label}\n\n{}\n", one_sided(calls).markdown());
+                out.push(format!("## Only in {label}\n\n{}\n", one_sided(calls).markdown()));
             }
         }
         if !self.calls.in_both.is_empty() {
-            let _ = write!(out, "## In both\n\n{}\n", two_sided(&self.calls.in_both).markdown());
+            out.push(format!("## In both\n\n{}\n", two_sided(&self.calls.in_both).markdown()));
         }
         for (program, calls) in self.changed_programs() {
             let program = markdown_text(&program.to_string());
-            let _ = write!(out, "## {program} differs\n\n{}\n", marked(calls).markdown());
+            out.push(format!("## {program} differs\n\n{}\n", marked(calls).markdown()));
         }
         for (label, gaps) in [(&label_a, &self.blocking_in_a), (&label_b, &self.blocking_in_b)] {
             for (gap, count) in gaps {
                 let sentence = markdown_text(&gap_sentence(gap, *count));
-                let _ = write!(out, "**{label} is incomplete:** {sentence}\n\n");
+                out.push(format!("**{label} is incomplete:** {sentence}\n\n"));
             }
         }
-        out.truncate(out.trim_end().len());
-        out.push('\n');
-        out
+        format!("{}\n", out.concat().trim_end())
     }
 
     /// For programs. Paths and details are in their escaped form.
@@ -86,26 +83,26 @@ impl TraceDiff {
 }
 
 fn one_sided(calls: &BTreeMap<Syscall, u64>) -> Table {
-    let cells = |(syscall, count): (&Syscall, &u64)| {
-        let mut cells = call_cells(*syscall);
-        cells.push(count.to_string());
-        cells
+    let with_count = |(syscall, count): (&Syscall, &u64)| {
+        let mut row = call_cells(*syscall);
+        row.push(count.to_string());
+        row
     };
     Table {
         headings: &[("ABI", false), ("NR", true), ("NAME", false), ("COUNT", true)],
-        rows: calls.iter().map(cells).collect(),
+        rows: calls.iter().map(with_count).collect(),
     }
 }
 
 fn two_sided(calls: &BTreeMap<Syscall, (u64, u64)>) -> Table {
-    let cells = |(syscall, (a, b)): (&Syscall, &(u64, u64))| {
-        let mut cells = call_cells(*syscall);
-        cells.extend([a.to_string(), b.to_string()]);
-        cells
+    let with_counts = |(syscall, (a, b)): (&Syscall, &(u64, u64))| {
+        let mut row = call_cells(*syscall);
+        row.extend([a.to_string(), b.to_string()]);
+        row
     };
     Table {
         headings: &[("ABI", false), ("NR", true), ("NAME", false), ("COUNT A", true), ("COUNT B", true)],
-        rows: calls.iter().map(cells).collect(),
+        rows: calls.iter().map(with_counts).collect(),
     }
 }
 
@@ -114,10 +111,10 @@ fn marked(calls: &CallDiff) -> Table {
     let sides = [("-", &calls.only_in_a), ("+", &calls.only_in_b)];
     let rows = sides.into_iter().flat_map(|(mark, calls)| {
         calls.iter().map(move |(syscall, count)| {
-            let mut cells = vec![mark.to_owned()];
-            cells.extend(call_cells(*syscall));
-            cells.push(count.to_string());
-            cells
+            let mut row = vec![mark.to_owned()];
+            row.extend(call_cells(*syscall));
+            row.push(count.to_string());
+            row
         })
     });
     Table {

@@ -1,0 +1,112 @@
+//! `profile import`: another tool's recording as a trace.
+
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use sandprint_model::import::{self, ImportConfig, ImportError, Source};
+use sandprint_model::{Arch, Trace};
+
+use crate::cli::long_help;
+use crate::exit::{self, Deciding, ExitStatus};
+use crate::trace_file::{self, IMPORT_LIMIT, TraceOutput};
+use crate::{output, view};
+
+/// Make a trace of what another tool recorded
+///
+/// What could not be understood, or is known to be missing, becomes a gap of the trace and is said on
+/// stderr. Importing the same file twice is importing it once.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
+pub(crate) struct ImportArgs {
+    /// The recording; `-` is standard input
+    file: PathBuf,
+
+    /// What made it
+    #[arg(long, value_name = "TOOL", value_parser = source_parser())]
+    from: Source,
+
+    /// Write the trace to this file instead of standard output
+    #[arg(short, long, value_name = "TRACE")]
+    output: Option<PathBuf>,
+
+    /// Merge into the trace that is there instead of replacing it
+    #[arg(long, requires = "output")]
+    append: bool,
+
+    /// The machine that a strace log was recorded on, which it does not say; this one otherwise
+    #[arg(long, value_name = "ARCH", value_parser = arch_parser())]
+    arch: Option<Arch>,
+
+    /// Give the run a name, by which `coverage` and `show` call it
+    #[arg(long, value_name = "RUN")]
+    name: Option<String>,
+}
+
+const EXAMPLES: &str = "
+  strace -f -o app.strace ./app
+  sandprint profile import --from strace app.strace -o app.trace.json
+
+  ausearch -m SECCOMP --raw | sandprint profile import --from audit - -o denied.trace.json
+  sandprint profile import --from sandprint-0.1 old.json | sandprint profile show -";
+
+fn source_parser() -> impl TypedValueParser<Value = Source> {
+    let values = Source::ALL.map(Source::name);
+    PossibleValuesParser::new(values).try_map(|name| Source::from_name(&name).ok_or("no such tool"))
+}
+
+fn arch_parser() -> impl TypedValueParser<Value = Arch> {
+    let values = Arch::ALL.map(Arch::name);
+    PossibleValuesParser::new(values).try_map(|name| Arch::from_name(&name).ok_or("no such machine"))
+}
+
+/// Reads it and writes the trace.
+pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitStatus> {
+    let destination =
+        args.output.as_deref().map(|path| TraceOutput::prepare(path, args.append)).transpose()?;
+    let bytes = trace_file::read_bytes(&args.file, IMPORT_LIMIT)?;
+    let mut trace =
+        import::import(args.from, &bytes, &args.config()?).map_err(|error| args.refused(&error))?;
+    if let Some(name) = &args.name {
+        for run in trace.runs.values_mut() {
+            run.name = Some(name.clone());
+        }
+    }
+    match &destination {
+        Some(destination) => destination.write(&trace)?,
+        None => output::data(trace_file::encode(&trace).as_bytes())?,
+    }
+    tell(&trace);
+    Ok(ExitStatus::Success)
+}
+
+/// What may be missing is said at once, not only by `show`.
+fn tell(trace: &Trace) {
+    let gaps = view::gaps(trace);
+    if !gaps.is_empty() {
+        output::talk(&gaps);
+    }
+}
+
+impl ImportArgs {
+    fn config(&self) -> Result<ImportConfig, Deciding> {
+        let here = || Arch::from_name(std::env::consts::ARCH);
+        let arch = self.arch.or_else(here).ok_or_else(|| {
+            Deciding::usage(
+                format!("the system calls of this machine ({}) are not known", std::env::consts::ARCH),
+                "say with `--arch` which machine it was recorded on",
+            )
+        })?;
+        Ok(ImportConfig { arch })
+    }
+
+    /// Why it was not imported, with what to do about it.
+    fn refused(&self, error: &ImportError) -> Deciding {
+        let hint = match error {
+            ImportError::OnlySummary => "record with `strace -f -o FILE`, without `-c`",
+            ImportError::UnknownArch { .. } => "record it on x86_64 or aarch64",
+            _ => "`--from` says which tool wrote the file: strace, audit or sandprint-0.1",
+        };
+        let message = format!("failed to import {}: {error}", output::quote(&self.file));
+        Deciding { status: ExitStatus::Failure, message, hint: hint.to_owned() }
+    }
+}
