@@ -63,7 +63,9 @@ impl Observer for Screen<'_> {
             self.drawn = false;
             return;
         }
-        let width = termios::tcgetwinsize(io::stderr()).map_or(80, |size| usize::from(size.ws_col));
+        // A terminal that was never told its size has 0 columns.
+        let columns = termios::tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
+        let width = if columns == 0 { 80 } else { columns };
         // The cursor goes back to the first column, so that output of the workload covers the line.
         put(&format!("\r\u{1b}[K{}\r", status::line(progress, width.saturating_sub(1))));
         self.drawn = true;

@@ -8,6 +8,7 @@ use std::env;
 
 /// What a test may need that a machine may lack, by its name in `SANDPRINT_EXPECT`.
 pub(crate) const NEEDS: &[(&str, &str)] = &[
+    ("debian12", "Debian 12 on x86_64, where the README's transcripts come from"),
     ("ebpf", "the right to load BPF programs"),
     ("gcc", "a C compiler"),
     ("i386", "a compiler for 32-bit programs, and a kernel that runs them"),
