@@ -19,6 +19,7 @@ mod oci;
 mod seccomp_h;
 mod shape;
 mod systemd;
+mod unattended;
 
 pub use docker::Docker;
 pub use json::Json;
@@ -67,6 +68,17 @@ fn stricter(subject: impl Into<String>, text: impl Into<String>) -> Loss {
 /// A loss after which something is allowed that the policy does not allow.
 fn weaker(subject: impl Into<String>, text: impl Into<String>) -> Loss {
     Loss { subject: subject.into(), text: text.into(), weaker: true }
+}
+
+/// A list of names for a sentence. Long ones are cut: who wants all of them has the policy.
+fn names_in_words(names: &[&str]) -> String {
+    const NAMED: usize = 6;
+    match names.get(..NAMED) {
+        Some(first) if names.len() > NAMED + 1 => {
+            format!("{} and {} more", first.join(", "), names.len() - NAMED)
+        }
+        _ => names.join(", "),
+    }
 }
 
 /// An action in words, for people.

@@ -92,14 +92,16 @@ impl HostFacts {
     }
 }
 
-/// The device and inode of this process's PID namespace (`/proc/self/ns/pid`).
+/// The device and inode of this process's PID namespace (`/proc/self/ns/pid`), the device as the kernel
+/// writes it: major in the upper 12 bits of 32, minor in the lower 20.
 ///
 /// # Errors
 /// Where /proc is not mounted.
 pub(crate) fn pid_namespace() -> io::Result<(u64, u64)> {
     use std::os::unix::fs::MetadataExt;
     let metadata = std::fs::metadata("/proc/self/ns/pid")?;
-    Ok((metadata.dev(), metadata.ino()))
+    let (major, minor) = (rustix::fs::major(metadata.dev()), rustix::fs::minor(metadata.dev()));
+    Ok((u64::from(major) << 20 | u64::from(minor), metadata.ino()))
 }
 
 /// Nanoseconds of `CLOCK_MONOTONIC`, the clock of `bpf_ktime_get_ns`.

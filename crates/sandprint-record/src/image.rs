@@ -3,10 +3,15 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use object::read::ReadCache;
+
+/// Most bytes of a segment of notes that are read: real ones have less than one page.
+const MOST_NOTES: u64 = 1 << 20;
+/// Most bytes of a build id: linkers make 8 to 32 of them.
+const MOST_BUILD_ID: usize = 64;
 
 /// What the kernel said of an executable.
 #[derive(Debug)]
@@ -38,13 +43,12 @@ pub(crate) fn build_id(wanted: &Wanted<'_>) -> BuildId {
     let process = PathBuf::from(format!("/proc/{}", wanted.tgid));
     let in_its_root = process.join("root").join(path.strip_prefix("/").unwrap_or(path));
     for candidate in [process.join("exe"), in_its_root, path.to_path_buf()] {
-        // Only a regular file is opened: opening a device or a FIFO could block or act.
-        let regular = std::fs::metadata(&candidate).is_ok_and(|metadata| metadata.is_file());
-        let Some(file) = regular.then(|| File::open(&candidate).ok()).flatten() else { continue };
-        if !is_same_file(&file, wanted) {
-            continue;
+        // What is there may have become something that blocks an open, such as a FIFO.
+        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+        let Ok(file) = File::options().read(true).custom_flags(flags).open(&candidate) else { continue };
+        if is_same_file(&file, wanted) {
+            return read_build_id(file);
         }
-        return read_build_id(file);
     }
     BuildId::Unreadable
 }
@@ -56,7 +60,7 @@ fn is_same_file(file: &File, wanted: &Wanted<'_>) -> bool {
     // Filesystems with device numbers of their own (overlay, btrfs) show stat(2) another one than the
     // superblock's; there the inode number alone has to do, and major 0 marks them.
     let same_device = (wanted.dev >> 20, wanted.dev & 0xf_ffff) == (major, minor);
-    metadata.ino() == wanted.ino && (same_device || major == 0)
+    metadata.is_file() && metadata.ino() == wanted.ino && (same_device || major == 0)
 }
 
 fn read_build_id(file: File) -> BuildId {
@@ -77,10 +81,15 @@ fn note<Elf: object::read::elf::FileHeader<Endian = object::Endianness>>(
     let header = Elf::parse(cache)?;
     let endian = header.endian()?;
     for segment in header.program_headers(endian, cache)? {
+        // The whole segment is read, and its size is the file's word.
+        if segment.p_filesz(endian).into() > MOST_NOTES {
+            continue;
+        }
         let Some(mut notes) = segment.notes(endian, cache)? else { continue };
         while let Some(note) = notes.next()? {
             let is_build_id = note.n_type(endian) == object::elf::NT_GNU_BUILD_ID;
-            if is_build_id && note.name() == object::elf::ELF_NOTE_GNU {
+            let fits = note.desc().len() <= MOST_BUILD_ID;
+            if is_build_id && fits && note.name() == object::elf::ELF_NOTE_GNU {
                 return Ok(BuildId::Known(hexadecimal(note.desc())));
             }
         }

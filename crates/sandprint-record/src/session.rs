@@ -12,7 +12,7 @@ use sandprint_sandbox::launch::{Launch, LaunchError, Running, Suspended};
 use sandprint_sandbox::process::{self, ProcessError};
 use sandprint_sandbox::signals::Signal;
 
-use crate::ebpf::{Event, Options, Recorder, RecorderError, Scope};
+use crate::ebpf::{Options, Recorder, RecorderError, Scope};
 use crate::host::{self, HostFacts};
 
 /// How long a tree that was told to end has until it is killed.
@@ -21,6 +21,8 @@ pub const GRACE: Duration = Duration::from_secs(5);
 const KILL_AGAIN: Duration = Duration::from_millis(50);
 /// How long a killed tree has until it is left alone: some of it may belong to another user.
 const GIVE_UP: Duration = Duration::from_secs(5);
+/// How often the number of followed tasks is looked at where no descriptor tells of the end.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long after the first process others may go on before the user is told.
 const TELL_AFTER: Duration = Duration::from_millis(300);
 
@@ -211,6 +213,10 @@ impl<'a> Session<'a> {
         self.first = Some(running);
         let launched = self.recorder.state()?.launched_ns;
         if launched == 0 {
+            // It must not run on unrecorded as if all were well.
+            if let Some(running) = &self.first {
+                running.signal(Signal::KILL)?;
+            }
             return Err(SessionError::UnseenLaunch);
         }
         self.began_ns = launched;
@@ -228,16 +234,11 @@ impl<'a> Session<'a> {
                 break why;
             }
             let timeout = self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
-            match self.first.as_ref().filter(|_| self.first_exit.is_none()) {
-                Some(first) => {
-                    let wanted = [events.as_fd(), foreground.as_fd(), first.pidfd()];
-                    sandprint_sandbox::poll::readable(wanted, timeout).map_err(SessionError::Wait)?;
-                }
-                None => {
-                    let wanted = [events.as_fd(), foreground.as_fd()];
-                    sandprint_sandbox::poll::readable(wanted, timeout).map_err(SessionError::Wait)?;
-                }
-            }
+            let living = self.first.as_ref().filter(|_| self.first_exit.is_none());
+            // Without a first process, the signals stand in its place: the array's length is fixed.
+            let end = living.map_or(foreground.as_fd(), Running::pidfd);
+            let wanted = [events.as_fd(), foreground.as_fd(), end];
+            sandprint_sandbox::poll::readable(wanted, timeout).map_err(SessionError::Wait)?;
         };
         self.finish(why)
     }
@@ -248,7 +249,8 @@ impl<'a> Session<'a> {
         foreground: &mut Foreground,
         observer: &mut dyn Observer,
     ) -> Result<Option<Why>, SessionError> {
-        let empty = self.recorder.events()?.contains(&Event::Empty);
+        // Whether tasks are left is looked up; events only wake us, and name new images.
+        self.recorder.events()?;
         let ours = self.first.as_ref().map_or(0, Running::pid);
         let in_tree = |pid| process::descends(pid, ours);
         if let Some(signal) = foreground.attend(self.first.as_mut(), in_tree)? {
@@ -260,7 +262,7 @@ impl<'a> Session<'a> {
             self.first_exit = Some(ended.exit);
             self.tell_of_tree = Some(Instant::now() + TELL_AFTER);
         }
-        if let Some(why) = self.ended(empty)? {
+        if let Some(why) = self.ended()? {
             return Ok(Some(why));
         }
         self.keep_time(observer)
@@ -270,7 +272,7 @@ impl<'a> Session<'a> {
     ///
     /// A process can be waited for only after the exit tracepoint of its last thread, so what is followed
     /// after the first process has ended are others.
-    fn ended(&mut self, empty: bool) -> Result<Option<Why>, SessionError> {
+    fn ended(&self) -> Result<Option<Why>, SessionError> {
         let timed_out = self.ending.is_some();
         let of_tree = if timed_out { Why::TimedOut } else { Why::TreeEnded };
         if self.first.is_some() {
@@ -284,10 +286,7 @@ impl<'a> Session<'a> {
         }
         // A cgroup that is empty now may fill again; a set of processes cannot.
         let refills = matches!(self.recorder.scope(), Scope::Cgroup(_));
-        if refills || !(empty || self.recorder.state()?.admitted == 0) {
-            return Ok(None);
-        }
-        Ok((self.recorder.state()?.live == 0).then_some(of_tree))
+        Ok((!refills && self.recorder.state()?.live == 0).then_some(of_tree))
     }
 
     /// Reports, checkpoints and ends what is due.
@@ -353,7 +352,10 @@ impl<'a> Session<'a> {
             None => self.plan.timeout.map(|limit| self.began + limit),
         };
         let duration = self.plan.duration.map(|limit| self.began + limit);
-        [ending, duration, self.next_checkpoint, self.next_progress, self.tell_of_tree]
+        // The event of the last end may not have fitted into the ring buffer.
+        let no_child = self.first.is_none() || self.first_exit.is_some();
+        let look_again = no_child.then(|| Instant::now() + LOOK_AGAIN);
+        [ending, duration, look_again, self.next_checkpoint, self.next_progress, self.tell_of_tree]
             .into_iter()
             .flatten()
             .min()

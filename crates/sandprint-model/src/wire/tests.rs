@@ -2,7 +2,7 @@
 
 mod schema;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    Arch, ByteString, Exit, Fact, FirstSeen, Gap, GapKind, Host, Image, Recorder, Run, RunId, Seen, Syscall,
-    arbitrary,
+    Action, Arch, ByteString, Comparison, Condition, Exit, Fact, FirstSeen, Gap, GapKind, Host, Image,
+    KernelVersion, Note, Reason, Recorder, Rule, Run, RunId, Seen, Syscall, Width, arbitrary,
 };
 
 /// One of everything, as small as it can be.
@@ -64,6 +64,64 @@ fn the_written_form_is_pinned() {
     let encoded = encode_trace(&sample()).replace(env!("CARGO_PKG_VERSION"), "0.1.0");
     assert_eq!(encoded, SAMPLE);
     assert_eq!(decode_trace(SAMPLE.as_bytes()), Ok(sample()));
+}
+
+/// One of everything that a policy can say.
+fn sample_policy() -> Policy {
+    let call = |nr| Syscall { abi: Abi::X86_64, nr };
+    let sh = Arc::new(Image { path: "/bin/sh".into(), ..Image::default() });
+    let reasons = BTreeSet::from([
+        Reason::Observed { count: 35, runs: 2, images: vec![Arc::clone(&sh)] },
+        Reason::Baseline("every process ends".to_owned()),
+        Reason::Portability { of: call(100_000), why: "another libc makes it".to_owned() },
+        Reason::Runtime { runtime: "runc".to_owned(), why: "1.1.5 makes it \u{1b}".to_owned() },
+        Reason::Fallback("callers use the older call".to_owned()),
+        Reason::ByHand("asked for".to_owned()),
+    ]);
+    let rule = |conditions: &[(u8, Width, Comparison)], action| Rule {
+        conditions: conditions
+            .iter()
+            .map(|(index, width, comparison)| Condition {
+                index: *index,
+                width: *width,
+                comparison: *comparison,
+            })
+            .collect(),
+        action,
+        reasons: BTreeSet::new(),
+    };
+    let masked = Comparison::MaskedEqual { mask: u64::MAX, value: 0x10 };
+    Policy {
+        kernel: Some(KernelVersion::new(5, 10)),
+        default_action: Action::Errno(1),
+        foreign_action: Action::KillProcess,
+        rules: BTreeMap::from([
+            (call(100_000), vec![Rule { reasons, ..rule(&[], Action::Allow) }]),
+            (
+                call(100_001),
+                vec![
+                    rule(
+                        &[(0, Width::Bits32, Comparison::Equal(2)), (5, Width::Bits64, masked)],
+                        Action::Log,
+                    ),
+                    rule(&[(1, Width::Bits64, Comparison::Less(7))], Action::Trace(3)),
+                    rule(&[], Action::Errno(38)),
+                ],
+            ),
+            (Syscall { abi: Abi::I386, nr: 100_000 }, Vec::new()),
+        ]),
+        notes: BTreeSet::from([Note("a note".to_owned())]),
+    }
+}
+
+/// The text of [`sample_policy`], pinned like [`SAMPLE`].
+const SAMPLE_POLICY: &str = include_str!("../../tests/data/wire/policy-v1.json");
+
+#[test]
+fn the_written_form_of_a_policy_is_pinned() {
+    let encoded = encode_policy(&sample_policy()).replace(env!("CARGO_PKG_VERSION"), "0.1.0");
+    assert_eq!(encoded, SAMPLE_POLICY);
+    assert_eq!(decode_policy(SAMPLE_POLICY.as_bytes()), Ok(sample_policy()));
 }
 
 proptest! {

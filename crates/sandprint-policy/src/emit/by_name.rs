@@ -6,13 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::{
-    Abi, Action, Comparison, Condition, KernelVersion, Loss, Policy, Reason, Rule, Syscall,
-};
+use sandprint_model::{Abi, Action, Condition, KernelVersion, Loss, Policy, Reason, Rule, Syscall};
 
 use super::errno::ENOSYS;
-use super::shape::{Shape, runs, shape};
-use super::{stricter, weaker};
+use super::shape::{Shape, is_refusal_lost, runs, shape};
+use super::{action_in_words, stricter, weaker};
 
 /// libseccomp 2.5.4 as it was released names every call up to this kernel. Distributions add to it:
 /// Debian 12's build goes to 6.7.
@@ -67,6 +65,7 @@ impl<'p> ByName<'p> {
             list.add(policy, name, &mut differences);
         }
         list.losses.extend(differences.losses());
+        list.lose_foreign_action(policy);
         if list.abis.contains(&Abi::I386) {
             let shapes = list.calls.iter().map(|(name, call)| (*name, &call.shape)).collect();
             for name in close_multiplexers(&shapes, policy.default_action, &mut list.losses) {
@@ -77,11 +76,28 @@ impl<'p> ByName<'p> {
         list
     }
 
+    /// A machine's own ABI takes part even where the policy has no rules for it.
+    fn lose_foreign_action(&mut self, policy: &Policy) {
+        let (default, foreign) = (policy.default_action, policy.foreign_action);
+        for abi in &self.abis {
+            if default == foreign || policy.rules.keys().any(|syscall| syscall.abi == *abi) {
+                continue;
+            }
+            let subject = format!("{abi} without rules");
+            let text = format!(
+                "it is the machine's own ABI and takes part: other calls get the default action, while the \
+                 policy says: {}",
+                action_in_words(foreign)
+            );
+            let allows_more = runs(default) && !runs(foreign);
+            self.losses.insert(if allows_more { weaker(subject, text) } else { stricter(subject, text) });
+        }
+    }
+
     fn lose_number(&mut self, policy: &Policy, syscall: Syscall, rules: &[Rule]) {
-        let shape = shape(syscall.abi, rules, policy.default_action).shape;
         let subject = format!("{} number {}", syscall.abi, syscall.nr);
         let text = "it has no name, and this format has no numbers: it gets the default action";
-        let allows_more = runs(policy.default_action) && !shape.runs(policy.default_action);
+        let allows_more = is_refusal_lost(rules, policy.default_action);
         self.losses.insert(if allows_more { weaker(subject, text) } else { stricter(subject, text) });
     }
 
@@ -101,15 +117,11 @@ impl<'p> ByName<'p> {
             since = since.max(syscall.since());
             own.push((*abi, shaped.shape));
         }
-        let (common, common_rules) = join(&own, default);
+        let common = join(&own, default);
         for (abi, own) in own {
-            let there = shape(abi, &common_rules, default).shape;
+            let there = common.as_seen_through(abi);
             if own != there {
                 differences.note(abi, name, own.runs(default) || there.runs(default));
-            }
-            if needs_upper_half(abi, &common) {
-                let text = "its conditions look at the upper half of arguments, which this ABI does not have";
-                self.losses.insert(weaker(format!("{abi} {name}"), text));
             }
         }
         if common != Shape::Default {
@@ -169,25 +181,36 @@ const IPC_CALLS: &[&str] = &[
     "shmget",
 ];
 
+/// The calls that stand for others on i386.
+pub(super) const MULTIPLEXERS: [&str; 2] = ["socketcall", "ipc"];
+
 /// On i386 libseccomp allows `socketcall` for `socket`, and `ipc` for `semget`, without looking at their
-/// further arguments. Unless the policy has a rule for the multiplexer, it must be refused: which ones.
+/// further arguments. Unless the policy has one action for the multiplexer, it must be refused: which ones.
 pub(super) fn close_multiplexers(
     shapes: &BTreeMap<&'static str, &Shape>,
     default: Action,
     losses: &mut BTreeSet<Loss>,
 ) -> Vec<&'static str> {
     let mut refused = Vec::new();
-    for (multiplexer, parts) in [("socketcall", SOCKETCALLS), ("ipc", IPC_CALLS)] {
-        let opened: Vec<&str> = parts
-            .iter()
-            .filter(|part| shapes.get(**part).is_some_and(|shape| shape.runs(default)))
-            .copied()
-            .collect();
-        if opened.is_empty() || runs(default) || shapes.contains_key(multiplexer) {
+    for (multiplexer, parts) in MULTIPLEXERS.into_iter().zip([SOCKETCALLS, IPC_CALLS]) {
+        let with = |wanted: fn(Action) -> bool| -> Vec<&str> {
+            let has = |part: &&&str| shapes.get(**part).and_then(|shape| shape.action()).is_some_and(wanted);
+            parts.iter().filter(has).copied().collect()
+        };
+        let (opened, closed) = (with(runs), with(|action| !runs(action)));
+        let own = shapes.get(multiplexer);
+        if matches!(own, Some(Shape::Always(_))) {
             continue;
         }
-        if default == Action::Errno(ENOSYS) {
-            // An explicit rule that equals the default would be dropped.
+        if !closed.is_empty() {
+            let text = format!("i386 refuses it where it refuses {}", closed.join(", "));
+            losses.insert(stricter(multiplexer, text));
+        }
+        if opened.is_empty() || runs(default) {
+            continue;
+        }
+        if own.is_some() || default == Action::Errno(ENOSYS) {
+            // Conditions would be OR-ed with the opening; a rule that equals the default would be dropped.
             let text = format!("i386 allows it for {}, whatever the further arguments", opened.join(", "));
             losses.insert(weaker(multiplexer, text));
             continue;
@@ -206,57 +229,36 @@ pub(super) fn cut_loss(subject: &str, why: &str, default: Action) -> Loss {
     if runs(default) { weaker(subject, text) } else { stricter(subject, text) }
 }
 
-/// What a name means for all ABIs together, and as rules: whatever one of them lets run, runs in all.
-fn join(own: &[(Abi, Shape)], default: Action) -> (Shape, Vec<Rule>) {
-    let rule = |conditions: &[Condition], action| Rule {
+/// What a name means for all ABIs together: whatever one of them lets run, runs in all.
+fn join(own: &[(Abi, Shape)], default: Action) -> Shape {
+    let shapes = || own.iter().map(|(_, shape)| shape);
+    if let Some(first) = shapes().next()
+        && shapes().all(|shape| shape == first)
+    {
+        return first.clone();
+    }
+    if runs(default) {
+        return Shape::Default;
+    }
+    let mut running = shapes().filter(|shape| shape.runs(default)).peekable();
+    if running.peek().is_none() {
+        // It runs nowhere: any refusal will do for all.
+        return shapes().find(|shape| **shape != Shape::Default).cloned().unwrap_or(Shape::Default);
+    }
+    let allow = |conditions: &[Condition]| Rule {
         conditions: conditions.to_vec(),
-        action,
+        action: Action::Allow,
         reasons: BTreeSet::new(),
     };
-    let as_rules = |shape: &Shape| match shape {
-        Shape::Default => Vec::new(),
-        Shape::Always(action) => vec![rule(&[], *action)],
-        Shape::When(action, entries) => entries.iter().map(|entry| rule(entry, *action)).collect(),
-    };
-    let shapes = || own.iter().map(|(_, shape)| shape);
-    let rules = match own {
-        [(_, first), rest @ ..] if rest.iter().all(|(_, shape)| shape == first) => {
-            return (first.clone(), as_rules(first));
-        }
-        // The default lets it run.
-        _ if runs(default) => Vec::new(),
-        _ if shapes().any(|shape| shape.runs(default)) => {
-            let running = shapes().filter(|shape| shape.runs(default));
-            running.flat_map(as_rules).map(|rule| Rule { action: Action::Allow, ..rule }).collect()
-        }
-        // It runs nowhere: any refusal will do for all.
-        _ => shapes().find(|shape| **shape != Shape::Default).map(as_rules).unwrap_or_default(),
-    };
-    let widest = own.first().map_or(Abi::X86_64, |(abi, _)| *abi);
-    let common = shape(widest, &rules, default);
-    match (common.cut, rules.first()) {
-        // Too many entries together: then it runs whatever its arguments.
-        (Some(_), Some(first)) => {
-            let always = vec![rule(&[], first.action)];
-            (Shape::Always(first.action), always)
-        }
-        _ => (common.shape, rules),
-    }
-}
-
-/// Whether libseccomp, which looks at 32 bits in this ABI, would compare with something that has more.
-fn needs_upper_half(abi: Abi, shape: &Shape) -> bool {
-    let Shape::When(_, entries) = shape else { return false };
-    let is_wide = |condition: &Condition| match condition.comparison {
-        Comparison::Equal(value)
-        | Comparison::NotEqual(value)
-        | Comparison::Less(value)
-        | Comparison::LessOrEqual(value)
-        | Comparison::Greater(value)
-        | Comparison::GreaterOrEqual(value)
-        | Comparison::MaskedEqual { value, .. } => value >> 32 != 0,
-    };
-    matches!(abi, Abi::Arm | Abi::I386) && entries.iter().flatten().any(is_wide)
+    let rules: Vec<Rule> = running
+        .flat_map(|shape| match shape {
+            Shape::When(_, entries) => entries.iter().map(|entry| allow(entry)).collect(),
+            _ => vec![allow(&[])],
+        })
+        .collect();
+    let common = shape(Abi::X86_64, &rules, default);
+    // Too many entries together: then it runs whatever its arguments.
+    if common.cut.is_some() { Shape::Always(Action::Allow) } else { common.shape }
 }
 
 /// The calls that mean something else in one ABI than the common list says.

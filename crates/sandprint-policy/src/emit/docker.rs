@@ -3,14 +3,17 @@
 //! Rules that hold on one machine only are bound to it by `includes.arches`, so a policy of
 //! `x86_64` and `aarch64` runs allows on each what was seen there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use sandprint_model::{Abi, Arch, Loss, Policy, Reason};
+use sandprint_model::{Abi, Action, Arch, Loss, Policy, Reason};
 use serde::Serialize;
 
 use super::by_name::{ByName, abis_of};
-use super::oci::{Syscalls, architecture, consumer_losses, default_of, machine, syscalls, to_json};
+use super::oci::{
+    Syscalls, action_name, architecture, consumer_losses, errno_ret, machine, syscalls, to_json,
+};
 use super::shape::Shape;
+use super::unattended::unattended;
 use super::{Emitted, Format, stricter};
 
 /// `docker run --security-opt seccomp=FILE`.
@@ -31,7 +34,8 @@ impl Format for Docker {
     }
 
     fn emit(&self, policy: &Policy) -> Emitted {
-        let mut losses = BTreeSet::new();
+        let (policy, mut losses) = unattended(policy, |action| action == Action::Notify);
+        let policy = policy.as_ref();
         let machines = machines(policy);
         let lists: Vec<_> = machines.iter().map(|(arch, abis)| (*arch, ByName::new(policy, abis))).collect();
         let mut groups: BTreeMap<Group, BTreeMap<&'static str, &Shape>> = BTreeMap::new();
@@ -53,11 +57,11 @@ impl Format for Docker {
                 }
             }
         }
-        let (default_action, default_errno_ret) = default_of(policy, &mut losses);
+        let default_errno_ret = errno_ret(policy.default_action);
         losses.extend(default_errno_ret.filter(|errno| *errno != 1).map(default_errno_loss));
         let mut commented = Vec::new();
         for (group, calls) in groups {
-            let elements = syscalls(calls.into_iter(), policy.default_action, &mut losses);
+            let elements = syscalls(calls.into_iter());
             commented.extend(elements.into_iter().map(|element| Commented {
                 element,
                 comment: group.comment.1,
@@ -65,7 +69,7 @@ impl Format for Docker {
             }));
         }
         let profile = Profile {
-            default_action,
+            default_action: action_name(policy.default_action),
             default_errno_ret,
             arch_map: machines.iter().map(|(arch, abis)| map_entry(*arch, abis)).collect(),
             syscalls: commented,

@@ -36,8 +36,7 @@ impl Format for Markdown {
         writeln!(text, "- Calls through another ABI: {}.", prose(action_in_words(policy.foreign_action)))
             .unwrap_or_default();
         if let Some(kernel) = policy.kernel {
-            writeln!(text, "- Oldest kernel: Linux {kernel}; newer calls are answered as absent.")
-                .unwrap_or_default();
+            writeln!(text, "- Made for Linux {kernel} and later.").unwrap_or_default();
         }
         let abis: BTreeSet<Abi> = policy.rules.keys().map(|syscall| syscall.abi).collect();
         for abi in abis {

@@ -11,7 +11,8 @@ use serde::Serialize;
 use super::by_name::{ByName, NamedCall, OLD_LIBSECCOMP, abis_of};
 use super::errno::ENOSYS;
 use super::shape::{Shape, runs};
-use super::{Emitted, Format, stricter, weaker};
+use super::unattended::unattended;
+use super::{Emitted, Format, names_in_words, stricter, weaker};
 
 /// The OCI runtime specification's `linux.seccomp`.
 #[derive(Debug)]
@@ -31,16 +32,17 @@ impl Format for Oci {
     }
 
     fn emit(&self, policy: &Policy) -> Emitted {
+        let (policy, mut losses) = unattended(policy, |action| action == Action::Notify);
+        let policy = policy.as_ref();
         let list = ByName::new(policy, &abis_of(policy));
-        let mut losses = list.losses.clone();
+        losses.extend(list.losses.iter().cloned());
         losses.extend(consumer_losses(policy, &list));
         let entries = list.calls.iter().map(|(name, call)| (*name, &call.shape));
-        let (default_action, default_errno_ret) = default_of(policy, &mut losses);
         let profile = Profile {
-            default_action,
-            default_errno_ret,
+            default_action: action_name(policy.default_action),
+            default_errno_ret: errno_ret(policy.default_action),
             architectures: list.abis.iter().map(|abi| architecture(*abi)).collect(),
-            syscalls: syscalls(entries, policy.default_action, &mut losses),
+            syscalls: syscalls(entries),
         };
         Emitted { text: to_json(&profile), losses }
     }
@@ -92,20 +94,11 @@ pub(super) fn to_json(profile: &impl Serialize) -> String {
 ///
 /// Names with one and the same action share an element; every set of conditions has one of its own, because
 /// conditions of one element are AND-ed.
-pub(super) fn syscalls<'s>(
-    calls: impl Iterator<Item = (&'static str, &'s Shape)>,
-    default: Action,
-    losses: &mut BTreeSet<Loss>,
-) -> Vec<Syscalls> {
+pub(super) fn syscalls<'s>(calls: impl Iterator<Item = (&'static str, &'s Shape)>) -> Vec<Syscalls> {
     let mut plain: BTreeMap<Action, Vec<&'static str>> = BTreeMap::new();
     let mut conditioned: BTreeMap<Action, Vec<(&'static str, &[Condition])>> = BTreeMap::new();
     for (name, shape) in calls {
         let Some(action) = shape.action() else { continue };
-        if action == Action::Notify {
-            let text = "an OCI profile that notifies needs a listener: the call gets the default action";
-            losses.insert(if runs(default) { weaker(name, text) } else { stricter(name, text) });
-            continue;
-        }
         match shape {
             Shape::When(_, entries) => conditioned
                 .entry(action)
@@ -125,20 +118,6 @@ pub(super) fn syscalls<'s>(
         }
     }
     elements
-}
-
-/// The default action and its errno. A default that needs a supervisor cannot be said.
-pub(super) fn default_of(policy: &Policy, losses: &mut BTreeSet<Loss>) -> (&'static str, Option<u16>) {
-    let action = match policy.default_action {
-        Action::Notify => {
-            let text = "an OCI profile cannot notify by default: such calls fail with ENOSYS, as they would \
-                        without a supervisor";
-            losses.insert(stricter("default action", text));
-            Action::Errno(ENOSYS)
-        }
-        action => action,
-    };
-    (action_name(action), errno_ret(action))
 }
 
 /// What every consumer of such a list does that the policy does not say.
@@ -165,29 +144,29 @@ pub(super) fn consumer_losses(policy: &Policy, list: &ByName<'_>) -> BTreeSet<Lo
 }
 
 /// Names that an older libseccomp does not know are skipped there.
-fn unknown_losses(policy: &Policy, list: &ByName<'_>) -> impl Iterator<Item = Loss> {
-    let newer = |wanted: fn(&NamedCall<'_>, Action) -> bool| {
-        let default = policy.default_action;
-        let names: Vec<_> = list
-            .newer_than(OLD_LIBSECCOMP)
-            .filter(|(_, call)| wanted(call, default))
-            .map(|(name, _)| name)
-            .collect();
-        names.join(", ")
-    };
+fn unknown_losses(policy: &Policy, list: &ByName<'_>) -> BTreeSet<Loss> {
+    let default = policy.default_action;
+    let (running, refused): (Vec<_>, Vec<_>) =
+        list.newer_than(OLD_LIBSECCOMP).partition(|(_, call)| call.shape.runs(default));
+    let mut losses = BTreeSet::new();
     let subject = format!("calls newer than Linux {OLD_LIBSECCOMP}");
-    let running = newer(|call, default| call.shape.runs(default));
-    let refused = newer(|call, default| !call.shape.runs(default));
-    let skipped = |names: &str, then: &str| {
-        format!("a runtime built with libseccomp 2.5.4 or older skips what it cannot name, {then}: {names}")
+    let text = |names: String| {
+        format!(
+            "a runtime built with libseccomp 2.5.4 or older cannot name them and gives them the default \
+             action: {names}"
+        )
     };
-    let running = (!running.is_empty())
-        .then(|| stricter(subject.clone(), skipped(&running, "and these get the default action there")));
-    let refused = (!refused.is_empty()).then(|| {
-        let text = skipped(&refused, "and these get the default action there");
-        if runs(policy.default_action) { weaker(subject, text) } else { stricter(subject, text) }
-    });
-    running.into_iter().chain(refused)
+    let names = |calls: Vec<(&'static str, &NamedCall<'_>)>| -> Vec<&str> {
+        calls.into_iter().map(|(name, _)| name).collect()
+    };
+    if !running.is_empty() {
+        losses.insert(stricter(subject.clone(), text(names(running).join(", "))));
+    }
+    if !refused.is_empty() {
+        let text = text(names_in_words(&names(refused)));
+        losses.insert(if runs(default) { weaker(subject, text) } else { stricter(subject, text) });
+    }
+    losses
 }
 
 /// The specification's name of an ABI.
@@ -210,7 +189,7 @@ pub(super) fn machine(arch: Arch) -> &'static str {
 }
 
 /// `SCMP_ACT_KILL` is never used: it means the thread, and readers take it for the process.
-fn action_name(action: Action) -> &'static str {
+pub(super) fn action_name(action: Action) -> &'static str {
     match action {
         Action::Allow => "SCMP_ACT_ALLOW",
         Action::Log => "SCMP_ACT_LOG",
@@ -224,7 +203,7 @@ fn action_name(action: Action) -> &'static str {
 }
 
 /// Always given where the action takes one: without it a runtime answers EPERM. Refused elsewhere.
-fn errno_ret(action: Action) -> Option<u16> {
+pub(super) fn errno_ret(action: Action) -> Option<u16> {
     match action {
         Action::Errno(value) | Action::Trace(value) => Some(value),
         _ => None,

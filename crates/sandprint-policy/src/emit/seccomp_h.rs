@@ -13,8 +13,9 @@ use sandprint_model::{
 
 use super::by_name::{OLD_LIBSECCOMP, close_multiplexers, cut_loss};
 use super::oci::architecture;
-use super::shape::{Shape, runs, shape};
-use super::{Emitted, Format, errno, escape, stricter, weaker};
+use super::shape::{Shape, is_refusal_lost, runs, shape};
+use super::unattended::unattended;
+use super::{Emitted, Format, errno, escape, names_in_words, stricter, weaker};
 
 mod fragments;
 
@@ -43,15 +44,17 @@ impl Format for SeccompHeader {
     }
 
     fn emit(&self, policy: &Policy) -> Emitted {
-        let mut losses = BTreeSet::new();
+        // Nobody can be notified once the loader has returned and its handle of the filter is gone.
+        let (policy, mut losses) = unattended(policy, |action| action == Action::Notify);
+        let policy = policy.as_ref();
         let mut machines: BTreeMap<Arch, Vec<Filter>> = BTreeMap::new();
         let abis: BTreeSet<Abi> = policy.rules.keys().map(|syscall| syscall.abi).collect();
         for abi in abis {
             let filter = Filter::new(policy, abi, &mut losses);
             machines.entry(abi.arch()).or_default().push(filter);
         }
-        let default = action_outside_rules(policy.default_action, "default action", &mut losses);
-        let bad_arch = action_outside_rules(policy.foreign_action, "other ABIs", &mut losses);
+        let default = scmp_constant(policy.default_action);
+        let bad_arch = scmp_constant(policy.foreign_action);
         let mut text = fragments::HEAD.to_owned();
         for note in &policy.notes {
             // Writing to a String cannot fail, here and below.
@@ -126,17 +129,12 @@ impl Filter {
                 name.is_some() || (abi == abi.arch().native_abi() && i32::try_from(syscall.nr).is_ok());
             if !sayable {
                 let text = "libseccomp has no way to name this number: it gets the default action";
-                let allows_more = runs(default) && !fitted.shape.runs(default);
+                let allows_more = is_refusal_lost(rules, default);
                 losses.insert(if allows_more { weaker(subject, text) } else { stricter(subject, text) });
                 continue;
             }
             if let Some(name) = name {
                 named.insert(name, fitted.shape.clone());
-            }
-            if fitted.shape.action() == Some(Action::Notify) {
-                let text = "the header starts no supervisor: the call gets the default action";
-                losses.insert(if runs(default) { weaker(subject, text) } else { stricter(subject, text) });
-                continue;
             }
             let comment = comment(rules.iter().flat_map(|rule| &rule.reasons));
             filter.add(Entry { syscall: *syscall, name, comment }, fitted.shape);
@@ -177,7 +175,8 @@ impl Filter {
                 continue;
             }
             let subject = format!("{} calls newer than Linux {OLD_LIBSECCOMP}", self.abi);
-            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            let names: Vec<&str> = names.into_iter().collect();
+            let names = if running { names.join(", ") } else { names_in_words(&names) };
             let text = format!(
                 "libseccomp 2.5.4 and older cannot name them, and they get the default action: {names}"
             );
@@ -284,16 +283,13 @@ impl Filter {
         let add = if self.is_native() { "sandprint_add" } else { "sandprint_add_names" };
         for action in self.plain.keys() {
             let list = format!("{prefix}_{}", list_of(*action).0);
-            let add = format!(
-                "{add}({filter}, {}, {list}, sizeof {list} / sizeof {list}[0])",
-                scmp_constant(*action)
-            );
+            let add = format!("{add}({filter}, {}, {list}, SANDPRINT_COUNT({list}))", scmp_constant(*action));
             writeln!(text, "{indent}if (result == 0)\n{indent}    result = {add};").unwrap_or_default();
         }
         if !self.conditioned.is_empty() {
             let list = format!("{prefix}_conditioned");
             let add = format!(
-                "sandprint_add_conditioned({filter}, {list}, sizeof {list} / sizeof {list}[0], {prefix}_conditions)"
+                "sandprint_add_conditioned({filter}, {list}, SANDPRINT_COUNT({list}), {prefix}_conditions)"
             );
             writeln!(text, "{indent}if (result == 0)\n{indent}    result = {add};").unwrap_or_default();
         }
@@ -358,16 +354,6 @@ fn scmp_constant(action: Action) -> String {
         Action::KillThread => "SCMP_ACT_KILL_THREAD".to_owned(),
         Action::KillProcess => "SCMP_ACT_KILL_PROCESS".to_owned(),
     }
-}
-
-/// An action outside the rules. There is nobody to notify once `sandprint_load_filter` has returned.
-fn action_outside_rules(action: Action, subject: &str, losses: &mut BTreeSet<Loss>) -> String {
-    if action != Action::Notify {
-        return scmp_constant(action);
-    }
-    let text = "the header starts no supervisor: such calls fail with ENOSYS, as they would without one";
-    losses.insert(stricter(subject, text));
-    scmp_constant(Action::Errno(errno::ENOSYS))
 }
 
 fn comparison(comparison: Comparison) -> (&'static str, u64, u64) {

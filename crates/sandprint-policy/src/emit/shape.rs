@@ -12,7 +12,7 @@
 //! - a 64-bit comparison of a 32-bit argument sees what the caller left in the upper half, so 32-bit
 //!   arguments are always compared under a mask.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::{Abi, Action, Comparison, Condition, Rule, Width};
 
@@ -51,9 +51,46 @@ impl Shape {
     }
 }
 
+impl Shape {
+    /// What libseccomp makes of this shape in an ABI whose arguments it takes for 32 bits wide, as it does
+    /// for x32 too: it compares the lower halves only.
+    pub(super) fn as_seen_through(&self, abi: Abi) -> Shape {
+        let (Shape::When(action, entries), Abi::Arm | Abi::I386 | Abi::X32) = (self, abi) else {
+            return self.clone();
+        };
+        let narrow = |condition: &Condition| {
+            let comparison = match condition.comparison {
+                // The value is cut as the mask is; elsewhere a value outside the mask never matches.
+                Comparison::MaskedEqual { mask, value } => {
+                    Comparison::MaskedEqual { mask: mask & LOWER_HALF, value: value & LOWER_HALF }
+                }
+                other => other,
+            };
+            Condition { width: Width::Bits32, comparison, ..*condition }
+        };
+        let rule = |entry: &Vec<Condition>| Rule {
+            conditions: entry.iter().map(narrow).collect(),
+            action: *action,
+            reasons: BTreeSet::new(),
+        };
+        let rules: Vec<Rule> = entries.iter().map(rule).collect();
+        // Any other default than their own action will do.
+        let other = if *action == Action::KillThread { Action::Allow } else { Action::KillThread };
+        let narrowed = shape(abi, &rules, other);
+        if narrowed.cut.is_some() { self.clone() } else { narrowed.shape }
+    }
+}
+
+const LOWER_HALF: u64 = 0xffff_ffff;
+
 /// Whether a call with this action runs.
 pub(super) fn runs(action: Action) -> bool {
     matches!(action, Action::Allow | Action::Log)
+}
+
+/// Whether leaving a call to the default action lets it run where these rules refuse it.
+pub(super) fn is_refusal_lost(rules: &[Rule], default: Action) -> bool {
+    runs(default) && rules.iter().any(|rule| !runs(rule.action))
 }
 
 /// A [`Shape`], and what of the rules did not fit into it.
@@ -273,7 +310,7 @@ fn blocks_of(abi: Abi, condition: &Condition) -> Vec<Block> {
     }
     // The upper half of such a register is always zero.
     let upper_is_zero = |block: &Block| block.value >> 32 == 0;
-    let lower_half = |block: Block| Block { mask: block.mask & 0xffff_ffff, ..block };
+    let lower_half = |block: Block| Block { mask: block.mask & LOWER_HALF, ..block };
     blocks.into_iter().filter(upper_is_zero).map(lower_half).collect()
 }
 

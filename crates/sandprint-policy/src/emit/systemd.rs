@@ -1,9 +1,12 @@
 //! A drop-in for a systemd unit.
 //!
-//! Every setting is reset first, so that the unit's own lines do not mix with these. `SystemCallFilter=` as
-//! an allow-list lets in the group `@default` unasked; what the policy does not allow of it is taken back,
-//! so that the list is exact. What it cannot say: conditions on arguments, numbers without a name, an ABI of
-//! its own for a name, and most actions.
+//! Every setting is reset first, so that the unit's own lines do not mix with these; only `SystemCallLog=`,
+//! which refuses nothing, is left to the unit unless the policy logs. `SystemCallFilter=` as an allow-list
+//! lets in the group `@default` unasked; what the policy does not allow of it is taken back, so that the
+//! list is exact. What it cannot say: conditions on arguments, numbers without a name, an ABI of its own for
+//! a name, and most actions.
+//!
+//! Source: systemd.exec(5) and src/core/load-fragment.c, src/shared/seccomp-util.c of version 252.
 //!
 //! No line about `NoNewPrivileges=`: the policy does not know whether the service starts set-user-ID
 //! programs. systemd sets it by itself where it must (`User=` without `CAP_SYS_ADMIN`); a comment says so.
@@ -13,10 +16,12 @@ use std::fmt::Write;
 
 use sandprint_model::{Abi, Action, KernelVersion, Loss, Policy, Syscall};
 
-use super::by_name::{ByName, abis_of};
+use super::by_name::{ByName, MULTIPLEXERS, abis_of};
+use super::errno::ENOSYS;
 use super::escape;
 use super::shape::{Shape, runs};
-use super::{Emitted, Format, action_in_words, errno, stricter, weaker};
+use super::unattended::unattended;
+use super::{Emitted, Format, action_in_words, errno, names_in_words, stricter, weaker};
 
 /// `/etc/systemd/system/UNIT.service.d/50-sandprint.conf`.
 #[derive(Debug)]
@@ -46,16 +51,21 @@ impl Format for Systemd {
     }
 
     fn emit(&self, policy: &Policy) -> Emitted {
+        let (policy, mut losses) =
+            unattended(policy, |action| matches!(action, Action::Notify | Action::Trace(_)));
+        let policy = policy.as_ref();
         let list = ByName::new(policy, &abis_of(policy));
-        let mut names = Names { losses: list.losses.clone(), ..Names::new(policy.default_action) };
+        losses.extend(list.losses.iter().cloned());
+        let mut names = Names::new(policy.default_action);
         for (name, call) in &list.calls {
             let unknown = call.since.is_some_and(|since| since > NAMED_UP_TO);
             names.add(name, &call.shape, unknown);
         }
+        names.lose_unspoken();
         if !runs(policy.default_action) {
             names.take_back_default_group(&list.abis);
         }
-        let mut losses = names.losses.clone();
+        losses.extend(names.losses.iter().cloned());
         let mut text = header(policy);
         text.push_str("[Service]\n");
         text.push_str(&architectures(policy, &list.abis, &mut losses));
@@ -76,6 +86,10 @@ struct Names {
     refused: BTreeMap<String, BTreeSet<&'static str>>,
     /// Names of `@default` that get the default action.
     taken_back: BTreeSet<&'static str>,
+    /// Names of `@default` that the policy allows too, and that an older systemd does not know.
+    left_to_systemd: BTreeSet<&'static str>,
+    /// Names that are refused, and that an older systemd does not know.
+    unspoken: BTreeSet<&'static str>,
     losses: BTreeSet<Loss>,
 }
 
@@ -87,6 +101,8 @@ impl Names {
             logged: BTreeSet::new(),
             refused: BTreeMap::new(),
             taken_back: BTreeSet::new(),
+            left_to_systemd: BTreeSet::new(),
+            unspoken: BTreeSet::new(),
             losses: BTreeSet::new(),
         }
     }
@@ -101,15 +117,18 @@ impl Names {
                 self.losses.insert(weaker(name, text));
                 self.allow(name, *action, unknown);
             }
-            Shape::When(..) => {
-                self.lose_refusal(name, "systemd cannot look at arguments: the call gets the default action");
-            }
+            Shape::When(..) => self.leave_to_default(name, "systemd cannot look at arguments"),
         }
     }
 
     fn allow(&mut self, name: &'static str, action: Action, unknown: bool) {
         if unknown && default_group().any(|other| other == name) && !runs(self.default) {
-            // A systemd that knows the name allows it by itself.
+            let text = format!(
+                "it came after Linux {NAMED_UP_TO}: a systemd that knows it allows it with its group @default, an \
+                 older one refuses it"
+            );
+            self.losses.insert(stricter(name, text));
+            self.left_to_systemd.insert(name);
             return;
         }
         if unknown {
@@ -129,24 +148,46 @@ impl Names {
             Action::Errno(number @ 1..=4095) => errno::name_or_number(number),
             Action::KillProcess => "kill".to_owned(),
             _ => {
-                let cannot = format!("systemd cannot {}", action_in_words(action));
-                self.lose_refusal(name, &format!("{cannot}: the call gets the default action"));
+                self.leave_to_default(name, &format!("systemd cannot {}", action_in_words(action)));
                 return;
             }
         };
         if unknown {
-            let text = format!(
-                "it came after Linux {NAMED_UP_TO}, and an older systemd would warn of its name at every load: \
-                 it gets the default action"
-            );
-            self.lose_refusal(name, &text);
+            self.unspoken.insert(name);
         } else {
             self.refused.entry(word).or_default().insert(name);
         }
     }
 
+    /// A refusal that cannot be said. Without any, libseccomp would let in a multiplexer of i386 with the
+    /// calls that it stands for.
+    fn leave_to_default(&mut self, name: &'static str, why: &str) {
+        let is_multiplexer = MULTIPLEXERS.contains(&name) && !runs(self.default);
+        if is_multiplexer && self.default != Action::Errno(ENOSYS) {
+            self.lose_refusal(name, &format!("{why}: the call fails with ENOSYS"));
+            self.refused.entry("ENOSYS".to_owned()).or_default().insert(name);
+        } else if is_multiplexer {
+            let text = format!("{why}: i386 allows the call together with those that it stands for");
+            self.losses.insert(weaker(name, text));
+        } else {
+            self.lose_refusal(name, &format!("{why}: the call gets the default action"));
+        }
+    }
+
     fn lose_refusal(&mut self, name: &str, text: &str) {
         self.losses.insert(if runs(self.default) { weaker(name, text) } else { stricter(name, text) });
+    }
+
+    fn lose_unspoken(&mut self) {
+        if self.unspoken.is_empty() {
+            return;
+        }
+        let names: Vec<&str> = self.unspoken.iter().copied().collect();
+        let text = format!(
+            "an older systemd would warn of their names at every load, so they get the default action: {}",
+            names_in_words(&names)
+        );
+        self.lose_refusal(&format!("calls newer than Linux {NAMED_UP_TO}"), &text);
     }
 
     /// Takes back what `@default` would allow beyond the policy.
@@ -156,7 +197,7 @@ impl Names {
         for name in default_group() {
             let here = abis.iter().filter_map(|abi| Syscall::from_name(*abi, name));
             let Some(since) = here.map(Syscall::since).max() else { continue };
-            if self.allowed.contains(name) || refused.contains(name) {
+            if self.allowed.contains(name) || self.left_to_systemd.contains(name) || refused.contains(name) {
                 continue;
             }
             if since.is_some_and(|since| since > NAMED_UP_TO) {
@@ -199,6 +240,9 @@ impl Names {
     /// The lines of `SystemCallLog=`.
     fn log(&self) -> String {
         const KEY: &str = "SystemCallLog=";
+        if self.default != Action::Log && self.logged.is_empty() {
+            return String::new();
+        }
         let mut text = format!("{KEY}\n");
         if self.default != Action::Log {
             push_names(&mut text, KEY, self.logged.iter().map(|name| (*name).to_owned()));
@@ -281,20 +325,13 @@ fn architectures(policy: &Policy, abis: &[Abi], losses: &mut BTreeSet<Loss>) -> 
 
 /// `SystemCallErrorNumber=`. Empty means that the process is killed.
 fn error_number(default: Action, losses: &mut BTreeSet<Loss>) -> String {
-    let mut lose = |instead: &str| {
-        let text = format!("systemd cannot {}: {instead}", action_in_words(default));
-        losses.insert(stricter("default action", text));
-    };
     let word = match default {
         Action::Errno(number @ 1..=4095) => errno::name_or_number(number),
         Action::Allow | Action::Log | Action::KillProcess => String::new(),
-        Action::KillThread | Action::Trap | Action::Errno(_) => {
-            lose("the process is killed");
+        _ => {
+            let text = format!("systemd cannot {}: the process is killed", action_in_words(default));
+            losses.insert(stricter("default action", text));
             String::new()
-        }
-        Action::Trace(_) | Action::Notify => {
-            lose("the call fails with ENOSYS, as it would with nobody to ask");
-            "ENOSYS".to_owned()
         }
     };
     format!("SystemCallErrorNumber={word}\n")

@@ -25,12 +25,12 @@ pub(super) fn of_trace(trace: &Trace, config: &SynthConfig) -> BTreeSet<Note> {
     let mut notes = BTreeSet::new();
     let unknown = kernels(trace).filter(Option::is_none).count();
     if config.kernel.is_none() && config.default_action != DefaultAction::Log && unknown > 0 {
-        let known = match oldest_kernel(trace) {
-            Some(kernel) => format!("Linux {kernel}, the oldest of the others, decides"),
-            None => "so only calls that libraries fall back from are".to_owned(),
+        let absent = match oldest_kernel(trace) {
+            Some(kernel) => format!("calls newer than Linux {kernel}, the oldest of the others, are"),
+            None => "only calls that libraries fall back from are".to_owned(),
         };
         notes.insert(Note(format!(
-            "{unknown} of {} runs do not say which kernel they ran on: {known} answered as absent.",
+            "{unknown} of {} runs do not say which kernel they ran on: {absent} answered as absent.",
             trace.runs.len()
         )));
     }
@@ -86,10 +86,10 @@ fn same_power(allowed: &BTreeMap<Syscall, BTreeSet<Reason>>, abi: Abi) -> impl I
         let mixed = !allowed.is_empty() && !refused.is_empty();
         mixed.then(|| {
             Note(format!(
-                "{} is allowed and {} is not ({abi}): they do the same, so this is no barrier, and a libc that \
-                 prefers the other is refused.",
-                allowed.join(", "),
-                refused.join(", "),
+                "Of calls that do the same, {} is allowed, not {} ({abi}): this is no barrier, and a libc that \
+                 prefers another is refused.",
+                allowed.join(" and "),
+                refused.join(" and "),
             ))
         })
     })

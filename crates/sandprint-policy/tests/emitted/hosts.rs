@@ -18,6 +18,11 @@ pub(crate) fn write(path: &std::path::Path, text: &str) {
     std::fs::write(path, text).unwrap();
 }
 
+/// Makes a folder of a test, unless it is there.
+pub(crate) fn make_folder(path: &std::path::Path) {
+    std::fs::create_dir_all(path).unwrap();
+}
+
 /// Whether `what` is there; else says why the test is skipped. With `what` in the comma-separated list
 /// `SANDPRINT_EXPECT` a skip is a failure.
 #[expect(clippy::disallowed_methods, reason = "a test may look at what a pure crate may not")]

@@ -2,6 +2,11 @@
 
 mod bpf;
 mod conditions;
+mod hostile;
 mod hosts;
+mod losses;
+mod oci_profiles;
 mod policies;
 mod seccomp_header;
+mod snapshots;
+mod systemd_dropin;

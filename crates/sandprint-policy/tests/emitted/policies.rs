@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use proptest::sample::select;
 use sandprint_model::{
-    Abi, Action, ByteString, Fact, Host, Image, Policy, Reason, Recorder, Rule, Run, RunId, Seen, Syscall,
-    Trace,
+    Abi, Action, ByteString, Call, Comparison, Condition, Fact, Host, Image, Note, Policy, Reason, Recorder,
+    Rule, Run, RunId, Seen, Syscall, Trace, Width,
 };
 use sandprint_policy::synth::{SynthConfig, synthesize};
 
@@ -94,4 +97,106 @@ pub(crate) fn allowing(calls: &[Syscall]) -> Policy {
         rules: calls.iter().map(|call| (*call, vec![rule(call)])).collect::<BTreeMap<_, _>>(),
         notes: BTreeSet::new(),
     }
+}
+
+/// Calls that are interesting for one format or another, in every ABI that has them.
+const NAMES: &[&str] = &[
+    "read",
+    "openat",
+    "clone3",
+    "socket",
+    "socketcall",
+    "semget",
+    "ipc",
+    "mmap",
+    "mmap2",
+    "exit_group",
+    "pause",
+    "getpid",
+    "execve",
+    "uretprobe",
+    "mseal",
+    "fchmodat2",
+    "futex_time64",
+    "ioctl",
+];
+
+fn any_action() -> impl Strategy<Value = Action> {
+    prop_oneof![
+        8 => Just(Action::Allow),
+        2 => Just(Action::Errno(1)),
+        2 => Just(Action::Errno(38)),
+        1 => select(&[
+            Action::Log,
+            Action::Errno(0),
+            Action::Errno(97),
+            Action::Trace(7),
+            Action::Notify,
+            Action::Trap,
+            Action::KillThread,
+            Action::KillProcess,
+        ][..]),
+    ]
+}
+
+fn any_condition() -> impl Strategy<Value = Condition> {
+    let comparison = (0..3u64, 0..7u8).prop_map(|(value, kind)| match kind {
+        0 => Comparison::NotEqual(value),
+        1 => Comparison::Less(value),
+        2 => Comparison::GreaterOrEqual(value),
+        3 => Comparison::MaskedEqual { mask: 6, value: value & 6 },
+        _ => Comparison::Equal(value),
+    });
+    (0..2u8, select(&[Width::Bits32, Width::Bits64][..]), comparison)
+        .prop_map(|(index, width, comparison)| Condition { index, width, comparison })
+}
+
+fn any_rule(conditions: std::ops::Range<usize>) -> impl Strategy<Value = Rule> {
+    (vec(any_condition(), conditions), any_action(), any::<String>()).prop_map(
+        |(conditions, action, text)| Rule {
+            conditions,
+            action,
+            reasons: BTreeSet::from([Reason::ByHand(text)]),
+        },
+    )
+}
+
+/// Policies with every ABI, action and kind of condition, numbers without names, and hostile texts.
+pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
+    let abi = select(&[Abi::X86_64, Abi::X86_64, Abi::I386, Abi::X32, Abi::Aarch64, Abi::Arm][..]);
+    let named = (abi.clone(), select(NAMES))
+        .prop_filter_map("not in this ABI", |(abi, name)| Syscall::from_name(abi, name));
+    let numbered = (abi, select(&[5000, u32::MAX][..])).prop_map(|(abi, nr)| Syscall { abi, nr });
+    let syscall = prop_oneof![9 => named, 1 => numbered];
+    let rules = prop_oneof![3 => vec(any_rule(0..1), 1..2), 1 => vec(any_rule(0..3), 1..4)];
+    let default = prop_oneof![6 => Just(Action::Errno(1)), 1 => any_action()];
+    let foreign = prop_oneof![3 => Just(Action::KillProcess), 1 => any_action()];
+    (btree_map(syscall, rules, 1..24), default, foreign, any::<String>()).prop_map(
+        |(rules, default_action, foreign_action, note)| Policy {
+            kernel: None,
+            default_action,
+            foreign_action,
+            rules,
+            notes: BTreeSet::from([Note(note)]),
+        },
+    )
+}
+
+/// Calls that could tell a profile from its policy: every interesting name and number, and arguments near
+/// those that [`any_policy`] compares with.
+pub(crate) fn telling_calls(policy: &Policy, args: [u64; 6]) -> impl Iterator<Item = Call> {
+    let named = Abi::ALL
+        .into_iter()
+        .flat_map(|abi| NAMES.iter().filter_map(move |name| Syscall::from_name(abi, name)));
+    let calls: BTreeSet<Syscall> = named.chain(policy.rules.keys().copied()).collect();
+    calls.into_iter().flat_map(move |syscall| {
+        let near = (0..16u64).map(|n| [n / 4, n % 4, 0, 0, 0, 0]);
+        let far = (0..4u64).map(|n| [n | 1 << 40, n ^ 1, 0, 0, 0, 0]);
+        let is_32_bit = matches!(syscall.abi, Abi::Arm | Abi::I386);
+        near.chain(far).chain([args]).map(move |args| Call {
+            syscall,
+            // A 32-bit register holds no more.
+            args: if is_32_bit { args.map(|arg| arg & 0xffff_ffff) } else { args },
+        })
+    })
 }

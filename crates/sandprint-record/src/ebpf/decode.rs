@@ -27,6 +27,7 @@ fn until_nul(bytes: &[u8]) -> &[u8] {
 }
 
 /// `struct sp_config`, written once before load.
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, each named")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Config {
     pub hash_seed: u64,

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::sync::Mutex;
 
-use libbpf_rs::{Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenObject, PrintLevel};
+use libbpf_rs::{
+    Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenMapMut, OpenObject, PrintLevel,
+};
 
 use super::decode::{Config, Control};
 use super::sys;
@@ -350,9 +352,22 @@ fn choose_maps(open: &mut OpenObject, config: &Config, tasks: Tasks) -> Result<(
             let Some(slot) = value.get_mut(..bytes.len()) else { continue };
             slot.copy_from_slice(&bytes);
             configured = true;
-        } else if name == "tasks" && tasks == Tasks::ByTid {
-            map.set_autocreate(false).map_err(|source| LoadError::Map { map: name, source })?;
+        } else if let Some(result) = size_for(&name, tasks, &mut map) {
+            result.map_err(|source| LoadError::Map { map: name, source })?;
         }
     }
     if configured { Ok(()) } else { Err(LoadError::Missing("the configuration".to_owned())) }
+}
+
+/// A map that only one way of keeping tasks needs is absent, or small, with the other: the kernel sets up
+/// every bucket of a hash at creation.
+fn size_for(name: &str, tasks: Tasks, map: &mut OpenMapMut<'_>) -> Option<libbpf_rs::Result<()>> {
+    match (name, tasks) {
+        ("tasks", Tasks::ByTid) => Some(map.set_autocreate(false)),
+        // Only for tasks whose storage could not be created.
+        ("tids", Tasks::Storage) => Some(map.set_max_entries(4096)),
+        // Only own counters are drained.
+        ("flushed", Tasks::ByTid) => Some(map.set_max_entries(1)),
+        _ => None,
+    }
 }

@@ -86,6 +86,7 @@ pub(crate) fn run(args: &AttachArgs) -> anyhow::Result<ExitStatus> {
         None => Ok(()),
     };
     let recorded = record(args, &target, &mut checkpoint)?;
+    recording::say_why(recorded.why);
     recording::finish(&recorded.trace, output.as_ref())?;
     Ok(ExitStatus::Success)
 }

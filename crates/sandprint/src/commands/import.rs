@@ -104,6 +104,8 @@ impl ImportArgs {
         let hint = match error {
             ImportError::OnlySummary => "record with `strace -f -o FILE`, without `-c`",
             ImportError::UnknownArch { .. } => "record it on x86_64 or aarch64",
+            ImportError::SchemaVersion { .. } => "record it again, with `sandprint profile run`",
+            ImportError::Empty => "record it again",
             _ => "`--from` says which tool wrote the file: strace, audit or sandprint-0.1",
         };
         let message = format!("failed to import {}: {error}", output::quote(&self.file));

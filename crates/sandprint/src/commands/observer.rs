@@ -63,7 +63,7 @@ impl Observer for Screen<'_> {
             self.drawn = false;
             return;
         }
-        // A terminal that was never told its size has 0 columns.
+        // A terminal whose size nobody has set says 0.
         let columns = termios::tcgetwinsize(io::stderr()).map_or(0, |size| usize::from(size.ws_col));
         let width = if columns == 0 { 80 } else { columns };
         // The cursor goes back to the first column, so that output of the workload covers the line.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueHint;
 use sandprint_model::{Exit, Trace};
 use sandprint_record::ebpf::Tasks;
-use sandprint_record::session::SessionError;
+use sandprint_record::session::{SessionError, Why};
 use sandprint_sandbox::launch::{Failure, LaunchError};
 
 use crate::exit::{Deciding, ExitStatus};
@@ -81,6 +81,17 @@ fn finish_saying(
 /// The status to end with once the trace is safe.
 pub(crate) fn status_of(exit: Option<Exit>) -> ExitStatus {
     exit.map_or(ExitStatus::Success, ExitStatus::Workload)
+}
+
+/// Says why a recording ended, where that is not what anybody would expect.
+pub(crate) fn say_why(why: Why) {
+    match why {
+        Why::TreeEnded | Why::MainEnded | Why::DurationOver => {}
+        Why::TimedOut => output::note("the time was up, and the command and its descendants were ended"),
+        Why::Interrupted(signal) => {
+            output::note(&format!("{signal} ended the recording; what still runs was left running"));
+        }
+    }
 }
 
 /// How to keep tasks: `SANDPRINT_TASKS=storage|tid` chooses; unset, the best that the kernel has.

@@ -104,6 +104,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
         None => Ok(()),
     };
     let recorded = record(args, &mut checkpoint)?;
+    recording::say_why(recorded.why);
     let trace = redacted(recorded.trace, args.redact);
     recording::finish(&trace, output.as_ref())?;
     Ok(recording::status_of(recorded.exit))

@@ -104,6 +104,30 @@ fn every_command_reads_every_trace_of_the_corpus() {
 }
 
 #[test]
+fn every_kind_of_recording_becomes_a_trace() {
+    let scratch = Scratch::new();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sandprint-model/tests/data");
+    for (from, file) in [
+        ("strace", "strace/pipe.log"),
+        ("audit", "audit/kernel.log"),
+        ("sandprint-0.1", "sandprint01/run.json"),
+    ] {
+        let mut import = scratch.command(&["profile", "import", "--from", from, "--arch", "x86_64"]);
+        let imported = Ended::of(&import.arg(data.join(file)).output().unwrap());
+        assert_eq!(imported.status, 0, "{from}: {}", imported.stderr);
+        scratch.write("t", &imported.stdout);
+        insta::assert_snapshot!(format!("import-{from}"), scratch.run(&["profile", "show", "t"]).all());
+        // What is said at once is what the trace keeps.
+        let shown = scratch.run(&["profile", "show", "t"]).stdout;
+        assert!(shown.ends_with(&imported.stderr), "{from}: {}", imported.stderr);
+        // Standard input will do as well.
+        let log = std::fs::File::open(data.join(file)).unwrap();
+        let mut import = scratch.command(&["profile", "import", "--from", from, "--arch", "x86_64", "-"]);
+        assert_eq!(Ended::of(&import.stdin(log).output().unwrap()), imported);
+    }
+}
+
+#[test]
 fn what_is_no_recording_is_a_named_error() {
     let scratch = Scratch::new();
     scratch.write("empty", "");

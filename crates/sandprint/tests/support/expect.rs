@@ -8,16 +8,21 @@ use std::env;
 
 /// What a test may need that a machine may lack, by its name in `SANDPRINT_EXPECT`.
 pub(crate) const NEEDS: &[(&str, &str)] = &[
+    ("busybox", "a static busybox"),
+    ("crun", "crun"),
     ("debian12", "Debian 12 on x86_64, where the README's transcripts come from"),
     ("ebpf", "the right to load BPF programs"),
     ("gcc", "a C compiler"),
     ("i386", "a compiler for 32-bit programs, and a kernel that runs them"),
     ("io_uring", "a kernel that offers io_uring"),
+    ("libseccomp", "the header of libseccomp, and a C compiler"),
     ("namespaces", "user namespaces"),
     ("notify", "seccomp notifications"),
     ("oracle", "strace, and at least 60 of the oracle's commands"),
     ("root", "the rights of root"),
+    ("runc", "runc"),
     ("strace", "strace, and the right to trace"),
+    ("systemd", "systemd, and util-linux to start it in namespaces"),
     ("user_dispatch", "syscall user dispatch"),
 ];
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::import::{first_few, note};
+use crate::import::{call_of, first_few, note};
 use crate::{Abi, Arch, ByteString, Exit, Fact, FirstSeen, GapKind, Image, RunId, Seen, Syscall, Trace};
 
 /// What one thread called while it ran one image.
@@ -212,9 +212,9 @@ impl Called<'_> {
 
     /// The call of a number that the log gives: with the name, it says the ABI too.
     fn numbered(&self, raw: u32, arch: Arch, abi: Option<Abi>) -> Syscall {
-        // -1 and the like have that bit too, but are no numbers of x32.
-        if arch == Arch::X86_64 && raw & Abi::X32_BIT != 0 && raw < Abi::X32_BIT << 1 {
-            return Syscall { abi: Abi::X32, nr: raw & !Abi::X32_BIT };
+        let as_native = call_of(arch.native_abi(), raw);
+        if as_native.abi != arch.native_abi() {
+            return as_native;
         }
         let said = match self.spoken {
             Spoken::Said(abi) => Some(abi),

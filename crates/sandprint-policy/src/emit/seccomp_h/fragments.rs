@@ -10,6 +10,8 @@ pub(super) const HEAD: &str = "\
 #include <stddef.h>
 #include <stdint.h>
 
+#define SANDPRINT_COUNT(list) (sizeof(list) / sizeof((list)[0]))
+
 ";
 
 /// A filter of one ABI, whichever is native.

@@ -1,0 +1,191 @@
+//! Records as the kernel, auditd, ausearch and journald write them.
+//!
+//! `kernel.log` is what dmesg showed of `programs/logged.c` on kernel 6.18, with a line about suppression that
+//! stood near it. `auditd.log` holds the same records as auditd writes them, and more by hand; `ausearch -i`
+//! (3.0.9) made `interpreted.log` from it. `journal.log` is by hand, after published journals.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::{Abi, Arch, Run, Syscall};
+
+const KERNEL: &[u8] = include_bytes!("../../../tests/data/audit/kernel.log");
+const AUDITD: &[u8] = include_bytes!("../../../tests/data/audit/auditd.log");
+const INTERPRETED: &[u8] = include_bytes!("../../../tests/data/audit/interpreted.log");
+const JOURNAL: &[u8] = include_bytes!("../../../tests/data/audit/journal.log");
+
+/// `program abi:call count` of every fact.
+fn facts(trace: &Trace) -> BTreeSet<String> {
+    let row = |(fact, runs): (&Fact, &BTreeMap<crate::RunId, Seen>)| {
+        let count: u64 = runs.values().map(|seen| seen.count).sum();
+        format!("{} {}:{} {count}", fact.image, fact.syscall.abi, fact.syscall)
+    };
+    trace.observations.iter().map(row).collect()
+}
+
+fn set(rows: &[&str]) -> BTreeSet<String> {
+    rows.iter().map(|row| (*row).to_owned()).collect()
+}
+
+fn gaps(trace: &Trace) -> Vec<(GapKind, u64, &str)> {
+    trace
+        .gaps
+        .iter()
+        .map(|(gap, count)| (gap.kind, *count, gap.detail.as_deref().unwrap_or_default()))
+        .collect()
+}
+
+fn only_run(trace: &Trace) -> &Run {
+    assert_eq!(trace.runs.len(), 1);
+    trace.runs.values().next().unwrap()
+}
+
+const SAMPLED: (GapKind, u64, &str) =
+    (GapKind::ImportSampled, 0, "an audit log holds only the calls that a filter or a rule logged");
+
+/// What `programs/logged.c` does, and the end of any program.
+const LOGGED: [&str; 7] = [
+    "/tmp/tmp.oKqlSDhLkN/logged i386:getppid 1",
+    "/tmp/tmp.oKqlSDhLkN/logged x32:getpid 1",
+    "/tmp/tmp.oKqlSDhLkN/logged x32:syscall_999 1",
+    "/tmp/tmp.oKqlSDhLkN/logged x86_64:exit_group 1",
+    "/tmp/tmp.oKqlSDhLkN/logged x86_64:getppid 2",
+    "/tmp/tmp.oKqlSDhLkN/logged x86_64:syscall_1000 1",
+    "/tmp/tmp.oKqlSDhLkN/logged x86_64:syscall_4294967295 1",
+];
+
+#[test]
+fn the_kernels_own_lines_give_exactly_what_the_program_does() {
+    let trace = import(KERNEL).unwrap();
+    assert_eq!(facts(&trace), set(&LOGGED));
+    assert_eq!(
+        gaps(&trace),
+        [SAMPLED, (GapKind::ImportSampled, 10730, "records that the kernel suppressed or lost")]
+    );
+    let run = only_run(&trace);
+    assert_eq!((run.started_unix_ms, run.duration_ms), (Some(1_795_299_359_603), Some(0)));
+    assert_eq!(run.target.as_deref(), Some("audit records"));
+    let first = trace.observations.values().flat_map(BTreeMap::values).find_map(|seen| seen.first.clone());
+    let comm = ByteString::from("a \"arch=0");
+    assert_eq!(first, Some(FirstSeen { after_ns: 0, tgid: 1225, tid: 1225, comm }));
+}
+
+/// The programs that `auditd.log` holds besides; a call with two records counts once.
+const BESIDES: [&str; 4] = [
+    "(unknown image) arm:write 1",
+    "/a b\\xff aarch64:newfstatat 1",
+    "/usr/bin/ls x86_64:execve 1",
+    "/usr/bin/ls x86_64:getdents64 1",
+];
+
+#[test]
+fn auditd_files_are_read_enriched_or_not() {
+    let trace = import(AUDITD).unwrap();
+    assert_eq!(facts(&trace), set(&[&LOGGED[..], &BESIDES].concat()));
+    assert_eq!(gaps(&trace), [SAMPLED]);
+    assert_eq!(only_run(&trace).duration_ms, Some(1149));
+    let getdents = Syscall::from_name(Abi::X86_64, "getdents64").unwrap();
+    let fact = trace.observations.iter().find(|(fact, _)| fact.syscall == getdents).unwrap();
+    let first = fact.1.values().next().unwrap().first.clone().unwrap();
+    assert_eq!((first.after_ns, first.tgid, first.comm), (1_147_000_000, 1226, "ls".into()));
+    let plain: Vec<u8> = AUDITD
+        .split(|byte| *byte == b'\n')
+        .map(|line| line.split(|byte| *byte == 0x1d).next().unwrap())
+        .collect::<Vec<_>>()
+        .join(&b'\n');
+    assert_eq!(facts(&import(&plain).unwrap()), facts(&trace));
+}
+
+#[test]
+fn what_ausearch_made_readable_is_read_too() {
+    let trace = import(INTERPRETED).unwrap();
+    assert_eq!(facts(&trace), set(&[&LOGGED[..], &BESIDES].concat()));
+    assert_eq!(gaps(&trace), [SAMPLED]);
+    assert_eq!(only_run(&trace).duration_ms, None, "its times are in the words of some country");
+}
+
+#[test]
+fn journald_writes_records_twice_and_they_count_once() {
+    let trace = import(JOURNAL).unwrap();
+    assert_eq!(
+        facts(&trace),
+        set(&["/repro/mount x86_64:mount 2", "/usr/bin/python3.11 x86_64:setpgid 1"])
+            .into_iter()
+            .map(|fact| fact.replace("setpgid", &Syscall { abi: Abi::X86_64, nr: 105 }.to_string()))
+            .collect()
+    );
+    assert_eq!(
+        gaps(&trace),
+        [SAMPLED, (GapKind::ImportSampled, 12, "records that the kernel suppressed or lost")]
+    );
+}
+
+#[test]
+fn the_same_lines_twice_count_once() {
+    let twice = [AUDITD, AUDITD].concat();
+    assert_eq!(facts(&import(&twice).unwrap()), facts(&import(AUDITD).unwrap()));
+}
+
+#[test]
+fn machines_of_one_log_are_told_apart() {
+    let line = |node: &str| {
+        format!(
+            "node={node} type=SECCOMP msg=audit(1.000:5): pid=1 comm=\"a\" exe=\"/a\" arch=c000003e syscall=1\n"
+        )
+    };
+    let trace = import(format!("{}{}{}", line("a"), line("b"), line("a")).as_bytes()).unwrap();
+    assert_eq!(facts(&trace), set(&["/a x86_64:write 2"]));
+}
+
+#[test]
+fn a_hostile_name_changes_no_field() {
+    for (line, expected) in [
+        (
+            "type=SECCOMP msg=audit(1.000:5): pid=1 comm=\"x arch=c000003e syscall=2\" exe=\"/a syscall=3\" sig=0 arch=c00000b7 syscall=64",
+            "/a syscall=3 aarch64:write 1",
+        ),
+        (
+            "type=SECCOMP msg=audit(x:5) : pid=1 comm=x arch=x86_64 syscall=open exe=/b exe=/a sig=SIG0 arch=aarch64 syscall=write compat=0",
+            "/a aarch64:write 1",
+        ),
+        (
+            "type=SYSCALL msg=audit(x:5) : arch=aarch64 syscall=write ppid=1 pid=2 comm=x arch=x86_64 syscall=open exe=/a key=(null)",
+            "/a aarch64:write 1",
+        ),
+    ] {
+        assert_eq!(facts(&import(line.as_bytes()).unwrap()), set(&[expected]), "{line}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_noted() {
+    let log = b"type=SECCOMP msg=audit(1.000:1): pid=1 comm=\"a\" exe=\"/a\" arch=80000016 syscall=1
+type=SECCOMP msg=audit(1.000:2): pid=1 comm=\"a\" exe=\"/a\"
+type=SECCOMP msg=audit(x:3) : pid=1 comm=a exe=/a sig=0 arch=x86_64 syscall=frobnicate
+type=SECCOMP msg=audit(1.000:4): pid=1 comm=\"a exe=\"/a\" arch=c000003e syscall=zero
+type=SECCOMP msg=audit(1.000:5): pid=1 comm=\"a\" exe=\"/a\" arch=c000003e syscall=0";
+    let trace = import(log).unwrap();
+    assert_eq!(facts(&trace), set(&["/a x86_64:read 1"]));
+    assert_eq!(
+        gaps(&trace),
+        [
+            (GapKind::ImportIncomplete, 2, "lines that are not understood, the first is line 2"),
+            (GapKind::ImportIncomplete, 1, "machines that are not known here: 80000016"),
+            (GapKind::ImportIncomplete, 1, "names that are no call: frobnicate"),
+            SAMPLED,
+        ]
+    );
+}
+
+#[test]
+fn a_file_without_records_of_calls_is_refused() {
+    let expected = ImportError::NothingFound { expected: "an audit log about system calls" };
+    for text in ["hello", "type=USER_AUTH msg=audit(1.000:1): pid=1 res=success\n", "{\"a\": 1}"] {
+        assert_eq!(import(text.as_bytes()), Err(expected.clone()), "{text}");
+    }
+    let config = crate::import::ImportConfig { arch: Arch::X86_64 };
+    for source in Source::ALL {
+        assert_eq!(Source::from_name(source.name()), Some(source));
+        assert_eq!(crate::import::import(source, b" \n", &config), Err(ImportError::Empty));
+    }
+}

@@ -1,0 +1,43 @@
+//! Policies for formats that start nobody who could be asked.
+//!
+//! Without a supervisor, and without a tracer, the kernel does not run such a call and answers ENOSYS
+//! (seccomp(2), `SECCOMP_RET_USER_NOTIF` and `SECCOMP_RET_TRACE`). So that is what these formats say.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use sandprint_model::{Action, Loss, Policy, Syscall};
+
+use super::errno::ENOSYS;
+use super::stricter;
+
+/// The policy with ENOSYS wherever `asks` says that somebody would have to be asked, and what is lost by it.
+pub(super) fn unattended(policy: &Policy, asks: fn(Action) -> bool) -> (Cow<'_, Policy>, BTreeSet<Loss>) {
+    let asking: BTreeSet<Syscall> = policy
+        .rules
+        .iter()
+        .filter(|(_, rules)| rules.iter().any(|rule| asks(rule.action)))
+        .map(|(syscall, _)| *syscall)
+        .collect();
+    let text = "nobody is started who could be asked: it fails with ENOSYS, as it would with nobody to ask";
+    let mut losses: BTreeSet<Loss> =
+        asking.iter().map(|syscall| stricter(format!("{} {syscall}", syscall.abi), text)).collect();
+    for (subject, action) in
+        [("default action", policy.default_action), ("other ABIs", policy.foreign_action)]
+    {
+        if asks(action) {
+            losses.insert(stricter(subject, text));
+        }
+    }
+    if losses.is_empty() {
+        return (Cow::Borrowed(policy), losses);
+    }
+    let answer = |action| if asks(action) { Action::Errno(ENOSYS) } else { action };
+    let mut policy = policy.clone();
+    policy.default_action = answer(policy.default_action);
+    policy.foreign_action = answer(policy.foreign_action);
+    for rule in policy.rules.values_mut().flatten() {
+        rule.action = answer(rule.action);
+    }
+    (Cow::Owned(policy), losses)
+}

@@ -1,0 +1,92 @@
+//! Texts that came from the workload, or from a policy file of unknown origin, change comments only.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use sandprint_model::{Note, Policy, Reason, wire};
+use sandprint_policy::emit::{FORMATS, by_name};
+
+use crate::hosts::NATIVE;
+use crate::policies::{any_policy, call};
+use crate::seccomp_header::{export, has_libseccomp};
+
+fn text(format: &str, policy: &Policy) -> String {
+    by_name(format).unwrap().emit(policy).text
+}
+
+/// The same policy with harmless texts.
+fn harmless(policy: &Policy) -> Policy {
+    let mut policy = policy.clone();
+    for rule in policy.rules.values_mut().flatten() {
+        rule.reasons = BTreeSet::from([Reason::ByHand("x".to_owned())]);
+    }
+    policy.notes = policy.notes.iter().map(|_| Note("x".to_owned())).collect();
+    policy
+}
+
+/// C without its comments, as a compiler reads it.
+fn without_comments(c: &str) -> String {
+    let mut code = String::new();
+    let mut rest = c;
+    while let Some((before, after)) = rest.split_once("/*") {
+        code.push_str(before);
+        rest = after.split_once("*/").unwrap().1;
+    }
+    code + rest
+}
+
+fn without_lines(text: &str, start: char) -> Vec<&str> {
+    text.lines().filter(|line| !line.starts_with(start)).collect()
+}
+
+/// The cells of each table row, and the first character of every other line.
+fn structure(markdown: &str) -> Vec<(usize, Option<char>)> {
+    markdown.lines().map(|line| (line.matches('|').count(), line.chars().next())).collect()
+}
+
+proptest! {
+    #[test]
+    fn no_text_leaves_its_quotes(policy in any_policy()) {
+        let harmless = harmless(&policy);
+        for format in ["docker", "oci"] {
+            prop_assert_eq!(text(format, &policy), text(format, &harmless), "{}", format);
+        }
+        let [header, plain] = [&policy, &harmless].map(|policy| without_comments(&text("seccomp-h", policy)));
+        prop_assert_eq!(header, plain);
+        let [dropin, plain] = [&policy, &harmless].map(|policy| text("systemd", policy));
+        prop_assert_eq!(without_lines(&dropin, '#'), without_lines(&plain, '#'));
+        let [report, plain] = [&policy, &harmless].map(|policy| text("markdown", policy));
+        prop_assert_eq!(structure(&report), structure(&plain));
+        prop_assert!(!report.contains(['<', '>', '"']) || !plain.contains('"'));
+    }
+
+    #[test]
+    fn a_policy_reads_back_from_its_json(policy in any_policy()) {
+        prop_assert_eq!(wire::decode_policy(text("json", &policy).as_bytes()), Ok(policy));
+    }
+
+    #[test]
+    fn every_file_ends_with_one_newline_and_holds_no_control_character(policy in any_policy()) {
+        for format in FORMATS {
+            let text = format.emit(&policy).text;
+            prop_assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{}", format.name());
+            let control = text.chars().find(|c| c.is_control() && *c != '\n');
+            prop_assert_eq!(control, None, "{}", format.name());
+        }
+    }
+}
+
+/// A compiler has the last word on what ends a comment.
+#[test]
+fn hostile_comments_compile() {
+    if !has_libseccomp() {
+        return;
+    }
+    let mut policy = crate::policies::allowing(&[call(NATIVE, "read"), call(NATIVE, "clone3")]);
+    let texts = ["*/ #error", "/* /*", "??/", "\\", "*\\\n/", "\u{2028}*\u{202e}/", "\"'", "// x \\"];
+    for rule in policy.rules.values_mut().flatten() {
+        rule.reasons = texts.iter().map(|text| Reason::ByHand((*text).to_owned())).collect();
+    }
+    policy.notes = texts.iter().map(|text| Note((*text).to_owned())).collect();
+    export(&by_name("seccomp-h").unwrap().emit(&policy));
+}

@@ -1,0 +1,127 @@
+//! Every format as a file: read them before accepting a change.
+
+use std::sync::Arc;
+
+use sandprint_model::{
+    Abi, Action, ByteString, Comparison, Condition, Fact, Gap, GapKind, Image, Policy, Reason, RunId, Seen,
+    Syscall, Trace, Width,
+};
+use sandprint_policy::emit::{FORMATS, by_name};
+use sandprint_policy::synth::{DefaultAction, Runtime, SynthConfig, synthesize};
+
+use crate::policies::{allowing, call, ls, policy, trace};
+
+/// A path that tries to end every kind of quotes.
+const HOSTILE: &[u8] = b"/tmp/*/ \"evil\" `|<b>&amp;\n\\\xff\xe2\x80\xae]*/";
+
+fn check(case: &str, formats: &[&str], policy: &Policy) {
+    for format in formats {
+        let emitted = by_name(format).unwrap().emit(policy);
+        let mut text = emitted.text;
+        for loss in emitted.losses {
+            text += &format!("~~~ {} {loss}\n", if loss.weaker { "weaker:" } else { "loss:" });
+        }
+        insta::assert_snapshot!(format!("{case}-{format}"), text);
+    }
+}
+
+fn every_format() -> Vec<&'static str> {
+    FORMATS.iter().map(|format| format.name()).collect()
+}
+
+#[test]
+fn ls_without_options() {
+    check("ls", &every_format(), &policy(&ls(Abi::X86_64)));
+}
+
+#[test]
+fn ls_with_every_option() {
+    let config = SynthConfig {
+        default_action: DefaultAction::Kill,
+        kernel: Some("5.10".parse().unwrap()),
+        portable: true,
+        runtime: Some(Runtime::Crun),
+        ..SynthConfig::default()
+    };
+    let policy = synthesize(&ls(Abi::X86_64), &config).unwrap();
+    check("ls-options", &["oci", "docker", "systemd"], &policy);
+}
+
+/// Two machines, three ABIs, a number without a name, a hostile path, gaps.
+fn mixed() -> Trace {
+    let mut mixed = trace(
+        Abi::X86_64,
+        "6.12.1",
+        2,
+        HOSTILE,
+        &[
+            (call(Abi::X86_64, "openat"), 2),
+            (call(Abi::X86_64, "execve"), 1),
+            (Syscall { abi: Abi::X86_64, nr: 5000 }, 1),
+            (call(Abi::I386, "write"), u64::MAX),
+            (call(Abi::I386, "socket"), 1),
+        ],
+    );
+    let arm = trace(
+        Abi::Aarch64,
+        "not a kernel",
+        3,
+        b"",
+        &[(call(Abi::Aarch64, "openat"), 1), (call(Abi::Aarch64, "mmap"), 3)],
+    );
+    mixed.runs.extend(arm.runs);
+    mixed.observations.extend(arm.observations);
+    let script = Image {
+        path: ByteString::from("/bin/sh"),
+        build_id: Some("0badcafe".to_owned()),
+        script: Some(ByteString::new(HOSTILE)),
+    };
+    let fact = Fact { image: Arc::new(script), scope: None, syscall: call(Abi::X86_64, "openat") };
+    let run = RunId::from_bits(2);
+    mixed.observe(fact, &run, Seen { count: 4, first: None });
+    let gap = |kind, detail: &str| Gap { kind, run: run.clone(), detail: Some(detail.to_owned()) };
+    mixed.note_gap(gap(GapKind::AttachedMidRun, "pid 12 */ [x](y)"), 1);
+    mixed.note_gap(gap(GapKind::IoUringProbe, "IORING_OP_NOP"), 1);
+    mixed
+}
+
+#[test]
+fn two_machines_three_abis_and_hostile_paths() {
+    let config = SynthConfig { allow_incomplete: true, baseline: false, ..SynthConfig::default() };
+    let mut policy = synthesize(&mixed(), &config).unwrap();
+    // The long list of absent calls is in the other snapshots.
+    policy
+        .rules
+        .retain(|syscall, rules| rules[0].action == Action::Allow || syscall.name() == Some("clone3"));
+    check("mixed", &every_format(), &policy);
+}
+
+#[test]
+fn conditions_on_arguments() {
+    use Comparison::{Equal, Less, MaskedEqual};
+    let mut policy =
+        allowing(&["socket", "clone", "ioctl", "lseek", "exit_group"].map(|name| call(Abi::X86_64, name)));
+    let mut add = |name: &str, sets: &[&[(u8, Width, Comparison)]], then: Option<Action>| {
+        let rules = policy.rules.get_mut(&call(Abi::X86_64, name)).unwrap();
+        let always = rules.pop().unwrap();
+        for set in sets {
+            let conditions = set.iter().map(|(index, width, comparison)| Condition {
+                index: *index,
+                width: *width,
+                comparison: *comparison,
+            });
+            let mut rule = always.clone();
+            rule.conditions = conditions.collect();
+            rule.reasons.insert(Reason::ByHand("an argument was seen".to_owned()));
+            rules.push(rule);
+        }
+        rules.extend(then.map(|action| sandprint_model::Rule { action, ..always }));
+    };
+    let (b32, b64) = (Width::Bits32, Width::Bits64);
+    let stream = MaskedEqual { mask: 0xf, value: 1 };
+    add("socket", &[&[(0, b32, Equal(1))], &[(0, b32, Equal(2)), (1, b32, stream)]], Some(Action::Errno(97)));
+    add("clone", &[&[(0, b64, MaskedEqual { mask: 0x7e02_0000, value: 0 })]], None);
+    add("ioctl", &[&[(1, b32, Equal(0x5401))], &[(1, b32, Equal(0x5413))]], None);
+    add("lseek", &[&[(1, b64, Less(1 << 40))]], None);
+    check("conditions", &every_format(), &policy);
+}

@@ -1,0 +1,241 @@
+//! The drop-in is checked by systemd itself, and decided as systemd 252 does.
+//!
+//! The model below was held against the filters of a real systemd 252 (src/core/load-fragment.c and
+//! src/shared/seccomp-util.c): `@default` comes with an allow-list, `~` takes away, a name with an errno or
+//! `kill` has that action, and one list holds for every ABI of the machine.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use sandprint_model::{Abi, Action, Arch, Call, KernelVersion, Policy, Syscall};
+use sandprint_policy::emit::by_name;
+use sandprint_policy::synth::{DefaultAction, Runtime, SynthConfig, synthesize};
+
+use crate::hosts::{self, NATIVE};
+use crate::losses;
+use crate::policies::{any_policy, call, ls, policy, telling_calls};
+
+static DEFAULT_GROUP: &str = include_str!("../../data/systemd-default.txt");
+
+fn default_group() -> impl Iterator<Item = &'static str> {
+    DEFAULT_GROUP.lines().filter(|line| !line.starts_with('#'))
+}
+
+/// The filters of a unit with nothing but the drop-in.
+struct Unit {
+    /// The ABIs that are let in; none set means all.
+    abis: Option<BTreeSet<Abi>>,
+    /// Whether the first `SystemCallFilter=` was without `~`.
+    is_allow_list: Option<bool>,
+    /// By name: what is special about it.
+    filter: BTreeMap<String, Option<Action>>,
+    refused: Action,
+    /// Names that are logged; with `true` all others are.
+    log: Option<(bool, BTreeSet<String>)>,
+}
+
+fn errno(word: &str) -> Action {
+    match word {
+        "kill" => Action::KillProcess,
+        "EPERM" => Action::Errno(1),
+        "ENOSYS" => Action::Errno(38),
+        "EAFNOSUPPORT" => Action::Errno(97),
+        number => Action::Errno(number.parse().unwrap()),
+    }
+}
+
+impl Unit {
+    fn read(text: &str, machine: Arch, knows: impl Fn(&str) -> bool) -> Unit {
+        let mut unit = Unit {
+            abis: None,
+            is_allow_list: None,
+            filter: BTreeMap::new(),
+            refused: Action::KillProcess,
+            log: None,
+        };
+        let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+        assert_eq!(lines.next(), Some("[Service]"));
+        for line in lines {
+            assert!(line.len() <= 100, "{line}");
+            let (key, value) = line.split_once('=').unwrap();
+            match key {
+                "SystemCallArchitectures" => unit.let_in(value, machine),
+                "SystemCallFilter" => unit.add(value, &knows),
+                "SystemCallErrorNumber" if value.is_empty() => unit.refused = Action::KillProcess,
+                "SystemCallErrorNumber" => unit.refused = errno(value),
+                "SystemCallLog" => unit.add_log(value, &knows),
+                other => panic!("{other}"),
+            }
+        }
+        unit
+    }
+
+    fn let_in(&mut self, value: &str, machine: Arch) {
+        if value.is_empty() {
+            self.abis = None;
+            return;
+        }
+        let named = value.split(' ').map(|word| match word {
+            "native" => machine.native_abi(),
+            "arm" => Abi::Arm,
+            "x32" => Abi::X32,
+            "x86" => Abi::I386,
+            other => panic!("{other}"),
+        });
+        self.abis.get_or_insert_default().extend(named);
+    }
+
+    fn add(&mut self, value: &str, knows: impl Fn(&str) -> bool) {
+        if value.is_empty() {
+            self.is_allow_list = None;
+            self.filter.clear();
+            return;
+        }
+        let (inverted, names) = value.strip_prefix('~').map_or((false, value), |names| (true, names));
+        if self.is_allow_list.is_none() && !inverted {
+            self.filter
+                .extend(default_group().filter(|name| knows(name)).map(|name| (name.to_owned(), None)));
+        }
+        let is_allow_list = *self.is_allow_list.get_or_insert(!inverted);
+        for item in names.split(' ') {
+            let (name, word) = item.split_once(':').map_or((item, None), |(name, word)| (name, Some(word)));
+            if !knows(name) {
+                continue;
+            }
+            if inverted != is_allow_list || word.is_some() {
+                self.filter.insert(name.to_owned(), word.map(errno));
+            } else {
+                self.filter.remove(name);
+            }
+        }
+    }
+
+    fn add_log(&mut self, value: &str, knows: impl Fn(&str) -> bool) {
+        if value.is_empty() {
+            self.log = None;
+            return;
+        }
+        if value == "@known" {
+            let all = Abi::ALL.into_iter().flat_map(Syscall::all).filter_map(Syscall::name);
+            self.log = Some((false, all.filter(|name| knows(name)).map(str::to_owned).collect()));
+            return;
+        }
+        let (inverted, names) = value.strip_prefix('~').map_or((false, value), |names| (true, names));
+        let (_, logged) = self.log.get_or_insert((inverted, BTreeSet::new()));
+        logged.extend(names.split(' ').filter(|name| knows(name)).map(str::to_owned));
+    }
+
+    fn decide(&self, call: &Call) -> Action {
+        if self.abis.as_ref().is_some_and(|abis| !abis.contains(&call.syscall.abi)) {
+            return Action::KillThread;
+        }
+        let name = call.syscall.name().unwrap_or("-");
+        let multiplexed: &[&str] = match (call.syscall.abi, name) {
+            (Abi::I386, "ipc") => &["ipc", "semget"],
+            (Abi::I386, "socketcall") => &["socketcall", "socket"],
+            _ => &[name],
+        };
+        let entry = multiplexed.iter().find_map(|name| self.filter.get(*name));
+        let decided = match (self.is_allow_list, entry) {
+            (None, _) | (Some(true), Some(None)) | (Some(false), None) => Action::Allow,
+            (Some(true), None) | (Some(false), Some(None)) => self.refused,
+            (Some(_), Some(Some(action))) => *action,
+        };
+        let logs = self.log.as_ref().is_some_and(|(all_others, names)| names.contains(name) != *all_others);
+        if logs && decided == Action::Allow { Action::Log } else { decided }
+    }
+}
+
+/// What Debian 12's systemd and libseccomp can name.
+fn is_old(name: &str) -> bool {
+    let since = Abi::ALL.iter().filter_map(|abi| Syscall::from_name(*abi, name)).filter_map(Syscall::since);
+    since.max() <= Some(KernelVersion::new(6, 7))
+}
+
+fn dropin(policy: &Policy) -> sandprint_policy::emit::Emitted {
+    by_name("systemd").unwrap().emit(policy)
+}
+
+#[test]
+fn a_policy_of_one_abi_is_exact_but_for_names_that_came_after_linux_6_7() {
+    for default_action in [DefaultAction::Errno, DefaultAction::Kill, DefaultAction::Log] {
+        for abi in [Abi::X86_64, Abi::Aarch64] {
+            let config = SynthConfig { default_action, ..SynthConfig::default() };
+            let policy = synthesize(&ls(abi), &config).unwrap();
+            let unit = Unit::read(&dropin(&policy).text, abi.arch(), |_| true);
+            for nr in 0..600 {
+                let call = Call { syscall: Syscall { abi, nr }, args: [0; 6] };
+                let (wanted, got) = (policy.decide(&call), unit.decide(&call));
+                let unspoken =
+                    call.syscall.since() > Some(KernelVersion::new(6, 7)) && wanted == Action::Errno(38);
+                let expected = if unspoken { policy.default_action } else { wanted };
+                assert_eq!(got, expected, "{abi} {} by {default_action:?}", call.syscall);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_list_that_allows_nothing_is_still_a_filter() {
+    let mut policy = policy(&ls(Abi::X86_64));
+    policy.rules.retain(|_, rules| rules[0].action != Action::Allow);
+    let unit = Unit::read(&dropin(&policy).text, Arch::X86_64, is_old);
+    assert_eq!(unit.is_allow_list, Some(true));
+    for syscall in Syscall::all(Abi::X86_64) {
+        assert_ne!(unit.decide(&Call { syscall, args: [0; 6] }), Action::Allow, "{syscall}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_difference_from_the_policy_is_a_loss_with_an_old_and_with_a_new_systemd(
+        policy in any_policy(),
+        args in any::<[u64; 6]>(),
+    ) {
+        let emitted = dropin(&policy);
+        let machines: BTreeSet<Arch> = policy.rules.keys().map(|syscall| syscall.abi.arch()).collect();
+        for machine in machines {
+            for unit in [Unit::read(&emitted.text, machine, is_old), Unit::read(&emitted.text, machine, |_| true)] {
+                let here = telling_calls(&policy, args).filter(|call| call.syscall.abi.arch() == machine);
+                losses::check(&policy, &emitted.losses, here, |call| unit.decide(call));
+            }
+        }
+    }
+}
+
+/// `systemd-analyze verify` exits with 0 even when it did not understand a line: only silence is success.
+#[test]
+fn systemd_takes_the_dropin_without_a_word() {
+    let found = hosts::run("systemd-analyze", &["--version"]).map(drop);
+    if !hosts::has("systemd", found) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let unit = folder.path().join("probe.service");
+    hosts::write(&unit, "[Service]\nExecStart=/bin/true\n");
+    let verify = |text: &str| {
+        let dropins = folder.path().join("probe.service.d");
+        hosts::make_folder(&dropins);
+        hosts::write(&dropins.join("50-sandprint.conf"), text);
+        let output = hosts::run("systemd-analyze", &["verify", unit.to_str().unwrap()]).unwrap();
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert_ne!(verify("[Service]\nSystemCallFilter=no_such_call\n"), "", "the check itself can fail");
+
+    let mut three = ls(NATIVE);
+    for abi in NATIVE.arch().abis() {
+        three.observations.extend(ls(*abi).observations);
+    }
+    let mut newest = ls(NATIVE);
+    newest.observations.retain(|fact, _| fact.syscall == call(NATIVE, "execve"));
+    for (trace, default_action, portable, runtime) in [
+        (ls(NATIVE), DefaultAction::Errno, false, None),
+        (ls(NATIVE), DefaultAction::Kill, true, Some(Runtime::Systemd)),
+        (three, DefaultAction::Errno, true, Some(Runtime::Runc)),
+        (newest, DefaultAction::KillThread, false, None),
+    ] {
+        let config = SynthConfig { default_action, portable, runtime, ..SynthConfig::default() };
+        let text = dropin(&synthesize(&trace, &config).unwrap()).text;
+        assert_eq!(verify(&text), "", "{text}");
+    }
+}

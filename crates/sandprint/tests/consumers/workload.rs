@@ -1,0 +1,91 @@
+//! The workload: `ls` of a static busybox, recorded once in each test process, and its profiles.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+use crate::expect::skip;
+use crate::shell::{find, run};
+use crate::sys;
+
+/// The program under test.
+const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
+
+/// The busybox applets that the tests call.
+const APPLETS: &[&str] = &["ls", "mkdir"];
+
+/// What `ls` shows in the folder that is listed: enough to see that it did its work.
+pub(crate) const LISTED: &str = "first\nsecond\n";
+
+/// A file tree with the workload in it, and the recording of it.
+#[derive(Debug)]
+pub(crate) struct Workload {
+    folder: TempDir,
+}
+
+/// The recorded workload; `None` where this machine cannot record it, which the test has then said.
+pub(crate) fn recorded() -> Option<&'static Workload> {
+    static RECORDED: OnceLock<Option<Workload>> = OnceLock::new();
+    RECORDED.get_or_init(record).as_ref()
+}
+
+fn record() -> Option<Workload> {
+    if let Err(error) = sys::load_smallest_program() {
+        skip("ebpf", &format!("the kernel refuses the smallest BPF program: {error}"));
+        return None;
+    }
+    let Some(busybox) = find("busybox").filter(|program| is_static(program)) else {
+        skip("busybox", "there is no static busybox in PATH");
+        return None;
+    };
+    let workload = Workload { folder: tempfile::tempdir().expect("a temporary folder") };
+    let root = workload.root();
+    for folder in ["bin", "dev", "etc", "list", "proc", "sys", "tmp"] {
+        fs::create_dir_all(root.join(folder)).expect("the folder is ours");
+    }
+    fs::copy(busybox, root.join("bin/busybox")).expect("busybox can be copied");
+    for applet in APPLETS {
+        symlink("busybox", root.join("bin").join(applet)).expect("the folder is ours");
+    }
+    for name in LISTED.lines() {
+        fs::write(root.join("list").join(name), "").expect("the folder is ours");
+    }
+
+    let mut command = Command::new(SANDPRINT);
+    command.args(["profile", "run", "-o"]).arg(workload.trace()).arg("--");
+    command.arg(root.join("bin/busybox")).arg("ls").arg(root.join("list"));
+    let ended = run(&mut command);
+    assert!(ended.status.success(), "recording: {ended}");
+    assert_eq!(ended.stdout, LISTED, "recording: {ended}");
+    Some(workload)
+}
+
+impl Workload {
+    /// A root file system: `/bin` with the applets, and `/list`, which `ls` is to list.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.path().join("root")
+    }
+
+    fn trace(&self) -> PathBuf {
+        self.folder.path().join("trace.json")
+    }
+
+    /// The profile in that format.
+    pub(crate) fn profile(&self, format: &str, options: &[&str]) -> String {
+        let mut command = Command::new(SANDPRINT);
+        command.args(["profile", "generate", "--format", format, "--input"]).arg(self.trace()).args(options);
+        let ended = run(&mut command);
+        assert!(ended.status.success(), "{command:?}: {ended}");
+        ended.stdout
+    }
+}
+
+/// Whether an executable needs no loader: none is named in its program headers.
+fn is_static(program: &Path) -> bool {
+    let readelf = run(Command::new("readelf").arg("--program-headers").arg(program));
+    readelf.status.success() && !readelf.stdout.contains("INTERP")
+}
