@@ -111,7 +111,12 @@ fn c_comment(text: &str) -> String {
     let comments = text.split("/*").skip(1).filter_map(|rest| Some(rest.split_once("*/")?.0));
     let first = comments.map(str::trim).find(|comment| !comment.starts_with("SPDX-"));
     let lines = first.unwrap_or_default().lines();
-    lines.map(|line| line.trim().trim_start_matches('*').trim()).collect::<Vec<_>>().join(" ").trim().to_owned()
+    lines
+        .map(|line| line.trim().trim_start_matches('*').trim())
+        .collect::<Vec<_>>()
+        .join(" ")
+        .trim()
+        .to_owned()
 }
 
 /// The first sentence, without rustdoc's links: the document is read outside of rustdoc.
@@ -151,7 +156,11 @@ mod tests {
             ("a/b.rs", "//! Reads, of a\n//! thing, much. More.\n", "- `a/b.rs`: Reads, of a thing, much.\n"),
             ("a.rs", "//! Of [`A`] and [`b`](c::b).\n//!\n//! More.\n", "- `a.rs`: Of `A` and `b`.\n"),
             ("a.h", "/* SPDX-License-Identifier: X */\n/* Maps. Much. */\n", "- `a.h`: Maps.\n"),
-            ("a.bpf.c", "// SPDX-License-Identifier: X\n/*\n * All\n * of it.\n */\n", "- `a.bpf.c`: All of it.\n"),
+            (
+                "a.bpf.c",
+                "// SPDX-License-Identifier: X\n/*\n * All\n * of it.\n */\n",
+                "- `a.bpf.c`: All of it.\n",
+            ),
         ] {
             let tree = Tree::of(&[
                 (&format!("src/{path}"), text),

@@ -4,7 +4,8 @@ use super::Fault;
 use super::tree::{Tree, has_extension};
 
 /// A path that begins with one of these is a place in this repository.
-const PLACES: &[&str] = &["crates/", "xtask/", "lab/", "scripts/", "corpus/", "docs/", "bench/", "fuzz/", "LICENSES/"];
+const PLACES: &[&str] =
+    &["crates/", "xtask/", "lab/", "scripts/", "corpus/", "docs/", "bench/", "fuzz/", "LICENSES/"];
 
 /// Every link, and every `path` in backquotes, of a document at the root leads to something that is there.
 ///
@@ -38,7 +39,8 @@ fn quoted(line: &str) -> impl Iterator<Item = &str> {
     let pieces = line.split('`').skip(1).step_by(2);
     pieces.filter(|piece| {
         let stands_for_many = |part: &str| {
-            part.contains('*') || part.split('.').next().is_some_and(|stem| stem.len() > 1 && is_capital(stem))
+            part.contains('*')
+                || part.split('.').next().is_some_and(|stem| stem.len() > 1 && is_capital(stem))
         };
         PLACES.iter().any(|place| piece.starts_with(place))
             && !piece.contains(char::is_whitespace)
@@ -71,7 +73,8 @@ mod tests {
             ("docs/a.md", "[not looked at](gone.md)\n"),
             ("crates/a/src/lib.rs", "//! A.\n"),
         ]);
-        let found: Vec<String> = documents_name_what_is_there(&tree).iter().map(ToString::to_string).collect();
+        let found: Vec<String> =
+            documents_name_what_is_there(&tree).iter().map(ToString::to_string).collect();
         assert_eq!(
             found,
             [

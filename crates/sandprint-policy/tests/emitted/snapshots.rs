@@ -19,7 +19,9 @@ fn check(case: &str, formats: &[&str], policy: &Policy) {
         let emitted = by_name(format).unwrap().emit(policy);
         let mut text = emitted.text;
         for loss in emitted.losses {
-            text += &format!("~~~ {} {loss}\n", if loss.weaker { "weaker:" } else { "loss:" });
+            text += if loss.weaker { "~~~ weaker: " } else { "~~~ loss: " };
+            text += &loss.to_string();
+            text += "\n";
         }
         insta::assert_snapshot!(format!("{case}-{format}"), text);
     }

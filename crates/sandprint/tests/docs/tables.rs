@@ -30,7 +30,8 @@ fn the_readme_lists_the_commands_as_their_help_does() {
     for [name, summary] in listed(&[]) {
         if name == "profile" {
             let commands = listed(&["profile"]).into_iter();
-            expected.extend(commands.map(|[name, summary]| vec![format!("sandprint profile {name}"), summary]));
+            expected
+                .extend(commands.map(|[name, summary]| vec![format!("sandprint profile {name}"), summary]));
         } else {
             expected.push(vec![format!("sandprint {name}"), summary]);
         }

@@ -133,12 +133,22 @@ fn every_transcript_of_the_readme_can_be_run_and_is_true() {
 #[test]
 fn numbers_do_not_matter_and_words_do() {
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-    let transcript = lines("Observed 71 events (23 unique)\n\n   NR  COUNT  NAME\n    9   17  mmap\nlong (63b25ef9)   28");
+    let transcript =
+        lines("Observed 71 events (23 unique)\n\n   NR  COUNT  NAME\n    9   17  mmap\nlong (63b25ef9)   28");
     for (printed, same) in [
         ("Observed 146 events (24 unique)\n\n NR COUNT NAME\n    9  130  mmap\nlong (00000000)  5", true),
-        ("Observed 71 events (23 unique)\n\n   NR  COUNT  NAME\n   10   17  mmap\nlong (63b25ef9)   28", false),
-        ("Observed 71 events (23 unique)\n\n   NR  COUNT  NAME\n    9   17  brk\nlong (63b25ef9)   28", false),
-        ("Observed some events (23 unique)\n\n   NR  COUNT  NAME\n    9   17  mmap\nlong (63b25ef9)   28", false),
+        (
+            "Observed 71 events (23 unique)\n\n   NR  COUNT  NAME\n   10   17  mmap\nlong (63b25ef9)   28",
+            false,
+        ),
+        (
+            "Observed 71 events (23 unique)\n\n   NR  COUNT  NAME\n    9   17  brk\nlong (63b25ef9)   28",
+            false,
+        ),
+        (
+            "Observed some events (23 unique)\n\n   NR  COUNT  NAME\n    9   17  mmap\nlong (63b25ef9)   28",
+            false,
+        ),
         ("Observed 71 events (23 unique)\n   NR  COUNT  NAME\n    9   17  mmap\nlong (63b25ef9)   28", false),
     ] {
         let printed = lines(printed);

@@ -11,9 +11,12 @@ use std::process::Command;
 use crate::calls::Row;
 
 /// `strace`, up to the command: every call with its number, arguments as bare numbers where that can be,
-/// and a line wherever a process changes its ABI. The log goes to `log`.
-pub(crate) fn command(log: &Path) -> Command {
-    let mut command = Command::new("strace");
+/// and a line wherever a process changes its ABI. `around` goes before it, the log to `log`.
+pub(crate) fn command(around: &[&str], log: &Path) -> Command {
+    let mut line = around.to_vec();
+    line.push("strace");
+    let mut command = Command::new(line[0]);
+    command.args(&line[1..]);
     command.args(["-f", "-n", "-y", "--quiet=none", "-e", "trace=all", "-e", "raw=!execve,execveat", "-o"]);
     command.arg(log);
     command

@@ -30,7 +30,7 @@ macro_rules! witnesses {
             })*
         }
 
-        mod recorded_exactly {
+        mod recorder_agrees {
             $(#[test]
             fn $name() {
                 super::check_recording(stringify!($name));
@@ -189,7 +189,7 @@ fn check_recording(name: &str) {
 
 fn straced(witness: &Witness, folder: &Path, size: Size) -> Vec<Row> {
     let log = tempfile::NamedTempFile::new().expect("a temporary file");
-    let mut command = strace::command(log.path());
+    let mut command = strace::command(&[], log.path());
     command.args(witness.command(size));
     run::prepare(&mut command, folder);
     let ended = run::to_the_end(&mut command);
