@@ -5,7 +5,7 @@ use super::tree::{Tree, has_extension};
 
 /// A path that begins with one of these is a place in this repository.
 const PLACES: &[&str] =
-    &["crates/", "xtask/", "lab/", "scripts/", "corpus/", "docs/", "bench/", "fuzz/", "LICENSES/"];
+    &["crates/", "xtask/", "lab/", "scripts/", "corpus/", "docs/", "fuzz/", "LICENSES/"];
 
 /// Every link, and every `path` in backquotes, of a document at the root leads to something that is there.
 ///
