@@ -4,8 +4,7 @@ use super::Fault;
 use super::tree::{Tree, has_extension};
 
 /// A path that begins with one of these is a place in this repository.
-const PLACES: &[&str] =
-    &["crates/", "xtask/", "lab/", "scripts/", "corpus/", "docs/", "fuzz/", "LICENSES/"];
+const PLACES: &[&str] = &["crates/", "xtask/", "lab/", "scripts/", "corpus/", "docs/", "fuzz/", "LICENSES/"];
 
 /// Every link, and every `path` in backquotes, of a document at the root leads to something that is there.
 ///

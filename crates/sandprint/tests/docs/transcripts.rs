@@ -1,14 +1,15 @@
 //! The transcripts of the README: each command is run as it stands there, and has to succeed.
 //!
 //! What it prints is compared on the machine that the README says it is from: all lines but for numbers, and all
-//! calls by number and name.
+//! calls by number and name. `SANDPRINT_TRANSCRIPTS=write` puts what is printed now into the README instead.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::document::{marked_fences, text};
+use crate::document::{marked_fences, root, text};
 use crate::expect::skip;
 use crate::sys;
 
@@ -107,7 +108,8 @@ fn can_run(need: &str) -> bool {
 
 #[test]
 fn every_transcript_of_the_readme_can_be_run_and_is_true() {
-    let fences = marked_fences(&text("README.md"));
+    let mut readme = text("README.md");
+    let fences = marked_fences(&readme);
     assert!(!fences.is_empty());
     let scratch = tempfile::tempdir().unwrap();
     let mut compared = Vec::new();
@@ -115,12 +117,22 @@ fn every_transcript_of_the_readme_can_be_run_and_is_true() {
         if !can_run(need) {
             return;
         }
+        let mut new = String::new();
         for step in steps(fence) {
             let printed = run(&step.command, scratch.path());
+            new.extend(
+                [&format!("# {}", step.command)].into_iter().chain(&printed).flat_map(|line| [line, "\n"]),
+            );
             compared.push((step, printed));
         }
+        readme = readme
+            .replace(&format!("```console\n{}\n```\n", fence.join("\n")), &format!("```console\n{new}```\n"));
     }
     if !is_the_machine_of_the_readme() {
+        return;
+    }
+    if env::var("SANDPRINT_TRANSCRIPTS").is_ok_and(|value| value == "write") {
+        fs::write(root().join("README.md"), readme).unwrap();
         return;
     }
     for (step, printed) in &compared {
