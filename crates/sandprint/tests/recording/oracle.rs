@@ -89,12 +89,11 @@ fn differing(case: &Case, side: Side) -> Option<String> {
         Side::Recorder => recorded(case, &folder),
         Side::StraceAgain => straced(case, &folder),
     };
-    let mut wrong = String::new();
-    if (status, other_status) != (Some(case.status), Some(case.status)) {
-        wrong += &format!("  ended with {status:?} and {other_status:?}, not {}\n", case.status);
-    }
-    wrong += &differences(&comparable(case, &seen_by_strace), &comparable(case, &seen));
-    (!wrong.is_empty()).then(|| format!("{title}\n{wrong}"))
+    let ended_wrongly = (status, other_status) != (Some(case.status), Some(case.status));
+    let ending = ended_wrongly.then(|| format!("  ended with {status:?}, then {other_status:?}"));
+    let calls = differences(&comparable(case, &seen_by_strace), &comparable(case, &seen));
+    let wrong: Vec<String> = ending.into_iter().chain((!calls.is_empty()).then_some(calls)).collect();
+    (!wrong.is_empty()).then(|| format!("{title}\n{}", wrong.join("\n")))
 }
 
 /// The table with what may differ made equal: calls that are only sometimes made are left out, counts that

@@ -109,7 +109,10 @@ impl Reader {
         let nameless = name.strip_prefix("syscall_0x");
         let raw = match nameless {
             // The number -1 has no brackets' worth of digits, only this.
-            Some(digits) => u64::from_str_radix(digits, 16).expect("a hexadecimal number") as u32,
+            Some(digits) => {
+                let number = u64::from_str_radix(digits, 16).expect("a hexadecimal number");
+                u32::try_from(number & u64::from(u32::MAX)).expect("masked")
+            }
             None => number.parse().expect("a number in brackets"),
         };
         let task = self.task(pid).clone();
@@ -212,7 +215,7 @@ fn unquote(text: &str) -> String {
                         }
                         rest.next();
                     }
-                    bytes.push(value as u8);
+                    bytes.push(u8::try_from(value).expect("three octal digits that strace wrote of a byte"));
                 }
                 Some(other) => bytes.push(other),
                 None => break,

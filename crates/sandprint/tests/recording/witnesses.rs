@@ -96,7 +96,9 @@ witnesses! {
 
 #[test]
 fn strace_agrees_with_what_the_stress_tests_run() {
-    STRESSING.iter().for_each(|name| check_with_strace(name));
+    for name in STRESSING {
+        check_with_strace(name);
+    }
 }
 
 #[test]
