@@ -380,7 +380,7 @@ impl<'a> Session<'a> {
     }
 
     fn finish(mut self, why: Why) -> Result<Recorded, SessionError> {
-        self.recorder.stop();
+        self.recorder.stop()?;
         let trace = self.trace()?;
         self.recorder.detach();
         Ok(Recorded { trace, exit: self.first_exit, why })
