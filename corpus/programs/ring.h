@@ -14,12 +14,15 @@ struct ring {
 /* Sets a ring up. One io_uring_setup, two mmap. */
 __attribute__((unused)) static long open_ring(struct ring *ring, struct io_uring_params *params)
 {
+	unsigned long size;
 	char *rings;
 
 	ring->fd = sys(__NR_io_uring_setup, 8, params);
 	if (ring->fd < 0)
 		return ring->fd;
-	rings = (char *)sys(__NR_mmap, 0, 16384, 3, 1 | 0x8000, ring->fd, IORING_OFF_SQ_RING);
+	/* No page more than there is, which Linux 5.10 refuses. */
+	size = params->cq_off.cqes + params->cq_entries * sizeof(struct io_uring_cqe);
+	rings = (char *)sys(__NR_mmap, 0, size, 3, 1 | 0x8000, ring->fd, IORING_OFF_SQ_RING);
 	ring->entries = (void *)sys(__NR_mmap, 0, 8 * sizeof(struct io_uring_sqe), 3, 1 | 0x8000, ring->fd,
 				    IORING_OFF_SQES);
 	ring->tail = (void *)(rings + params->sq_off.tail);
