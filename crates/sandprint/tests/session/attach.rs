@@ -92,7 +92,7 @@ fn a_recorder_in_the_tree_does_not_record_itself() {
         // The shell is the target, and the recorder its child.
         let script = format!(
             "{SANDPRINT} profile attach --pid $$ -o trace 2> said & \
-             while ! test -e trace.partial; do sleep 0.01; done; ./workload rare 5; kill -INT $!; wait $!"
+             while ! test -e trace; do sleep 0.01; done; ./workload rare 5; kill -TERM $!; wait $!"
         );
         let mut shell = scratch.program("sh", &["-c", &script]);
         shell.env("SANDPRINT_TASKS", way).env("SANDPRINT_CHECKPOINT_MS", "50");

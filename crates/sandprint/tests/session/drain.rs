@@ -42,8 +42,8 @@ fn tasks_that_exec_or_end_while_they_are_read_are_counted_once() {
         let mut recorder = Beside::start(command.env("SANDPRINT_CHECKPOINT_MS", "2"));
         let mut last: BTreeMap<_, u64> = BTreeMap::new();
         while recorder.try_wait().is_none() {
-            // It is taken away at the end.
-            if let Ok(bytes) = std::fs::read(scratch.path("trace.partial")) {
+            // What is saved meanwhile takes the place of a file that was not there.
+            if let Ok(bytes) = std::fs::read(scratch.path("trace")) {
                 let now = sandprint_model::wire::decode_trace(&bytes).unwrap().totals();
                 last = now.into_iter().collect();
             }
