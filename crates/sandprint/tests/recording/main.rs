@@ -4,6 +4,7 @@
 //!   does the recorder.
 //! - [`oracle`]: programs of this machine. The recorder agrees with strace.
 //! - [`stress`]: more at once than a recorder may like.
+//! - [`attach`]: what runs already.
 //! - [`tracers`]: other tools trace the same processes, and neither side notices.
 //!
 //! A test that this machine cannot run says why and passes as skipped: see [`expect`].
@@ -30,6 +31,8 @@ mod turns;
 #[cfg(test)]
 mod workshop;
 
+#[cfg(test)]
+mod attach;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
