@@ -461,7 +461,7 @@ what
 #[test]
 fn a_log_on_one_endless_line_takes_no_endless_time() {
     for piece in [" = ", ") = ", "<... ", "\\", "[pid ", "[1", "strace: Process ", "\"", "read("] {
-        let line = piece.repeat(200_000);
+        let line = piece.repeat(40_000);
         let log = format!("1 execve(\"/a\", [], 0x1) = 0\n1 clone({line}\n{line}\n1 execve({line}\n");
         assert_eq!(read(log.as_bytes()).runs.len(), 1);
     }
