@@ -4,10 +4,9 @@
 //!   does the recorder.
 //! - [`oracle`]: programs of this machine. The recorder agrees with strace.
 //! - [`stress`]: more at once than a recorder may like.
-//! - [`attach`]: what runs already.
 //! - [`tracers`]: other tools trace the same processes, and neither side notices.
 //!
-//! A test that this machine cannot run says why and passes as skipped: see [`expect`].
+//! Attaching, ending and being killed are the subject of `tests/session`. A test that this machine cannot run says why and passes as skipped: see [`expect`].
 
 #[cfg(test)]
 #[path = "../support/expect.rs"]
@@ -31,8 +30,6 @@ mod turns;
 #[cfg(test)]
 mod workshop;
 
-#[cfg(test)]
-mod attach;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]

@@ -14,9 +14,6 @@ use crate::{run, sys};
 /// The program under test.
 pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
 
-/// The variable by which `sandprint` is told how to keep tasks. The workload inherits it.
-const TASKS: &str = "SANDPRINT_TASKS";
-
 /// Whether this machine lets us record. Where it does not, the test has been skipped.
 pub(crate) fn can_record() -> bool {
     if let Err(error) = sys::load_smallest_program() {
@@ -30,14 +27,15 @@ pub(crate) fn can_record() -> bool {
     true
 }
 
-/// How the recorder keeps apart whom it follows.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Tasks {
-    /// As it chooses on this kernel.
-    Chosen,
-    /// As it must on older kernels.
-    ByTid,
-}
+/// Variables that tell `sandprint` how to record. The workload inherits them.
+pub(crate) type How = &'static [(&'static str, &'static str)];
+
+/// As it chooses on this kernel.
+pub(crate) const CHOSEN: How = &[];
+/// Tasks told apart as on older kernels.
+pub(crate) const BY_TID: How = &[("SANDPRINT_TASKS", "tid")];
+/// What is known so far is put into safety every five milliseconds.
+pub(crate) const WITH_CHECKPOINTS: How = &[("SANDPRINT_CHECKPOINT_MS", "5")];
 
 /// What one recorded run left.
 #[derive(Debug)]
@@ -55,7 +53,7 @@ pub(crate) struct Recording {
 pub(crate) struct TraceFile(pub(crate) PathBuf);
 
 /// Records a command. `around` goes before `sandprint`.
-pub(crate) fn record(around: &[&str], tasks: Tasks, words: &[String], folder: &Path) -> Recording {
+pub(crate) fn record(around: &[&str], how: How, words: &[String], folder: &Path) -> Recording {
     let own = tempfile::tempdir().expect("a temporary folder");
     let trace = own.path().join("trace.json");
     let mut line: Vec<&str> = around.to_vec();
@@ -63,9 +61,7 @@ pub(crate) fn record(around: &[&str], tasks: Tasks, words: &[String], folder: &P
     let mut command = Command::new(line[0]);
     command.args(&line[1..]).arg(&trace).arg("--").args(words);
     run::prepare(&mut command, folder);
-    if let Tasks::ByTid = tasks {
-        command.env(TASKS, "tid");
-    }
+    command.envs(how.iter().copied());
     let run::Ended { status, stdout, stderr } = run::to_the_end(&mut command);
     assert!(trace.exists(), "{command:?} wrote no trace, {status}\n{stderr}");
     Recording { status, stdout, stderr, trace: TraceFile(trace), _folder: own }

@@ -8,16 +8,16 @@ use sandprint_model::GapKind;
 
 use crate::calls::{Row, differences, table, totals};
 use crate::header::{Size, Witness};
-use crate::recorder::{self, Recording, Tasks};
+use crate::recorder::{self, BY_TID, CHOSEN, How, Recording, WITH_CHECKPOINTS};
 use crate::{turns, workshop};
 
 #[test]
 fn sixty_four_threads_and_twenty_thousand_forks_are_counted_exactly() {
     let _turn = turns::alone();
-    for tasks in [Tasks::Chosen, Tasks::ByTid] {
-        let Some((witness, recording)) = record("storm", tasks, &[], &[]) else { return };
+    for how in [CHOSEN, BY_TID, WITH_CHECKPOINTS] {
+        let Some((witness, recording)) = record("storm", how, &[], &[]) else { return };
         assert_totals(&witness, &recording.trace.totals());
-        assert_eq!(recording.trace.gaps(), [].into(), "{tasks:?}");
+        assert_eq!(recording.trace.gaps(), [].into(), "{how:?}");
     }
 }
 
@@ -27,7 +27,7 @@ fn a_recorder_without_time_counts_the_same() {
     let _load = Load::on_every_processor();
     // The recorder runs only when nothing else wants to; the workload, as anything does.
     let Some((witness, recording)) =
-        record("storm", Tasks::Chosen, &["chrt", "--idle", "0"], &["chrt", "--other", "0"])
+        record("storm", CHOSEN, &["chrt", "--idle", "0"], &["chrt", "--other", "0"])
     else {
         return;
     };
@@ -48,7 +48,7 @@ fn a_recorder_without_time_counts_the_same() {
 #[test]
 fn programs_that_cannot_be_kept_apart_are_counted_together() {
     let _turn = turns::alone();
-    let Some((witness, recording)) = record("many_images", Tasks::Chosen, &[], &[]) else { return };
+    let Some((witness, recording)) = record("many_images", CHOSEN, &[], &[]) else { return };
     assert_totals(&witness, &recording.trace.totals());
     assert_eq!(recording.trace.gaps(), [GapKind::ImagesMerged.name().to_owned()].into());
 }
@@ -56,7 +56,7 @@ fn programs_that_cannot_be_kept_apart_are_counted_together() {
 #[test]
 fn a_full_map_says_how_many_calls_it_lost() {
     let _turn = turns::alone();
-    let Some((_, recording)) = record("many_numbers", Tasks::Chosen, &[], &[]) else { return };
+    let Some((_, recording)) = record("many_numbers", CHOSEN, &[], &[]) else { return };
     let trace = recording.trace.decoded();
     let counted: u64 = trace.totals().values().sum();
     let gaps: BTreeMap<GapKind, u64> = trace.gaps.iter().map(|(gap, count)| (gap.kind, *count)).collect();
@@ -66,7 +66,7 @@ fn a_full_map_says_how_many_calls_it_lost() {
 }
 
 /// Records a witness at full size; `None` where that cannot be done here.
-fn record(name: &str, tasks: Tasks, around: &[&str], before: &[&str]) -> Option<(Witness, Recording)> {
+fn record(name: &str, how: How, around: &[&str], before: &[&str]) -> Option<(Witness, Recording)> {
     if !recorder::can_record() {
         return None;
     }
@@ -74,7 +74,7 @@ fn record(name: &str, tasks: Tasks, around: &[&str], before: &[&str]) -> Option<
     let folder = workshop::stage(&witness).map_err(|why| crate::expect::skip("gcc", &why)).ok()?;
     let mut words: Vec<String> = before.iter().map(|word| (*word).to_owned()).collect();
     words.extend(witness.command(Size::Recorded));
-    let recording = recorder::record(around, tasks, &words, folder.path());
+    let recording = recorder::record(around, how, &words, folder.path());
     assert_eq!(recording.status.code(), Some(0), "{}", recording.stderr);
     Some((witness, recording))
 }

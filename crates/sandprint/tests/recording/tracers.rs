@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::calls::{Row, differences, table, totals};
 use crate::header::{Size, Witness};
-use crate::recorder::{self, Recording, Tasks};
+use crate::recorder::{self, CHOSEN, Recording};
 use crate::{expect, turns, workshop};
 
 #[test]
@@ -57,7 +57,7 @@ fn record_traced(tracer: &[&str]) -> Option<Recording> {
     let folder = workshop::stage(&witness).map_err(|why| expect::skip("gcc", &why)).ok()?;
     let command = witness.command(Size::Recorded);
     let line = tracer.iter().map(|word| (*word).to_owned()).chain(command);
-    let recording = recorder::record(&[], Tasks::Chosen, &line.collect::<Vec<_>>(), folder.path());
+    let recording = recorder::record(&[], CHOSEN, &line.collect::<Vec<_>>(), folder.path());
     assert_eq!(recording.status.code(), Some(0), "{}{}", recording.stdout, recording.stderr);
 
     let mut expected = totals(&witness.expected(Size::Recorded));

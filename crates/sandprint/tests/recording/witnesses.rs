@@ -15,14 +15,11 @@ use tempfile::TempDir;
 use crate::calls::{Row, differences, table, totals};
 use crate::expect::skip;
 use crate::header::{Size, Strace, Witness, sources};
-use crate::recorder::Tasks;
+use crate::recorder::{BY_TID, CHOSEN, How};
 use crate::{recorder, run, strace, turns, workshop};
 
 /// Witnesses that only the stress tests record.
 const STRESSING: &[&str] = &["many_images", "many_numbers", "storm"];
-
-/// Witnesses that the recorder is attached to while they run.
-const ATTACHED: &[&str] = &["family", "forks_on"];
 
 /// One test of each kind for each witness.
 macro_rules! witnesses {
@@ -39,14 +36,14 @@ macro_rules! witnesses {
         mod recorder_agrees {
             $(#[test]
             fn $name() {
-                super::check_recording(stringify!($name), super::Tasks::Chosen);
+                super::check_recording(stringify!($name), super::CHOSEN);
             })*
         }
 
         mod recorder_by_tid_agrees {
             $(#[test]
             fn $name() {
-                super::check_recording(stringify!($name), super::Tasks::ByTid);
+                super::check_recording(stringify!($name), super::BY_TID);
             })*
         }
     };
@@ -122,7 +119,7 @@ fn two_programs_of_one_path_are_two_images() {
     let _turn = turns::beside_others();
     let Some((witness, folder)) = ready("replaced_path", Size::Recorded) else { return };
     let words = witness.command(Size::Recorded);
-    let recording = recorder::record(&[], Tasks::Chosen, &words, folder.path());
+    let recording = recorder::record(&[], CHOSEN, &words, folder.path());
     let trace = recording.trace.decoded();
     let mut by_image: BTreeMap<Arc<Image>, BTreeMap<String, u64>> = BTreeMap::new();
     for (fact, runs) in trace.observations {
@@ -146,8 +143,7 @@ fn every_witness_is_tested() {
         entries.map(|entry| entry.expect("a folder of ours").file_name().into_string().expect("text"));
     let there: BTreeSet<String> =
         names.filter_map(|name| name.strip_suffix(".c").map(str::to_owned)).collect();
-    let listed: BTreeSet<String> =
-        LISTED.iter().chain(STRESSING).chain(ATTACHED).map(|name| (*name).to_owned()).collect();
+    let listed: BTreeSet<String> = LISTED.iter().chain(STRESSING).map(|name| (*name).to_owned()).collect();
     assert_eq!(listed, there);
 }
 
@@ -203,14 +199,14 @@ fn check_with_strace(name: &str) {
     assert_eq!(differences(&expected, &seen), "", "{name}, as strace sees it");
 }
 
-fn check_recording(name: &str, tasks: Tasks) {
+fn check_recording(name: &str, how: How) {
     let _turn = turns::beside_others();
     if !recorder::can_record() {
         return;
     }
     let size = Size::Recorded;
     let Some((witness, folder)) = ready(name, size) else { return };
-    let recording = recorder::record(&[], tasks, &witness.command(size), folder.path());
+    let recording = recorder::record(&[], how, &witness.command(size), folder.path());
     let status = witness.signal.map_or(0, |signal| 128 + signal);
     assert_eq!(recording.status.code(), Some(status), "how {name} ended\n{}", recording.stderr);
 

@@ -148,7 +148,11 @@ fn what_is_no_process_to_record_is_refused_before_anything_is_written() {
         ended.pid().to_string()
     };
     for (pid, status, error) in [
-        (thread.as_str(), 1, format!("error: {thread} is a thread of process {}, not a process", threads.pid())),
+        (
+            thread.as_str(),
+            1,
+            format!("error: {thread} is a thread of process {}, not a process", threads.pid()),
+        ),
         (&gone, 1, format!("error: there is no process {gone}")),
         ("0", 2, "error: invalid value '0' for '--pid <PID>...'".to_owned()),
         ("$$", 2, "is the recorder itself, which it does not record".to_owned()),

@@ -21,7 +21,8 @@ fn threads_that_are_left_running_are_counted_exactly() {
     for way in WAYS {
         let Some(scratch) = Scratch::new() else { return };
         let arguments = ["run", "--until", "main", "--", &scratch.workload(), "busy", "6"];
-        let mut recorder = Beside::start(scratch.profile(way, &arguments).stdin(std::process::Stdio::piped()));
+        let mut recorder =
+            Beside::start(scratch.profile(way, &arguments).stdin(std::process::Stdio::piped()));
         assert_eq!(recorder.wait().code(), Some(0), "{}", scratch.read("said"));
         let trace = scratch.trace("trace");
         recorder.go();

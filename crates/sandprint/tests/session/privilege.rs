@@ -71,7 +71,10 @@ fn a_missing_capability_is_named_with_the_command_that_grants_it() {
         let mut recorder = Beside::start(&mut scratch.profile_under(&words(&around), "", &run));
         assert_eq!(recorder.wait().code(), Some(125));
         let said = scratch.read("said");
-        assert!(said.starts_with(&format!("error: failed to load the recorder: {missing}\nhint: ")), "{said}");
+        assert!(
+            said.starts_with(&format!("error: failed to load the recorder: {missing}\nhint: ")),
+            "{said}"
+        );
         assert!(said.contains("setcap") && said.contains(grant), "{said}");
         // Nothing ran, and nothing is left.
         assert_eq!(scratch.files(), Vec::<String>::new());

@@ -63,7 +63,8 @@ const STATUS: &str = "\r\u{1b}[K";
 #[test]
 fn while_its_first_process_lives_an_interrupt_is_the_workloads() {
     let Some(scratch) = Scratch::new() else { return };
-    let script = "trap 'echo caught; ./workload rare 2; exit 5' INT; echo waiting; while :; do sleep 0.05; done";
+    let script =
+        "trap 'echo caught; ./workload rare 2; exit 5' INT; echo waiting; while :; do sleep 0.05; done";
     let mut terminal = Terminal::start(&scratch, &["run", "-o", "trace", "--", "sh", "-c", script]);
     terminal.until_shown("waiting");
     terminal.press("\x03");
@@ -76,7 +77,8 @@ fn while_its_first_process_lives_an_interrupt_is_the_workloads() {
 fn after_that_it_ends_the_recording_and_leaves_the_rest_running() {
     let Some(scratch) = Scratch::new() else { return };
     // In a session of its own, or the terminal's end would end it.
-    let script = "./workload rare 1; setsid sh -c 'while ! test -e go; do sleep 0.05; done; echo > ended' & exit 0";
+    let script =
+        "./workload rare 1; setsid sh -c 'while ! test -e go; do sleep 0.05; done; echo > ended' & exit 0";
     let mut terminal = Terminal::start(&scratch, &["run", "-o", "trace", "--", "sh", "-c", script]);
     terminal.until_shown("recording until they end");
     terminal.press("\x03");

@@ -21,7 +21,6 @@ pub(crate) const NEEDS: &[(&str, &str)] = &[
     ("oracle", "strace, and at least 60 of the oracle's commands"),
     ("root", "the rights of root"),
     ("runc", "runc"),
-    ("script", "script, which gives a program a terminal"),
     ("strace", "strace, and the right to trace"),
     ("systemd", "systemd, and util-linux to start it in namespaces"),
     ("user_dispatch", "syscall user dispatch"),
