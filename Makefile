@@ -28,7 +28,7 @@ check: ## Formatting, lints, documentation, the BPF object: what CI checks befor
 	@scripts/install-packages build
 	@scripts/install-packages test
 	$(CARGO) fmt --all --check
-	clang-format --dry-run --Werror crates/sandprint-record/src/ebpf/bpf/*.[ch]
+	clang-format --dry-run --Werror crates/sandprint-record/src/ebpf/bpf/*.[ch] bench/*.c
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	$(CARGO) xtask bpf --check
@@ -45,9 +45,10 @@ test-kernels: ## Boot other kernels in small virtual machines and run the witnes
 	@scripts/install-packages kernels
 	lab/test-kernels
 
-bench: build ## Measure the recorder beside its floor, strace and others, in one run
+bench: build ## Measure the recorder beside its floor, strace and others, in one run (BENCH=--write keeps the table)
 	@scripts/install-packages bench
-	$(AS_ROOT) bench/run
+	$(CARGO) build --locked --package xtask
+	$(AS_ROOT) target/debug/xtask bench $(BENCH)
 
 install: build ## Install the binary below PREFIX (default /usr/local)
 	install -D -m 755 $(SANDPRINT) $(DESTDIR)$(PREFIX)/bin/sandprint

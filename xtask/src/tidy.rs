@@ -7,6 +7,7 @@ use std::fmt;
 
 use anyhow::bail;
 
+mod documents;
 mod edges;
 mod manifests;
 mod purity;
@@ -16,17 +17,18 @@ mod strings;
 mod tree;
 mod unsafety;
 
-use tree::Tree;
+pub(crate) use tree::{Tree, is_generated};
 
 /// The command's line in the table of commands.
 pub(crate) const COMMAND: crate::Command = crate::Command {
     name: "tidy",
-    summary: "check the layout: edges between crates, unsafe, file names and sizes, manifests",
+    summary: "check the layout: edges between crates, unsafe, file names and sizes, manifests, documents",
     run,
 };
 
 /// Every rule.
 const RULES: &[fn(&Tree) -> Vec<Fault>] = &[
+    documents::documents_name_what_is_there,
     edges::only_drawn_edges_exist,
     manifests::shared_dependencies_say_why,
     manifests::members_take_lints_and_versions_from_the_root,

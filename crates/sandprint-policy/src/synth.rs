@@ -1,8 +1,8 @@
 //! A [`Trace`] becomes a [`Policy`]: what was seen is allowed, and what observation cannot show is added by
 //! rules, each with its reason.
 //!
-//! In order: observed calls, the [baseline](baseline), what a [launcher](runtime) does after it has loaded
-//! the filter, [equivalents](portable) of observed calls, and calls that are [answered as absent](fallback)
+//! In order: observed calls, the baseline, what a launcher does after it has loaded
+//! the filter, equivalents of observed calls, and calls that are answered as absent
 //! so that their callers use an older one. The same trace gives the same policy on every machine.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -176,14 +176,12 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
     let kernel = config.kernel.or_else(|| notes::oldest_kernel(trace));
     let mut rules: BTreeMap<Syscall, Vec<Rule>> = BTreeMap::new();
     if config.default_action != DefaultAction::Log {
-        for (syscall, reasons) in fallback::absent(&abis, kernel) {
-            if !allowed.contains_key(&syscall) {
-                rules.insert(syscall, vec![rule(Action::Errno(ENOSYS), reasons)]);
-            }
-        }
+        let absent = fallback::absent(&abis, kernel).into_iter();
+        rules.extend(absent.map(|(syscall, reasons)| (syscall, vec![rule(Action::Errno(ENOSYS), reasons)])));
     }
     notes.extend(notes::of_trace(trace, config));
     notes.extend(notes::of_allowed(&allowed, config));
+    // What is allowed takes the place of an absent call.
     rules.extend(allowed.into_iter().map(|(syscall, reasons)| (syscall, vec![rule(Action::Allow, reasons)])));
     let foreign_action = config.default_action.foreign_action();
     Ok(Policy { kernel, default_action, foreign_action, rules, notes })

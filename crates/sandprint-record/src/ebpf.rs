@@ -22,7 +22,7 @@ mod sys;
 pub use decode::{Event, State};
 pub use object::{LoadError, Tasks};
 
-use decode::{CallKey, CallValue, Config, Control, ImageInfo, Live, TaskName};
+use decode::{CallKey, CallValue, Config, Control, ImageInfo, Live};
 use object::Programs;
 
 /// Whom to follow.
@@ -69,6 +69,7 @@ pub struct Recorder {
     control: Control,
     images: BTreeMap<u64, Arc<Image>>,
     image_gaps: BTreeSet<String>,
+    stopped: bool,
 }
 
 impl std::fmt::Debug for Recorder {
@@ -167,6 +168,7 @@ impl Recorder {
             control: Control::default(),
             images: BTreeMap::new(),
             image_gaps: BTreeSet::new(),
+            stopped: false,
         })
     }
 
@@ -259,17 +261,26 @@ impl Recorder {
     /// How many calls were counted, roughly, since tasks go on while they are added up; and how many
     /// distinct ones, whoever made them.
     pub fn approximate_calls(&self) -> Result<(u64, usize), RecorderError> {
-        let entries = self.calls()?;
-        let counted: u64 = entries.values().map(|call| call.count).sum();
+        let entries = self.counts()?;
+        let counted = entries.values().fold(0_u64, |sum, call| sum.saturating_add(call.count));
         let distinct: BTreeSet<_> = entries.keys().map(|key| (key.abi, key.nr)).collect();
-        let bytes = self.programs.drain()?;
-        let live: u64 = bytes.chunks_exact(Live::SIZE).filter_map(Live::decode).map(|live| live.count).sum();
-        Ok((counted.saturating_add(live), distinct.len()))
+        Ok((counted, distinct.len()))
     }
 
-    /// Counts no more calls. What was counted stays readable.
-    pub fn stop(&mut self) {
+    /// Counts no more calls, and gathers what live tasks have counted: from here on counts are final,
+    /// whatever the tasks do.
+    pub fn stop(&mut self) -> Result<(), RecorderError> {
         self.programs.stop_counting();
+        self.stopped = true;
+        // No task adds to its own counts any more, so each can be moved, by the walk or by the task's own
+        // end, whichever comes first.
+        sys::wait_for_running_programs();
+        self.programs.collect()?;
+        // A thread that executed a program took the number of its process, perhaps behind the walk's back.
+        self.programs.collect()?;
+        // What ended just now may still be moving its own.
+        sys::wait_for_running_programs();
+        Ok(())
     }
 
     /// The image of an id; reads its description once.
@@ -301,23 +312,18 @@ impl Recorder {
     /// Adds to `trace` what was observed in `run` so far: calls, images and gaps.
     ///
     /// `started_ns` is the run's begin on `CLOCK_MONOTONIC`. Calls go on being counted unless
-    /// [`Recorder::stop`] was called before; then the counts are final.
+    /// [`Recorder::stop`] was called before: until then a count is at least what it was when this was
+    /// called but for tasks that ended meanwhile, and never more than what it is when this returns.
     pub fn collect(&mut self, run: &RunId, started_ns: u64, trace: &mut Trace) -> Result<(), RecorderError> {
-        let live = self.live_counts()?;
-        let entries = self.calls()?;
+        let entries = self.counts()?;
         for (key, value) in &entries {
-            let extra = live.get(key).copied().unwrap_or_default();
-            let first = FirstSeen {
+            let first = (value.first_ns > 0).then(|| FirstSeen {
                 after_ns: value.first_ns.saturating_sub(started_ns),
                 tgid: value.tgid,
                 tid: value.tid,
                 comm: value.comm.clone(),
-            };
-            self.observe(trace, run, *key, value.count.saturating_add(extra), Some(first))?;
-        }
-        // Only where the calls map was full: the call is known from the live task all the same.
-        for (key, count) in live.iter().filter(|(key, _)| !entries.contains_key(key)) {
-            self.observe(trace, run, *key, *count, None)?;
+            });
+            self.observe(trace, run, *key, value.count, first)?;
         }
         self.collect_gaps(run, trace)
     }
@@ -357,33 +363,28 @@ impl Recorder {
         Ok(entries)
     }
 
-    /// What live tasks have counted and not handed in. A task that hands in while it is read is left out:
-    /// its counts are in the calls map.
-    fn live_counts(&mut self) -> Result<BTreeMap<CallKey, u64>, RecorderError> {
-        if self.tasks() == Tasks::ByTid || self.state()?.live == 0 {
-            return Ok(BTreeMap::new());
+    /// Every call with its count, those included that live tasks have not handed in.
+    ///
+    /// A task that ends hands in its own counts. It must not be counted twice, so what it handed in is read
+    /// before and after its own counts: neither way finds more than there was.
+    fn counts(&self) -> Result<BTreeMap<CallKey, CallValue>, RecorderError> {
+        let before = self.calls()?;
+        if self.stopped || self.tasks() == Tasks::ByTid {
+            return Ok(before);
         }
-        for key in self.programs.map("flushed")?.keys().collect::<Vec<_>>() {
-            // Deleting what is gone already is no failure.
-            drop(self.programs.map("flushed")?.delete(&key));
+        let mut live: BTreeMap<CallKey, u64> = BTreeMap::new();
+        for record in self.programs.drain()?.chunks_exact(Live::SIZE).filter_map(Live::decode) {
+            let key = CallKey { image: record.image, abi: 0, nr: record.nr };
+            let slot = live.entry(key).or_default();
+            *slot = slot.saturating_add(record.count);
         }
-        self.set_control(|control| control.draining = true)?;
-        sys::wait_for_running_programs();
-        let bytes = self.programs.drain()?;
-        sys::wait_for_running_programs();
-        let flushed: BTreeSet<TaskName> =
-            self.programs.map("flushed")?.keys().filter_map(|key| TaskName::decode(&key)).collect();
-        self.set_control(|control| control.draining = false)?;
-        let mut counts = BTreeMap::new();
-        for live in bytes.chunks_exact(Live::SIZE).filter_map(Live::decode) {
-            if flushed.contains(&live.task) {
-                continue;
-            }
-            let slot: &mut u64 =
-                counts.entry(CallKey { image: live.image, abi: 0, nr: live.nr }).or_default();
-            *slot = slot.saturating_add(live.count);
+        let mut entries = self.calls()?;
+        for (key, value) in &mut entries {
+            let handed_in = before.get(key).map_or(0, |value| value.count);
+            let own = live.get(key).copied().unwrap_or_default();
+            value.count = value.count.max(handed_in.saturating_add(own));
         }
-        Ok(counts)
+        Ok(entries)
     }
 
     fn lost(&self, reason: u32) -> Result<u64, RecorderError> {
@@ -400,7 +401,6 @@ impl Recorder {
             (GapKind::AdmissionFailed, self.lost(0)?),
             (GapKind::CallsLost, self.lost(1)?),
             (GapKind::ImagesMerged, self.lost(2)?),
-            (GapKind::CountsInexact, self.lost(5)?),
             (GapKind::SeccompActive, state.seccomp_active),
             (GapKind::SeccompInstalled, state.seccomp_installed),
         ];

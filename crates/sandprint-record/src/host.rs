@@ -104,6 +104,28 @@ pub(crate) fn pid_namespace() -> io::Result<(u64, u64)> {
     Ok((u64::from(major) << 20 | u64::from(minor), metadata.ino()))
 }
 
+/// Whether a cgroup is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CgroupUse {
+    /// It, or a cgroup below it, has processes.
+    Populated,
+    /// It has none.
+    Empty,
+    /// It was removed.
+    Gone,
+}
+
+/// Whether a cgroup2 directory is in use, by its `cgroup.events` (cgroups(7)).
+pub(crate) fn cgroup_use(directory: &Path) -> CgroupUse {
+    match std::fs::read_to_string(directory.join("cgroup.events")) {
+        Ok(events) if events.lines().any(|line| line == "populated 0") => CgroupUse::Empty,
+        Ok(_) => CgroupUse::Populated,
+        // The root has no such file, and is never empty.
+        Err(_) if directory.join("cgroup.procs").exists() => CgroupUse::Populated,
+        Err(_) => CgroupUse::Gone,
+    }
+}
+
 /// Nanoseconds of `CLOCK_MONOTONIC`, the clock of `bpf_ktime_get_ns`.
 pub fn monotonic_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);

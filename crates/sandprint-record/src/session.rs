@@ -13,7 +13,7 @@ use sandprint_sandbox::process::{self, ProcessError};
 use sandprint_sandbox::signals::Signal;
 
 use crate::ebpf::{Options, Recorder, RecorderError, Scope};
-use crate::host::{self, HostFacts};
+use crate::host::{self, CgroupUse, HostFacts};
 
 /// How long a tree that was told to end has until it is killed.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -284,9 +284,18 @@ impl<'a> Session<'a> {
             }
             return Ok((self.recorder.state()?.live == 0).then_some(of_tree));
         }
-        // A cgroup that is empty now may fill again; a set of processes cannot.
-        let refills = matches!(self.recorder.scope(), Scope::Cgroup(_));
-        Ok((!refills && self.recorder.state()?.live == 0).then_some(of_tree))
+        let state = self.recorder.state()?;
+        if state.live > 0 {
+            return Ok(None);
+        }
+        let Scope::Cgroup(directory) = self.recorder.scope() else { return Ok(Some(of_tree)) };
+        // What sleeps in a cgroup has made no call yet and is not followed yet.
+        Ok(match host::cgroup_use(directory) {
+            CgroupUse::Gone => Some(of_tree),
+            // It may be that nothing has come yet, and until the time that was set something may come again.
+            CgroupUse::Empty => (state.admitted > 0 && self.plan.duration.is_none()).then_some(of_tree),
+            CgroupUse::Populated => None,
+        })
     }
 
     /// Reports, checkpoints and ends what is due.
@@ -380,7 +389,7 @@ impl<'a> Session<'a> {
     }
 
     fn finish(mut self, why: Why) -> Result<Recorded, SessionError> {
-        self.recorder.stop();
+        self.recorder.stop()?;
         let trace = self.trace()?;
         self.recorder.detach();
         Ok(Recorded { trace, exit: self.first_exit, why })

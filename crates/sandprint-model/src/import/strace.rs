@@ -106,23 +106,18 @@ impl<'l> Log<'l> {
 
     fn read(&mut self, number: usize, line: Line<'l>) {
         let open_call = self.open_call.take();
-        if open_call.is_some() && !matches!(line.event, Event::Continued(_) | Event::Resumed { .. }) {
-            self.not_understood.note(number - 1);
-        }
         self.clock.advance(line.time);
+        match (&line.event, open_call) {
+            (Event::Continued(rest) | Event::Unknown(rest), Some(pid)) => return self.go_on(pid, rest),
+            (Event::Continued(_) | Event::Unknown(_), None) => return self.not_understood.note(number),
+            // An interrupted call may also end further below, as a resumed one.
+            (Event::Resumed { .. }, _) | (_, None) => {}
+            (_, Some(_)) => self.not_understood.note(number - 1),
+        }
         match line.event {
             Event::Chatter | Event::Signal => return,
             Event::Summary => {
                 self.summary_rows += 1;
-                return;
-            }
-            Event::Unknown => return self.not_understood.note(number),
-            Event::Continued(rest) => {
-                match open_call {
-                    Some(_) if rest.trim_ascii().ends_with(b" ...>") => {}
-                    Some(pid) => self.end_call(pid, rest),
-                    None => self.not_understood.note(number),
-                }
                 return;
             }
             Event::Attached(pid) => return self.meet(pid, false),
@@ -149,6 +144,19 @@ impl<'l> Log<'l> {
         }
         self.last_thread = Some(pid);
         self.last_spoken = self.threads.get(&pid).and_then(|thread| thread.spoken);
+    }
+
+    /// A line that goes on with an interrupted call: with the rest of its text, or with what the workload
+    /// itself wrote to the same place meanwhile.
+    fn go_on(&mut self, pid: u32, rest: &[u8]) {
+        if rest.trim_ascii_end().ends_with(b" ...>") {
+            return;
+        }
+        if line::result(rest).is_some() {
+            self.end_call(pid, rest);
+        } else {
+            self.open_call = Some(pid);
+        }
     }
 
     /// The thread that a line is about. strace leaves the id out while there is only one thread.
@@ -310,7 +318,8 @@ impl<'l> Log<'l> {
         self.cloning.remove(&pid);
         let Some(result) = line::result(rest) else { return };
         if let Some(exec) = pending.exec {
-            if result.trim_ascii() == b"0" {
+            // Behind it may stand how long it took (-T).
+            if result.split(u8::is_ascii_whitespace).next() == Some(b"0") {
                 self.exec(pid, exec);
             }
         } else if is_clone(pending.name)

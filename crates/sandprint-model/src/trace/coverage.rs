@@ -11,8 +11,8 @@ pub use smallest::Cover;
 
 /// What each of several recordings contributes to their union.
 ///
-/// A run that several inputs hold is one run. Everything is in the order of the inputs, then of run ids, so
-/// the same inputs give the same answer.
+/// A run that several inputs hold is one run. Everything is in the order of the inputs, then of when runs
+/// began, then of run ids, so the same inputs give the same answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Coverage {
     /// Every call that any of them made.
@@ -81,9 +81,13 @@ impl Coverage {
     }
 }
 
-/// Every run that a trace mentions.
-fn run_ids(trace: &Trace) -> BTreeSet<&RunId> {
-    trace.runs.keys().chain(trace.observations.values().flat_map(BTreeMap::keys)).collect()
+/// Every run that a trace mentions, in the order in which they began.
+fn run_ids(trace: &Trace) -> Vec<&RunId> {
+    let ids: BTreeSet<&RunId> =
+        trace.runs.keys().chain(trace.observations.values().flat_map(BTreeMap::keys)).collect();
+    let mut ids: Vec<_> = ids.into_iter().collect();
+    ids.sort_by_key(|id| trace.runs.get(id).and_then(|run| run.started_unix_ms));
+    ids
 }
 
 /// The runs, still without what they contribute, and the calls of each.
@@ -137,7 +141,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Abi, Fact, Image, Seen, arbitrary};
+    use crate::{Abi, Fact, Image, Recorder, Run, Seen, arbitrary};
 
     fn trace(runs: &[(u128, &[u32])]) -> Trace {
         let mut trace = Trace::default();
@@ -149,6 +153,28 @@ mod tests {
             }
         }
         trace
+    }
+
+    #[test]
+    fn runs_are_in_the_order_in_which_they_began_whatever_their_ids() {
+        let mut inputs = trace(&[(0xB, &[1]), (0xA, &[1]), (0xC, &[1])]);
+        let run = |started_unix_ms| Run {
+            duration_ms: None,
+            exit: None,
+            name: None,
+            command: Vec::new(),
+            target: None,
+            recorder: Recorder::Ebpf,
+            started_unix_ms,
+            host: None,
+            tool_version: String::new(),
+        };
+        for (id, started) in [(0xA, Some(30)), (0xB, Some(10)), (0xC, Some(20))] {
+            inputs.runs.insert(RunId::from_bits(id), run(started));
+        }
+        let coverage = Coverage::of(&[("x".to_owned(), inputs)]);
+        let ids: Vec<RunId> = coverage.runs.into_iter().map(|run| run.id).collect();
+        assert_eq!(ids, [0xB, 0xC, 0xA].map(RunId::from_bits));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! which refuses nothing, is left to the unit unless the policy logs. `SystemCallFilter=` as an allow-list
 //! lets in the group `@default` unasked; what the policy does not allow of it is taken back, so that the
 //! list is exact. What it cannot say: conditions on arguments, numbers without a name, an ABI of its own for
-//! a name, and most actions.
+//! a name, and most actions. A call that the policy allows under conditions is allowed whole, since a service
+//! without it fails for certain; the loss says that this is more than the policy.
 //!
 //! Source: systemd.exec(5) and src/core/load-fragment.c, src/shared/seccomp-util.c of version 252.
 //!

@@ -1,3 +1,5 @@
+//! Synthesis as a whole: reasons, kernels, gaps, notes, and what holds for any trace.
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -238,8 +240,8 @@ fn a_reader_is_told_what_the_rules_do_not_show() {
 }
 
 fn any_trace() -> impl Strategy<Value = Trace> {
-    let names = select(&["openat", "clone3", "socket", "statx", "mmap2", "exit_group", "futex_waitv"][..]);
-    let named = (select(&Abi::ALL[..]), names)
+    let known = select(&["openat", "clone3", "socket", "statx", "mmap2", "exit_group", "futex_waitv"][..]);
+    let named = (select(&Abi::ALL[..]), known)
         .prop_filter_map("not in this ABI", |(abi, name)| Syscall::from_name(abi, name));
     let syscall = prop_oneof![4 => named, 1 => (0..700u32).prop_map(|nr| Syscall { abi: Abi::X86_64, nr })];
     let kernel = select(&[None, Some("5.10"), Some("6.18-x"), Some("?")][..]);
@@ -247,7 +249,9 @@ fn any_trace() -> impl Strategy<Value = Trace> {
         .prop_map(|(id, kernel, path, calls)| trace(id, kernel, &path, &calls));
     proptest::collection::vec(one, 1..4).prop_map(|traces| {
         let mut all = Trace::default();
-        traces.into_iter().for_each(|trace| all.merge(trace));
+        for trace in traces {
+            all.merge(trace);
+        }
         all
     })
 }

@@ -1,6 +1,6 @@
-//! A classic BPF interpreter, as far as libseccomp's filters go, and what the kernel makes of their answers.
+//! A classic BPF interpreter, as far as filters of libseccomp go, and what the kernel makes of their answers.
 //!
-//! Source: seccomp(2), linux/filter.h, linux/bpf_common.h.
+//! Source: seccomp(2), `linux/filter.h`, `linux/bpf_common.h`.
 
 use sandprint_model::{Abi, Action, Call};
 

@@ -10,7 +10,7 @@ use sandprint_policy::emit::by_name;
 
 use crate::hosts::NATIVE;
 use crate::policies::allowing;
-use crate::seccomp_header::{export, has_libseccomp};
+use crate::seccomp_header::{export_twice, has_libseccomp};
 
 /// Comparisons with values at the edges of both widths, few enough that two of them often meet.
 fn any_comparison() -> impl Strategy<Value = Comparison> {
@@ -86,7 +86,7 @@ fn conditions_that_libseccomp_compiles_decide_as_the_policy_does() {
         }
         let emitted = by_name("seccomp-h").unwrap().emit(&policy);
         assert!(emitted.losses.iter().all(|loss| !loss.weaker));
-        let program = export(&emitted);
+        let program = export_twice(&emitted);
         for (syscall, rules) in &policy.rules {
             let subject = format!("{} {syscall}", syscall.abi);
             let cut = emitted.losses.iter().any(|loss| loss.subject == subject);

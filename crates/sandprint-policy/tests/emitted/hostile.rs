@@ -1,9 +1,9 @@
 //! Texts that came from the workload, or from a policy file of unknown origin, change comments only.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use proptest::prelude::*;
-use sandprint_model::{Note, Policy, Reason, wire};
+use sandprint_model::{Image, Note, Policy, Reason, wire};
 use sandprint_policy::emit::{FORMATS, by_name};
 
 use crate::hosts::NATIVE;
@@ -18,10 +18,33 @@ fn text(format: &str, policy: &Policy) -> String {
 fn harmless(policy: &Policy) -> Policy {
     let mut policy = policy.clone();
     for rule in policy.rules.values_mut().flatten() {
-        rule.reasons = BTreeSet::from([Reason::ByHand("x".to_owned())]);
+        rule.reasons = std::mem::take(&mut rule.reasons).into_iter().map(harmless_reason).collect();
     }
     policy.notes = policy.notes.iter().map(|_| Note("x".to_owned())).collect();
     policy
+}
+
+/// The same reason in other words, so that whatever derives from its kind stays.
+fn harmless_reason(reason: Reason) -> Reason {
+    let word = || "x".to_owned();
+    match reason {
+        Reason::Observed { count, runs, images } => {
+            let image = |place: usize| Image {
+                build_id: Some(place.to_string()),
+                path: word().as_str().into(),
+                script: None,
+            };
+            Reason::Observed {
+                count,
+                runs,
+                images: (0..images.len()).map(|place| Arc::new(image(place))).collect(),
+            }
+        }
+        Reason::Baseline(_) => Reason::Baseline(word()),
+        Reason::Runtime { .. } => Reason::Runtime { runtime: word(), why: word() },
+        Reason::ByHand(_) => Reason::ByHand(word()),
+        other => other,
+    }
 }
 
 /// C without its comments, as a compiler reads it.
@@ -57,7 +80,7 @@ proptest! {
         prop_assert_eq!(without_lines(&dropin, '#'), without_lines(&plain, '#'));
         let [report, plain] = [&policy, &harmless].map(|policy| text("markdown", policy));
         prop_assert_eq!(structure(&report), structure(&plain));
-        prop_assert!(!report.contains(['<', '>', '"']) || !plain.contains('"'));
+        prop_assert!(!report.contains(['<', '>']));
     }
 
     #[test]

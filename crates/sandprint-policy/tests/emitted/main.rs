@@ -1,4 +1,11 @@
 //! Every emitted file is read back, compiled or run, and held against the policy that it was made of.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "helpers of tests may fail where tests may"
+)]
 
 mod bpf;
 mod conditions;

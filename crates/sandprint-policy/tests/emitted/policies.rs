@@ -151,14 +151,37 @@ fn any_condition() -> impl Strategy<Value = Condition> {
         .prop_map(|(index, width, comparison)| Condition { index, width, comparison })
 }
 
+fn any_reason() -> impl Strategy<Value = Reason> {
+    let path =
+        prop_oneof![any::<String>().prop_map(String::into_bytes), vec(any::<u8>(), 0..12), hostile_path()];
+    let image = (path.clone(), proptest::option::of(path)).prop_map(|(path, script)| {
+        let script = script.map(ByteString::new);
+        Arc::new(Image { path: ByteString::new(path), build_id: None, script })
+    });
+    prop_oneof![
+        (any::<u64>(), 1..3usize, vec(image, 0..4)).prop_map(|(count, runs, images)| Reason::Observed {
+            count,
+            runs,
+            images
+        }),
+        any::<String>().prop_map(Reason::ByHand),
+        any::<String>().prop_map(Reason::Baseline),
+        any::<[String; 2]>().prop_map(|[runtime, why]| Reason::Runtime { runtime, why }),
+    ]
+}
+
+/// What ends one kind of quotes or another.
+fn hostile_path() -> impl Strategy<Value = Vec<u8>> {
+    let part = select(
+        &["*/", "/*", "`", "|", "<b>", "&lt;", "\n", "\\", "??/", "\"", "#", "\u{202e}", "|x|\n|"][..],
+    );
+    vec(part, 1..4).prop_map(|parts| parts.concat().into_bytes())
+}
+
 fn any_rule(conditions: std::ops::Range<usize>) -> impl Strategy<Value = Rule> {
-    (vec(any_condition(), conditions), any_action(), any::<String>()).prop_map(
-        |(conditions, action, text)| Rule {
-            conditions,
-            action,
-            reasons: BTreeSet::from([Reason::ByHand(text)]),
-        },
-    )
+    (vec(any_condition(), conditions), any_action(), any_reason()).prop_map(|(conditions, action, reason)| {
+        Rule { conditions, action, reasons: BTreeSet::from([reason]) }
+    })
 }
 
 /// Policies with every ABI, action and kind of condition, numbers without names, and hostile texts.

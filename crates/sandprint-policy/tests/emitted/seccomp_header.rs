@@ -48,11 +48,24 @@ fn compile(compiler: &str, options: &[&str], source: &Path) -> Result<String, St
 }
 
 /// The filter that libseccomp makes of a header, compiled as C and, the same, as C++.
+pub(crate) fn export_twice(emitted: &Emitted) -> Program {
+    export_as(emitted, &[("cc", "-std=c99", "main.c"), ("c++", "-std=c++11", "main.cc")])
+}
+
+/// The filter that libseccomp makes of a header, compiled as C.
 pub(crate) fn export(emitted: &Emitted) -> Program {
+    export_as(emitted, &[("cc", "-std=c99", "main.c")])
+}
+
+/// The filter that libseccomp makes of a header, the same with each compiler.
+fn export_as(emitted: &Emitted, compilers: &[(&str, &str, &str)]) -> Program {
     let folder = tempfile::tempdir().unwrap();
     hosts::write(&folder.path().join("sandprint_filter.h"), &emitted.text);
     let mut exported = Vec::new();
-    for (compiler, standard, name) in [("cc", "-std=c99", "main.c"), ("c++", "-std=c++11", "main.cc")] {
+    for (compiler, standard, name) in compilers {
+        if !hosts::has(compiler, hosts::run(compiler, &["--version"]).map(drop)) {
+            continue;
+        }
         let source = folder.path().join(name);
         hosts::write(&source, EXPORT);
         let program = compile(compiler, &[STRICT, &[standard]].concat(), &source)
@@ -61,7 +74,7 @@ pub(crate) fn export(emitted: &Emitted) -> Program {
         assert!(output.status.success(), "{}\n{}", String::from_utf8_lossy(&output.stderr), emitted.text);
         exported.push(output.stdout);
     }
-    assert_eq!(exported[0], exported[1], "C and C++ agree");
+    assert!(exported.iter().all(|other| *other == exported[0]), "C and C++ agree");
     Program::parse(&exported[0])
 }
 
@@ -91,7 +104,7 @@ fn emit(policy: &Policy) -> Emitted {
 fn assert_exact(policy: &Policy) {
     let emitted = emit(policy);
     assert_eq!(emitted.losses, BTreeSet::new());
-    let program = export(&emitted);
+    let program = export_twice(&emitted);
     assert_eq!(differing(policy, &program, [0; 6]), [], "{}", emitted.text);
 }
 
@@ -196,7 +209,7 @@ fn every_difference_from_the_policy_is_a_loss() {
     }
     // The same policies on every day.
     let mut runner = TestRunner::deterministic();
-    for _ in 0..24 {
+    for _ in 0..16 {
         let mut policy = any_policy().new_tree(&mut runner).unwrap().current();
         policy.rules.insert(
             call(NATIVE, "exit_group"),

@@ -13,7 +13,7 @@ use sandprint_policy::synth::{DefaultAction, Runtime, SynthConfig, synthesize};
 
 use crate::hosts::{self, NATIVE};
 use crate::losses;
-use crate::policies::{any_policy, call, ls, policy, telling_calls};
+use crate::policies::{any_policy, call, ls, policy, telling_calls, trace};
 
 static DEFAULT_GROUP: &str = include_str!("../../data/systemd-default.txt");
 
@@ -203,36 +203,57 @@ proptest! {
     }
 }
 
+/// The version of the systemd that is installed, if it is one that the drop-in is written for.
+fn version() -> Result<u32, String> {
+    let output = hosts::run("systemd-analyze", &["--version"])?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text.split_whitespace().nth(1).and_then(|word| word.parse().ok());
+    version.filter(|version| *version >= 252).ok_or(format!("252 or later is needed, this is {text}"))
+}
+
+#[test]
+fn the_group_of_version_252_is_the_one_of_the_table() {
+    let found = version();
+    if !hosts::has("systemd", found.clone().map(drop)) || found != Ok(252) {
+        return;
+    }
+    let output = hosts::run("systemd-analyze", &["syscall-filter", "@default"]).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let names = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with(['@', '#']));
+    assert_eq!(names.collect::<BTreeSet<_>>(), default_group().collect());
+}
+
 /// `systemd-analyze verify` exits with 0 even when it did not understand a line: only silence is success.
 #[test]
 fn systemd_takes_the_dropin_without_a_word() {
-    let found = hosts::run("systemd-analyze", &["--version"]).map(drop);
-    if !hosts::has("systemd", found) {
+    if !hosts::has("systemd", version().map(drop)) {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let unit = folder.path().join("probe.service");
     hosts::write(&unit, "[Service]\nExecStart=/bin/true\n");
+    let dropins = folder.path().join("probe.service.d");
+    hosts::make_folder(&dropins);
     let verify = |text: &str| {
-        let dropins = folder.path().join("probe.service.d");
-        hosts::make_folder(&dropins);
         hosts::write(&dropins.join("50-sandprint.conf"), text);
         let output = hosts::run("systemd-analyze", &["verify", unit.to_str().unwrap()]).unwrap();
         String::from_utf8(output.stderr).unwrap()
     };
     assert_ne!(verify("[Service]\nSystemCallFilter=no_such_call\n"), "", "the check itself can fail");
 
-    let mut three = ls(NATIVE);
+    let mut every_abi = ls(NATIVE);
     for abi in NATIVE.arch().abis() {
-        three.observations.extend(ls(*abi).observations);
+        every_abi.observations.extend(ls(*abi).observations);
     }
-    let mut newest = ls(NATIVE);
-    newest.observations.retain(|fact, _| fact.syscall == call(NATIVE, "execve"));
+    let named = Abi::ALL.into_iter().flat_map(Syscall::all).filter(|call| call.name().is_some_and(is_old));
+    let every_name = trace(NATIVE, "6.7", 1, b"/bin/true", &named.map(|call| (call, 1)).collect::<Vec<_>>());
+    let one_call = trace(NATIVE, "5.10", 1, b"/bin/true", &[(call(NATIVE, "execve"), 1)]);
     for (trace, default_action, portable, runtime) in [
         (ls(NATIVE), DefaultAction::Errno, false, None),
         (ls(NATIVE), DefaultAction::Kill, true, Some(Runtime::Systemd)),
-        (three, DefaultAction::Errno, true, Some(Runtime::Runc)),
-        (newest, DefaultAction::KillThread, false, None),
+        (every_abi, DefaultAction::Errno, true, Some(Runtime::Runc)),
+        (every_name, DefaultAction::Errno, false, None),
+        (one_call, DefaultAction::KillThread, false, None),
     ] {
         let config = SynthConfig { default_action, portable, runtime, ..SynthConfig::default() };
         let text = dropin(&synthesize(&trace, &config).unwrap()).text;

@@ -63,16 +63,12 @@ impl Config {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Control {
     pub launch_pid: u32,
-    pub draining: bool,
     pub attaching: bool,
 }
 
 impl Control {
     pub(super) fn encode(self) -> Vec<u8> {
-        [self.launch_pid, u32::from(self.draining), u32::from(self.attaching), 0]
-            .into_iter()
-            .flat_map(u32::to_ne_bytes)
-            .collect()
+        [self.launch_pid, u32::from(self.attaching)].into_iter().flat_map(u32::to_ne_bytes).collect()
     }
 }
 
@@ -148,6 +144,7 @@ impl CallKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CallValue {
     pub count: u64,
+    /// Nanoseconds of `CLOCK_MONOTONIC`; 0 where the first time was not seen.
     pub first_ns: u64,
     pub tgid: u32,
     pub tid: u32,
@@ -247,24 +244,9 @@ impl Event {
     }
 }
 
-/// `struct sp_task_name`: one task for good, while the recording lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct TaskName {
-    pub start_boottime: u64,
-    pub tid: u32,
-}
-
-impl TaskName {
-    pub(super) fn decode(bytes: &[u8]) -> Option<TaskName> {
-        let mut fields = Fields(bytes);
-        Some(TaskName { start_boottime: fields.u64()?, tid: fields.u32()? })
-    }
-}
-
 /// `struct sp_live`: a live task's own count of one native call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Live {
-    pub task: TaskName,
     pub image: u64,
     pub count: u64,
     pub nr: u32,
@@ -272,13 +254,11 @@ pub(super) struct Live {
 
 impl Live {
     /// Bytes of `struct sp_live`.
-    pub(super) const SIZE: usize = 40;
+    pub(super) const SIZE: usize = 24;
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Live> {
         let mut fields = Fields(bytes);
-        let task = TaskName { start_boottime: fields.u64()?, tid: fields.u32()? };
-        fields.u32()?;
-        Some(Live { task, image: fields.u64()?, count: fields.u64()?, nr: fields.u32()? })
+        Some(Live { image: fields.u64()?, count: fields.u64()?, nr: fields.u32()? })
     }
 }
 
@@ -301,7 +281,7 @@ mod tests {
             let bytes = vec![0xff; length];
             assert_eq!(CallKey::decode(&bytes).is_some(), length >= 16);
             assert_eq!(CallValue::decode(&bytes).is_some(), length >= 40);
-            assert_eq!(TaskName::decode(&bytes).is_some(), length >= 12);
+            assert_eq!(Live::decode(&bytes).is_some(), length >= 20);
             assert_eq!(ImageInfo::decode(&bytes), None);
             assert_eq!(State::decode(&bytes), None);
             assert_eq!(Event::decode(&bytes), None);

@@ -106,6 +106,7 @@ struct Names {
     admit: &'static str,
     list: &'static str,
     drain: Option<&'static str>,
+    collect: Option<&'static str>,
     ring: &'static str,
     submit: &'static [(&'static str, &'static str)],
 }
@@ -119,6 +120,7 @@ impl Tasks {
                 admit: "handle__admit",
                 list: "handle__list",
                 drain: Some("handle__drain"),
+                collect: Some("handle__collect"),
                 ring: "handle__ring",
                 submit: &[("handle__submit", "io_uring_submit_req")],
             },
@@ -128,6 +130,7 @@ impl Tasks {
                 admit: "handle__admit_by_tid",
                 list: "handle__list_by_tid",
                 drain: None,
+                collect: None,
                 ring: "handle__ring_by_tid",
                 submit: &[
                     ("handle__submit_by_tid", "io_uring_submit_req"),
@@ -139,13 +142,12 @@ impl Tasks {
 }
 
 const RESOLVE: &str = "handle__resolve";
-const MAPS: [&str; 12] = [
+const MAPS: [&str; 11] = [
     "calls",
     "image_info",
     "lost",
     "events",
     "wanted",
-    "flushed",
     "uring_ops",
     "targets",
     ".bss",
@@ -285,6 +287,11 @@ impl Programs {
         }
     }
 
+    /// Moves what live tasks have counted into the calls map. Calls are no longer counted.
+    pub(super) fn collect(&self) -> Result<(), LoadError> {
+        self.tasks.names().collect.map_or(Ok(()), |name| self.walk(name).map(drop))
+    }
+
     /// How often the kernel did not run each of our programs.
     pub(super) fn misses(&self) -> Vec<(String, u64)> {
         self.object
@@ -332,7 +339,7 @@ fn choose_programs(open: &mut OpenObject, tasks: Tasks, walks: bool) {
     let mut wanted = vec![names.sys_enter, names.ring, names.list];
     wanted.extend(names.lifecycle);
     wanted.extend(names.submit.iter().map(|(program, _)| *program));
-    wanted.extend(names.drain);
+    wanted.extend(names.drain.into_iter().chain(names.collect));
     if walks {
         wanted.extend([RESOLVE, names.admit]);
     }
@@ -366,8 +373,6 @@ fn size_for(name: &str, tasks: Tasks, map: &mut OpenMapMut<'_>) -> Option<libbpf
         ("tasks", Tasks::ByTid) => Some(map.set_autocreate(false)),
         // Only for tasks whose storage could not be created.
         ("tids", Tasks::Storage) => Some(map.set_max_entries(4096)),
-        // Only own counters are drained.
-        ("flushed", Tasks::ByTid) => Some(map.set_max_entries(1)),
         _ => None,
     }
 }

@@ -185,7 +185,7 @@ fn threads_that_launch_at_once_do_not_hold_each_other_up() {
     drop(done);
     let mut all_held = Vec::new();
     for _ in 0..200 {
-        let (exit, held) = waits.recv_timeout(Duration::from_secs(60)).expect("a launch that hangs");
+        let (exit, held) = waits.recv_timeout(Duration::from_mins(1)).expect("a launch that hangs");
         assert_eq!(exit, Exit::Code(2));
         all_held.push(held);
     }

@@ -1,10 +1,17 @@
 //! The crate from outside: the example `launch` in place of a recorder, run by shells, terminals, other users
 //! and under SIGKILL. Needs Linux, no privileges but for the tests of `user`.
 
+#[cfg(test)]
 mod program;
+#[cfg(test)]
 mod signals;
+#[cfg(test)]
 mod survival;
+#[cfg(test)]
 mod system_calls;
+#[cfg(test)]
 mod terminal;
+#[cfg(test)]
 mod transparency;
+#[cfg(test)]
 mod user;

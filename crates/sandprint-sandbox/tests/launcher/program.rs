@@ -27,7 +27,11 @@ pub(crate) fn path() -> PathBuf {
                 if entry.file_type().unwrap().is_dir() {
                     waiting.push(entry.path());
                 } else {
-                    assert!(modified(&entry.path()) <= built, "launch is older than {:?}", entry.path());
+                    assert!(
+                        modified(&entry.path()) <= built,
+                        "launch is older than {}",
+                        entry.path().display()
+                    );
                 }
             }
         }

@@ -9,11 +9,11 @@ use sandprint_record::ebpf::{Options, Scope};
 use sandprint_record::session::{self, Plan, Recorded};
 use sandprint_sandbox::foreground::Foreground;
 
-use super::observer::{CHECKPOINT_EVERY, Screen};
+use super::observer::{self, Screen};
 use super::recording::{self, OutputArgs};
 use crate::cli::{long_help, parse_duration};
-use crate::exit::{self, ExitStatus};
-use crate::target::{Host, Target, TargetError};
+use crate::exit::{self, Deciding, ExitStatus};
+use crate::target::{Host, Target};
 
 /// Record processes, a cgroup, a systemd unit or a container that runs already
 ///
@@ -93,17 +93,24 @@ pub(crate) fn run(args: &AttachArgs) -> anyhow::Result<ExitStatus> {
 
 impl TargetArgs {
     /// Finds what is meant.
-    fn find(&self, host: &Host) -> Result<Target, TargetError> {
+    fn find(&self, host: &Host) -> anyhow::Result<Target> {
         if let Some(path) = &self.cgroup {
-            return host.cgroup(path);
+            return Ok(host.cgroup(path)?);
         }
         if let Some(name) = &self.unit {
-            return host.unit(name);
+            return Ok(host.unit(name)?);
         }
         if let Some(id) = &self.container {
-            return host.container(id);
+            return Ok(host.container(id)?);
         }
-        host.processes(&self.pid)
+        if self.pid.contains(&std::process::id()) {
+            return Err(Deciding::usage(
+                format!("process {} is the recorder itself, which it does not record", std::process::id()),
+                "give the process that is to be recorded; the recorder may be among its descendants",
+            )
+            .into());
+        }
+        Ok(host.processes(&self.pid)?)
     }
 }
 
@@ -122,7 +129,7 @@ fn record(
         name: args.name.clone(),
         target: Some(target.describe()),
         duration: args.duration,
-        checkpoint_every: Some(CHECKPOINT_EVERY),
+        checkpoint_every: Some(observer::checkpoint_every()?),
         progress_every: Screen::draw_every(),
         ..Plan::default()
     };

@@ -1,19 +1,39 @@
 //! What `profile run` and `profile attach` show and save while they record.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::termios::{self, LocalModes};
 use sandprint_model::Trace;
 use sandprint_record::session::{Observer, Progress};
 
+use crate::exit::Deciding;
 use crate::output;
 use crate::view::status;
 
 /// How often a recording is put into safety: what a SIGKILL costs at most.
-pub(crate) const CHECKPOINT_EVERY: Duration = Duration::from_mins(1);
+const CHECKPOINT_EVERY: Duration = Duration::from_mins(1);
 /// How often the status line is drawn anew.
 const DRAW_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a recording is put into safety: `SANDPRINT_CHECKPOINT_MS` says another number of milliseconds
+/// than a minute's.
+///
+/// For tests, which have no minute to wait.
+pub(crate) fn checkpoint_every() -> anyhow::Result<Duration> {
+    let Some(text) = std::env::var_os("SANDPRINT_CHECKPOINT_MS").filter(|text| !text.is_empty()) else {
+        return Ok(CHECKPOINT_EVERY);
+    };
+    match text.to_str().and_then(|text| text.parse().ok()) {
+        Some(milliseconds) if milliseconds > 0 => Ok(Duration::from_millis(milliseconds)),
+        _ => Err(Deciding::usage(
+            format!("SANDPRINT_CHECKPOINT_MS is {}", output::quote(Path::new(&text))),
+            "set it to a number of milliseconds above 0, or unset it",
+        )
+        .into()),
+    }
+}
 
 /// Draws the status line and saves checkpoints.
 pub(crate) struct Screen<'a> {

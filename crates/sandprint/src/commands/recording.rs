@@ -150,7 +150,8 @@ pub(crate) fn explain(error: SessionError, command: &OsStr) -> anyhow::Error {
         (Failure::NotRunnable, _) => (
             ExitStatus::CannotRun,
             format!("failed to run {named}: {cause}"),
-            "it must be an executable file of this machine's kind; a script needs a first line such as #!/bin/sh",
+            "it must be a file that may be executed (`chmod +x`), of this machine's kind; a script needs a first line \
+             such as #!/bin/sh",
         ),
         (Failure::Ended(exit), _) => (
             ExitStatus::Workload(exit),

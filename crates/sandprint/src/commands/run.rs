@@ -12,7 +12,7 @@ use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::launch::Launch;
 use sandprint_sandbox::user::User;
 
-use super::observer::{CHECKPOINT_EVERY, Screen};
+use super::observer::{self, Screen};
 use super::recording::{self, OutputArgs};
 use crate::cli::{long_help, parse_duration};
 use crate::exit::{self, ExitStatus};
@@ -145,7 +145,7 @@ fn record(
         command: args.command.iter().map(|word| ByteString::new(word.as_encoded_bytes())).collect(),
         until_main: args.until == Until::Main,
         timeout: args.timeout,
-        checkpoint_every: Some(CHECKPOINT_EVERY),
+        checkpoint_every: Some(observer::checkpoint_every()?),
         progress_every: Screen::draw_every(),
         ..Plan::default()
     };

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use sandprint_model::{Gap, GapKind, RunId, Trace};
+use sandprint_policy::emit::FORMATS;
 
 use super::support::{Ended, Scratch, encoded, trace};
 
@@ -188,7 +189,7 @@ fn formats(scratch: &Scratch) -> Vec<String> {
 fn every_format_is_generated_and_the_same_each_time() {
     let scratch = scratch_with_traces();
     let formats = formats(&scratch);
-    assert_eq!(formats, ["docker", "json", "markdown", "oci", "seccomp-h", "systemd"]);
+    assert_eq!(formats, FORMATS.iter().map(|format| format.name()).collect::<Vec<_>>());
     for format in &formats {
         let one = scratch.run(&["profile", "generate", "-i", "login", "-i", "upload", "-f", format]);
         assert_eq!(one.status, 0, "{format}: {}", one.stderr);

@@ -76,13 +76,12 @@ pub(crate) fn totals(table: &Table) -> Table {
     totals
 }
 
-/// Every line in which two tables differ, one a line; empty where they are equal.
+/// Every call in which two tables differ, one a line; empty where they are equal.
 pub(crate) fn differences(expected: &Table, seen: &Table) -> String {
     let keys: BTreeSet<&Key> = expected.keys().chain(seen.keys()).collect();
     let count = |table: &Table, key| table.get(key).copied().unwrap_or(0);
-    keys.into_iter()
-        .map(|key| (key, count(expected, key), count(seen, key)))
-        .filter(|(_, expected, seen)| expected != seen)
-        .map(|(key, expected, seen)| format!("  {key}: expected {expected}, seen {seen}\n"))
-        .collect()
+    let rows = keys.into_iter().map(|key| (key, count(expected, key), count(seen, key)));
+    let differing = rows.filter(|(_, expected, seen)| expected != seen);
+    let lines = differing.map(|(key, expected, seen)| format!("  {key}: expected {expected}, seen {seen}"));
+    lines.collect::<Vec<_>>().join("\n")
 }

@@ -68,7 +68,7 @@ pub(crate) enum Beside {
     Copy { name: String },
     Program { name: String },
     Script { name: String, first_line: String },
-    Setuid { name: String, owner: u32 },
+    Setuid { name: String, user: u32 },
 }
 
 /// In which test a witness runs: its size differs, as strace is slow.
@@ -109,16 +109,13 @@ impl Witness {
             expected: Vec::new(),
             refused: Vec::new(),
         };
-        let mut image = name.to_owned();
+        let mut program = name.to_owned();
         for line in source.lines().map_while(|line| line.strip_prefix("// ")) {
             if let Some((key, value)) = line.split_once(": ").filter(|(key, _)| is_key(key)) {
-                witness.entry(key, value, &mut image);
+                witness.entry(key, value, &mut program);
             }
         }
-        assert!(
-            witness.as_strace != !witness.expected.is_empty(),
-            "{name} says what is expected, in one way"
-        );
+        assert!(witness.as_strace == witness.expected.is_empty(), "{name} says what is expected, in one way");
         witness
     }
 
@@ -151,9 +148,9 @@ impl Witness {
                 self.beside.push(Beside::Script { name, first_line });
             }
             "setuid" => {
-                let (name, owner) = pair();
-                let (name, owner) = (name.to_owned(), owner.parse().expect("a user id"));
-                self.beside.push(Beside::Setuid { name, owner });
+                let (name, user) = pair();
+                let (name, user) = (name.to_owned(), user.parse().expect("a user id"));
+                self.beside.push(Beside::Setuid { name, user });
             }
             "needs" => self.needs = Some(owned()),
             "strace" if value.starts_with("no (") => self.strace = Strace::Nothing(owned()),

@@ -8,20 +8,33 @@
 //!
 //! A test that this machine cannot run says why and passes as skipped: see [`expect`].
 
+#[cfg(test)]
 #[path = "../support/expect.rs"]
 mod expect;
+#[cfg(test)]
 #[path = "../support/sys.rs"]
 mod sys;
 
+#[cfg(test)]
 mod calls;
+#[cfg(test)]
 mod header;
+#[cfg(test)]
 mod recorder;
+#[cfg(test)]
 mod run;
+#[cfg(test)]
 mod strace;
+#[cfg(test)]
 mod turns;
+#[cfg(test)]
 mod workshop;
 
+#[cfg(test)]
 mod oracle;
+#[cfg(test)]
 mod stress;
+#[cfg(test)]
 mod tracers;
+#[cfg(test)]
 mod witnesses;

@@ -11,9 +11,12 @@ use std::process::Command;
 use crate::calls::Row;
 
 /// `strace`, up to the command: every call with its number, arguments as bare numbers where that can be,
-/// and a line wherever a process changes its ABI. The log goes to `log`.
-pub(crate) fn command(log: &Path) -> Command {
-    let mut command = Command::new("strace");
+/// and a line wherever a process changes its ABI. `around` goes before it, the log to `log`.
+pub(crate) fn command(around: &[&str], log: &Path) -> Command {
+    let mut line = around.to_vec();
+    line.push("strace");
+    let mut command = Command::new(line[0]);
+    command.args(&line[1..]);
     command.args(["-f", "-n", "-y", "--quiet=none", "-e", "trace=all", "-e", "raw=!execve,execveat", "-o"]);
     command.arg(log);
     command
@@ -106,7 +109,10 @@ impl Reader {
         let nameless = name.strip_prefix("syscall_0x");
         let raw = match nameless {
             // The number -1 has no brackets' worth of digits, only this.
-            Some(digits) => u64::from_str_radix(digits, 16).expect("a hexadecimal number") as u32,
+            Some(digits) => {
+                let number = u64::from_str_radix(digits, 16).expect("a hexadecimal number");
+                u32::try_from(number & u64::from(u32::MAX)).expect("masked")
+            }
             None => number.parse().expect("a number in brackets"),
         };
         let task = self.task(pid).clone();
@@ -209,7 +215,7 @@ fn unquote(text: &str) -> String {
                         }
                         rest.next();
                     }
-                    bytes.push(value as u8);
+                    bytes.push(u8::try_from(value).expect("three octal digits that strace wrote of a byte"));
                 }
                 Some(other) => bytes.push(other),
                 None => break,

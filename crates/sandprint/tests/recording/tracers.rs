@@ -55,9 +55,9 @@ fn record_traced(tracer: &[&str]) -> Option<Recording> {
     }
     let witness = Witness::load("getppid_loop");
     let folder = workshop::stage(&witness).map_err(|why| expect::skip("gcc", &why)).ok()?;
-    let words = witness.command(Size::Recorded);
-    let traced = tracer.iter().map(|word| (*word).to_owned()).chain(words);
-    let recording = recorder::record(&[], &[], &traced.collect::<Vec<_>>(), folder.path());
+    let command = witness.command(Size::Recorded);
+    let line = tracer.iter().map(|word| (*word).to_owned()).chain(command);
+    let recording = recorder::record(&[], &[], &line.collect::<Vec<_>>(), folder.path());
     assert_eq!(recording.status.code(), Some(0), "{}{}", recording.stdout, recording.stderr);
 
     let mut expected = totals(&witness.expected(Size::Recorded));

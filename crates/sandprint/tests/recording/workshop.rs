@@ -74,8 +74,8 @@ pub(crate) fn stage(witness: &Witness) -> Result<TempDir, String> {
                 fs::set_permissions(place(name), fs::Permissions::from_mode(0o755))
                     .expect("as is the script");
             }
-            Beside::Setuid { name, owner } => {
-                if chown(place(name), Some(*owner), None).is_ok() {
+            Beside::Setuid { name, user } => {
+                if chown(place(name), Some(*user), None).is_ok() {
                     let mode = fs::Permissions::from_mode(0o4755);
                     fs::set_permissions(place(name), mode).expect("whoever may chown may chmod");
                 }

@@ -10,6 +10,7 @@ use std::env;
 pub(crate) const NEEDS: &[(&str, &str)] = &[
     ("busybox", "a static busybox"),
     ("crun", "crun"),
+    ("debian12", "Debian 12 on x86_64, where the README's transcripts come from"),
     ("ebpf", "the right to load BPF programs"),
     ("gcc", "a C compiler"),
     ("i386", "a compiler for 32-bit programs, and a kernel that runs them"),

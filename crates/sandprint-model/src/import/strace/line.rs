@@ -17,6 +17,12 @@ pub(super) struct Line<'l> {
     pub event: Event<'l>,
 }
 
+impl Default for Event<'_> {
+    fn default() -> Self {
+        Event::Unknown(b"")
+    }
+}
+
 /// When a line was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Time {
@@ -29,7 +35,7 @@ pub(super) enum Time {
 }
 
 /// What a line says.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Event<'l> {
     /// A call is entered.
     Call(Call<'l>),
@@ -58,9 +64,8 @@ pub(super) enum Event<'l> {
     Chatter,
     /// A row or a ruler of the table that `-c` and `-C` write.
     Summary,
-    /// Anything else.
-    #[default]
-    Unknown,
+    /// Anything else: perhaps the end of a line that was interrupted.
+    Unknown(&'l [u8]),
 }
 
 /// A call as it is entered.
@@ -154,7 +159,7 @@ fn event(text: &[u8]) -> Event<'_> {
     if text.starts_with(b"Process ") && text.ends_with(b" detached") {
         return Event::Chatter;
     }
-    call(text).map_or(Event::Unknown, Event::Call)
+    call(text).map_or(Event::Unknown(text), Event::Call)
 }
 
 fn call(text: &[u8]) -> Option<Call<'_>> {
@@ -265,19 +270,19 @@ fn ended(text: &[u8]) -> Event<'_> {
     }
     if let Some(name) = text.strip_prefix(b"killed by ") {
         let name = name.strip_suffix(b" (core dumped)").unwrap_or(name);
-        return signal_number(name).map_or(Event::Unknown, Event::Killed);
+        return signal_number(name).map_or(Event::Unknown(text), Event::Killed);
     }
     match text.strip_prefix(b"superseded by execve in pid ").and_then(leading_number) {
         Some(pid) => Event::Superseded(pid),
-        None => Event::Unknown,
+        None => Event::Unknown(text),
     }
 }
 
 fn resumed(rest: &[u8]) -> Event<'_> {
-    let Some(at) = find(rest, b" resumed>") else { return Event::Unknown };
+    let Some(at) = find(rest, b" resumed>") else { return Event::Unknown(rest) };
     match (rest.get(..at), rest.get(at + b" resumed>".len()..)) {
         (Some(name), Some(rest)) if !name.is_empty() => Event::Resumed { name, rest },
-        _ => Event::Unknown,
+        _ => Event::Unknown(rest),
     }
 }
 

@@ -1,3 +1,5 @@
+//! Shapes: each kind of comparison, what is cut off, and that a shape decides as its rules do.
+
 use proptest::prelude::*;
 use sandprint_model::{Abi, Action, Comparison, Condition, Rule, Width};
 

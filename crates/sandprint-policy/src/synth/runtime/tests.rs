@@ -1,3 +1,5 @@
+//! The table of launchers, its reader, and what it adds.
+
 use std::collections::BTreeSet;
 
 use sandprint_model::{Abi, Reason};

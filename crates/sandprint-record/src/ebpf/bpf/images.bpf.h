@@ -11,7 +11,7 @@
 
 /*
  * Key: what identifies the executable. Value: its id, random and never 0.
- * Written by: image_id, once each. When full: SP_LOST_IMAGES, and the calls count for image 0.
+ * Written by: image_id, once each. When full: SP_LOST_IMAGES, and the calls count for SP_IMAGE_UNKNOWN.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -161,8 +161,8 @@ static __always_inline void describe_image(struct file *file, const char *script
 
 /*
  * The id of the executable in `file`, run for the script of that path (0 for none) by a process whose
- * root and tgid are given; 0 where ids ran out. Addresses are passed as numbers, so that the function
- * is verified once and not for each caller.
+ * root and tgid are given; SP_IMAGE_UNKNOWN where ids ran out. Addresses are passed as numbers, so that the
+ * function is verified once and not for each caller.
  */
 __noinline u64 image_id(u64 file_address, u64 script_address, u64 fs_address, u32 tgid)
 {
@@ -174,7 +174,7 @@ __noinline u64 image_id(u64 file_address, u64 script_address, u64 fs_address, u3
 	u64 id;
 
 	if (!file)
-		return 0;
+		return SP_IMAGE_UNKNOWN;
 	inode = BPF_CORE_READ(file, f_inode);
 	key.ino = BPF_CORE_READ(inode, i_ino);
 	key.dev = BPF_CORE_READ(inode, i_sb, s_dev);
@@ -195,7 +195,7 @@ __noinline u64 image_id(u64 file_address, u64 script_address, u64 fs_address, u3
 	if (known)
 		return *known;
 	count_lost(SP_LOST_IMAGES, 1);
-	return 0;
+	return SP_IMAGE_UNKNOWN;
 }
 
 /* The id of what a running task executes. */

@@ -96,11 +96,18 @@ struct thread_info {
 	u32 status; /* x86 only */
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	int pid;
 	int tgid;
+	u32 flags;
 	struct task_struct *real_parent;
+	struct list_head children;
+	struct list_head sibling;
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
 	struct fs_struct *fs;
@@ -134,6 +141,10 @@ struct bpf_iter__task {
 
 #pragma clang attribute pop
 
+/* linux/sched.h: the task is ending. */
+#define PF_EXITING 0x00000004
+/* errno.h, which brings more than this. */
+#define EEXIST 17
 /* asm/thread_info.h of x86: the task is in a 32-bit system call. */
 #define TS_COMPAT 0x0002
 /* asm/thread_info.h of arm64: the task runs 32-bit code. */

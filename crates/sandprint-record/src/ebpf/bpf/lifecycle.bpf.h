@@ -8,7 +8,7 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 {
 	struct sp_head *head = find_head(parent, by_tid);
 
-	if (!head && config.walks && control.attaching && descends_from_target(parent))
+	if ((!head || !head->image) && is_to_be_attached(parent))
 		head = admit_running(parent, running_image(parent), by_tid);
 	if (!head)
 		return 0;
@@ -28,13 +28,14 @@ static __always_inline int on_exec(struct task_struct *task, s32 old_pid, struct
 {
 	const char *filename = BPF_CORE_READ(bprm, filename);
 	struct sp_head *head;
+	bool attach;
 	u64 image;
 
 	if (!by_tid) {
 		struct sp_task *storage = bpf_task_storage_get(&tasks, task, NULL, 0);
 
 		if (storage)
-			flush(task, storage);
+			flush(storage);
 	}
 	if (by_tid || state.by_tid) {
 		u32 old_tid = old_pid;
@@ -50,7 +51,8 @@ static __always_inline int on_exec(struct task_struct *task, s32 old_pid, struct
 		}
 	}
 	head = find_head(task, by_tid);
-	if (!head) {
+	attach = (!head || !head->image) && is_to_be_attached(task);
+	if (!head && !attach) {
 		struct bpf_pidns_info ids = {};
 
 		if (!control.launch_pid || state.launched_ns)
@@ -66,49 +68,85 @@ static __always_inline int on_exec(struct task_struct *task, s32 old_pid, struct
 	image = image_id((u64)BPF_CORE_READ(bprm, file), (u64)filename, (u64)BPF_CORE_READ(task, fs),
 			 BPF_CORE_READ(task, tgid));
 
-	if (!head) {
+	/* The walk may have passed it already: an exec from a thread changes the tid. */
+	if (attach)
+		head = admit_running(task, image, by_tid);
+	else if (!head) {
 		/* The recorder's own child: the footprint begins here, with this call. */
 		struct sp_call_key key = {.image = image, .abi = SP_ABI_NATIVE, .nr = config.execve_nr};
 
 		state.launched_ns = bpf_ktime_get_ns();
 		if (admit_running(task, image, by_tid))
-			add_calls(&key, 1);
+			add_calls(&key, 1, true);
 		return 0;
 	}
+	if (!head)
+		return 0;
 	check_seccomp(task, head);
 	head->image = image;
 	return 0;
 }
 
+/* Most children of one process looked at when it ends while running tasks are attached to. */
+#define SP_CHILDREN 128
+
+/*
+ * The children of a process that ends go to another parent, where the walk would not know them: they become
+ * targets of their own. Runs before they are handed over.
+ */
+static __always_inline void keep_children(struct task_struct *task)
+{
+	u64 head = (u64)task + bpf_core_field_offset(struct task_struct, children);
+	u64 next = (u64)BPF_CORE_READ(task, children.next);
+	u32 one = 1;
+
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < SP_CHILDREN; i++) {
+		struct task_struct *child;
+		u32 tgid;
+
+		if (next == head || !next)
+			return;
+		child = (void *)(next - bpf_core_field_offset(struct task_struct, sibling));
+		tgid = BPF_CORE_READ(child, tgid);
+		if (!tgid || bpf_map_update_elem(&targets, &tgid, &one, BPF_ANY))
+			break;
+		next = (u64)BPF_CORE_READ(child, sibling.next);
+	}
+	count_lost(SP_LOST_ADMISSION, 1);
+}
+
 /* Fires for every thread, in the thread that ends; its storage goes with it. */
 static __always_inline int on_exit(struct task_struct *task, bool by_tid)
 {
+	u32 tgid = BPF_CORE_READ(task, tgid);
 	u32 tid = BPF_CORE_READ(task, pid);
 	struct sp_head *head = NULL;
 
+	if (is_to_be_attached(task))
+		keep_children(task);
 	if (!by_tid) {
 		struct sp_task *storage = bpf_task_storage_get(&tasks, task, NULL, 0);
 
 		if (storage) {
-			flush(task, storage);
-			check_seccomp(task, &storage->head);
+			flush(storage);
 			head = &storage->head;
+			check_seccomp(task, head);
+			if (head->image && !(fetch_or(&head->flags, SP_HEAD_ENDED) & SP_HEAD_ENDED))
+				end_of_task(tgid);
+			return 0;
 		}
-	}
-	if (!head) {
-		if (!by_tid && !state.by_tid)
+		if (!state.by_tid)
 			return 0;
-		head = bpf_map_lookup_elem(&tids, &tid);
-		if (!head)
-			return 0;
-		check_seccomp(task, head);
-		bpf_map_delete_elem(&tids, &tid);
-		__sync_fetch_and_add(&state.by_tid, -1);
 	}
-	__sync_fetch_and_add(&state.live, -1);
-	/* Two tasks that end at once may both see 0; the last one always does. */
-	if (!state.live)
-		send_event(SP_EVENT_EMPTY, BPF_CORE_READ(task, tgid), 0);
+	head = bpf_map_lookup_elem(&tids, &tid);
+	if (!head)
+		return 0;
+	check_seccomp(task, head);
+	if (bpf_map_delete_elem(&tids, &tid))
+		return 0;
+	__sync_fetch_and_add(&state.by_tid, -1);
+	end_of_task(tgid);
 	return 0;
 }
 

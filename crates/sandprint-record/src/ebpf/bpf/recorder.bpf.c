@@ -13,6 +13,7 @@
 #include "recorder.h"
 
 #include "kernel_fixes.bpf.h"
+#include "atomic.bpf.h"
 #include "lost.bpf.h"
 #include "events.bpf.h"
 #include "scope.bpf.h"
@@ -58,6 +59,12 @@ SEC("iter/task")
 int handle__drain(struct bpf_iter__task *ctx)
 {
 	return on_drain(ctx);
+}
+
+SEC("iter/task")
+int handle__collect(struct bpf_iter__task *ctx)
+{
+	return on_collect(ctx->task);
 }
 
 SEC("iter/task")

@@ -25,12 +25,11 @@ enum sp_abi {
 
 /* What could not be recorded; indexes the lost map. */
 enum sp_lost {
-	SP_LOST_ADMISSION = 0,	/* a task could not be followed */
-	SP_LOST_CALLS = 1,	/* the calls map was full: calls not counted */
-	SP_LOST_IMAGES = 2,	/* the images map was full: counted as the unknown image */
-	SP_LOST_EVENT = 3,	/* the ring buffer was full: read from the maps at the end */
-	SP_LOST_RINGS = 4,	/* the map of io_uring instances was full */
-	SP_LOST_TOMBSTONES = 5, /* the map of tasks that ended while draining was full */
+	SP_LOST_ADMISSION = 0, /* a task could not be followed */
+	SP_LOST_CALLS = 1,     /* the calls map was full: calls not counted */
+	SP_LOST_IMAGES = 2,    /* the images map was full: counted as the unknown image */
+	SP_LOST_EVENT = 3,     /* the ring buffer was full: read from the maps at the end */
+	SP_LOST_RINGS = 4,     /* the map of io_uring instances was full */
 	SP_LOST_MAX = 8,
 };
 
@@ -51,9 +50,7 @@ struct sp_config {
 /* Written by user space alone, as a whole. */
 struct sp_control {
 	__u32 launch_pid; /* the suspended child, in the recorder's PID namespace; 0 for none */
-	__u32 draining;	  /* live counts are being read: tell who ends meanwhile */
-	__u32 attaching;  /* the existing tasks are being walked: look at ancestors on fork */
-	__u32 pad;
+	__u32 attaching;  /* the existing tasks are being walked: look at ancestors on fork, exec and exit */
 };
 
 /* Written by the programs alone. */
@@ -74,12 +71,15 @@ struct sp_state {
 
 /* What is known of every followed task. */
 struct sp_head {
-	__u64 image;
-	__u32 flags;
-	__u32 pad;
+	__u64 image; /* never 0 once it is admitted */
+	__u64 flags;
 };
 
 #define SP_HEAD_SECCOMP 1 /* had a filter at admission */
+#define SP_HEAD_ENDED 2	  /* no longer among the live ones */
+
+/* The id of what has none: no file, or more images than are kept apart. Random ids never meet it. */
+#define SP_IMAGE_UNKNOWN 1
 
 /* Task storage: a followed task and its own counters. Only the task itself writes counts. */
 struct sp_task {
@@ -140,16 +140,8 @@ struct sp_event {
 	__u64 image;
 };
 
-/* Names one task for good, while the recording lasts. */
-struct sp_task_name {
-	__u64 start_boottime;
-	__u32 tid;
-	__u32 pad;
-};
-
 /* One record of the drain iterator: a live task's count of one native call. */
 struct sp_live {
-	struct sp_task_name task;
 	__u64 image;
 	__u64 count;
 	__u32 nr;

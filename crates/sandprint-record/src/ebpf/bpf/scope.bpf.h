@@ -9,9 +9,10 @@
 #define SP_NS_LEVELS 32
 
 /*
- * Followed tasks, each with its own counters. Key: the task. Value: struct sp_task.
- * Written by: admit (creation), the task itself (counts). When it cannot be created, the task goes
- * into the tids map instead.
+ * Followed tasks, each with its own counters. Key: the task. Value: struct sp_task; its image is 0 until
+ * the task is admitted.
+ * Written by: admit (creation), the task itself (counts), on_collect (takes the counts away). When it cannot
+ * be created, the task goes into the tids map instead.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -112,7 +113,20 @@ static __always_inline bool descends_from_target(struct task_struct *task)
 		if (!task)
 			return false;
 	}
+	/* Whoever is deeper is not known to be followed, and may have to be. */
+	count_lost(SP_LOST_ADMISSION, 1);
 	return false;
+}
+
+/*
+ * Whether a task that is not followed is to be, now that running tasks are being attached to: the walk has
+ * not come to it yet.
+ */
+static __always_inline bool is_to_be_attached(struct task_struct *task)
+{
+	if (!config.walks || !control.attaching)
+		return false;
+	return (u32)BPF_CORE_READ(task, tgid) != state.self_tgid && descends_from_target(task);
 }
 
 /*
@@ -135,11 +149,25 @@ static __always_inline struct sp_head *find_head(struct task_struct *task, bool 
 	return bpf_map_lookup_elem(&tids, &tid);
 }
 
-/* Follows a task from now on. Returns what is known of it, or NULL where it cannot be followed. */
-static __always_inline struct sp_head *admit(struct task_struct *task, u64 image, u32 flags, bool by_tid)
+/* A task that is followed is one fewer. */
+static __always_inline void end_of_task(u32 tgid)
+{
+	__sync_fetch_and_add(&state.live, -1);
+	/* Two tasks that end at once may both see 0; the last one always does. */
+	if (!state.live)
+		send_event(SP_EVENT_EMPTY, tgid, 0);
+}
+
+/*
+ * Follows a task from now on; one that is followed already stays as it is, since while running tasks are
+ * attached to, the walk, the task's own hooks and its parent's may all come to admit it. Returns what is
+ * known of it, or NULL where it cannot be followed.
+ */
+static __always_inline struct sp_head *admit(struct task_struct *task, u64 image, u64 flags, bool by_tid)
 {
 	struct sp_head head = {.image = image, .flags = flags};
 	struct sp_head *found = NULL;
+	long error;
 	u32 tid;
 
 	if (!by_tid) {
@@ -147,18 +175,23 @@ static __always_inline struct sp_head *admit(struct task_struct *task, u64 image
 			bpf_task_storage_get(&tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 
 		if (storage) {
-			storage->head = head;
 			found = &storage->head;
+			if (claim(&found->image, image))
+				return found;
+			fetch_or(&found->flags, flags);
 		}
 	}
 	if (!found) {
 		tid = BPF_CORE_READ(task, pid);
-		if (bpf_map_update_elem(&tids, &tid, &head, BPF_ANY)) {
+		error = bpf_map_update_elem(&tids, &tid, &head, BPF_NOEXIST);
+		if (error && error != -EEXIST) {
 			count_lost(SP_LOST_ADMISSION, 1);
 			return NULL;
 		}
-		__sync_fetch_and_add(&state.by_tid, 1);
 		found = bpf_map_lookup_elem(&tids, &tid);
+		if (error)
+			return found;
+		__sync_fetch_and_add(&state.by_tid, 1);
 	}
 	__sync_fetch_and_add(&state.live, 1);
 	__sync_fetch_and_add(&state.admitted, 1);
@@ -173,7 +206,7 @@ static __always_inline bool has_seccomp_filter(struct task_struct *task)
 /* Admits a task that already ran a program: the recorder's own child at its exec, or one attached to. */
 static __always_inline struct sp_head *admit_running(struct task_struct *task, u64 image, bool by_tid)
 {
-	u32 flags = 0;
+	u64 flags = 0;
 
 	if (has_seccomp_filter(task)) {
 		__sync_fetch_and_add(&state.seccomp_active, 1);

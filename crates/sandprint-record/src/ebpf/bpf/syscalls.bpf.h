@@ -16,19 +16,10 @@ struct {
 } calls SEC(".maps");
 
 /*
- * Key: a task that ended or exec'd while user space drained. Value: 1. Its counts are in the calls map
- * already, so what the drain iterator saw of it does not count. User space clears it.
+ * The entry of a call, made where there is none. NULL where the map is full. `now` says whether the current
+ * task makes the call at this moment; else nothing is known of its first time.
  */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct sp_task_name);
-	__type(value, u32);
-} flushed SEC(".maps");
-
-/* The entry of a call, made where there is none. NULL where the map is full. */
-static __always_inline struct sp_call *first_call(const struct sp_call_key *key)
+static __always_inline struct sp_call *first_call(const struct sp_call_key *key, bool now)
 {
 	struct sp_call *call = bpf_map_lookup_elem(&calls, key);
 	struct sp_call fresh = {};
@@ -36,21 +27,24 @@ static __always_inline struct sp_call *first_call(const struct sp_call_key *key)
 
 	if (call)
 		return call;
-	ids = bpf_get_current_pid_tgid();
-	fresh.first_ns = bpf_ktime_get_ns();
-	fresh.tgid = ids >> 32;
-	fresh.tid = (u32)ids;
-	bpf_get_current_comm(fresh.comm, sizeof(fresh.comm));
+	if (now) {
+		ids = bpf_get_current_pid_tgid();
+		fresh.first_ns = bpf_ktime_get_ns();
+		fresh.tgid = ids >> 32;
+		fresh.tid = (u32)ids;
+		bpf_get_current_comm(fresh.comm, sizeof(fresh.comm));
+	}
 	if (!bpf_map_update_elem(&calls, key, &fresh, BPF_NOEXIST)) {
 		__sync_fetch_and_add(&state.calls_seen, 1);
-		state.last_new_ns = fresh.first_ns;
+		if (now)
+			state.last_new_ns = fresh.first_ns;
 	}
 	return bpf_map_lookup_elem(&calls, key);
 }
 
-static __always_inline void add_calls(const struct sp_call_key *key, u64 count)
+static __always_inline void add_calls(const struct sp_call_key *key, u64 count, bool now)
 {
-	struct sp_call *call = first_call(key);
+	struct sp_call *call = first_call(key, now);
 
 	if (call)
 		__sync_fetch_and_add(&call->count, count);
@@ -75,7 +69,7 @@ static __noinline int count_in_map(u64 image, u32 abi, u32 nr)
 {
 	struct sp_call_key key = {.image = image, .abi = abi, .nr = nr};
 
-	add_calls(&key, 1);
+	add_calls(&key, 1, true);
 	return 0;
 }
 
@@ -83,12 +77,15 @@ static __noinline int note_first_call(u64 image, u32 nr)
 {
 	struct sp_call_key key = {.image = image, .abi = SP_ABI_NATIVE, .nr = nr};
 
-	first_call(&key);
+	first_call(&key, true);
 	return 0;
 }
 
 static __always_inline int count_slow(struct task_struct *task, u64 image, u32 nr, bool trusted)
 {
+	/* Its admission is under way on another CPU: this call came before. */
+	if (!image)
+		return 0;
 	if (is_compat(task, trusted))
 		return count_in_map(image, SP_ABI_COMPAT, nr);
 	if (config.x86 && (s32)nr >= 0 && (nr & X32_SYSCALL_BIT))
@@ -139,7 +136,7 @@ static __always_inline int on_sys_enter(struct task_struct *task, long id, bool 
 		u64 before = storage->counts[nr];
 
 		storage->counts[nr] = before + 1;
-		if (!before)
+		if (!before && storage->head.image)
 			note_first_call(storage->head.image, nr);
 		return 0;
 	}
@@ -148,6 +145,7 @@ static __always_inline int on_sys_enter(struct task_struct *task, long id, bool 
 
 struct flush_context {
 	struct sp_task *storage;
+	u64 image;
 };
 
 static long flush_slot(u32 nr, void *data)
@@ -158,31 +156,28 @@ static long flush_slot(u32 nr, void *data)
 
 	if (nr >= SP_SLOTS)
 		return 1;
-	count = storage->counts[nr];
+	if (!storage->counts[nr])
+		return 0;
+	count = exchange(&storage->counts[nr], 0);
 	if (count) {
-		struct sp_call_key key = {.image = storage->head.image, .abi = SP_ABI_NATIVE, .nr = nr};
+		struct sp_call_key key = {.image = context->image, .abi = SP_ABI_NATIVE, .nr = nr};
 
-		storage->counts[nr] = 0;
-		add_calls(&key, count);
+		add_calls(&key, count, false);
 	}
 	return 0;
 }
 
-/* Moves the current task's own counts into the calls map. */
-static __always_inline void flush(struct task_struct *task, struct sp_task *storage)
+/*
+ * Moves a task's own counts into the calls map: the current task's, or, once calls are no longer counted,
+ * any task's. Each count is moved once, whoever else moves them at the same time. The image is read first:
+ * a count that is still there belongs to the image from before an exec that is under way.
+ */
+static __always_inline void flush(struct sp_task *storage)
 {
-	struct flush_context context = {.storage = storage};
+	struct flush_context context = {.storage = storage, .image = storage->head.image};
 
-	bpf_loop(SP_SLOTS, flush_slot, &context, 0);
-	if (control.draining) {
-		struct sp_task_name name = {};
-		u32 one = 1;
-
-		name.start_boottime = BPF_CORE_READ(task, start_boottime);
-		name.tid = BPF_CORE_READ(task, pid);
-		if (bpf_map_update_elem(&flushed, &name, &one, BPF_ANY))
-			count_lost(SP_LOST_TOMBSTONES, 1);
-	}
+	if (context.image)
+		bpf_loop(SP_SLOTS, flush_slot, &context, 0);
 }
 
 #endif

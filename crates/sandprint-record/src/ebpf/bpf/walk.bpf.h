@@ -21,14 +21,46 @@ static __always_inline int on_resolve(struct task_struct *task)
 	return 0;
 }
 
-/* Admits every thread of the targets and of their descendants. Children are admitted by on_fork. */
+static __always_inline bool is_ending(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, flags) & PF_EXITING;
+}
+
+/*
+ * Admits every thread of the targets and of their descendants. Children are admitted by on_fork.
+ *
+ * A task that ended meanwhile, and whose on_exit did not yet find it followed, is taken back: nobody else
+ * would. PF_EXITING is set before the exit hook, so either that finds the task admitted, or it is seen here.
+ */
 static __always_inline int on_admit(struct task_struct *task, bool by_tid)
 {
+	struct sp_head *head;
+	u32 tid;
+
 	if (!task || (u32)BPF_CORE_READ(task, tgid) == state.self_tgid)
 		return 0;
-	if (!BPF_CORE_READ(task, mm) || find_head(task, by_tid) || !descends_from_target(task))
+	if (!BPF_CORE_READ(task, mm) || is_ending(task))
 		return 0;
-	admit_running(task, running_image(task), by_tid);
+	head = find_head(task, by_tid);
+	if ((head && head->image) || !descends_from_target(task))
+		return 0;
+	tid = BPF_CORE_READ(task, pid);
+	head = admit_running(task, running_image(task), by_tid);
+	if (!head || !is_ending(task))
+		return 0;
+	if (!by_tid) {
+		struct sp_task *storage = bpf_task_storage_get(&tasks, task, NULL, 0);
+
+		if (storage) {
+			if (!(fetch_or(&storage->head.flags, SP_HEAD_ENDED) & SP_HEAD_ENDED))
+				end_of_task(BPF_CORE_READ(task, tgid));
+			return 0;
+		}
+	}
+	if (!bpf_map_delete_elem(&tids, &tid)) {
+		__sync_fetch_and_add(&state.by_tid, -1);
+		end_of_task(BPF_CORE_READ(task, tgid));
+	}
 	return 0;
 }
 
@@ -36,9 +68,13 @@ static __always_inline int on_admit(struct task_struct *task, bool by_tid)
 static __always_inline int on_list(struct bpf_iter__task *ctx, bool by_tid)
 {
 	struct task_struct *task = ctx->task;
+	struct sp_head *head;
 	u32 tgid;
 
-	if (!task || !find_head(task, by_tid))
+	if (!task)
+		return 0;
+	head = find_head(task, by_tid);
+	if (!head || head->flags & SP_HEAD_ENDED)
 		return 0;
 	tgid = tgid_in_our_namespace(BPF_CORE_READ(task, group_leader));
 	if (tgid)
@@ -81,10 +117,22 @@ static __always_inline int on_drain(struct bpf_iter__task *ctx)
 		return 0;
 	context.seq = ctx->meta->seq;
 	context.storage = storage;
-	context.record.task.start_boottime = BPF_CORE_READ(task, start_boottime);
-	context.record.task.tid = BPF_CORE_READ(task, pid);
 	context.record.image = storage->head.image;
-	bpf_loop(SP_SLOTS, drain_slot, &context, 0);
+	if (context.record.image)
+		bpf_loop(SP_SLOTS, drain_slot, &context, 0);
+	return 0;
+}
+
+/* Moves a followed task's own counts into the calls map, once calls are no longer counted. */
+static __always_inline int on_collect(struct task_struct *task)
+{
+	struct sp_task *storage;
+
+	if (!task)
+		return 0;
+	storage = bpf_task_storage_get(&tasks, task, NULL, 0);
+	if (storage && !(storage->head.flags & SP_HEAD_ENDED))
+		flush(storage);
 	return 0;
 }
 

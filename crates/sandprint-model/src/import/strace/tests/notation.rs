@@ -198,6 +198,45 @@ exit_group(0) = ?
 }
 
 #[test]
+fn a_message_in_the_middle_of_a_line_breaks_nothing() {
+    check(
+        "execve(\"/sh\", [], 0x1) = 0
+fork() = 8
+[pid     7] rt_sigprocmask(SIG_SETMASK, [], strace: Process 8 attached
+NULL, 8) = 0
+[pid     8] rt_sigprocmask(SIG_BLOCK, [CHLD], strace: Process 9 attached
+[], 8) = 0
+[pid     8] exit_group(0) = ?
+[pid     9] exit_group(0) = ?
+[pid     7] exit_group(0) = ?
+",
+        &[
+            "(unknown image) exit_group 1",
+            "/sh rt_sigprocmask 2",
+            "/sh fork 1",
+            "/sh execve 1",
+            "/sh exit_group 2",
+        ],
+        &["image-unreadable 1"],
+    );
+}
+
+#[test]
+fn how_long_a_call_took_is_no_part_of_its_result() {
+    check(
+        "1 execve(\"/sh\", [], 0x1) = 0 <0.000302>
+1 fork() = 2<sh> <0.000071>
+2 execve(\"/b\", [], 0x1 <unfinished ...>
+2 <... execve resumed>) = 0 <0.000193>
+2 exit_group(0) = ?
+1 exit_group(0) = ?
+",
+        &["/b exit_group 1", "/sh fork 1", "/sh execve 2", "/sh exit_group 1"],
+        &[],
+    );
+}
+
+#[test]
 fn the_first_id_names_the_thread_that_had_none() {
     // strace -q: nothing is said of attaching.
     check(
@@ -250,11 +289,45 @@ write(1, \"hello\\n\", 6hello
 )                  = 6
 write(2, \"read(3\\n\", 7read(3
 ) = 7
+write(2, \"one\\ntwo\\nthree\", 7one
+two
+three) = 13
 some words of the workload
 exit_group(0) = ?
 +++ exited with 0 +++
 ",
-        &["/a write 2", "/a execve 1", "/a exit_group 1"],
+        &["/a write 3", "/a execve 1", "/a exit_group 1"],
+        &["import-incomplete 1"],
+    );
+}
+
+#[test]
+fn exit_group_ends_the_threads_that_the_log_says_nothing_more_of() {
+    // strace -qqq: no thread's end is told.
+    let log = |flags: &str| {
+        format!(
+            "1 execve(\"/a\", [], 0x1) = 0
+1 clone(child_stack=0x1, flags={flags}) = 2
+2 getuid() = 0
+1 exit_group(0) = ?
+"
+        )
+    };
+    let calls = ["/a clone 1", "/a execve 1", "/a getuid 1", "/a exit_group 1"];
+    check(&log("CLONE_VM|CLONE_THREAD"), &calls, &[]);
+    // Another process may live on.
+    check(&log("SIGCHLD"), &calls, &["import-incomplete 1"]);
+}
+
+#[test]
+fn an_abi_that_is_announced_is_not_doubted() {
+    check(
+        "1 execve(\"/a\", [], 0x1) = 0
+1 [ Process PID=1 runs in 32 bit mode. ]
+1 newfstatat(1, \"\", {}, 0) = 0
+1 exit_group(0) = ?
+",
+        &["/a i386:exit_group 1", "/a execve 1"],
         &["import-incomplete 1"],
     );
 }
@@ -388,7 +461,7 @@ what
 #[test]
 fn a_log_on_one_endless_line_takes_no_endless_time() {
     for piece in [" = ", ") = ", "<... ", "\\", "[pid ", "[1", "strace: Process ", "\"", "read("] {
-        let line = piece.repeat(200_000);
+        let line = piece.repeat(40_000);
         let log = format!("1 execve(\"/a\", [], 0x1) = 0\n1 clone({line}\n{line}\n1 execve({line}\n");
         assert_eq!(read(log.as_bytes()).runs.len(), 1);
     }

@@ -1,0 +1,122 @@
+//! When a recorded tree ends, and what `--timeout`, `--until`, `--no-children` and `--user` do with it.
+
+use std::collections::BTreeMap;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::expect::skip;
+use crate::support::{Beside, Scratch, WAYS, gaps, lives, rare, until};
+
+/// The processes of `stubborn`, as they wrote themselves down.
+fn stubborn_pids(scratch: &Scratch) -> BTreeMap<String, u32> {
+    let text = scratch.read("pids");
+    let pairs = text.lines().filter_map(|line| line.split_once(' '));
+    pairs.map(|(who, pid)| (who.to_owned(), pid.parse().unwrap())).collect()
+}
+
+#[test]
+fn a_tree_that_does_not_hear_is_killed_after_its_time_with_all_that_hid() {
+    let recorders: Vec<_> = WAYS
+        .into_iter()
+        .filter_map(|way| {
+            let scratch = Scratch::new()?;
+            let arguments = ["run", "--timeout", "700ms", "--", &scratch.workload(), "stubborn"];
+            let recorder = Beside::start(&mut scratch.profile(way, &arguments));
+            Some((way, scratch, recorder, Instant::now()))
+        })
+        .collect();
+    for (way, scratch, mut recorder, begin) in recorders {
+        let pids = until("all five", || Some(stubborn_pids(&scratch)).filter(|pids| pids.len() >= 5));
+        let names: Vec<&str> = pids.keys().map(String::as_str).collect();
+        assert_eq!(names[..names.len().min(1)], ["child"]);
+        assert_eq!(recorder.wait().code(), Some(128 + 9), "{way}: {}", scratch.read("said"));
+        assert!(begin.elapsed() >= Duration::from_millis(5700), "they had no grace");
+        let pids = stubborn_pids(&scratch);
+        let names: Vec<&str> = pids.keys().map(String::as_str).collect();
+        // The stopped one was continued, so that it could have heard.
+        assert_eq!(names, ["child", "continued", "daemon", "first", "session", "stopped"]);
+        let left: Vec<_> = pids.into_iter().filter(|(_, pid)| lives(*pid)).collect();
+        assert_eq!(left, [], "{way}");
+        assert!(scratch.read("said").contains("the time was up"), "{}", scratch.read("said"));
+        assert_eq!(gaps(&scratch.trace("trace")), Vec::<&str>::new());
+        assert_eq!(scratch.files(), ["pids", "trace"]);
+    }
+}
+
+#[test]
+fn a_daemon_is_recorded_until_it_ends_or_left_running_at_will() {
+    for way in WAYS {
+        for (until_when, rare_calls) in [("tree", 7), ("main", 2)] {
+            let Some(scratch) = Scratch::new() else { return };
+            let arguments = ["run", "--until", until_when, "--", &scratch.workload(), "daemon"];
+            let mut recorder = Beside::start(scratch.profile(way, &arguments).stdin(Stdio::piped()));
+            if until_when == "tree" {
+                until("word of the daemon", || {
+                    let told = "the command ended and 1 task of its tree goes on";
+                    scratch.read("said").contains(told).then_some(())
+                });
+                assert_eq!(recorder.try_wait(), None);
+                recorder.go();
+            }
+            assert_eq!(recorder.wait().code(), Some(0));
+            assert_eq!(scratch.path("daemon-ended").exists(), until_when == "tree");
+            let trace = scratch.trace("trace");
+            assert_eq!((rare(&trace), gaps(&trace)), (rare_calls, vec![]), "{way}, {until_when}");
+            recorder.go();
+            until("the daemon's end", || scratch.path("daemon-ended").exists().then_some(()));
+        }
+    }
+}
+
+#[test]
+fn after_the_first_process_a_signal_ends_the_recording_alone() {
+    let Some(scratch) = Scratch::new() else { return };
+    let arguments = ["run", "--", &scratch.workload(), "daemon"];
+    let mut recorder = Beside::start(scratch.profile("", &arguments).stdin(Stdio::piped()));
+    until("word of the daemon", || scratch.read("said").contains("goes on").then_some(()));
+    recorder.signal("INT");
+    assert_eq!(recorder.wait().code(), Some(0));
+    assert!(scratch.read("said").contains("SIGINT ended the recording"), "{}", scratch.read("said"));
+    assert_eq!(rare(&scratch.trace("trace")), 2);
+    assert!(!scratch.path("daemon-ended").exists());
+    recorder.go();
+    until("the daemon's end", || scratch.path("daemon-ended").exists().then_some(()));
+}
+
+#[test]
+fn without_children_the_first_process_counts_with_all_its_threads() {
+    for way in WAYS {
+        let Some(scratch) = Scratch::new() else { return };
+        let arguments = ["run", "--no-children", "--", &scratch.workload(), "tree", "3", "4"];
+        let mut recorder = Beside::start(&mut scratch.profile(way, &arguments));
+        assert_eq!(recorder.wait().code(), Some(0));
+        let trace = scratch.trace("trace");
+        assert_eq!((rare(&trace), gaps(&trace)), (5 * 3, vec![]), "{way}");
+    }
+}
+
+#[test]
+fn another_user_gets_the_command_and_nothing_of_ours_is_in_the_trace() {
+    for way in WAYS {
+        let Some(scratch) = Scratch::new() else { return };
+        if std::fs::File::options().write(true).open("/proc/self/loginuid").is_err() {
+            skip("root", "only root may become another user");
+            return;
+        }
+        let script = "id -u > who; id -G >> who; exec ./workload rare 6";
+        let arguments = ["run", "--user", "nobody", "--redact", "--", "sh", "-c", script];
+        let mut recorder = Beside::start(&mut scratch.profile(way, &arguments));
+        assert_eq!(recorder.wait().code(), Some(0), "{}", scratch.read("said"));
+        assert_eq!(scratch.read("who"), "65534\n65534\n");
+        let trace = scratch.trace("trace");
+        assert_eq!((rare(&trace), gaps(&trace)), (6, vec![]), "{way}");
+        // What launches it sets groups and ids, and that is ours.
+        for call in ["setgroups", "setresuid", "setresgid"] {
+            assert_eq!(crate::support::count(&trace, call), 0, "{call}");
+        }
+        let commands: Vec<_> = trace.runs.values().map(|run| run.command.clone()).collect();
+        assert_eq!(commands, [["sh".into()]]);
+        let bytes = scratch.read("trace");
+        assert!(!bytes.contains("exec ./workload") && !bytes.contains("who;"), "{bytes}");
+    }
+}

@@ -1,0 +1,109 @@
+//! SIGKILL of the recorder at any moment: the workload is unharmed or never was, and nothing stays attached.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use sandprint_model::GapKind;
+
+use crate::privilege::{NOBODY, with_capabilities};
+use crate::support::{Beside, SANDPRINT, Scratch, lives, rare, until};
+use crate::sys::owners_of_programs;
+
+/// Numbers that look random and are the same each time (Knuth's multiplier for a linear generator).
+fn random(state: &mut u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *state >> 33
+}
+
+#[test]
+fn at_any_instant_the_workload_runs_to_its_end_or_never_ran() {
+    const INSTANTS: usize = 120;
+    let (Some(scratch), Some(around)) = (Scratch::new(), with_capabilities(&["bpf", "perfmon"])) else { return };
+    let user: u32 = NOBODY.parse().unwrap();
+    // How long a start takes here and now: instants are spread over that, and somewhat beyond.
+    let mut state = 1;
+    let mut longest = 60_000;
+    let mut begun = 0;
+    for number in 0..INSTANTS {
+        let script = format!("echo > begun.{number}; sleep 0.05; echo > ended.{number}");
+        let mut command = scratch.program(&around[0], &[]);
+        command.args(&around[1..]).args([SANDPRINT, "profile", "run", "-o", &format!("trace.{number}"), "--"]);
+        command.args(["sh", "-c", &script]).env("SANDPRINT_CHECKPOINT_MS", "10");
+        let mut recorder = Beside::start(&mut command);
+        thread::sleep(Duration::from_micros(random(&mut state) % longest));
+        let before = scratch.path(&format!("begun.{number}")).exists();
+        recorder.signal("KILL");
+        recorder.wait();
+        let began = scratch.path(&format!("begun.{number}")).exists();
+        begun += usize::from(before);
+        // About every second kill is to come before the workload began.
+        longest = if began { longest * 9 / 10 } else { longest * 11 / 10 }.clamp(5_000, 2_000_000);
+    }
+    // What began ends, by itself.
+    until("the end of what began", || {
+        let names = scratch.files();
+        let of = |kind: &str| {
+            let names = names.iter().filter_map(|name| name.strip_prefix(kind));
+            names.map(str::to_owned).collect::<Vec<_>>()
+        };
+        (of("begun.") == of("ended.")).then_some(())
+    });
+    // What had not begun does not begin any more.
+    thread::sleep(Duration::from_millis(300));
+    let names = scratch.files();
+    let began = names.iter().filter(|name| name.starts_with("begun.")).count();
+    let ended = names.iter().filter(|name| name.starts_with("ended.")).count();
+    assert_eq!(began, ended);
+    assert!(began >= INSTANTS / 10 && began <= INSTANTS * 9 / 10, "{began} of {INSTANTS} began: hardly random");
+    assert!(begun > 0, "none was killed in mid-run");
+    until("the end of every BPF program", || (!owners_of_programs().contains(&user)).then_some(()));
+    let left: Vec<String> = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok())
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.contains(scratch.path("trace").to_str().unwrap()))
+        .collect();
+    assert_eq!(left, Vec::<String>::new());
+}
+
+#[test]
+fn the_programs_of_a_live_recorder_are_found() {
+    let (Some(scratch), Some(around)) = (Scratch::new(), with_capabilities(&["bpf", "perfmon"])) else { return };
+    // Another user than the other test's, whose programs may be there at the same time.
+    let around: Vec<String> = around.iter().map(|word| word.replace(NOBODY, "61235")).collect();
+    let words: Vec<&str> = around.iter().map(String::as_str).collect();
+    let arguments = ["run", "--", &scratch.workload(), "wait-rare", "1"];
+    let mut command = scratch.profile_under(&words, "", &arguments);
+    let mut recorder = Beside::start(command.stdin(std::process::Stdio::piped()));
+    scratch.until_attached(&mut recorder);
+    assert!(owners_of_programs().contains(&61235));
+    recorder.go();
+    assert_eq!(recorder.wait().code(), Some(0));
+    until("the end of every BPF program", || (!owners_of_programs().contains(&61235)).then_some(()));
+}
+
+#[test]
+fn what_was_saved_last_is_there_and_says_that_it_is_unfinished() {
+    let Some(scratch) = Scratch::new() else { return };
+    fs::write(scratch.path("trace"), "{}").unwrap();
+    let script = "./workload rare 9; read line; echo > ended";
+    let mut command = scratch.profile("", &["run", "--", "sh", "-c", script]);
+    let mut recorder = Beside::start(command.stdin(std::process::Stdio::piped()));
+    until("a checkpoint with what was done", || {
+        let bytes = fs::read(scratch.path("trace.partial")).ok()?;
+        let trace = sandprint_model::wire::decode_trace(&bytes).unwrap();
+        (rare(&trace) == 9).then_some(())
+    });
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", recorder.pid())).unwrap();
+    let workload: u32 = children.trim().parse().unwrap();
+    recorder.signal("KILL");
+    recorder.wait();
+    let trace = scratch.trace("trace.partial");
+    assert_eq!(rare(&trace), 9);
+    assert_eq!(trace.gaps.keys().map(|gap| gap.kind).collect::<Vec<_>>(), [GapKind::Unfinished]);
+    assert_eq!(scratch.read("trace"), "{}");
+    assert!(lives(workload));
+    recorder.go();
+    until("the end of the workload", || scratch.path("ended").exists().then_some(()));
+}

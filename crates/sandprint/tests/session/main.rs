@@ -1,0 +1,31 @@
+//! Whole sessions of `profile run` and `profile attach`: who is followed, from when to when, and what is left
+//! behind.
+//!
+//! What a recording says of each call is the subject of `tests/recording`, statuses and files that of
+//! `tests/cli`. A test that this machine cannot run says why and passes as skipped: see [`expect`].
+
+#[cfg(test)]
+mod attach;
+#[cfg(test)]
+mod cgroup;
+#[cfg(test)]
+mod drain;
+#[cfg(test)]
+mod ending;
+#[cfg(test)]
+#[path = "../support/expect.rs"]
+mod expect;
+#[cfg(test)]
+mod killed;
+#[cfg(test)]
+mod namespaces;
+#[cfg(test)]
+mod privilege;
+#[cfg(test)]
+mod size;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod sys;
+#[cfg(test)]
+mod terminal;
