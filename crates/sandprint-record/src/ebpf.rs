@@ -25,6 +25,10 @@ pub use object::{LoadError, Tasks};
 use decode::{CallKey, CallValue, Config, Control, ImageInfo, Live};
 use object::Programs;
 
+/// How often running tasks are walked at most. Memory for a task, which must be had at once, can be short for
+/// a moment; what could not be taken in then is a gap all the same.
+const MOST_WALKS: usize = 5;
+
 /// Whom to follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
@@ -213,7 +217,13 @@ impl Recorder {
         // its fork; the rest is there to be walked.
         self.set_control(|control| control.attaching = true)?;
         self.programs.attach()?;
-        self.programs.admit()?;
+        for _ in 0..MOST_WALKS {
+            let failed = self.lost(0)?;
+            self.programs.admit()?;
+            if self.lost(0)? == failed {
+                break;
+            }
+        }
         self.set_control(|control| control.attaching = false)
     }
 

@@ -1,6 +1,7 @@
 //! Builds the witnesses, once in each test process, and lays out the folder that one runs in.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -47,6 +48,8 @@ fn compile(witness: &Witness) -> Result<PathBuf, String> {
     gcc.args(["-fno-asynchronous-unwind-tables", "-Wl,--build-id=sha1"]);
     gcc.args(if witness.libc { &["-pthread"][..] } else { &["-ffreestanding", "-nostdlib", "-static"] });
     gcc.args(witness.i386.then_some("-m32"));
+    // Without a C library there is nobody to choose between kinds of atomic instructions at run time.
+    gcc.args((env::consts::ARCH == "aarch64").then_some("-mno-outline-atomics"));
     gcc.arg("-o").arg(&unfinished).arg(source);
     let output = gcc.output().map_err(|error| format!("gcc: {error}"))?;
     if !output.status.success() {

@@ -119,11 +119,11 @@ impl Scratch {
         command
     }
 
-    /// Waits until a recorder has everything attached: it checkpoints from then on.
+    /// Waits until a recorder has everything attached: it saves what it knows from then on.
     pub(crate) fn until_attached(&self, recorder: &mut Beside) {
         until("a checkpoint", || {
             assert!(recorder.try_wait().is_none(), "the recorder ended: {}", self.read("said"));
-            self.path("trace.partial").exists().then_some(())
+            self.path("trace").exists().then_some(())
         });
     }
 

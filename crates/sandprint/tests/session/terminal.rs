@@ -136,7 +136,7 @@ fn an_interrupt_ends_an_attached_recording() {
     let mut target = scratch.start_workload(&["wait-rare", "1"]);
     let pid = target.pid().to_string();
     let mut terminal = Terminal::start(&scratch, &["attach", "--pid", &pid, "-o", "trace"]);
-    until("a checkpoint", || scratch.path("trace.partial").exists().then_some(()));
+    until("a checkpoint", || scratch.path("trace").exists().then_some(()));
     terminal.press("\x03");
     assert_eq!(terminal.recorder.wait().code(), Some(0), "{}", terminal.shown());
     assert_eq!(scratch.files(), ["trace"]);
