@@ -1,7 +1,8 @@
 # What people do with sandprint's source. Every target installs the packages that it needs.
 CARGO ?= cargo
 PREFIX ?= /usr/local
-SANDPRINT = target/release/sandprint
+TARGET = $(or $(CARGO_TARGET_DIR),target)
+SANDPRINT = $(TARGET)/release/sandprint
 # Recording needs CAP_BPF and CAP_PERFMON; without root, sudo asks for them.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
@@ -11,11 +12,12 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 
 demo: build ## Record `ls /tmp` and print what it needs from the kernel, and its OCI profile
-	@trace=$$(mktemp) && trap 'rm -f "$$trace"' EXIT && \
-	$(AS_ROOT) $(SANDPRINT) profile run -o "$$trace" -- ls /tmp && \
-	$(SANDPRINT) profile generate --input "$$trace" --format oci
+	@$(AS_ROOT) $(SANDPRINT) profile run -o $(TARGET)/demo.trace.json -- ls /tmp
+	@$(SANDPRINT) profile generate --input $(TARGET)/demo.trace.json --format oci
 
 build: ## Build the release binary, target/release/sandprint
+	@command -v $(CARGO) >/dev/null || { echo "error: there is no $(CARGO) in the PATH" >&2; \
+		echo "hint: install a Rust toolchain, for example with rustup" >&2; exit 1; }
 	@scripts/install-packages build
 	$(CARGO) build --release --locked --package sandprint
 

@@ -10,6 +10,13 @@
 //!   itself (`kill 0`) is never handed back;
 //! - to stop when it stops, and only then: a program that catches Ctrl-Z to put the terminal in order first
 //!   needs the terminal until it is done, and the shell takes it away as soon as we stop.
+//!
+//! A workload may make a process group of its own (an interactive shell, timeout(1)). In our place, as a
+//! shell's job, it would lead the group that the shell made for it, and nothing would change; behind us it
+//! leaves the group that the terminal knows. Then we stand for it: what the terminal sends to our group goes
+//! on to that one, and it gets the terminal when its first process is stopped for want of it, and when `fg`
+//! gives it to us. A mere descendant that wants the terminal there is not helped: we do not see it stop
+//! (`timeout sh -c 'read line'`; its option `--foreground` is for that, as under strace or time).
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -46,13 +53,15 @@ pub struct Foreground {
     signals: Signals,
     /// A stop was asked of us, and the workload has not stopped yet.
     stop_asked: bool,
+    /// The group of the workload to which we gave the terminal.
+    lent_to: Option<u32>,
 }
 
 impl Foreground {
     /// Takes the signals of this process.
     pub fn install() -> Result<Foreground, ForegroundError> {
         let signals = Signals::install().map_err(ForegroundError::Signals)?;
-        Ok(Foreground { signals, stop_asked: false })
+        Ok(Foreground { signals, stop_asked: false, lent_to: None })
     }
 
     /// Does what the signals that came ask for, without waiting (other than being stopped).
@@ -66,70 +75,109 @@ impl Foreground {
         mut workload: Option<&mut Running>,
         in_tree: impl Fn(u32) -> bool,
     ) -> Result<Option<Signal>, ForegroundError> {
+        let mut then = Then::Nothing;
         loop {
-            let mut look = false;
+            let mut fresh = false;
             while let Some(event) = self.signals.next().map_err(ForegroundError::Signals)? {
-                match living(&mut workload)? {
-                    Some(running) => {
-                        let from_tree = matches!(
-                            event.sender,
-                            Sender::Process(pid) if pid == running.pid() || in_tree(pid)
-                        );
-                        look |= self.serve(event, from_tree, running)?;
-                    }
-                    None => match without_workload(event) {
+                fresh = true;
+                let Some(running) = living(&mut workload)? else {
+                    match without_workload(event) {
                         Alone::Nothing => {}
                         Alone::Stop => stop(event.signal)?,
                         Alone::End => return Ok(Some(event.signal)),
-                    },
+                    }
+                    continue;
+                };
+                let from_tree =
+                    matches!(event.sender, Sender::Process(pid) if pid == running.pid() || in_tree(pid));
+                match self.serve(event, from_tree, running)? {
+                    Then::Nothing => {}
+                    // The later one counts. An old SIGCHLD, of the stop that is over, comes before the SIGCONT
+                    // that ends it, since its number is lower; one that comes after it is of a new stop.
+                    latest => then = latest,
                 }
             }
-            // Only now that all is read: when we are continued after a stop, an old SIGCHLD comes before the
-            // SIGCONT, and would make us stop again for a workload that nobody had time to continue.
-            match living(&mut workload)? {
-                Some(running) if look => {
-                    let Some(signal) = stopped(running)? else { return Ok(None) };
-                    self.stop_together(running, signal)?;
+            let Some(running) = living(&mut workload)? else {
+                self.take_terminal_back();
+                return Ok(None);
+            };
+            let Some(signal) = stopped(running)? else { return Ok(None) };
+            match then {
+                Then::Nothing => return Ok(None),
+                Then::Look => {
+                    self.follow_stop(running, signal)?;
+                    then = Then::Nothing;
                 }
-                _ => return Ok(None),
+                // The stop that we see may be newer than the SIGCONT. Then it is announced by now.
+                Then::Continue if fresh => {}
+                Then::Continue => {
+                    continue_it(running, own_group(running))?;
+                    return Ok(None);
+                }
             }
         }
     }
 
-    /// Stops as the workload is stopped. The SIGCONT that ends this is still to be served.
-    fn stop_together(&mut self, running: &Running, signal: Signal) -> Result<(), ForegroundError> {
+    /// Hands on what is to be handed on while the first process lives; says what is left to do.
+    fn serve(&mut self, event: Event, from_tree: bool, running: &Running) -> Result<Then, ForegroundError> {
+        let group = own_group(running);
+        // A hangup follows the end of our session or of who watches our group, whoever leads that.
+        let stands_for_it = group.is_some() && (event.signal == Signal::HUP || process::is_job());
+        let duty = with_workload(event, from_tree, stands_for_it);
+        match (duty.hand_on, group) {
+            (HandOn::No, _) => {}
+            (HandOn::Group, Some(group)) => send_to_group(group, event.signal),
+            (HandOn::Process | HandOn::Group, _) => send(running, event.signal)?,
+        }
+        self.stop_asked = duty.stop_is_asked || (self.stop_asked && duty.then != Then::Continue);
+        Ok(duty.then)
+    }
+
+    /// The workload is stopped: stops too, where that is of use. The SIGCONT that ends this is then still to
+    /// be served.
+    fn follow_stop(&mut self, running: &Running, signal: Signal) -> Result<(), ForegroundError> {
         let us = std::process::id();
-        // A shell in a group of its own has taken the terminal, and stops with it (`suspend` of bash). In our
-        // place it would get it back from `fg`; now that is us.
-        let its_group = process::group(running.pid()).filter(|&group| {
-            process::foreground_group(us) == Some(group) && process::group(us) != Some(group)
-        });
+        let group = own_group(running);
+        let in_front = || process::foreground_group(us);
+        if let Some(group) = group
+            && matches!(signal, Signal::TTIN | Signal::TTOU)
+            && !self.stop_asked
+            && in_front() == process::group(us)
+            && process::is_job()
+        {
+            // It was stopped only because we have its terminal.
+            self.lend_terminal(group);
+            return continue_it(running, Some(group));
+        }
+        // A shell that stops itself may keep the terminal (`suspend` of bash), and `fg` will give it to us.
+        let had_terminal = group.filter(|&group| in_front() == Some(group));
         stop_with(signal, self.stop_asked).map_err(|source| ForegroundError::Stop { source })?;
         self.stop_asked = false;
-        if let Some(group) = its_group
-            && process::foreground_group(us) == process::group(us)
+        if let Some(group) = had_terminal
+            && in_front() == process::group(us)
         {
-            // It fails if the group is gone, and then nobody wants it.
-            process::sys::give_terminal(group).unwrap_or_default();
+            self.lend_terminal(group);
         }
         Ok(())
     }
 
-    /// Does what an event asks for while the first process lives; whether to look if that is stopped.
-    fn serve(&mut self, event: Event, from_tree: bool, running: &Running) -> Result<bool, ForegroundError> {
-        let duty = with_workload(event, from_tree);
-        if duty.hand_on {
-            send(running, event.signal)?;
+    fn lend_terminal(&mut self, group: u32) {
+        // It fails if the group is gone, and then nobody wants it.
+        if process::sys::give_terminal(group).is_ok() {
+            self.lent_to = Some(group);
         }
-        if duty.continue_it {
-            self.stop_asked = false;
-            // Who continued our group has continued it too, unless it is in a group of its own.
-            if stopped(running)?.is_some() {
-                send(running, Signal::CONT)?;
-            }
+    }
+
+    /// Whoever reads the terminal after us (a script's next command) is in our group.
+    fn take_terminal_back(&mut self) {
+        let us = std::process::id();
+        if let Some(group) = self.lent_to.take()
+            && process::foreground_group(us) == Some(group)
+            && let Some(ours) = process::group(us)
+        {
+            // It fails if the terminal is gone.
+            process::sys::give_terminal(ours).unwrap_or_default();
         }
-        self.stop_asked |= duty.stop_is_asked;
-        Ok(duty.look)
     }
 }
 
@@ -140,6 +188,13 @@ impl AsFd for Foreground {
     }
 }
 
+impl Drop for Foreground {
+    /// Gives the signals back, and takes the terminal back if it was lent.
+    fn drop(&mut self) {
+        self.take_terminal_back();
+    }
+}
+
 /// The workload, if its first process lives.
 fn living<'a>(workload: &'a mut Option<&mut Running>) -> Result<Option<&'a mut Running>, ForegroundError> {
     let Some(running) = workload.as_deref_mut() else { return Ok(None) };
@@ -147,8 +202,29 @@ fn living<'a>(workload: &'a mut Option<&mut Running>) -> Result<Option<&'a mut R
     Ok((!ended).then_some(running))
 }
 
-fn send(running: &Running, signal: Signal) -> Result<bool, ForegroundError> {
-    running.signal(signal).map_err(ForegroundError::Process)
+/// The process group of the workload, if it is another than ours, in our session.
+fn own_group(running: &Running) -> Option<u32> {
+    let us = std::process::id();
+    let same_session = process::session(running.pid()) == process::session(us);
+    process::group(running.pid()).filter(|&group| same_session && process::group(us) != Some(group))
+}
+
+fn continue_it(running: &Running, group: Option<u32>) -> Result<(), ForegroundError> {
+    match group {
+        Some(group) => send_to_group(group, Signal::CONT),
+        None => send(running, Signal::CONT)?,
+    }
+    Ok(())
+}
+
+fn send(running: &Running, signal: Signal) -> Result<(), ForegroundError> {
+    // If it is gone, its end is for our caller to see.
+    running.signal(signal).map(|_reached| ()).map_err(ForegroundError::Process)
+}
+
+fn send_to_group(group: u32, signal: Signal) {
+    // It fails if the group is gone, or is another user's as a whole.
+    process::sys::signal_group(group, signal).unwrap_or_default();
 }
 
 fn stopped(running: &Running) -> Result<Option<Signal>, ForegroundError> {
@@ -161,30 +237,58 @@ fn stop(signal: Signal) -> Result<(), ForegroundError> {
 
 /// What an event asks for while the first process lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "independent duties, each named")]
 struct Duty {
-    /// Send the same signal to the workload.
-    hand_on: bool,
-    /// Continue the workload if it is stopped.
-    continue_it: bool,
+    /// To whom to send the same signal.
+    hand_on: HandOn,
     /// Stop when the workload does, whatever stops it.
     stop_is_asked: bool,
-    /// Look whether the workload is stopped.
-    look: bool,
+    then: Then,
 }
 
-fn with_workload(event: Event, from_tree: bool) -> Duty {
-    let to_us = matches!(event.sender, Sender::Process(_)) && !from_tree;
-    match event.signal {
-        Signal::CHLD => Duty { look: true, ..Duty::default() },
-        Signal::CONT => Duty { continue_it: !from_tree, ..Duty::default() },
-        // Should the workload have got it too, the second is forgotten when it is continued.
-        Signal::TSTP | Signal::TTIN | Signal::TTOU => {
-            Duty { hand_on: to_us, stop_is_asked: true, look: true, ..Duty::default() }
-        }
+/// What is left to do when all events are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Then {
+    #[default]
+    Nothing,
+    /// Stop with the workload, if it is stopped.
+    Look,
+    /// Continue the workload, if it is stopped: who continued our group has continued it too, unless it is in
+    /// one of its own, or only we were continued.
+    Continue,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum HandOn {
+    #[default]
+    No,
+    /// To the first process.
+    Process,
+    /// To the group of the workload.
+    Group,
+}
+
+fn with_workload(event: Event, from_tree: bool, stands_for_it: bool) -> Duty {
+    let hand_on = match event.sender {
         // An alarm(2) that was set before us, for the program in whose place we are.
-        Signal::ALRM => Duty { hand_on: to_us || event.sender == Sender::Kernel, ..Duty::default() },
-        _ => Duty { hand_on: to_us, ..Duty::default() },
+        Sender::Kernel if event.signal == Signal::ALRM => HandOn::Process,
+        // The terminal's, for our group.
+        Sender::Kernel if stands_for_it => HandOn::Group,
+        Sender::Kernel => HandOn::No,
+        Sender::Process(_) if from_tree => HandOn::No,
+        Sender::Process(_) => HandOn::Process,
+    };
+    let nothing = Duty::default();
+    match event.signal {
+        Signal::CHLD => Duty { then: Then::Look, ..nothing },
+        Signal::CONT if from_tree => nothing,
+        Signal::CONT => Duty { then: Then::Continue, ..nothing },
+        // What the kernel sends of these is about a process of our group, and not about the workload's.
+        Signal::TTIN | Signal::TTOU if event.sender == Sender::Kernel => {
+            Duty { stop_is_asked: true, then: Then::Look, ..nothing }
+        }
+        // Should the workload have got it too, the second is forgotten when it is continued.
+        Signal::TSTP | Signal::TTIN | Signal::TTOU => Duty { hand_on, stop_is_asked: true, then: Then::Look },
+        _ => Duty { hand_on, ..nothing },
     }
 }
 
@@ -217,74 +321,4 @@ pub(crate) fn stop_with(signal: Signal, asked: bool) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const KERNEL: Sender = Sender::Kernel;
-    const SOMEBODY: Sender = Sender::Process(1);
-
-    #[test]
-    fn while_the_first_process_lives_signals_are_its_own() {
-        let nothing = Duty::default();
-        let hand_on = Duty { hand_on: true, ..nothing };
-        let asked = Duty { stop_is_asked: true, look: true, ..nothing };
-        let cases = [
-            // What the terminal sends, the workload has too.
-            (Signal::INT, KERNEL, false, nothing),
-            (Signal::QUIT, KERNEL, false, nothing),
-            (Signal::HUP, KERNEL, false, nothing),
-            (Signal::WINCH, KERNEL, false, nothing),
-            (Signal::TSTP, KERNEL, false, asked),
-            (Signal::TTIN, KERNEL, false, asked),
-            (Signal::TTOU, KERNEL, false, asked),
-            // What somebody sends to us is for it.
-            (Signal::INT, SOMEBODY, false, hand_on),
-            (Signal::QUIT, SOMEBODY, false, hand_on),
-            (Signal::HUP, SOMEBODY, false, hand_on),
-            (Signal::TERM, SOMEBODY, false, hand_on),
-            (Signal::USR1, SOMEBODY, false, hand_on),
-            (Signal::USR2, SOMEBODY, false, hand_on),
-            (Signal::ABRT, SOMEBODY, false, hand_on),
-            (Signal::WINCH, SOMEBODY, false, hand_on),
-            (Signal::TSTP, SOMEBODY, false, Duty { hand_on: true, ..asked }),
-            // What it sends itself, it has.
-            (Signal::INT, SOMEBODY, true, nothing),
-            (Signal::TERM, SOMEBODY, true, nothing),
-            (Signal::TSTP, SOMEBODY, true, asked),
-            (Signal::CONT, SOMEBODY, true, nothing),
-            // Timers and children.
-            (Signal::ALRM, KERNEL, false, hand_on),
-            (Signal::ALRM, SOMEBODY, false, hand_on),
-            (Signal::ALRM, SOMEBODY, true, nothing),
-            (Signal::CHLD, KERNEL, false, Duty { look: true, ..nothing }),
-            (Signal::CONT, SOMEBODY, false, Duty { continue_it: true, ..nothing }),
-            (Signal::CONT, KERNEL, false, Duty { continue_it: true, ..nothing }),
-        ];
-        for (signal, sender, from_tree, expected) in cases {
-            let event = Event { signal, sender };
-            assert_eq!(with_workload(event, from_tree), expected, "{event:?}, from the tree: {from_tree}");
-        }
-    }
-
-    #[test]
-    fn without_a_first_process_signals_are_ours() {
-        let cases = [
-            (Signal::INT, Alone::End),
-            (Signal::QUIT, Alone::End),
-            (Signal::TERM, Alone::End),
-            (Signal::HUP, Alone::End),
-            (Signal::TSTP, Alone::Stop),
-            (Signal::TTIN, Alone::Stop),
-            (Signal::TTOU, Alone::Stop),
-            (Signal::CHLD, Alone::Nothing),
-            (Signal::CONT, Alone::Nothing),
-            (Signal::USR1, Alone::Nothing),
-            (Signal::WINCH, Alone::Nothing),
-        ];
-        for (signal, expected) in cases {
-            for sender in [KERNEL, SOMEBODY] {
-                assert_eq!(without_workload(Event { signal, sender }), expected, "{signal}");
-            }
-        }
-    }
-}
+mod tests;

@@ -166,6 +166,11 @@ pub(crate) fn group(pid: u32) -> Option<u32> {
     stat_field(pid, 5)?.parse().ok()
 }
 
+/// Its session.
+pub(crate) fn session(pid: u32) -> Option<u32> {
+    stat_field(pid, 6)?.parse().ok()
+}
+
 /// The process group that is in the foreground of its terminal, if it has one.
 pub(crate) fn foreground_group(pid: u32) -> Option<u32> {
     // -1 says that there is none.

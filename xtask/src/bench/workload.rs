@@ -26,7 +26,7 @@ pub(super) const ALL: &[Workload] =
 pub(super) const TRACKED: Workload = Workload {
     title: "getppid loop, tracked",
     unit: "ns per call",
-    rounds: 9,
+    rounds: 15,
     suffers: true,
     measure: tracked,
 };
@@ -34,7 +34,7 @@ pub(super) const TRACKED: Workload = Workload {
 pub(super) const UNTRACKED: Workload = Workload {
     title: "getppid loop, untracked while another process is tracked",
     unit: "ns per call",
-    rounds: 9,
+    rounds: 15,
     suffers: false,
     measure: untracked,
 };

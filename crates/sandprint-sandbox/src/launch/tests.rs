@@ -18,12 +18,6 @@ fn is_there(pid: u32) -> bool {
     fs::exists(format!("/proc/{pid}")).unwrap()
 }
 
-/// Values of a field of /proc/PID/status.
-fn status(pid: u32, field: &str) -> String {
-    let text = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(":\t")).unwrap().to_owned()
-}
-
 #[test]
 fn a_workload_ends_with_its_own_status() {
     let cases = [
@@ -123,6 +117,24 @@ fn a_child_ended_before_its_execve_is_told_apart_from_a_workload_ended_at_once()
 }
 
 #[test]
+fn a_child_let_go_and_killed_before_its_execve_is_not_taken_for_a_workload() {
+    let suspended = shell("exit 0").suspend().unwrap();
+    // Stopped, it does not read the byte that lets it go.
+    suspended.child.process.signal(Signal::STOP).unwrap();
+    while suspended.child.stopped().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let killer = Process::open(suspended.pid()).unwrap().unwrap();
+    let thread = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(100));
+        killer.signal(Signal::KILL).unwrap()
+    });
+    let error = suspended.release().unwrap_err();
+    assert_eq!(error.failure(), Failure::Ended(Exit::Signal(9)), "{error}");
+    assert!(thread.join().unwrap());
+}
+
+#[test]
 fn a_stopped_suspended_child_can_be_released_and_runs_when_continued() {
     let suspended = shell("exit 4").suspend().unwrap();
     suspended.child.process.signal(Signal::STOP).unwrap();
@@ -144,6 +156,8 @@ fn a_stop_of_the_workload_is_seen_as_long_as_it_lasts() {
     assert_eq!(running.stopped().unwrap(), Some(Signal::STOP));
     assert_eq!(running.try_wait().unwrap(), None);
     assert!(running.signal(Signal::CONT).unwrap());
+    assert!(running.child.process.wait_ended(Duration::from_secs(10)).unwrap());
+    assert_eq!(running.stopped().unwrap(), None, "it has ended and was not reaped");
     assert_eq!(running.wait().unwrap().exit, Exit::Code(5));
 }
 
@@ -225,16 +239,18 @@ fn limits_and_masks_changed_by_us_are_set_back() {
     crate::signals::sys::set_mask(mask).unwrap();
     assert_eq!(sys::set_limit(core, before), 0);
     let mut running = running.unwrap();
+    let pid = running.pid();
+    let [limits, status] =
+        ["limits", "status"].map(|file| fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap());
+    running.signal(Signal::KILL).unwrap();
+    running.wait().unwrap();
 
-    let limits = fs::read_to_string(format!("/proc/{}/limits", running.pid())).unwrap();
     let number = |limit: u64| if limit == u64::MAX { "unlimited".to_owned() } else { limit.to_string() };
     let line = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     let words: Vec<&str> = line.split_whitespace().skip(4).take(2).collect();
     assert_eq!(words, [number(before.soft), number(before.hard)]);
-    let inherited = Inherited::get().blocked.0;
-    assert_eq!(status(running.pid(), "SigBlk"), format!("{inherited:016x}"));
-    running.signal(Signal::KILL).unwrap();
-    running.wait().unwrap();
+    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:\t")).unwrap();
+    assert_eq!(blocked, format!("{:016x}", Inherited::get().blocked.0));
 }
 
 /// What went wrong, as far as the exit status tells, and with which errno.

@@ -1,4 +1,4 @@
-//! `pidfd_open(2)`, `pidfd_send_signal(2)`, waitid(2) and tcsetpgrp(3).
+//! `pidfd_open(2)`, `pidfd_send_signal(2)`, waitid(2), killpg(3) and tcsetpgrp(3).
 #![expect(unsafe_code, reason = "std has no stable pidfd")]
 
 use std::fs::File;
@@ -29,6 +29,14 @@ pub(super) fn pidfd_send_signal(pidfd: BorrowedFd<'_>, signal: Signal) -> io::Re
     let result = unsafe {
         libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal.raw(), no_information, 0)
     };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Sends a signal to every process of a group.
+pub(crate) fn signal_group(group: u32, signal: Signal) -> io::Result<()> {
+    let group = libc::pid_t::try_from(group).map_err(io::Error::other)?;
+    // SAFETY: no memory is involved.
+    let result = unsafe { libc::killpg(group, signal.raw()) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
@@ -67,7 +75,11 @@ pub(crate) fn wait_ended(pidfd: BorrowedFd<'_>, wait: Wait) -> io::Result<Option
 /// The signal that has stopped a child, if it is stopped now.
 pub(crate) fn stopped(pidfd: BorrowedFd<'_>) -> io::Result<Option<Signal>> {
     // Without WNOWAIT, the second look would not see it.
-    let change = waitid(pidfd, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT)?;
+    let change = match waitid(pidfd, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT) {
+        // For one that has ended and was not reaped, the kernel says that there is no child to wait for.
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => return Ok(None),
+        change => change?,
+    };
     Ok(change
         .filter(|change| change.code == libc::CLD_STOPPED)
         .and_then(|change| Signal::from_number(change.status)))

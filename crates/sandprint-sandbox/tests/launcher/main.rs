@@ -1,5 +1,12 @@
 //! The crate from outside: the example `launch` in place of a recorder, run by shells, terminals, other users
 //! and under SIGKILL. Needs Linux, no privileges but for the tests of `user`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "the lints allow these in tests; here also in the functions that tests share"
+)]
 
 #[cfg(test)]
 mod program;

@@ -13,13 +13,15 @@ use crate::program;
 struct Job {
     child: Child,
     output: BufReader<ChildStdout>,
+    /// Whether the child was reaped.
+    ended: bool,
 }
 
 impl Job {
     fn start(mut command: Command) -> Job {
         let mut child = command.stdout(Stdio::piped()).process_group(0).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
-        Job { child, output }
+        Job { child, output, ended: false }
     }
 
     /// `launch`, with a shell script as its workload.
@@ -38,10 +40,27 @@ impl Job {
     }
 
     /// The rest of the output, and the exit status.
-    fn end(mut self) -> (String, Option<i32>) {
+    fn end(&mut self) -> (String, Option<i32>) {
         let mut text = String::new();
         self.output.read_to_string(&mut text).unwrap();
-        (text, self.child.wait().unwrap().code())
+        (text, self.status())
+    }
+
+    fn status(&mut self) -> Option<i32> {
+        let status = self.child.wait().unwrap();
+        self.ended = true;
+        status.code()
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if !self.ended {
+            // A failed test: the child leads the group of all that it started, and keeps its number.
+            let group = self.child.id().to_string();
+            program::kill_those(|fields| fields[5 - 3] == group);
+            self.status();
+        }
     }
 }
 
@@ -171,7 +190,7 @@ fn without_a_terminal_a_workload_may_stop_itself_and_be_continued_by_anybody() {
     // Not in a group of its own: setsid would have to fork.
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let output = BufReader::new(child.stdout.take().unwrap());
-    let mut job = Job { child, output };
+    let mut job = Job { child, output, ended: false };
     job.expect("ready");
     let workload = program::child_running(job.child.id(), "sh");
     program::wait_for_state(workload, 'T');
@@ -212,7 +231,8 @@ fn a_reader_that_goes_away_ends_the_workload_and_not_us() {
     let mut job = Job::script("yes");
     let mut some = [0; 100];
     job.output.read_exact(&mut some).unwrap();
-    drop(job.output);
+    let (none, _) = std::io::pipe().unwrap();
+    job.output = BufReader::new(ChildStdout::from(std::os::fd::OwnedFd::from(none)));
     // SIGPIPE is 13: had the workload inherited that we ignore it, it would fail otherwise.
-    assert_eq!(job.child.wait().unwrap().code(), Some(141));
+    assert_eq!(job.status(), Some(141));
 }

@@ -18,8 +18,7 @@ const CTRL_BACKSLASH: &str = "\x1c";
 /// An interactive shell with job control at a terminal of its own, whose variable `L` is the launcher.
 struct Terminal {
     shell: Child,
-    /// `None` once it was hung up.
-    keyboard: Option<File>,
+    keyboard: File,
     screen: Receiver<Vec<u8>>,
     /// What was shown and not expected yet.
     unseen: String,
@@ -55,8 +54,7 @@ impl Terminal {
                 }
             }
         });
-        let mut terminal =
-            Terminal { shell, keyboard: Some(keyboard), screen, unseen: String::new(), all: String::new() };
+        let mut terminal = Terminal { shell, keyboard, screen, unseen: String::new(), all: String::new() };
         terminal.expect("READY");
         // What we type would be on the screen twice, and be taken for an answer.
         terminal.command("stty -echo");
@@ -64,7 +62,7 @@ impl Terminal {
     }
 
     fn press(&mut self, keys: &str) {
-        self.keyboard.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
+        self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
     fn enter(&mut self, line: &str) {
@@ -117,8 +115,9 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // What the test left running gets SIGHUP from the end of its session.
-        self.shell.kill().unwrap();
+        // The shell leads the session of all that the test started, and keeps its number until it is reaped.
+        let session = self.shell.id().to_string();
+        program::kill_those(|fields| fields[6 - 3] == session);
         self.shell.wait().unwrap();
     }
 }
@@ -210,6 +209,7 @@ fn a_stopped_job_may_go_on_in_the_background() {
     let mut terminal = Terminal::open();
     terminal.enter("$L sh -c 'echo started; sleep 0.5; echo finished; exit 3'");
     terminal.expect("started");
+    program::descendant_running(terminal.shell.id(), "sleep");
     terminal.press(CTRL_Z);
     terminal.expect("READY");
     terminal.command("bg");
@@ -333,13 +333,13 @@ fn an_interactive_shell_inside_has_its_own_job_control() {
     terminal.expect("inner status=130");
     terminal.expect("INNER");
     terminal.enter("sleep 1000");
-    program::child_running(inner, "sleep");
+    let sleep = program::child_running(inner, "sleep");
     terminal.press(CTRL_Z);
     terminal.expect("Stopped");
     terminal.expect("INNER");
     assert_eq!(program::state(launcher), Some('S'));
-    terminal.enter("kill %1; wait");
-    terminal.expect("INNER");
+    terminal.enter("fg");
+    program::wait_for_state(sleep, 'S');
     terminal.press(CTRL_C);
     terminal.expect("INNER");
 
@@ -408,6 +408,7 @@ fn pipes_and_the_end_of_input_are_the_workloads() {
     // Ctrl-Z and fg with two of us in one job.
     terminal.enter("$L sh -c 'echo started >&2; sleep 0.5; echo one' | $L cat");
     terminal.expect("started");
+    program::descendant_running(terminal.shell.id(), "sleep");
     terminal.press(CTRL_Z);
     terminal.expect("Stopped");
     terminal.expect("READY");
@@ -442,6 +443,94 @@ fn a_script_between_the_shell_and_us_stops_with_us() {
 }
 
 #[test]
+fn a_program_that_leaves_our_group_is_still_the_job() {
+    if program::skips_without("perl", program::is_installed("perl")) {
+        return;
+    }
+    let mut terminal = Terminal::open();
+    terminal.command("before=$(stty -g)");
+    // In our place it would lead its group already, and nothing would happen.
+    let reads = "setpgrp; $| = 1; print \"started\\n\"; $line = <STDIN>; print \"read $line\"; exit 3";
+    terminal.command(&format!("READS='{reads}'"));
+    for _ in 0..3 {
+        terminal.enter("$L perl -e \"$READS\"");
+        terminal.expect("started");
+        let (launcher, workload) = terminal.job("perl");
+        terminal.press(CTRL_Z);
+        terminal.expect("Stopped");
+        terminal.expect("READY");
+        for pid in [launcher, workload] {
+            program::wait_for_state(pid, 'T');
+        }
+        terminal.enter("fg");
+        program::wait_for_state(workload, 'S');
+        terminal.enter("one");
+        terminal.expect("read one");
+        terminal.expect("READY");
+        assert_eq!(terminal.status(), "status=3");
+    }
+
+    // When it has ended, the rest of the job has the terminal.
+    terminal.enter("$L perl -e \"$READS\" | (sleep 1; read line < /dev/tty; echo \"then $line\")");
+    program::wait_for("the terminal", || {
+        let launcher = program::children(terminal.shell.id())
+            .into_iter()
+            .find(|&pid| program::is_running(pid, "launch"))?;
+        let workload = program::children(launcher).first()?.to_string();
+        (program::stat(launcher)?[8 - 3] == workload).then_some(())
+    });
+    terminal.enter("one");
+    program::wait_for("the end of the first", || {
+        let children = program::children(terminal.shell.id());
+        (!children.iter().any(|&pid| program::is_running(pid, "launch"))).then_some(())
+    });
+    terminal.enter("two");
+    terminal.expect("then two");
+    terminal.expect("READY");
+
+    // What does not read is in the background of the terminal, and hears of it by us.
+    terminal.enter("$L timeout 1000 sh -c 'echo started; sleep 1000'");
+    terminal.expect("started");
+    let (launcher, timeout) = terminal.job("timeout");
+    let shell = program::child_running(timeout, "sh");
+    program::child_running(shell, "sleep");
+    for _ in 0..3 {
+        terminal.press(CTRL_Z);
+        terminal.expect("Stopped");
+        terminal.expect("READY");
+        for pid in [launcher, timeout, shell] {
+            program::wait_for_state(pid, 'T');
+        }
+        terminal.enter("fg");
+        for pid in [launcher, timeout, shell] {
+            program::wait_for_state(pid, 'S');
+        }
+    }
+    terminal.press(CTRL_C);
+    terminal.expect("READY");
+    assert_eq!(terminal.status(), "status=130");
+    assert_eq!(terminal.command("test \"$before\" = \"$(stty -g)\" && echo same").trim(), "same");
+}
+
+#[test]
+fn a_hangup_ends_a_suspended_shell_and_us() {
+    let mut terminal = Terminal::open();
+    terminal.enter("PS1='INNER\n' $L bash --norc --noprofile --noediting -i");
+    terminal.expect("INNER");
+    let (launcher, inner) = terminal.job("bash");
+    terminal.enter("suspend");
+    terminal.expect("READY");
+    program::wait_for_state(launcher, 'T');
+    program::wait_for_state(inner, 'T');
+    terminal.shell.kill().unwrap();
+    for pid in [inner, launcher] {
+        program::wait_for("the end of both", || {
+            matches!(program::state(pid), None | Some('Z')).then_some(())
+        });
+    }
+}
+
+#[test]
 fn a_terminal_that_goes_away_is_for_the_workload_to_hear() {
     let directory = tempfile::tempdir().unwrap();
     let said = directory.path().join("said");
@@ -455,9 +544,8 @@ fn a_terminal_that_goes_away_is_for_the_workload_to_hear() {
     // The end of the session's leader hangs its terminal up.
     terminal.shell.kill().unwrap();
     for pid in [workload, launcher] {
-        program::wait_for("the end of both", || match program::state(pid) {
-            None | Some('Z') => Some(()),
-            Some(_) => None,
+        program::wait_for("the end of both", || {
+            matches!(program::state(pid), None | Some('Z')).then_some(())
         });
     }
     assert_eq!(std::fs::read_to_string(said).unwrap(), "hangup\n");

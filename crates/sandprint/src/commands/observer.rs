@@ -1,11 +1,12 @@
 //! What `profile run` and `profile attach` show and save while they record.
 
+use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::termios::{self, LocalModes};
-use sandprint_model::Trace;
+use sandprint_model::{Arch, Syscall, Trace};
 use sandprint_record::session::{Observer, Progress};
 
 use crate::exit::Deciding;
@@ -126,21 +127,47 @@ fn put(text: &str) {
     drop(stderr.write_all(text.as_bytes()).and_then(|()| stderr.flush()));
 }
 
-/// Whether the leader of the terminal's foreground process group waits in a read of a terminal, as far as
-/// /proc tells: `wchan` names the kernel function that it sleeps in.
+/// Most processes of the foreground that are looked at.
+const MOST_LOOKED_AT: usize = 64;
+
+/// Whether a process of the terminal's foreground process group waits in a read of a terminal, as far as
+/// /proc tells.
 fn foreground_reads_terminal() -> bool {
     let Ok(group) = termios::tcgetpgrp(io::stderr()) else { return false };
     let own = rustix::process::getpgrp();
-    let reads = |pid: i32| {
-        std::fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|name| name.contains("tty_read"))
-    };
     if group != own {
-        return reads(group.as_raw_nonzero().get());
+        return reads_terminal(&group.as_raw_nonzero().to_string());
     }
-    // The workload is in our own group, which we lead: look at its members, which are our descendants.
-    let Ok(children) = std::fs::read_to_string(format!("/proc/self/task/{}/children", std::process::id()))
-    else {
+    // The workload is in our own group, which we lead: look at our descendants.
+    let mut pending = vec![std::process::id().to_string()];
+    let mut looked_at = 0;
+    while let Some(pid) = pending.pop() {
+        looked_at += 1;
+        if looked_at > MOST_LOOKED_AT {
+            return false;
+        }
+        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        pending.extend(children.split_ascii_whitespace().map(str::to_owned));
+        if reads_terminal(&pid) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether the first thread of a process is in read(2) of a terminal: /proc/PID/syscall has the number of the
+/// call that it sleeps in, and the arguments. `wchan` would not do: it names a function that sockets share.
+fn reads_terminal(pid: &str) -> bool {
+    let Ok(call) = fs::read_to_string(format!("/proc/{pid}/syscall")) else { return false };
+    let mut words = call.split_ascii_whitespace();
+    let (Some(number), Some(descriptor)) = (words.next(), words.next()) else { return false };
+    let Ok(nr) = number.parse() else { return false };
+    let native = Arch::from_name(std::env::consts::ARCH).map(Arch::native_abi);
+    if native.and_then(|abi| Syscall { abi, nr }.name()) != Some("read") {
         return false;
-    };
-    children.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).any(reads)
+    }
+    let descriptor = descriptor.trim_start_matches("0x");
+    let Ok(descriptor) = u32::from_str_radix(descriptor, 16) else { return false };
+    fs::read_link(format!("/proc/{pid}/fd/{descriptor}"))
+        .is_ok_and(|path| path.starts_with("/dev/pts") || path.to_string_lossy().starts_with("/dev/tty"))
 }

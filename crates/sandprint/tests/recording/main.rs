@@ -6,7 +6,7 @@
 //! - [`stress`]: more at once than a recorder may like.
 //! - [`tracers`]: other tools trace the same processes, and neither side notices.
 //!
-//! A test that this machine cannot run says why and passes as skipped: see [`expect`].
+//! Attaching, ending and being killed are the subject of `tests/session`. A test that this machine cannot run says why and passes as skipped: see [`expect`].
 
 #[cfg(test)]
 #[path = "../support/expect.rs"]

@@ -14,6 +14,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::calls::{Key, Named, Table, differences, table, totals};
+use crate::recorder::CHOSEN;
 use crate::{expect, recorder, run, strace, turns};
 use case::Case;
 
@@ -149,9 +150,9 @@ fn straced(case: &Case, folder: &TempDir) -> (Table, Option<i32>) {
 
 fn recorded(case: &Case, folder: &TempDir) -> (Table, Option<i32>) {
     let work = prepare(case, folder);
-    let recording = recorder::record(&["setarch", "-R"], &[], &case.words(), &work);
+    let recording = recorder::record(&["setarch", "-R"], CHOSEN, &case.words(), &work);
     let blocking: Vec<String> =
-        recording.decoded().blocking_gaps().map(|(gap, count)| format!("{gap:?} {count}")).collect();
+        recording.trace.decoded().blocking_gaps().map(|(gap, count)| format!("{gap:?} {count}")).collect();
     assert_eq!(blocking, Vec::<String>::new(), "{:?}", case.words());
-    (table(&recording.totals(), &Table::new()), recording.status.code())
+    (table(&recording.trace.totals(), &Table::new()), recording.status.code())
 }

@@ -1,4 +1,4 @@
-//! Runs a command under `sandprint profile run` and reads what it recorded.
+//! Runs a command under `sandprint profile run`, and reads what was recorded.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,6 +27,16 @@ pub(crate) fn can_record() -> bool {
     true
 }
 
+/// Variables that tell `sandprint` how to record. The workload inherits them.
+pub(crate) type How = &'static [(&'static str, &'static str)];
+
+/// As it chooses on this kernel.
+pub(crate) const CHOSEN: How = &[];
+/// Tasks told apart as on older kernels.
+pub(crate) const BY_TID: How = &[("SANDPRINT_TASKS", "tid")];
+/// What is known so far is put into safety every five milliseconds.
+pub(crate) const WITH_CHECKPOINTS: How = &[("SANDPRINT_CHECKPOINT_MS", "5")];
+
 /// What one recorded run left.
 #[derive(Debug)]
 pub(crate) struct Recording {
@@ -34,25 +44,30 @@ pub(crate) struct Recording {
     pub(crate) status: ExitStatus,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-    trace: PathBuf,
+    pub(crate) trace: TraceFile,
     _folder: TempDir,
 }
 
-/// Records a command. `around` goes before `sandprint`, `options` before the command.
-pub(crate) fn record(around: &[&str], options: &[&str], words: &[String], folder: &Path) -> Recording {
+/// A trace that was written.
+#[derive(Debug)]
+pub(crate) struct TraceFile(pub(crate) PathBuf);
+
+/// Records a command. `around` goes before `sandprint`.
+pub(crate) fn record(around: &[&str], how: How, words: &[String], folder: &Path) -> Recording {
     let own = tempfile::tempdir().expect("a temporary folder");
     let trace = own.path().join("trace.json");
     let mut line: Vec<&str> = around.to_vec();
     line.extend([SANDPRINT, "profile", "run", "-o"]);
     let mut command = Command::new(line[0]);
-    command.args(&line[1..]).arg(&trace).args(options).arg("--").args(words);
+    command.args(&line[1..]).arg(&trace).arg("--").args(words);
     run::prepare(&mut command, folder);
+    command.envs(how.iter().copied());
     let run::Ended { status, stdout, stderr } = run::to_the_end(&mut command);
     assert!(trace.exists(), "{command:?} wrote no trace, {status}\n{stderr}");
-    Recording { status, stdout, stderr, trace, _folder: own }
+    Recording { status, stdout, stderr, trace: TraceFile(trace), _folder: own }
 }
 
-impl Recording {
+impl TraceFile {
     /// Every call, by program.
     pub(crate) fn by_image(&self) -> Vec<Row> {
         self.table(true)
@@ -71,13 +86,13 @@ impl Recording {
 
     /// The trace as a library reads it.
     pub(crate) fn decoded(&self) -> sandprint_model::Trace {
-        let bytes = fs::read(&self.trace).expect("the trace was written");
+        let bytes = fs::read(&self.0).expect("the trace was written");
         sandprint_model::wire::decode_trace(&bytes).expect("the trace can be read back")
     }
 
     fn table(&self, by_image: bool) -> Vec<Row> {
         let mut command = Command::new(SANDPRINT);
-        command.args(["profile", "show"]).arg(&self.trace).args(["--format", "tsv"]);
+        command.args(["profile", "show"]).arg(&self.0).args(["--format", "tsv"]);
         command.args(by_image.then_some(["--by", "image"]).into_iter().flatten());
         let output = command.output().expect("sandprint starts");
         let text = String::from_utf8(output.stdout).expect("a table is text");

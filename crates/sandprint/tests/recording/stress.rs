@@ -8,15 +8,17 @@ use sandprint_model::GapKind;
 
 use crate::calls::{Row, differences, table, totals};
 use crate::header::{Size, Witness};
-use crate::recorder::{self, Recording};
+use crate::recorder::{self, BY_TID, CHOSEN, How, Recording, WITH_CHECKPOINTS};
 use crate::{turns, workshop};
 
 #[test]
 fn sixty_four_threads_and_twenty_thousand_forks_are_counted_exactly() {
     let _turn = turns::alone();
-    let Some((witness, recording)) = record("storm", &[], &[]) else { return };
-    assert_totals(&witness, &recording.totals());
-    assert_eq!(recording.gaps(), [].into());
+    for how in [CHOSEN, BY_TID, WITH_CHECKPOINTS] {
+        let Some((witness, recording)) = record("storm", how, &[], &[]) else { return };
+        assert_totals(&witness, &recording.trace.totals());
+        assert_eq!(recording.trace.gaps(), [].into(), "{how:?}");
+    }
 }
 
 #[test]
@@ -24,12 +26,13 @@ fn a_recorder_without_time_counts_the_same() {
     let _turn = turns::alone();
     let _load = Load::on_every_processor();
     // The recorder runs only when nothing else wants to; the workload, as anything does.
-    let Some((witness, recording)) = record("storm", &["chrt", "--idle", "0"], &["chrt", "--other", "0"])
+    let Some((witness, recording)) =
+        record("storm", CHOSEN, &["chrt", "--idle", "0"], &["chrt", "--other", "0"])
     else {
         return;
     };
     let of_storm = |row: &Row| row.image.ends_with("/storm");
-    let mut rows: Vec<Row> = recording.by_image().into_iter().filter(of_storm).collect();
+    let mut rows: Vec<Row> = recording.trace.by_image().into_iter().filter(of_storm).collect();
     // The storm's execve was chrt's, and is counted there.
     rows.push(Row {
         image: String::new(),
@@ -39,22 +42,22 @@ fn a_recorder_without_time_counts_the_same() {
         count: 1,
     });
     assert_totals(&witness, &rows);
-    assert_eq!(recording.gaps(), [].into());
+    assert_eq!(recording.trace.gaps(), [].into());
 }
 
 #[test]
 fn programs_that_cannot_be_kept_apart_are_counted_together() {
     let _turn = turns::alone();
-    let Some((witness, recording)) = record("many_images", &[], &[]) else { return };
-    assert_totals(&witness, &recording.totals());
-    assert_eq!(recording.gaps(), [GapKind::ImagesMerged.name().to_owned()].into());
+    let Some((witness, recording)) = record("many_images", CHOSEN, &[], &[]) else { return };
+    assert_totals(&witness, &recording.trace.totals());
+    assert_eq!(recording.trace.gaps(), [GapKind::ImagesMerged.name().to_owned()].into());
 }
 
 #[test]
 fn a_full_map_says_how_many_calls_it_lost() {
     let _turn = turns::alone();
-    let Some((_, recording)) = record("many_numbers", &[], &[]) else { return };
-    let trace = recording.decoded();
+    let Some((_, recording)) = record("many_numbers", CHOSEN, &[], &[]) else { return };
+    let trace = recording.trace.decoded();
     let counted: u64 = trace.totals().values().sum();
     let gaps: BTreeMap<GapKind, u64> = trace.gaps.iter().map(|(gap, count)| (gap.kind, *count)).collect();
     let lost = gaps.get(&GapKind::CallsLost).copied().unwrap_or(0);
@@ -63,7 +66,7 @@ fn a_full_map_says_how_many_calls_it_lost() {
 }
 
 /// Records a witness at full size; `None` where that cannot be done here.
-fn record(name: &str, around: &[&str], before: &[&str]) -> Option<(Witness, Recording)> {
+fn record(name: &str, how: How, around: &[&str], before: &[&str]) -> Option<(Witness, Recording)> {
     if !recorder::can_record() {
         return None;
     }
@@ -71,7 +74,7 @@ fn record(name: &str, around: &[&str], before: &[&str]) -> Option<(Witness, Reco
     let folder = workshop::stage(&witness).map_err(|why| crate::expect::skip("gcc", &why)).ok()?;
     let mut words: Vec<String> = before.iter().map(|word| (*word).to_owned()).collect();
     words.extend(witness.command(Size::Recorded));
-    let recording = recorder::record(around, &[], &words, folder.path());
+    let recording = recorder::record(around, how, &words, folder.path());
     assert_eq!(recording.status.code(), Some(0), "{}", recording.stderr);
     Some((witness, recording))
 }

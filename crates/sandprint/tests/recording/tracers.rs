@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::calls::{Row, differences, table, totals};
 use crate::header::{Size, Witness};
-use crate::recorder::{self, Recording};
+use crate::recorder::{self, CHOSEN, Recording};
 use crate::{expect, turns, workshop};
 
 #[test]
@@ -57,15 +57,15 @@ fn record_traced(tracer: &[&str]) -> Option<Recording> {
     let folder = workshop::stage(&witness).map_err(|why| expect::skip("gcc", &why)).ok()?;
     let command = witness.command(Size::Recorded);
     let line = tracer.iter().map(|word| (*word).to_owned()).chain(command);
-    let recording = recorder::record(&[], &[], &line.collect::<Vec<_>>(), folder.path());
+    let recording = recorder::record(&[], CHOSEN, &line.collect::<Vec<_>>(), folder.path());
     assert_eq!(recording.status.code(), Some(0), "{}{}", recording.stdout, recording.stderr);
 
     let mut expected = totals(&witness.expected(Size::Recorded));
     // The call that started it was the tool's.
     expected.retain(|key, _| !key.to_string().ends_with(" execve"));
     let of_loop = |row: &Row| row.image.ends_with("/getppid_loop");
-    let rows: Vec<Row> = recording.by_image().into_iter().filter(of_loop).collect();
+    let rows: Vec<Row> = recording.trace.by_image().into_iter().filter(of_loop).collect();
     assert_eq!(differences(&expected, &totals(&table(&rows, &expected))), "", "under {}", tracer[0]);
-    assert_eq!(recording.gaps(), [].into());
+    assert_eq!(recording.trace.gaps(), [].into());
     Some(recording)
 }

@@ -2,17 +2,20 @@
 //!
 //! The programs are `corpus/programs/*.c`; [`crate::header`] tells what each says of itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
+use std::sync::Arc;
 
+use sandprint_model::Image;
 use tempfile::TempDir;
 
 use crate::calls::{Row, differences, table, totals};
 use crate::expect::skip;
 use crate::header::{Size, Strace, Witness, sources};
+use crate::recorder::{BY_TID, CHOSEN, How};
 use crate::{recorder, run, strace, turns, workshop};
 
 /// Witnesses that only the stress tests record.
@@ -30,10 +33,17 @@ macro_rules! witnesses {
             })*
         }
 
-        mod recorder_agrees {
+        mod recorded_exactly {
             $(#[test]
             fn $name() {
-                super::check_recording(stringify!($name));
+                super::check_recording(stringify!($name), super::CHOSEN);
+            })*
+        }
+
+        mod recorded_exactly_by_tid {
+            $(#[test]
+            fn $name() {
+                super::check_recording(stringify!($name), super::BY_TID);
             })*
         }
     };
@@ -102,6 +112,31 @@ fn strace_agrees_with_what_the_stress_tests_run() {
 }
 
 #[test]
+fn two_programs_of_one_path_are_two_images() {
+    if !recorder::can_record() {
+        return;
+    }
+    let _turn = turns::beside_others();
+    let Some((witness, folder)) = ready("replaced_path", Size::Recorded) else { return };
+    let words = witness.command(Size::Recorded);
+    let recording = recorder::record(&[], CHOSEN, &words, folder.path());
+    let trace = recording.trace.decoded();
+    let mut by_image: BTreeMap<Arc<Image>, BTreeMap<String, u64>> = BTreeMap::new();
+    for (fact, runs) in trace.observations {
+        let count = runs.values().map(|seen| seen.count).sum();
+        by_image.entry(fact.image).or_default().insert(fact.syscall.to_string(), count);
+    }
+    by_image.retain(|image, _| image.to_string().ends_with("/getppid_loop"));
+    let counts = |calls: &[(&str, u64)]| -> BTreeMap<String, u64> {
+        calls.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    };
+    let first = counts(&[("exit_group", 1), ("getppid", 30)]);
+    let second = counts(&[("clone", 30), ("exit_group", 31), ("getppid", 31), ("wait4", 30)]);
+    let seen: BTreeSet<_> = by_image.values().cloned().collect();
+    assert_eq!(seen, [first, second].into(), "{by_image:?}");
+}
+
+#[test]
 fn every_witness_is_tested() {
     let entries = fs::read_dir(sources()).expect("the corpus lies beside the crates");
     let names =
@@ -164,14 +199,14 @@ fn check_with_strace(name: &str) {
     assert_eq!(differences(&expected, &seen), "", "{name}, as strace sees it");
 }
 
-fn check_recording(name: &str) {
+fn check_recording(name: &str, how: How) {
     let _turn = turns::beside_others();
     if !recorder::can_record() {
         return;
     }
     let size = Size::Recorded;
     let Some((witness, folder)) = ready(name, size) else { return };
-    let recording = recorder::record(&[], &[], &witness.command(size), folder.path());
+    let recording = recorder::record(&[], how, &witness.command(size), folder.path());
     let status = witness.signal.map_or(0, |signal| 128 + signal);
     assert_eq!(recording.status.code(), Some(status), "how {name} ended\n{}", recording.stderr);
 
@@ -180,12 +215,12 @@ fn check_recording(name: &str) {
         let again = workshop::stage(&witness).expect("it has just been built");
         expected = table(&straced(&witness, again.path(), size), &expected);
     }
-    let rows = recording.by_image().into_iter();
+    let rows = recording.trace.by_image().into_iter();
     let rows: Vec<Row> = rows.map(|row| Row { image: local(&row.image, folder.path()), ..row }).collect();
     assert_eq!(differences(&expected, &table(&rows, &expected)), "", "{name}, as recorded");
     let expected = totals(&expected);
-    assert_eq!(differences(&expected, &table(&recording.totals(), &expected)), "", "{name}, in all");
-    let gaps: BTreeSet<String> = recording.gaps().difference(&witness.possible_gaps).cloned().collect();
+    assert_eq!(differences(&expected, &table(&recording.trace.totals(), &expected)), "", "{name}, in all");
+    let gaps: BTreeSet<String> = recording.trace.gaps().difference(&witness.possible_gaps).cloned().collect();
     assert_eq!(gaps, witness.gaps, "the gaps of {name}\n{}", recording.stderr);
 }
 

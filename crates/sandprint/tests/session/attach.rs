@@ -43,7 +43,8 @@ fn only_the_part_of_a_tree_below_the_target_is_followed() {
 
 #[test]
 fn no_child_born_while_it_attaches_is_missed() {
-    for way in WAYS.into_iter().cycle().take(6) {
+    let mut complete = 0;
+    for way in WAYS.into_iter().cycle().take(4) {
         let Some(scratch) = Scratch::new() else { return };
         let mut target = scratch.start_workload(&["breed"]);
         until("the first children", || {
@@ -60,13 +61,20 @@ fn no_child_born_while_it_attaches_is_missed() {
         let ledger: u64 = scratch.read("ledger").trim().parse().unwrap();
         let trace = scratch.trace("trace");
         assert!(ledger >= 100 * 7, "only {ledger} calls: hardly a storm");
-        assert_eq!((rare(&trace), gaps(&trace)), (ledger, ATTACHED.to_vec()), "{way}");
+        // A machine that was out of memory for a moment says so, and only then may a call be missing.
+        if gaps(&trace).contains(&"admission-failed") {
+            assert!(rare(&trace) <= ledger, "{way}: more than {ledger}");
+        } else {
+            assert_eq!((rare(&trace), gaps(&trace)), (ledger, ATTACHED.to_vec()), "{way}");
+            complete += 1;
+        }
     }
+    assert!(complete > 0, "no recording was complete");
 }
 
 #[test]
 fn attaching_to_a_storm_of_short_children_comes_to_its_end() {
-    for way in WAYS.into_iter().cycle().take(10) {
+    for way in WAYS.into_iter().cycle().take(4) {
         let Some(scratch) = Scratch::new() else { return };
         let mut target = scratch.start_workload(&["churn"]);
         let mut recorder =
@@ -92,7 +100,7 @@ fn a_recorder_in_the_tree_does_not_record_itself() {
         // The shell is the target, and the recorder its child.
         let script = format!(
             "{SANDPRINT} profile attach --pid $$ -o trace 2> said & \
-             while ! test -e trace.partial; do sleep 0.01; done; ./workload rare 5; kill -INT $!; wait $!"
+             while ! test -e trace; do sleep 0.01; done; ./workload rare 5; kill -TERM $!; wait $!"
         );
         let mut shell = scratch.program("sh", &["-c", &script]);
         shell.env("SANDPRINT_TASKS", way).env("SANDPRINT_CHECKPOINT_MS", "50");
@@ -148,7 +156,11 @@ fn what_is_no_process_to_record_is_refused_before_anything_is_written() {
         ended.pid().to_string()
     };
     for (pid, status, error) in [
-        (thread.as_str(), 1, format!("error: {thread} is a thread of process {}, not a process", threads.pid())),
+        (
+            thread.as_str(),
+            1,
+            format!("error: {thread} is a thread of process {}, not a process", threads.pid()),
+        ),
         (&gone, 1, format!("error: there is no process {gone}")),
         ("0", 2, "error: invalid value '0' for '--pid <PID>...'".to_owned()),
         ("$$", 2, "is the recorder itself, which it does not record".to_owned()),

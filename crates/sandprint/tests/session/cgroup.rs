@@ -81,7 +81,8 @@ fn tasks_in_it_below_it_and_coming_later_are_followed_and_leaving_changes_nothin
         scratch.until_attached(&mut recorder);
         group.take(late.pid());
         // It makes a call in the cgroup, and leaves: whoever was once in it stays in the recording.
-        let script = format!("echo $$ > {}/cgroup.procs; : $(true); exec ./workload wait-rare 10000", group.path());
+        let script =
+            format!("echo $$ > {}/cgroup.procs; : $(true); exec ./workload wait-rare 10000", group.path());
         let mut shell = scratch.program("sh", &["-c", &script]);
         let mut entering = Beside::start(shell.stdin(Stdio::piped()));
         until("its exec", || {

@@ -19,16 +19,25 @@ fn random(state: &mut u64) -> u64 {
 #[test]
 fn at_any_instant_the_workload_runs_to_its_end_or_never_ran() {
     const INSTANTS: usize = 120;
-    let (Some(scratch), Some(around)) = (Scratch::new(), with_capabilities(&["bpf", "perfmon"])) else { return };
+    let (Some(scratch), Some(around)) = (Scratch::new(), with_capabilities(&["bpf", "perfmon"])) else {
+        return;
+    };
     let user: u32 = NOBODY.parse().unwrap();
     // How long a start takes here and now: instants are spread over that, and somewhat beyond.
     let mut state = 1;
     let mut longest = 60_000;
-    let mut begun = 0;
+    let mut in_mid_run = 0;
     for number in 0..INSTANTS {
         let script = format!("echo > begun.{number}; sleep 0.05; echo > ended.{number}");
         let mut command = scratch.program(&around[0], &[]);
-        command.args(&around[1..]).args([SANDPRINT, "profile", "run", "-o", &format!("trace.{number}"), "--"]);
+        command.args(&around[1..]).args([
+            SANDPRINT,
+            "profile",
+            "run",
+            "-o",
+            &format!("trace.{number}"),
+            "--",
+        ]);
         command.args(["sh", "-c", &script]).env("SANDPRINT_CHECKPOINT_MS", "10");
         let mut recorder = Beside::start(&mut command);
         thread::sleep(Duration::from_micros(random(&mut state) % longest));
@@ -36,7 +45,7 @@ fn at_any_instant_the_workload_runs_to_its_end_or_never_ran() {
         recorder.signal("KILL");
         recorder.wait();
         let began = scratch.path(&format!("begun.{number}")).exists();
-        begun += usize::from(before);
+        in_mid_run += usize::from(before);
         // About every second kill is to come before the workload began.
         longest = if began { longest * 9 / 10 } else { longest * 11 / 10 }.clamp(5_000, 2_000_000);
     }
@@ -55,8 +64,11 @@ fn at_any_instant_the_workload_runs_to_its_end_or_never_ran() {
     let began = names.iter().filter(|name| name.starts_with("begun.")).count();
     let ended = names.iter().filter(|name| name.starts_with("ended.")).count();
     assert_eq!(began, ended);
-    assert!(began >= INSTANTS / 10 && began <= INSTANTS * 9 / 10, "{began} of {INSTANTS} began: hardly random");
-    assert!(begun > 0, "none was killed in mid-run");
+    assert!(
+        (INSTANTS / 10..=INSTANTS * 9 / 10).contains(&began),
+        "{began} of {INSTANTS} began: hardly random"
+    );
+    assert!(in_mid_run > 0, "none was killed in mid-run");
     until("the end of every BPF program", || (!owners_of_programs().contains(&user)).then_some(()));
     let left: Vec<String> = fs::read_dir("/proc")
         .unwrap()
@@ -69,7 +81,9 @@ fn at_any_instant_the_workload_runs_to_its_end_or_never_ran() {
 
 #[test]
 fn the_programs_of_a_live_recorder_are_found() {
-    let (Some(scratch), Some(around)) = (Scratch::new(), with_capabilities(&["bpf", "perfmon"])) else { return };
+    let (Some(scratch), Some(around)) = (Scratch::new(), with_capabilities(&["bpf", "perfmon"])) else {
+        return;
+    };
     // Another user than the other test's, whose programs may be there at the same time.
     let around: Vec<String> = around.iter().map(|word| word.replace(NOBODY, "61235")).collect();
     let words: Vec<&str> = around.iter().map(String::as_str).collect();

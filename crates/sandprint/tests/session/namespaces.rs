@@ -34,8 +34,8 @@ fn a_recorder_inside_a_pid_namespace_attaches() {
         let Some(scratch) = Scratch::new().filter(|_| can_unshare()) else { return };
         let script = format!(
             "mkfifo go; exec 3<> go; ./workload tree 3 2 < go 3>&- & while ! test -e ready; do sleep 0.01; done; \
-             {SANDPRINT} profile attach --pid $! -o trace 2> said & \
-             while ! test -e trace.partial; do sleep 0.01; done; exec 3>&-; wait $!"
+             {SANDPRINT} profile attach --pid $! -o trace 2> said 3>&- & \
+             while ! test -e trace; do sleep 0.01; done; exec 3>&-; wait $!"
         );
         let mut around = scratch.program(AROUND[0], &AROUND[1..]);
         around.args(["sh", "-c", &script]).env("SANDPRINT_TASKS", way).env("SANDPRINT_CHECKPOINT_MS", "50");

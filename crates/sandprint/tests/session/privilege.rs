@@ -10,7 +10,7 @@ pub(crate) const NOBODY: &str = "61234";
 
 /// Runs what follows as an unprivileged user with these capabilities; `None` where that cannot be had.
 pub(crate) fn with_capabilities(names: &[&str]) -> Option<Vec<String>> {
-    let list: String = names.iter().map(|name| format!(",+{name}")).collect();
+    let list: String = names.iter().flat_map(|name| [",+", name]).collect();
     let mut words = vec!["setpriv".to_owned()];
     words.extend(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"].map(str::to_owned));
     words.push(format!("--inh-caps=-all{list}"));
@@ -71,7 +71,10 @@ fn a_missing_capability_is_named_with_the_command_that_grants_it() {
         let mut recorder = Beside::start(&mut scratch.profile_under(&words(&around), "", &run));
         assert_eq!(recorder.wait().code(), Some(125));
         let said = scratch.read("said");
-        assert!(said.starts_with(&format!("error: failed to load the recorder: {missing}\nhint: ")), "{said}");
+        assert!(
+            said.starts_with(&format!("error: failed to load the recorder: {missing}\nhint: ")),
+            "{said}"
+        );
         assert!(said.contains("setcap") && said.contains(grant), "{said}");
         // Nothing ran, and nothing is left.
         assert_eq!(scratch.files(), Vec::<String>::new());

@@ -17,7 +17,7 @@ pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
 /// Both ways of keeping tasks, by their name in `SANDPRINT_TASKS`.
 pub(crate) const WAYS: [&str; 2] = ["storage", "tid"];
 /// How long anything may take before its test fails.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Waits until something is there.
 ///
@@ -119,11 +119,11 @@ impl Scratch {
         command
     }
 
-    /// Waits until a recorder has everything attached: it checkpoints from then on.
+    /// Waits until a recorder has everything attached: it saves what it knows from then on.
     pub(crate) fn until_attached(&self, recorder: &mut Beside) {
         until("a checkpoint", || {
             assert!(recorder.try_wait().is_none(), "the recorder ended: {}", self.read("said"));
-            self.path("trace.partial").exists().then_some(())
+            self.path("trace").exists().then_some(())
         });
     }
 

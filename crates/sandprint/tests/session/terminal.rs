@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -31,7 +30,7 @@ impl Terminal {
         command.stdin(open()).stdout(open()).stderr(open());
         let recorder = Beside::start(&mut command);
         drop(command);
-        let mut screen = File::from(OwnedFd::from(master.try_clone().unwrap()));
+        let mut screen = File::from(master.try_clone().unwrap());
         let shown = Arc::new(Mutex::new(Vec::new()));
         let copy = Arc::clone(&shown);
         thread::spawn(move || {
@@ -63,7 +62,8 @@ const STATUS: &str = "\r\u{1b}[K";
 #[test]
 fn while_its_first_process_lives_an_interrupt_is_the_workloads() {
     let Some(scratch) = Scratch::new() else { return };
-    let script = "trap 'echo caught; ./workload rare 2; exit 5' INT; echo waiting; while :; do sleep 0.05; done";
+    let script =
+        "trap 'echo caught; ./workload rare 2; exit 5' INT; echo waiting; while :; do sleep 0.05; done";
     let mut terminal = Terminal::start(&scratch, &["run", "-o", "trace", "--", "sh", "-c", script]);
     terminal.until_shown("waiting");
     terminal.press("\x03");
@@ -76,7 +76,8 @@ fn while_its_first_process_lives_an_interrupt_is_the_workloads() {
 fn after_that_it_ends_the_recording_and_leaves_the_rest_running() {
     let Some(scratch) = Scratch::new() else { return };
     // In a session of its own, or the terminal's end would end it.
-    let script = "./workload rare 1; setsid sh -c 'while ! test -e go; do sleep 0.05; done; echo > ended' & exit 0";
+    let script =
+        "./workload rare 1; setsid sh -c 'while ! test -e go; do sleep 0.05; done; echo > ended' & exit 0";
     let mut terminal = Terminal::start(&scratch, &["run", "-o", "trace", "--", "sh", "-c", script]);
     terminal.until_shown("recording until they end");
     terminal.press("\x03");
@@ -134,7 +135,7 @@ fn an_interrupt_ends_an_attached_recording() {
     let mut target = scratch.start_workload(&["wait-rare", "1"]);
     let pid = target.pid().to_string();
     let mut terminal = Terminal::start(&scratch, &["attach", "--pid", &pid, "-o", "trace"]);
-    until("a checkpoint", || scratch.path("trace.partial").exists().then_some(()));
+    until("a checkpoint", || scratch.path("trace").exists().then_some(()));
     terminal.press("\x03");
     assert_eq!(terminal.recorder.wait().code(), Some(0), "{}", terminal.shown());
     assert_eq!(scratch.files(), ["trace"]);

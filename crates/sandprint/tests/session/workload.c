@@ -331,25 +331,23 @@ static int raw_terminal(void)
 	return 0;
 }
 
-/* namespaces: 3 rare calls in a fresh PID namespace (unshare) and 4 in another (clone). */
+/* namespaces: 3 rare calls in a fresh PID namespace (clone) and 4 in another (unshare). */
 static int namespaces(void)
 {
-	pid_t pid;
+	pid_t pid = syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
 
-	if (unshare(CLONE_NEWPID))
-		return 77;
-	if (!child()) {
+	if (!pid) {
 		rare(3);
 		_exit(0);
 	}
-	wait_all();
-	pid = syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0);
-	if (!pid) {
+	if (pid < 0 || unshare(CLONE_NEWPID))
+		return 97;
+	if (!child()) {
 		rare(4);
 		_exit(0);
 	}
 	wait_all();
-	return pid < 0 ? 97 : 0;
+	return 0;
 }
 
 int main(int argc, char **argv)

@@ -4,7 +4,7 @@
 #define SANDPRINT_SCOPE_H
 
 /* Most ancestors looked at to find out whether a running task descends from a target. */
-#define SP_ANCESTORS 64
+#define SP_ANCESTORS 512
 /* MAX_PID_NS_LEVEL (linux/pid_namespace.h). */
 #define SP_NS_LEVELS 32
 
