@@ -87,7 +87,7 @@ class Findings:
 
     def print_table(self, runs):
         """The whole table, on stdout."""
-        print(HEADER.format(kernel=os.uname().release, runs=runs), end="")
+        print(HEADER.format(kernel=os.uname().release.split("-")[0], runs=runs), end="")
         for key in sorted(self.seen):
             total = self.total[key]
             print("#\n# {} {}, no_new_privs {}: ".format(*key), end="")
