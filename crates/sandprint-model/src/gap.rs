@@ -40,7 +40,7 @@ pub enum GapKind {
     ImageUnreadable,
     /// More images ran than the recorder keeps apart: the rest is counted under one unknown image.
     ImagesMerged,
-    /// Some counts may be too high; no call is missing.
+    /// Some counts are not exact; no call is missing.
     CountsInexact,
     /// A first-seen fact was not delivered; the call itself is counted.
     FirstSeenLost,
@@ -158,7 +158,7 @@ impl GapKind {
             GapKind::ImagesMerged => {
                 "More programs ran than the recorder keeps apart; the rest is counted as one unknown image."
             }
-            GapKind::CountsInexact => "Some counts may be too high; no call is missing.",
+            GapKind::CountsInexact => "Some counts are not exact; no call is missing.",
             GapKind::FirstSeenLost => {
                 "When a call was first seen was not recorded; the call itself is counted."
             }

@@ -73,6 +73,8 @@ pub struct Recorder {
     control: Control,
     images: BTreeMap<u64, Arc<Image>>,
     image_gaps: BTreeSet<String>,
+    /// Why the counts of live tasks could not be gathered at the end.
+    not_gathered: Option<String>,
     stopped: bool,
 }
 
@@ -172,6 +174,7 @@ impl Recorder {
             control: Control::default(),
             images: BTreeMap::new(),
             image_gaps: BTreeSet::new(),
+            not_gathered: None,
             stopped: false,
         })
     }
@@ -279,15 +282,24 @@ impl Recorder {
 
     /// Counts no more calls, and gathers what live tasks have counted: from here on counts are final,
     /// whatever the tasks do.
+    ///
+    /// Where the walk that gathers them cannot be loaded any more, the counts of live tasks are missing, which
+    /// becomes a gap; that a call was made is known without it.
     pub fn stop(&mut self) -> Result<(), RecorderError> {
         self.programs.stop_counting();
         self.stopped = true;
+        // A task hands in its own counts before it is no longer among the live ones.
+        if self.state()?.live == 0 {
+            return Ok(());
+        }
         // No task adds to its own counts any more, so each can be moved, by the walk or by the task's own
         // end, whichever comes first.
         sys::wait_for_running_programs();
-        self.programs.collect()?;
-        // A thread that executed a program took the number of its process, perhaps behind the walk's back.
-        self.programs.collect()?;
+        // A thread that executed a program took the number of its process, perhaps behind the walk's back:
+        // hence twice.
+        if let Err(error) = self.programs.collect().and_then(|()| self.programs.collect()) {
+            self.not_gathered = Some(error.to_string());
+        }
         // What ended just now may still be moving its own.
         sys::wait_for_running_programs();
         Ok(())
@@ -419,6 +431,9 @@ impl Recorder {
         }
         for (program, misses) in self.programs.misses() {
             note(GapKind::ProgramMissed, Some(program), misses);
+        }
+        if let Some(error) = &self.not_gathered {
+            note(GapKind::CountsInexact, Some(format!("failed to {error}")), 1);
         }
         for detail in &self.image_gaps {
             note(GapKind::ImageUnreadable, Some(detail.clone()), 1);

@@ -75,42 +75,51 @@ impl Foreground {
         mut workload: Option<&mut Running>,
         in_tree: impl Fn(u32) -> bool,
     ) -> Result<Option<Signal>, ForegroundError> {
+        let mut then = Then::Nothing;
         loop {
-            let mut look = false;
+            let mut fresh = false;
             while let Some(event) = self.signals.next().map_err(ForegroundError::Signals)? {
-                match living(&mut workload)? {
-                    Some(running) => {
-                        let from_tree = matches!(
-                            event.sender,
-                            Sender::Process(pid) if pid == running.pid() || in_tree(pid)
-                        );
-                        look |= self.serve(event, from_tree, running)?;
-                    }
-                    None => match without_workload(event) {
+                fresh = true;
+                let Some(running) = living(&mut workload)? else {
+                    match without_workload(event) {
                         Alone::Nothing => {}
                         Alone::Stop => stop(event.signal)?,
                         Alone::End => return Ok(Some(event.signal)),
-                    },
+                    }
+                    continue;
+                };
+                let from_tree =
+                    matches!(event.sender, Sender::Process(pid) if pid == running.pid() || in_tree(pid));
+                match self.serve(event, from_tree, running)? {
+                    Then::Nothing => {}
+                    // The later one counts. An old SIGCHLD, of the stop that is over, comes before the SIGCONT
+                    // that ends it, since its number is lower; one that comes after it is of a new stop.
+                    latest => then = latest,
                 }
             }
-            // Only now that all is read: when we are continued after a stop, an old SIGCHLD comes before the
-            // SIGCONT, and would make us stop again for a workload that nobody had time to continue.
-            match living(&mut workload)? {
-                Some(running) if look => match stopped(running)? {
-                    Some(signal) => self.follow_stop(running, signal)?,
-                    None => return Ok(None),
-                },
-                Some(_) => return Ok(None),
-                None => {
-                    self.take_terminal_back();
+            let Some(running) = living(&mut workload)? else {
+                self.take_terminal_back();
+                return Ok(None);
+            };
+            let Some(signal) = stopped(running)? else { return Ok(None) };
+            match then {
+                Then::Nothing => return Ok(None),
+                Then::Look => {
+                    self.follow_stop(running, signal)?;
+                    then = Then::Nothing;
+                }
+                // The stop that we see may be newer than the SIGCONT. Then it is announced by now.
+                Then::Continue if fresh => {}
+                Then::Continue => {
+                    continue_it(running, own_group(running))?;
                     return Ok(None);
                 }
             }
         }
     }
 
-    /// Does what an event asks for while the first process lives; whether to look if that is stopped.
-    fn serve(&mut self, event: Event, from_tree: bool, running: &Running) -> Result<bool, ForegroundError> {
+    /// Hands on what is to be handed on while the first process lives; says what is left to do.
+    fn serve(&mut self, event: Event, from_tree: bool, running: &Running) -> Result<Then, ForegroundError> {
         let group = own_group(running);
         // A hangup follows the end of our session or of who watches our group, whoever leads that.
         let stands_for_it = group.is_some() && (event.signal == Signal::HUP || process::is_job());
@@ -120,15 +129,8 @@ impl Foreground {
             (HandOn::Group, Some(group)) => send_to_group(group, event.signal),
             (HandOn::Process | HandOn::Group, _) => send(running, event.signal)?,
         }
-        if duty.continue_it {
-            self.stop_asked = false;
-            // Who continued our group has continued it too, unless it is in one of its own.
-            if stopped(running)?.is_some() {
-                continue_it(running, group)?;
-            }
-        }
-        self.stop_asked |= duty.stop_is_asked;
-        Ok(duty.look)
+        self.stop_asked = duty.stop_is_asked || (self.stop_asked && duty.then != Then::Continue);
+        Ok(duty.then)
     }
 
     /// The workload is stopped: stops too, where that is of use. The SIGCONT that ends this is then still to
@@ -238,12 +240,21 @@ fn stop(signal: Signal) -> Result<(), ForegroundError> {
 struct Duty {
     /// To whom to send the same signal.
     hand_on: HandOn,
-    /// Continue the workload if it is stopped.
-    continue_it: bool,
     /// Stop when the workload does, whatever stops it.
     stop_is_asked: bool,
-    /// Look whether the workload is stopped.
-    look: bool,
+    then: Then,
+}
+
+/// What is left to do when all events are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Then {
+    #[default]
+    Nothing,
+    /// Stop with the workload, if it is stopped.
+    Look,
+    /// Continue the workload, if it is stopped: who continued our group has continued it too, unless it is in
+    /// one of its own, or only we were continued.
+    Continue,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -268,16 +279,15 @@ fn with_workload(event: Event, from_tree: bool, stands_for_it: bool) -> Duty {
     };
     let nothing = Duty::default();
     match event.signal {
-        Signal::CHLD => Duty { look: true, ..nothing },
-        Signal::CONT => Duty { continue_it: !from_tree, ..nothing },
+        Signal::CHLD => Duty { then: Then::Look, ..nothing },
+        Signal::CONT if from_tree => nothing,
+        Signal::CONT => Duty { then: Then::Continue, ..nothing },
         // What the kernel sends of these is about a process of our group, and not about the workload's.
         Signal::TTIN | Signal::TTOU if event.sender == Sender::Kernel => {
-            Duty { stop_is_asked: true, look: true, ..nothing }
+            Duty { stop_is_asked: true, then: Then::Look, ..nothing }
         }
         // Should the workload have got it too, the second is forgotten when it is continued.
-        Signal::TSTP | Signal::TTIN | Signal::TTOU => {
-            Duty { hand_on, stop_is_asked: true, look: true, ..nothing }
-        }
+        Signal::TSTP | Signal::TTIN | Signal::TTOU => Duty { hand_on, stop_is_asked: true, then: Then::Look },
         _ => Duty { hand_on, ..nothing },
     }
 }

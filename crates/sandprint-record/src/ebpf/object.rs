@@ -1,5 +1,6 @@
 //! Loads the BPF object and attaches its programs: the part that decides what the kernel is asked for.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::sync::Mutex;
@@ -141,6 +142,14 @@ impl Tasks {
     }
 }
 
+impl Tasks {
+    /// The walks that are loaded when they are first needed.
+    fn late_walks(self) -> Vec<&'static str> {
+        let names = self.names();
+        std::iter::once(names.list).chain(names.drain).chain(names.collect).collect()
+    }
+}
+
 const RESOLVE: &str = "handle__resolve";
 const MAPS: [&str; 11] = [
     "calls",
@@ -163,6 +172,9 @@ pub(super) struct Programs {
     maps: BTreeMap<&'static str, MapHandle>,
     sys_enter: Option<Link>,
     others: Vec<Link>,
+    /// The same object once more, on the same maps, with the walks that a recording may never need; loaded
+    /// when the first of them is.
+    walks: OnceCell<Object>,
     /// Whether this kernel has `io_uring` and does not show what is submitted through it.
     pub(super) hides_uring: bool,
 }
@@ -193,7 +205,15 @@ impl Programs {
                 maps.insert(*known, handle);
             }
         }
-        Ok(Programs { object, tasks, maps, sys_enter: None, others: Vec::new(), hides_uring: false })
+        Ok(Programs {
+            object,
+            tasks,
+            maps,
+            sys_enter: None,
+            others: Vec::new(),
+            walks: OnceCell::new(),
+            hides_uring: false,
+        })
     }
 
     /// How followed tasks are kept.
@@ -237,23 +257,44 @@ impl Programs {
     }
 
     fn program(&self, name: &str) -> Result<libbpf_rs::ProgramMut<'_>, LoadError> {
-        self.object
-            .progs_mut()
-            .find(|program| program.name() == name)
-            .ok_or_else(|| LoadError::Missing(format!("program {name}")))
+        find(&self.object, name)
     }
 
     fn attach_one(&self, name: &str) -> Result<Link, LoadError> {
-        self.program(name)?.attach().map_err(|source| LoadError::Attach {
-            program: name.to_owned(),
-            source,
-            log: last_words(),
-        })
+        attach(&self.program(name)?, name)
+    }
+
+    /// The object with the walks that are loaded late.
+    ///
+    /// Loading them costs as much as loading all the rest, and most recordings end with nothing left to walk.
+    fn walks(&self) -> Result<&Object, LoadError> {
+        if let Some(loaded) = self.walks.get() {
+            return Ok(loaded);
+        }
+        let mut open = ObjectBuilder::default().open_memory(&OBJECT.0).map_err(LoadError::Open)?;
+        let late = self.tasks.late_walks();
+        for mut program in open.progs_mut() {
+            let load = late.iter().any(|name| program.name() == *name);
+            program.set_autoload(load);
+        }
+        for mut map in open.maps_mut() {
+            let name = map.name().to_os_string();
+            let same = self.object.maps().find(|candidate| candidate.name() == name);
+            let failed = |source| LoadError::Map { map: name.to_string_lossy().into_owned(), source };
+            match same.filter(libbpf_rs::Map::autocreate) {
+                Some(same) => map.reuse_fd(same.as_fd()).map_err(failed)?,
+                None => map.set_autocreate(false).map_err(failed)?,
+            }
+        }
+        let object = open.load().map_err(|source| LoadError::Load { source, log: last_words() })?;
+        Ok(self.walks.get_or_init(|| object))
     }
 
     /// Runs one of the task walks to its end and returns what it wrote.
     fn walk(&self, name: &str) -> Result<Vec<u8>, LoadError> {
-        let link = self.attach_one(name)?;
+        let late = self.tasks.late_walks().contains(&name);
+        let object = if late { self.walks()? } else { &self.object };
+        let link = attach(&find(object, name)?, name)?;
         let mut iterator = libbpf_rs::Iter::new(&link).map_err(|source| LoadError::Attach {
             program: name.to_owned(),
             source,
@@ -294,8 +335,9 @@ impl Programs {
 
     /// How often the kernel did not run each of our programs.
     pub(super) fn misses(&self) -> Vec<(String, u64)> {
-        self.object
-            .progs_mut()
+        let loaded = std::iter::once(&self.object).chain(self.walks.get());
+        loaded
+            .flat_map(Object::progs_mut)
             .filter(|program| program.autoload())
             .filter_map(|program| {
                 let misses = sys::recursion_misses(program.as_fd()).ok()?;
@@ -329,6 +371,21 @@ impl Programs {
     }
 }
 
+fn find<'o>(object: &'o Object, name: &str) -> Result<libbpf_rs::ProgramMut<'o>, LoadError> {
+    object
+        .progs_mut()
+        .find(|program| program.name() == name)
+        .ok_or_else(|| LoadError::Missing(format!("program {name}")))
+}
+
+fn attach(program: &libbpf_rs::ProgramMut<'_>, name: &str) -> Result<Link, LoadError> {
+    program.attach().map_err(|source| LoadError::Attach {
+        program: name.to_owned(),
+        source,
+        log: last_words(),
+    })
+}
+
 /// Internal maps are named after the object and their section; others by their own name.
 fn is_map(actual: &str, wanted: &str) -> bool {
     if wanted.starts_with('.') { actual.ends_with(wanted) } else { actual == wanted }
@@ -336,10 +393,9 @@ fn is_map(actual: &str, wanted: &str) -> bool {
 
 fn choose_programs(open: &mut OpenObject, tasks: Tasks, walks: bool) {
     let names = tasks.names();
-    let mut wanted = vec![names.sys_enter, names.ring, names.list];
+    let mut wanted = vec![names.sys_enter, names.ring];
     wanted.extend(names.lifecycle);
     wanted.extend(names.submit.iter().map(|(program, _)| *program));
-    wanted.extend(names.drain.into_iter().chain(names.collect));
     if walks {
         wanted.extend([RESOLVE, names.admit]);
     }

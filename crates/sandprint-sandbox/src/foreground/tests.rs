@@ -9,7 +9,7 @@ const SOMEBODY: Sender = Sender::Process(1);
 fn while_the_first_process_lives_signals_are_its_own() {
     let nothing = Duty::default();
     let hand_on = Duty { hand_on: HandOn::Process, ..nothing };
-    let asked = Duty { stop_is_asked: true, look: true, ..nothing };
+    let asked = Duty { stop_is_asked: true, then: Then::Look, ..nothing };
     let cases = [
         // What the terminal sends, the workload has too.
         (Signal::INT, KERNEL, false, nothing),
@@ -39,9 +39,9 @@ fn while_the_first_process_lives_signals_are_its_own() {
         (Signal::ALRM, KERNEL, false, hand_on),
         (Signal::ALRM, SOMEBODY, false, hand_on),
         (Signal::ALRM, SOMEBODY, true, nothing),
-        (Signal::CHLD, KERNEL, false, Duty { look: true, ..nothing }),
-        (Signal::CONT, SOMEBODY, false, Duty { continue_it: true, ..nothing }),
-        (Signal::CONT, KERNEL, false, Duty { continue_it: true, ..nothing }),
+        (Signal::CHLD, KERNEL, false, Duty { then: Then::Look, ..nothing }),
+        (Signal::CONT, SOMEBODY, false, Duty { then: Then::Continue, ..nothing }),
+        (Signal::CONT, KERNEL, false, Duty { then: Then::Continue, ..nothing }),
     ];
     for (signal, sender, from_tree, expected) in cases {
         let event = Event { signal, sender };
@@ -57,12 +57,12 @@ fn what_the_terminal_sends_goes_on_to_a_workload_in_a_group_of_its_own() {
         (Signal::QUIT, KERNEL, on),
         (Signal::HUP, KERNEL, on),
         (Signal::WINCH, KERNEL, on),
-        (Signal::TSTP, KERNEL, Duty { stop_is_asked: true, look: true, ..on }),
+        (Signal::TSTP, KERNEL, Duty { stop_is_asked: true, then: Then::Look, ..on }),
         // These are not for the whole group, or about something else.
-        (Signal::TTIN, KERNEL, Duty { hand_on: HandOn::No, stop_is_asked: true, look: true, ..on }),
-        (Signal::TTOU, KERNEL, Duty { hand_on: HandOn::No, stop_is_asked: true, look: true, ..on }),
-        (Signal::CHLD, KERNEL, Duty { hand_on: HandOn::No, look: true, ..on }),
-        (Signal::CONT, KERNEL, Duty { hand_on: HandOn::No, continue_it: true, ..on }),
+        (Signal::TTIN, KERNEL, Duty { hand_on: HandOn::No, stop_is_asked: true, then: Then::Look }),
+        (Signal::TTOU, KERNEL, Duty { hand_on: HandOn::No, stop_is_asked: true, then: Then::Look }),
+        (Signal::CHLD, KERNEL, Duty { hand_on: HandOn::No, then: Then::Look, ..on }),
+        (Signal::CONT, KERNEL, Duty { hand_on: HandOn::No, then: Then::Continue, ..on }),
         (Signal::ALRM, KERNEL, Duty { hand_on: HandOn::Process, ..on }),
         (Signal::INT, SOMEBODY, Duty { hand_on: HandOn::Process, ..on }),
         (Signal::TERM, SOMEBODY, Duty { hand_on: HandOn::Process, ..on }),

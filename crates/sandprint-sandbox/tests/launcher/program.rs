@@ -99,6 +99,23 @@ pub(crate) fn child_running(pid: u32, name: &str) -> u32 {
     })
 }
 
+/// The first process below, at any depth, that has executed a program of that name.
+///
+/// To be waited for before a stop: a shell that is stopped between its vfork and its child's execve hangs
+/// until the child is continued, without us as well.
+pub(crate) fn descendant_running(pid: u32, name: &str) -> u32 {
+    wait_for(&format!("{name} somewhere below {pid}"), || {
+        let mut waiting = children(pid);
+        while let Some(pid) = waiting.pop() {
+            if is_running(pid, name) {
+                return Some(pid);
+            }
+            waiting.extend(children(pid));
+        }
+        None
+    })
+}
+
 /// Whether the process has executed a program of that name.
 pub(crate) fn is_running(pid: u32, name: &str) -> bool {
     fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)

@@ -209,6 +209,7 @@ fn a_stopped_job_may_go_on_in_the_background() {
     let mut terminal = Terminal::open();
     terminal.enter("$L sh -c 'echo started; sleep 0.5; echo finished; exit 3'");
     terminal.expect("started");
+    program::descendant_running(terminal.shell.id(), "sleep");
     terminal.press(CTRL_Z);
     terminal.expect("READY");
     terminal.command("bg");
@@ -332,13 +333,13 @@ fn an_interactive_shell_inside_has_its_own_job_control() {
     terminal.expect("inner status=130");
     terminal.expect("INNER");
     terminal.enter("sleep 1000");
-    program::child_running(inner, "sleep");
+    let sleep = program::child_running(inner, "sleep");
     terminal.press(CTRL_Z);
     terminal.expect("Stopped");
     terminal.expect("INNER");
     assert_eq!(program::state(launcher), Some('S'));
-    terminal.enter("kill %1; wait");
-    terminal.expect("INNER");
+    terminal.enter("fg");
+    program::wait_for_state(sleep, 'S');
     terminal.press(CTRL_C);
     terminal.expect("INNER");
 
@@ -407,6 +408,7 @@ fn pipes_and_the_end_of_input_are_the_workloads() {
     // Ctrl-Z and fg with two of us in one job.
     terminal.enter("$L sh -c 'echo started >&2; sleep 0.5; echo one' | $L cat");
     terminal.expect("started");
+    program::descendant_running(terminal.shell.id(), "sleep");
     terminal.press(CTRL_Z);
     terminal.expect("Stopped");
     terminal.expect("READY");
@@ -491,6 +493,7 @@ fn a_program_that_leaves_our_group_is_still_the_job() {
     terminal.expect("started");
     let (launcher, timeout) = terminal.job("timeout");
     let shell = program::child_running(timeout, "sh");
+    program::child_running(shell, "sleep");
     for _ in 0..3 {
         terminal.press(CTRL_Z);
         terminal.expect("Stopped");

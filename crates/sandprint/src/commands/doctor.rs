@@ -138,6 +138,8 @@ fn try_recording(facts: &HostFacts) -> Check {
     let options = Options { scope: Scope::Launch, follow_children: true, tasks: None };
     let tried = Recorder::load(&options, facts).and_then(|mut recorder| {
         recorder.attach()?;
+        // What is loaded only when a recording ends before its workload does.
+        recorder.processes()?;
         Ok::<_, RecorderError>((recorder.tasks(), recorder.hides_uring()))
     });
     match tried {

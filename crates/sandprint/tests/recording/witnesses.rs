@@ -33,14 +33,14 @@ macro_rules! witnesses {
             })*
         }
 
-        mod recorder_agrees {
+        mod recorded_exactly {
             $(#[test]
             fn $name() {
                 super::check_recording(stringify!($name), super::CHOSEN);
             })*
         }
 
-        mod recorder_by_tid_agrees {
+        mod recorded_exactly_by_tid {
             $(#[test]
             fn $name() {
                 super::check_recording(stringify!($name), super::BY_TID);

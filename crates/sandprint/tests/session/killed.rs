@@ -26,7 +26,7 @@ fn at_any_instant_the_workload_runs_to_its_end_or_never_ran() {
     // How long a start takes here and now: instants are spread over that, and somewhat beyond.
     let mut state = 1;
     let mut longest = 60_000;
-    let mut begun = 0;
+    let mut in_mid_run = 0;
     for number in 0..INSTANTS {
         let script = format!("echo > begun.{number}; sleep 0.05; echo > ended.{number}");
         let mut command = scratch.program(&around[0], &[]);
@@ -45,7 +45,7 @@ fn at_any_instant_the_workload_runs_to_its_end_or_never_ran() {
         recorder.signal("KILL");
         recorder.wait();
         let began = scratch.path(&format!("begun.{number}")).exists();
-        begun += usize::from(before);
+        in_mid_run += usize::from(before);
         // About every second kill is to come before the workload began.
         longest = if began { longest * 9 / 10 } else { longest * 11 / 10 }.clamp(5_000, 2_000_000);
     }
@@ -65,10 +65,10 @@ fn at_any_instant_the_workload_runs_to_its_end_or_never_ran() {
     let ended = names.iter().filter(|name| name.starts_with("ended.")).count();
     assert_eq!(began, ended);
     assert!(
-        began >= INSTANTS / 10 && began <= INSTANTS * 9 / 10,
+        (INSTANTS / 10..=INSTANTS * 9 / 10).contains(&began),
         "{began} of {INSTANTS} began: hardly random"
     );
-    assert!(begun > 0, "none was killed in mid-run");
+    assert!(in_mid_run > 0, "none was killed in mid-run");
     until("the end of every BPF program", || (!owners_of_programs().contains(&user)).then_some(()));
     let left: Vec<String> = fs::read_dir("/proc")
         .unwrap()

@@ -10,7 +10,7 @@ pub(crate) const NOBODY: &str = "61234";
 
 /// Runs what follows as an unprivileged user with these capabilities; `None` where that cannot be had.
 pub(crate) fn with_capabilities(names: &[&str]) -> Option<Vec<String>> {
-    let list: String = names.iter().map(|name| format!(",+{name}")).collect();
+    let list: String = names.iter().flat_map(|name| [",+", name]).collect();
     let mut words = vec!["setpriv".to_owned()];
     words.extend(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"].map(str::to_owned));
     words.push(format!("--inh-caps=-all{list}"));

@@ -17,7 +17,7 @@ pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
 /// Both ways of keeping tasks, by their name in `SANDPRINT_TASKS`.
 pub(crate) const WAYS: [&str; 2] = ["storage", "tid"];
 /// How long anything may take before its test fails.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// Waits until something is there.
 ///

@@ -17,7 +17,7 @@ pub(crate) fn owners_of_programs() -> Vec<u32> {
     const PROG_GET_NEXT_ID: libc::c_long = 11;
     const PROG_GET_FD_BY_ID: libc::c_long = 13;
     const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
-    /// Where `created_by_uid` is in struct bpf_prog_info, in words of 4 bytes.
+    /// Where `created_by_uid` is in `struct bpf_prog_info`, in words of 4 bytes.
     const CREATED_BY_UID: usize = 12;
     let mut owners = Vec::new();
     let mut words = [0; 32];
@@ -32,12 +32,13 @@ pub(crate) fn owners_of_programs() -> Vec<u32> {
         // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
         let mut info = [0_u32; 32];
-        let address = (&raw mut info) as u64;
+        let address = ((&raw mut info) as u64).to_ne_bytes();
         let mut request = [0; 32];
         request[0] = fd.as_raw_fd().cast_unsigned();
         request[1] = u32::try_from(size_of_val(&info)).expect("it is small");
-        request[2] = address as u32;
-        request[3] = (address >> 32) as u32;
+        for (word, bytes) in request[2..4].iter_mut().zip(address.chunks_exact(4)) {
+            *word = u32::from_ne_bytes(bytes.try_into().expect("4 bytes"));
+        }
         if bpf(OBJ_GET_INFO_BY_FD, &mut request).is_ok() {
             owners.push(info[CREATED_BY_UID]);
         }

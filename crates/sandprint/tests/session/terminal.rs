@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -31,7 +30,7 @@ impl Terminal {
         command.stdin(open()).stdout(open()).stderr(open());
         let recorder = Beside::start(&mut command);
         drop(command);
-        let mut screen = File::from(OwnedFd::from(master.try_clone().unwrap()));
+        let mut screen = File::from(master.try_clone().unwrap());
         let shown = Arc::new(Mutex::new(Vec::new()));
         let copy = Arc::clone(&shown);
         thread::spawn(move || {
