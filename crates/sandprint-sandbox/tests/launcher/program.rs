@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How long anything may take that takes no time: the machine may be busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The example `launch`, which `cargo test` builds beside the tests (but not if it is given `--test`).
 pub(crate) fn path() -> PathBuf {
