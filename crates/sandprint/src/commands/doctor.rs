@@ -84,6 +84,13 @@ pub(crate) fn run(_args: &DoctorArgs) -> anyhow::Result<ExitStatus> {
 
 fn check(facts: &HostFacts) -> Vec<Check> {
     let mut checks = vec![match (facts.arch(), facts.kernel()) {
+        (Some(arch), Some(kernel)) if kernel >= SKIPS_PROGRAMS => Check::limited(
+            format!(
+                "Linux {} on {arch}: under load this kernel may skip the recorder's programs",
+                facts.release
+            ),
+            "a recording to which that happened says so with a gap; Linux 6.18 and older do not do it",
+        ),
         (Some(arch), Some(kernel)) if kernel >= OLDEST => {
             Check::good(format!("Linux {} on {arch}", facts.release))
         }
@@ -130,6 +137,8 @@ fn check(facts: &HostFacts) -> Vec<Check> {
     checks
 }
 
+/// From this kernel on, programs were seen to be skipped ("Kernel differences" in ARCHITECTURE.md).
+const SKIPS_PROGRAMS: sandprint_model::KernelVersion = sandprint_model::KernelVersion::new(7, 0);
 /// The oldest kernel that the recorder is made for.
 const OLDEST: sandprint_model::KernelVersion = sandprint_model::KernelVersion::new(5, 10);
 
