@@ -195,8 +195,10 @@ pub(crate) const TOOLS: &[Case] = &[
         ("write", Why::Race),
     ])
     .sometimes(&[("dup2", Why::Race)]),
+    // The first run on a machine, as root, compiles gdb's Python and writes it down.
     run("gdb -nx -batch -ex list ./hello").setup(
-        "printf 'int main(void) { return 0; }\\n' > hello.c; gcc -g -o hello hello.c",
+        "printf 'int main(void) { return 0; }\\n' > hello.c; gcc -g -o hello hello.c
+        gdb -nx -batch -ex list ./hello > /dev/null",
     )
     .varying(POOL),
     run("readelf -hl /bin/ls"),
