@@ -33,5 +33,5 @@ int witness(int argc, char **argv, char **envp)
 		sys(__NR_execveat, memory, "", arguments, envp, EMPTY_PATH);
 		finish(1);
 	}
-	return wait_child(child);
+	return wait_child(child) != 0;
 }

@@ -50,5 +50,5 @@ int witness(int argc, char **argv, char **envp)
 		sys(__NR_execveat, file, "", gone, envp, EMPTY_PATH);
 		finish(1);
 	}
-	return wait_child(child);
+	return wait_child(child) != 0;
 }
