@@ -9,6 +9,8 @@ use std::fmt;
 
 use sandprint_model::{Action, Loss, Policy};
 
+use crate::synth::Runtime;
+
 mod by_name;
 mod docker;
 mod errno;
@@ -46,6 +48,13 @@ pub trait Format: fmt::Debug + Sync {
 
     /// How such a file is usually called.
     fn file_name(&self) -> &'static str;
+
+    /// The launchers that load such a file, in name order; none where the program loads it by itself.
+    ///
+    /// They make calls of their own between loading the filter and starting the program.
+    fn launchers(&self) -> &'static [Runtime] {
+        &[]
+    }
 
     /// Writes the policy in this language.
     fn emit(&self, policy: &Policy) -> Emitted;

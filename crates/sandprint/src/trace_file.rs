@@ -1,6 +1,6 @@
 //! Trace files: reading what may be anything, writing so that nobody ever sees half of one.
 //!
-//! - [`read`] takes a trace from a file, or from standard input for `-`.
+//! - [`read()`] takes a trace from a file, or from standard input for `-`.
 //! - [`Destination`] says where output goes: a file, a device or pipe, or standard output.
 //! - [`TraceOutput`] is a destination for one recording: checked before it begins, written when it ends,
 //!   with `--append` merged into what is there.

@@ -15,6 +15,7 @@ use super::oci::{
 use super::shape::Shape;
 use super::unattended::unattended;
 use super::{Emitted, Format, stricter};
+use crate::synth::Runtime;
 
 /// `docker run --security-opt seccomp=FILE`.
 #[derive(Debug)]
@@ -31,6 +32,10 @@ impl Format for Docker {
 
     fn file_name(&self) -> &'static str {
         "docker-seccomp.json"
+    }
+
+    fn launchers(&self) -> &'static [Runtime] {
+        &[Runtime::Crun, Runtime::Runc]
     }
 
     fn emit(&self, policy: &Policy) -> Emitted {

@@ -13,6 +13,7 @@ use super::errno::ENOSYS;
 use super::shape::{Shape, runs};
 use super::unattended::unattended;
 use super::{Emitted, Format, names_in_words, stricter, weaker};
+use crate::synth::Runtime;
 
 /// The OCI runtime specification's `linux.seccomp`.
 #[derive(Debug)]
@@ -29,6 +30,10 @@ impl Format for Oci {
 
     fn file_name(&self) -> &'static str {
         "seccomp.json"
+    }
+
+    fn launchers(&self) -> &'static [Runtime] {
+        &[Runtime::Crun, Runtime::Runc]
     }
 
     fn emit(&self, policy: &Policy) -> Emitted {

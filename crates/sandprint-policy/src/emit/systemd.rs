@@ -23,6 +23,7 @@ use super::escape;
 use super::shape::{Shape, runs};
 use super::unattended::unattended;
 use super::{Emitted, Format, action_in_words, errno, names_in_words, stricter, weaker};
+use crate::synth::Runtime;
 
 /// `/etc/systemd/system/UNIT.service.d/50-sandprint.conf`.
 #[derive(Debug)]
@@ -49,6 +50,10 @@ impl Format for Systemd {
 
     fn file_name(&self) -> &'static str {
         "50-sandprint.conf"
+    }
+
+    fn launchers(&self) -> &'static [Runtime] {
+        &[Runtime::Systemd]
     }
 
     fn emit(&self, policy: &Policy) -> Emitted {

@@ -135,6 +135,8 @@ impl Tasks {
                 ring: "handle__ring_by_tid",
                 submit: &[
                     ("handle__submit_by_tid", "io_uring_submit_req"),
+                    // In this order: the kernel refuses the older form where it does not fit, not the newer.
+                    ("handle__old_submit_sqe_by_tid", "io_uring_submit_sqe"),
                     ("handle__submit_sqe_by_tid", "io_uring_submit_sqe"),
                 ],
             },

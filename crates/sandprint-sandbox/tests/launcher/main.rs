@@ -8,17 +8,10 @@
     reason = "the lints allow these in tests; here also in the functions that tests share"
 )]
 
-#[cfg(test)]
 mod program;
-#[cfg(test)]
 mod signals;
-#[cfg(test)]
 mod survival;
-#[cfg(test)]
 mod system_calls;
-#[cfg(test)]
 mod terminal;
-#[cfg(test)]
 mod transparency;
-#[cfg(test)]
 mod user;

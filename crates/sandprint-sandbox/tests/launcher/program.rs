@@ -6,8 +6,11 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime};
 
+use sandprint_sandbox::process::Process;
+use sandprint_sandbox::signals::Signal;
+
 /// How long anything may take that takes no time: the machine may be busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The example `launch`, which `cargo test` builds beside the tests (but not if it is given `--test`).
 pub(crate) fn path() -> PathBuf {
@@ -27,11 +30,8 @@ pub(crate) fn path() -> PathBuf {
                 if entry.file_type().unwrap().is_dir() {
                     waiting.push(entry.path());
                 } else {
-                    assert!(
-                        modified(&entry.path()) <= built,
-                        "launch is older than {}",
-                        entry.path().display()
-                    );
+                    let path = entry.path();
+                    assert!(modified(&path) <= built, "launch is older than {}", path.display());
                 }
             }
         }
@@ -119,6 +119,19 @@ pub(crate) fn descendant_running(pid: u32, name: &str) -> u32 {
 /// Whether the process has executed a program of that name.
 pub(crate) fn is_running(pid: u32, name: &str) -> bool {
     fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
+}
+
+/// Kills every process that `wanted` says is a test's own, and that the test may have left.
+pub(crate) fn kill_those(wanted: impl Fn(&[String]) -> bool) {
+    for entry in fs::read_dir("/proc").unwrap() {
+        let name = entry.unwrap().file_name();
+        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
+        // Held first, looked at then: the number cannot change hands in between.
+        let Ok(Some(process)) = Process::open(pid) else { continue };
+        if stat(pid).is_some_and(|fields| wanted(&fields)) {
+            process.signal(Signal::KILL).unwrap();
+        }
+    }
 }
 
 /// Whether this test cannot run here. Says why, unless `SANDPRINT_EXPECT` names the need: then it must.

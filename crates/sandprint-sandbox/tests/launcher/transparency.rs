@@ -84,7 +84,7 @@ fn sleep_under(caller: &str, command: &[&str]) -> (Guard, BTreeMap<String, Strin
         .spawn()
         .unwrap();
     let pid = child.id();
-    let sleep = program::wait_for("sleep", || {
+    let sleep = program::wait_for(&format!("sleep under {caller}"), || {
         let candidates = program::children(pid).into_iter().chain([pid]);
         candidates.into_iter().find(|&pid| program::is_running(pid, "sleep"))
     });

@@ -96,6 +96,9 @@ pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitStatus> {
     let policy = synth::synthesize(&trace, &args.config()).map_err(|error| refused(&error))?;
     let emitted = args.format.emit(&policy);
     destination.write(emitted.text.as_bytes(), Privacy::Shared)?;
+    if let Some(note) = launcher_note(args.format, args.runtime) {
+        output::note(&note);
+    }
     tell(&policy, &emitted);
     Ok(ExitStatus::Success)
 }
@@ -137,6 +140,22 @@ fn refused(error: &SynthError) -> Deciding {
     Deciding { status: ExitStatus::Failure, message, hint: hint.to_owned() }
 }
 
+/// Whether the launcher that will load the profile was thought of: without its own calls nothing may start.
+fn launcher_note(format: &dyn emit::Format, runtime: Option<Runtime>) -> Option<String> {
+    let launchers = format.launchers();
+    if launchers.is_empty() || runtime.is_some_and(|runtime| launchers.contains(&runtime)) {
+        return None;
+    }
+    let list =
+        |word: &dyn Fn(&Runtime) -> String| launchers.iter().map(word).collect::<Vec<_>>().join(" or ");
+    let names = list(&|launcher| launcher.name().to_owned());
+    let options = list(&|launcher| format!("`--runtime {}`", launcher.name()));
+    Some(format!(
+        "{names} loads this profile before it starts the program, and makes calls of its own in between, which may be \
+         refused: {options} allows them"
+    ))
+}
+
 /// Says where the profile is more or less than what was observed.
 fn tell(policy: &Policy, emitted: &Emitted) {
     for note in &policy.notes {
@@ -148,5 +167,32 @@ fn tell(policy: &Policy, emitted: &Emitted) {
         } else {
             output::note(&format!("this format cannot say all: {loss}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_format_that_a_launcher_loads_asks_for_that_launcher() {
+        for format in FORMATS {
+            let asks = |runtime| launcher_note(*format, runtime).is_some();
+            let launchers: &[Runtime] = match format.name() {
+                "docker" | "oci" => &[Runtime::Crun, Runtime::Runc],
+                "systemd" => &[Runtime::Systemd],
+                _ => &[],
+            };
+            assert_eq!(asks(None), !launchers.is_empty(), "{}", format.name());
+            for runtime in Runtime::ALL {
+                let expected = !launchers.is_empty() && !launchers.contains(&runtime);
+                assert_eq!(asks(Some(runtime)), expected, "{} {}", format.name(), runtime.name());
+            }
+        }
+        assert_eq!(
+            launcher_note(emit::by_name("oci").unwrap(), None).unwrap(),
+            "crun or runc loads this profile before it starts the program, and makes calls of its own in between, \
+             which may be refused: `--runtime crun` or `--runtime runc` allows them"
+        );
     }
 }

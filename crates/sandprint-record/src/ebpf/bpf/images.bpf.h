@@ -105,7 +105,7 @@ __noinline int path_step(u64 id)
 		goto cut;
 last:
 	name = BPF_CORE_READ(dentry, d_name.name);
-	/* The compiler knows the bound and would drop the mask; Linux 5.10 and 6.1 lose the bound. */
+	/* The mask is for verifiers before 6.2, which forget what was compared once it is on the stack. */
 	barrier_var(used);
 	length = bpf_probe_read_kernel_str(&image->path[used & (SP_PATH - 1)], SP_NAME, name);
 	if (length <= 0)

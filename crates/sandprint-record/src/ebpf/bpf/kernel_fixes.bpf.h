@@ -26,37 +26,41 @@ struct inode___since_6_11 {
 	u32 i_ctime_nsec;
 };
 
-/* Since 5.19 the tracepoint io_uring_submit_sqe passes the request; it was renamed io_uring_submit_req
- * in 6.3. */
-struct io_kiocb___since_5_19 {
-	u64 cqe;
-};
-
-/* Between 5.12 and 5.18 it passes (ring, request, opcode, ...), before that (ring, opcode, ...). */
+/* Of the tracepoint io_uring_submit_sqe; see read_old_submission. */
 struct trace_event_raw_io_uring_submit_sqe {
 	void *req;
 };
 
 #pragma clang attribute pop
 
-/* The ring and the opcode from the arguments of io_uring_submit_sqe or io_uring_submit_req. */
-static __always_inline void read_submission(const u64 *args, bool renamed, u64 *ring, u8 *opcode)
+/*
+ * The ring and the opcode from the arguments of io_uring_submit_req, or of io_uring_submit_sqe since 5.19:
+ * the request is the first.
+ */
+static __always_inline void read_submission(const u64 *args, u64 *ring, u8 *opcode)
+{
+	struct io_kiocb *req = (void *)args[0];
+
+	*ring = (u64)BPF_CORE_READ(req, ctx);
+	*opcode = BPF_CORE_READ(req, opcode);
+}
+
+/*
+ * The same before 5.19, when io_uring_submit_sqe had five or more arguments: from 5.12 on the ring, the
+ * request and the opcode, earlier the ring and the opcode. Where it has two, the kernel refuses to attach a
+ * program that reads the third, which tells user space that it is not this one.
+ */
+static __always_inline void read_old_submission(const u64 *args, u64 *ring, u8 *opcode)
 {
 	struct trace_event_raw_io_uring_submit_sqe *event = NULL;
-	struct io_kiocb___since_5_19 *since_5_19 = NULL;
-	struct io_kiocb *req;
+	u64 second = args[1];
+	u64 third = args[2];
 
-	if (renamed || bpf_core_field_exists(since_5_19->cqe)) {
-		req = (void *)args[0];
-		*ring = (u64)BPF_CORE_READ(req, ctx);
-		*opcode = BPF_CORE_READ(req, opcode);
-	} else if (bpf_core_field_exists(event->req)) {
-		*ring = args[0];
-		*opcode = args[2];
-	} else {
-		*ring = args[0];
-		*opcode = args[1];
-	}
+	/* Else clang computes one address for both, and the verifier wants the context's own. */
+	barrier_var(second);
+	barrier_var(third);
+	*ring = args[0];
+	*opcode = bpf_core_field_exists(event->req) ? third : second;
 }
 
 /* The time of an inode's last change, as far as this kernel shows it; else zero. */

@@ -85,7 +85,7 @@ int handle__submit(struct bpf_raw_tracepoint_args *ctx)
 	u64 ring = 0;
 	u8 opcode = 0;
 
-	read_submission(ctx->args, true, &ring, &opcode);
+	read_submission(ctx->args, &ring, &opcode);
 	return on_submit(ring, opcode, false);
 }
 
@@ -139,7 +139,7 @@ int handle__submit_by_tid(struct bpf_raw_tracepoint_args *ctx)
 	u64 ring = 0;
 	u8 opcode = 0;
 
-	read_submission(ctx->args, true, &ring, &opcode);
+	read_submission(ctx->args, &ring, &opcode);
 	return on_submit(ring, opcode, true);
 }
 
@@ -149,7 +149,17 @@ int handle__submit_sqe_by_tid(struct bpf_raw_tracepoint_args *ctx)
 	u64 ring = 0;
 	u8 opcode = 0;
 
-	read_submission(ctx->args, false, &ring, &opcode);
+	read_submission(ctx->args, &ring, &opcode);
+	return on_submit(ring, opcode, true);
+}
+
+SEC("raw_tp/io_uring_submit_sqe")
+int handle__old_submit_sqe_by_tid(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 ring = 0;
+	u8 opcode = 0;
+
+	read_old_submission(ctx->args, &ring, &opcode);
 	return on_submit(ring, opcode, true);
 }
 
