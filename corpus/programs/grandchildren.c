@@ -17,7 +17,7 @@ int witness(int argc, char **argv, char **envp)
 
 		if (child != 0) {
 			sys(__NR_getppid);
-			return wait_child(child);
+			return wait_child(child) != 0;
 		}
 	}
 	sys(__NR_getppid);

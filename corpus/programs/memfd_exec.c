@@ -1,5 +1,4 @@
 // A program that never had a path: it is copied into a memfd, sealed, and started by execveat.
-// needs: execveat
 // gap: maybe image-unreadable
 // expect: execve 1
 // expect: memfd_create 1
@@ -34,7 +33,5 @@ int witness(int argc, char **argv, char **envp)
 		sys(__NR_execveat, memory, "", arguments, envp, EMPTY_PATH);
 		finish(1);
 	}
-	if (wait_child(child) != 0)
-		cannot("this kernel does not execute a file that has no path");
-	return 0;
+	return wait_child(child) != 0;
 }

@@ -58,5 +58,5 @@ int witness(int argc, char **argv, char **envp)
 	pid = fork_process();
 	if (pid == 0)
 		child(0);
-	return wait_child(pid);
+	return wait_child(pid) != 0;
 }

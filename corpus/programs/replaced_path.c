@@ -24,7 +24,7 @@ static int run(char **envp)
 		sys(__NR_execve, arguments[0], arguments, envp);
 		finish(1);
 	}
-	return wait_child(child);
+	return wait_child(child) != 0;
 }
 
 int witness(int argc, char **argv, char **envp)

@@ -30,5 +30,5 @@ int witness(int argc, char **argv, char **envp)
 		sys(__NR_execve, arguments[0], arguments, envp);
 		finish(1);
 	}
-	return wait_child(child);
+	return wait_child(child) != 0;
 }

@@ -46,5 +46,5 @@ int witness(int argc, char **argv, char **envp)
 		repeat(10, __NR_getuid);
 		return 0;
 	}
-	return wait_child(child);
+	return wait_child(child) != 0;
 }

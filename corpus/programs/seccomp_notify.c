@@ -54,5 +54,5 @@ int witness(int argc, char **argv, char **envp)
 		if (sys(__NR_ioctl, listener, SEND, &response) != 0)
 			return 1;
 	}
-	return wait_child(pid);
+	return wait_child(pid) != 0;
 }

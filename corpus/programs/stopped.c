@@ -32,5 +32,5 @@ int witness(int argc, char **argv, char **envp)
 			return 1;
 		sys(__NR_kill, child, RAW_SIGCONT);
 	}
-	return wait_child(child);
+	return wait_child(child) != 0;
 }

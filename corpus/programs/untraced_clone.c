@@ -16,5 +16,5 @@ int witness(int argc, char **argv, char **envp)
 		repeat(100, __NR_getppid);
 		return 0;
 	}
-	return wait_child(child);
+	return wait_child(child) != 0;
 }

@@ -12,7 +12,6 @@ pub(crate) const NEEDS: &[(&str, &str)] = &[
     ("crun", "crun"),
     ("debian12", "Debian 12 on x86_64, where the README's transcripts come from"),
     ("ebpf", "the right to load BPF programs"),
-    ("execveat", "a kernel that executes a file that has no path"),
     ("gcc", "a C compiler"),
     ("i386", "a compiler for 32-bit programs, and a kernel that runs them"),
     ("io_uring", "a kernel that offers io_uring"),
