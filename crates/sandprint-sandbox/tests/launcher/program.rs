@@ -1,9 +1,11 @@
 //! The program under test, and what all tests need to watch processes.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant, SystemTime};
 
 use sandprint_sandbox::process::Process;
@@ -65,6 +67,54 @@ pub(crate) fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> 
         }
         assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// What a process writes, read by a thread, so that a test that waits in vain fails and does not hang.
+pub(crate) struct Output {
+    bytes: Receiver<Vec<u8>>,
+    unread: Vec<u8>,
+}
+
+impl Output {
+    pub(crate) fn of(mut source: impl Read + Send + 'static) -> Output {
+        let (sender, bytes) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length @ 1..) = source.read(&mut buffer) {
+                if sender.send(buffer[..length].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Output { bytes, unread: Vec::new() }
+    }
+
+    /// The next line, without its end.
+    pub(crate) fn line(&mut self) -> String {
+        loop {
+            if let Some(end) = self.unread.iter().position(|&byte| byte == b'\n') {
+                let rest = self.unread.split_off(end + 1);
+                let line = std::mem::replace(&mut self.unread, rest);
+                return String::from_utf8(line).unwrap().trim_end().to_owned();
+            }
+            assert!(self.more(), "no line, but the end after {:?}", self.unread);
+        }
+    }
+
+    /// All that comes until the last process that could write has ended.
+    pub(crate) fn rest(&mut self) -> String {
+        while self.more() {}
+        String::from_utf8(std::mem::take(&mut self.unread)).unwrap()
+    }
+
+    fn more(&mut self) -> bool {
+        match self.bytes.recv_timeout(PATIENCE) {
+            Ok(bytes) => self.unread.extend(bytes),
+            Err(RecvTimeoutError::Disconnected) => return false,
+            Err(RecvTimeoutError::Timeout) => panic!("nothing more came after {:?}", self.unread),
+        }
+        true
     }
 }
 

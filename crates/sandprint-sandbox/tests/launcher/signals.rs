@@ -1,8 +1,7 @@
 //! Signals without a terminal: what is sent to us reaches the workload, once, and is otherwise ours.
 
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::CommandExt as _;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use sandprint_sandbox::process::kill_process;
 use sandprint_sandbox::signals::Signal;
@@ -12,7 +11,7 @@ use crate::program;
 /// A command in a process group of its own, whose output we read.
 struct Job {
     child: Child,
-    output: BufReader<ChildStdout>,
+    output: program::Output,
     /// Whether the child was reaped.
     ended: bool,
 }
@@ -20,7 +19,7 @@ struct Job {
 impl Job {
     fn start(mut command: Command) -> Job {
         let mut child = command.stdout(Stdio::piped()).process_group(0).spawn().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
+        let output = program::Output::of(child.stdout.take().unwrap());
         Job { child, output, ended: false }
     }
 
@@ -30,9 +29,7 @@ impl Job {
     }
 
     fn expect(&mut self, line: &str) {
-        let mut text = String::new();
-        self.output.read_line(&mut text).unwrap();
-        assert_eq!(text.trim_end(), line);
+        assert_eq!(self.output.line(), line);
     }
 
     fn send(&self, signal: Signal) {
@@ -41,9 +38,7 @@ impl Job {
 
     /// The rest of the output, and the exit status.
     fn end(&mut self) -> (String, Option<i32>) {
-        let mut text = String::new();
-        self.output.read_to_string(&mut text).unwrap();
-        (text, self.status())
+        (self.output.rest(), self.status())
     }
 
     fn status(&mut self) -> Option<i32> {
@@ -137,6 +132,22 @@ fn what_our_caller_ignores_stays_ignored() {
     job.send(Signal::HUP);
     job.send(Signal::INT);
     assert_eq!(job.end(), ("end\n".to_owned(), Some(3)));
+
+    // And for us, when there is no workload any more.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP INT; exec \"$@\"", "sh"]).arg(program::path());
+    command.args(["--linger", "sh", "-c", "echo ready; exit 3"]).stderr(Stdio::piped());
+    let mut job = Job::start(command);
+    let mut stderr = program::Output::of(job.child.stderr.take().unwrap());
+    job.expect("ready");
+    program::wait_for("the end of the workload", || {
+        program::children(job.child.id()).is_empty().then_some(())
+    });
+    job.send(Signal::HUP);
+    job.send(Signal::INT);
+    job.send(Signal::TERM);
+    assert_eq!(job.end(), (String::new(), Some(3)));
+    assert_eq!(stderr.rest(), "launch: ended by SIGTERM\n");
 }
 
 #[test]
@@ -153,16 +164,14 @@ fn after_the_first_process_a_signal_is_for_us() {
         command.stderr(Stdio::piped());
         let mut job = Job::start(command);
         job.expect("ready");
-        let mut stderr = job.child.stderr.take().unwrap();
+        let mut stderr = program::Output::of(job.child.stderr.take().unwrap());
         program::wait_for("the end of the workload", || {
             program::children(job.child.id()).is_empty().then_some(())
         });
         job.send(Signal::USR1);
         job.send(signal);
         assert_eq!(job.end(), (String::new(), Some(2)));
-        let mut text = String::new();
-        stderr.read_to_string(&mut text).unwrap();
-        assert_eq!(text, format!("launch: ended by {signal}\n"));
+        assert_eq!(stderr.rest(), format!("launch: ended by {signal}\n"));
     }
 }
 
@@ -189,7 +198,7 @@ fn without_a_terminal_a_workload_may_stop_itself_and_be_continued_by_anybody() {
     command.arg(program::path()).args(["sh", "-c", "echo ready; kill -STOP $$; echo on; exit 6"]);
     // Not in a group of its own: setsid would have to fork.
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let output = BufReader::new(child.stdout.take().unwrap());
+    let output = program::Output::of(child.stdout.take().unwrap());
     let mut job = Job { child, output, ended: false };
     job.expect("ready");
     let workload = program::child_running(job.child.id(), "sh");
@@ -228,11 +237,10 @@ fn stdin_stdout_and_stderr_are_the_workloads_own() {
 
 #[test]
 fn a_reader_that_goes_away_ends_the_workload_and_not_us() {
-    let mut job = Job::script("yes");
-    let mut some = [0; 100];
-    job.output.read_exact(&mut some).unwrap();
-    let (none, _) = std::io::pipe().unwrap();
-    job.output = BufReader::new(ChildStdout::from(std::os::fd::OwnedFd::from(none)));
+    let mut job = Job::script("exec yes");
+    assert_eq!(job.output.line(), "y");
+    // Its reader ends, and with it our end of the pipe.
+    job.output = program::Output::of(std::io::empty());
     // SIGPIPE is 13: had the workload inherited that we ignore it, it would fail otherwise.
     assert_eq!(job.status(), Some(141));
 }

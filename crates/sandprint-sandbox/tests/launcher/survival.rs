@@ -1,6 +1,6 @@
 //! SIGKILL of the launcher at any instant: what has started lives on, what has not never does.
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -45,8 +45,7 @@ fn kill_after(delay: Duration) -> bool {
     let written = stdin.write_all(b"it\n");
     drop(stdin);
     // The end of this comes when the last process that could write to it has ended.
-    let mut output = String::new();
-    launcher.stdout.take().unwrap().read_to_string(&mut output).unwrap();
+    let output = program::Output::of(launcher.stdout.take().unwrap()).rest();
     match output.as_str() {
         "" => false,
         "started\nsurvived it\n" => {
@@ -67,7 +66,6 @@ fn a_suspended_child_ends_when_its_parent_is_killed() {
         launcher.kill().unwrap();
         launcher.wait().unwrap();
         assert!(held.wait_ended(program::PATIENCE).unwrap());
-        let mut output = Vec::new();
-        launcher.stdout.take().unwrap().read_to_end(&mut output).unwrap();
+        assert_eq!(program::Output::of(launcher.stdout.take().unwrap()).rest(), "");
     }
 }
