@@ -137,6 +137,14 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
+        // A runtime may be too early to remove the cgroup of a container that has just been killed.
+        let root = self.control.parent().expect("it lies in the root");
+        let own = format!("{}-", container_prefix());
+        for entry in fs::read_dir(root).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&own) {
+                remove_soon(&entry.path());
+            }
+        }
         for added in words(&self.control).difference(&self.controllers) {
             if let Err(error) = fs::write(&self.control, format!("-{added}")) {
                 eprintln!("{}: -{added}: {error}", self.control.display());
@@ -152,6 +160,21 @@ fn in_cgroup2(words: &[&str]) -> Command {
     let mut command = Command::new("unshare");
     command.args(["--mount", "--propagation", "private", "sh", "-c", view, "sh"]).args(words);
     command
+}
+
+/// How the names of this test process's containers begin.
+fn container_prefix() -> String {
+    format!("sandprint-test-{}", process::id())
+}
+
+fn remove_soon(cgroup: &Path) {
+    let begin = Instant::now();
+    while let Err(error) = fs::remove_dir(cgroup) {
+        if !cgroup.exists() || begin.elapsed() > Duration::from_secs(2) {
+            return eprintln!("{}: {error}", cgroup.display());
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn words(file: &Path) -> BTreeSet<String> {
@@ -208,14 +231,14 @@ impl<'m> Bundle<'m> {
     /// Starts the container and waits for its end; the runtime then removes it.
     fn start(&self, number: usize) -> Ended {
         self.write(&self.config);
-        let name = format!("sandprint-test-{}-{number}", process::id());
+        let name = format!("{}-{number}", container_prefix());
         run(&mut in_cgroup2(&[self.runtime, "run", "--bundle", self.path(), &name]))
     }
 
     /// Creates the container, which then waits until it is started.
     fn create(&self) -> Created<'_> {
         self.write(&self.config);
-        let name = format!("sandprint-test-{}-created", process::id());
+        let name = format!("{}-created", container_prefix());
         let output = self.folder.path().join("output");
         let streams = File::create(&output).expect("the folder is ours");
         let mut create = in_cgroup2(&[self.runtime, "create", "--bundle", self.path(), &name]);
