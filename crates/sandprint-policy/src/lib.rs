@@ -1,5 +1,6 @@
 //! The pure verbs of sandprint, in reading order:
 //!
+//! - [`cbpf`]: a policy becomes a classic BPF program, and what such a program says of a call.
 //! - [`synth`]: a [`Trace`](sandprint_model::Trace) becomes a [`Policy`](sandprint_model::Policy), each rule
 //!   with its reasons.
 //! - [`emit`]: a policy becomes a profile in the language of one sandbox, with the
@@ -8,5 +9,6 @@
 //! This crate is pure: no IO, no clock, no environment, no threads. The same trace gives the same bytes on
 //! every machine.
 
+pub mod cbpf;
 pub mod emit;
 pub mod synth;
