@@ -1,7 +1,7 @@
 //! Classic BPF, the language in which the kernel takes seccomp filters.
 //!
-//! - [`compile`]: a policy becomes a program.
-//! - [`simulate`]: what a program says of a call, as the kernel would run it. The oracle for every format
+//! - [`compile()`]: a policy becomes a program.
+//! - [`simulate()`]: what a program says of a call, as the kernel would run it. The oracle for every format
 //!   that ends as such a program.
 //!
 //! Sources: bpf(4) of BSD for the machine, seccomp(2) for the data it reads and what it returns,
@@ -15,7 +15,7 @@ mod simulate;
 pub use compile::{CompileError, compile};
 pub use simulate::{Invalid, SeccompData, returned_action, simulate, validate};
 
-/// Most instructions of one program (`BPF_MAXINSNS`, linux/bpf_common.h).
+/// Most instructions of one program (`BPF_MAXINSNS`, `linux/bpf_common.h`).
 pub const MOST_INSTRUCTIONS: usize = 4096;
 
 /// One instruction (`struct sock_filter`, linux/filter.h).
@@ -61,7 +61,7 @@ impl Program {
     }
 }
 
-/// Opcodes (linux/bpf_common.h), by the names that assemblers give them.
+/// Opcodes (`linux/bpf_common.h`), by the names that assemblers give them.
 pub(crate) mod op {
     /// A = the 32-bit word at offset k of the data.
     pub(crate) const LD_ABS: u16 = 0x20;

@@ -41,7 +41,7 @@ impl SeccompData {
             0 => Some(self.nr),
             4 => Some(self.arch),
             8 | 12 => half(self.instruction_pointer, offset == 12),
-            16..=60 if offset % 4 == 0 => {
+            16..=60 if offset.is_multiple_of(4) => {
                 let index = usize::try_from((offset - 16) / 8).ok()?;
                 half(*self.args.get(index)?, offset % 8 == 4)
             }
@@ -177,7 +177,7 @@ fn successors(at: usize, instruction: Instruction) -> Vec<u64> {
 fn check_one(at: usize, instruction: Instruction) -> Result<(), Invalid> {
     let Instruction { code, k, .. } = instruction;
     match code {
-        op::LD_ABS if k > 60 || k % 4 != 0 => Err(Invalid::Load { at, offset: k }),
+        op::LD_ABS if k > 60 || !k.is_multiple_of(4) => Err(Invalid::Load { at, offset: k }),
         LOAD_SCRATCH | LOAD_X_SCRATCH | STORE | STORE_X if k >= SCRATCH_CELLS => {
             Err(Invalid::Scratch { at, cell: k })
         }
@@ -198,11 +198,10 @@ fn check_one(at: usize, instruction: Instruction) -> Result<(), Invalid> {
         | op::JUMP => Ok(()),
         _ => match (code & CLASS, code & OPERATION, code & OPERAND_X) {
             _ if code & !(CLASS | OPERATION | OPERAND_X) != 0 => Err(Invalid::Opcode { at, code }),
-            (CLASS_JUMP, 0x10..=0x40, _) => Ok(()),
             // Division (and no remainder: seccomp's list has none) by a constant that is not 0.
             (CLASS_ALU, 0x30, 0) if k == 0 => Err(Invalid::Arithmetic { at }),
             (CLASS_ALU, 0x60 | 0x70, 0) if k >= 32 => Err(Invalid::Arithmetic { at }),
-            (CLASS_ALU, 0x00..=0x70 | 0xa0, _) => Ok(()),
+            (CLASS_JUMP, 0x10..=0x40, _) | (CLASS_ALU, 0x00..=0x70 | 0xa0, _) => Ok(()),
             _ => Err(Invalid::Opcode { at, code }),
         },
     }
@@ -219,7 +218,7 @@ pub fn simulate(program: &Program, call: &SeccompData) -> u32 {
     while let Some(instruction) = program.0.get(at) {
         at += 1;
         let Instruction { code, k, .. } = *instruction;
-        let cell = usize::try_from(k).unwrap_or(usize::MAX);
+        let index = usize::try_from(k).unwrap_or(usize::MAX);
         match code {
             op::LD_ABS => a = call.word(k).unwrap_or(0),
             // sizeof(struct seccomp_data)
@@ -227,10 +226,10 @@ pub fn simulate(program: &Program, call: &SeccompData) -> u32 {
             LOAD_X_LENGTH => x = 64,
             LOAD_IMMEDIATE => a = k,
             LOAD_X_IMMEDIATE => x = k,
-            LOAD_SCRATCH => a = scratch.get(cell).copied().unwrap_or(0),
-            LOAD_X_SCRATCH => x = scratch.get(cell).copied().unwrap_or(0),
+            LOAD_SCRATCH => a = scratch.get(index).copied().unwrap_or(0),
+            LOAD_X_SCRATCH => x = scratch.get(index).copied().unwrap_or(0),
             STORE | STORE_X => {
-                if let Some(slot) = scratch.get_mut(cell) {
+                if let Some(slot) = scratch.get_mut(index) {
                     *slot = if code == STORE { a } else { x };
                 }
             }
@@ -239,7 +238,7 @@ pub fn simulate(program: &Program, call: &SeccompData) -> u32 {
             op::RETURN => return k,
             RETURN_A => return a,
             NEGATE => a = a.wrapping_neg(),
-            op::JUMP => at = at.saturating_add(cell),
+            op::JUMP => at = at.saturating_add(index),
             _ => {
                 let operand = if code & OPERAND_X == 0 { k } else { x };
                 if code & CLASS == CLASS_JUMP {
