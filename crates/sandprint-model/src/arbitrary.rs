@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::{
-    Abi, Action, Arch, ByteString, Comparison, Condition, Exit, Fact, FirstSeen, Gap, GapKind, Host, Image,
-    KernelVersion, Note, Policy, Reason, Recorder, Rule, Run, RunId, Seen, Syscall, Trace, Width,
+    Abi, Action, Arch, ByteString, Comparison, Condition, Date, Exit, Fact, FirstSeen, Gap, GapKind, Host,
+    Image, KernelVersion, Note, Policy, Reason, Recorder, Rule, Run, RunId, Seen, Syscall, Trace, Width,
 };
 
 const HOSTILE: [&str; 6] = ["", "ls", "a b", "\u{1b}[31m\"\\x\r\n", "x|y`<b>&amp;\u{202e}", "\u{feff}ünï 漢"];
@@ -154,6 +154,12 @@ fn reason() -> impl Strategy<Value = Reason> {
         (text(), text()).prop_map(|(runtime, why)| Reason::Runtime { runtime, why }),
         text().prop_map(Reason::Fallback),
         text().prop_map(Reason::ByHand),
+        (text(), 0..253_402_300_800_000_u64, text()).prop_map(|(words, ms, by)| Reason::Decided {
+            words,
+            on: Date::from_unix_ms(ms),
+            by,
+        }),
+        text().prop_map(Reason::Imported),
     ]
 }
 
@@ -162,7 +168,7 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     let rule = (vec(condition(), 0..3), action(), btree_set(reason(), 0..3))
         .prop_map(|(conditions, action, reasons)| Rule { conditions, action, reasons });
     let rules: BoxedStrategy<BTreeMap<Syscall, Vec<Rule>>> =
-        btree_map(syscall(), vec(rule, 0..3), 0..6).boxed();
+        btree_map(syscall(), vec(rule, 1..4), 0..6).boxed();
     let kernel =
         option::of((any::<u16>(), any::<u16>()).prop_map(|(major, minor)| KernelVersion { major, minor }));
     let notes: BoxedStrategy<BTreeSet<Note>> = btree_set(text().prop_map(Note), 0..3).boxed();

@@ -9,6 +9,7 @@
 //! - [`Gap`]: something that may have been missed, as data.
 //! - [`Policy`]: what is allowed: [`Rule`]s with [`Reason`]s; [`Policy::decide`] is its meaning.
 //! - [`Loss`]: what one output language cannot say of a policy.
+//! - [`errno`]: names of errno values.
 //! - [`import`]: recordings of other tools, read as traces.
 //! - [`wire`]: the serialized form of traces and policies.
 //!
@@ -18,6 +19,8 @@
 mod arbitrary;
 mod arch;
 mod bytes;
+mod date;
+pub mod errno;
 mod gap;
 pub mod import;
 mod kernel;
@@ -29,6 +32,7 @@ pub mod wire;
 
 pub use arch::{Abi, Arch};
 pub use bytes::ByteString;
+pub use date::{Date, ParseDateError};
 pub use gap::{Gap, GapKind};
 pub use kernel::{KernelVersion, ParseKernelVersionError};
 pub use loss::Loss;

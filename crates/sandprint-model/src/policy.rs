@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Image, KernelVersion, Syscall};
+use crate::{Date, Image, KernelVersion, Syscall};
 
 /// What is allowed, each rule with its reasons, and what happens to everything else.
 ///
@@ -17,7 +17,7 @@ pub struct Policy {
     pub default_action: Action,
     /// What happens to any call of an ABI that has no rules.
     pub foreign_action: Action,
-    /// The rules of each call, in order: the first that matches decides.
+    /// The rules of each call, in order: the first that matches decides. No list is empty.
     pub rules: BTreeMap<Syscall, Vec<Rule>>,
     /// Where synthesis generalised, and what a reader should know.
     pub notes: BTreeSet<Note>,
@@ -192,6 +192,17 @@ pub enum Reason {
     Fallback(String),
     /// A person put it there; their words.
     ByHand(String),
+    /// A refused call was looked at, and this was the answer.
+    Decided {
+        /// What was decided, in one sentence.
+        words: String,
+        /// The day, in UTC.
+        on: Date,
+        /// Who or what answered: a person who was asked, or the rule on the command line.
+        by: String,
+    },
+    /// An existing profile says so: which, and what its author wrote beside it.
+    Imported(String),
 }
 
 /// Where synthesis generalised, or what a reader should know, in one sentence.

@@ -20,10 +20,13 @@
 mod content;
 mod document;
 mod layout;
+mod policy_toml;
 mod policy_v1;
 mod trace_v1;
 
 use crate::{Abi, ByteString, Policy, Trace};
+
+pub use policy_toml::{MOST_BYTES as POLICY_FILE_MOST_BYTES, PolicyFile, Position, Problem};
 
 /// The version that is written, and the newest that is read.
 pub const VERSION: u32 = 1;
@@ -33,6 +36,9 @@ pub const TRACE_SCHEMA: &str = include_str!("../schema/trace-v1.schema.json");
 
 /// The JSON Schema (2020-12) of a serialized [`Policy`].
 pub const POLICY_SCHEMA: &str = include_str!("../schema/policy-v1.schema.json");
+
+/// The JSON Schema (2020-12) of a policy file ([`PolicyFile`]), read as the data that its TOML means.
+pub const POLICY_FILE_SCHEMA: &str = include_str!("../schema/policy-file-v1.schema.json");
 
 /// Writes a trace. The same trace gives the same text on every machine.
 ///
@@ -205,6 +211,9 @@ pub enum ContentProblem {
     /// The same thing is listed twice.
     #[error("is listed a second time")]
     Repeated,
+    /// A call without rules: it would say nothing.
+    #[error("is empty")]
+    NoRules,
     /// No run id.
     #[error("is `{0}`, which is no run id (32 lower-case hexadecimal digits)")]
     RunId(String),

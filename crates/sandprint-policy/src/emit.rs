@@ -7,13 +7,12 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use sandprint_model::{Action, Loss, Policy};
+use sandprint_model::{Action, Loss, Policy, errno};
 
 use crate::synth::Runtime;
 
 mod by_name;
 mod docker;
-mod errno;
 mod escape;
 mod json;
 mod markdown;

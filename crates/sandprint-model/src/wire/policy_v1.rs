@@ -99,6 +99,16 @@ enum ReasonRow<'a> {
     Runtime(Object<RuntimeRow<'a>>),
     Fallback(Cow<'a, str>),
     ByHand(Cow<'a, str>),
+    Decided(Object<DecidedRow<'a>>),
+    Imported(Cow<'a, str>),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DecidedRow<'a> {
+    words: Cow<'a, str>,
+    on: Cow<'a, str>,
+    by: Cow<'a, str>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -223,6 +233,12 @@ fn reason_row<'a>(reason: &'a Reason, index: &BTreeMap<&Image, u32>) -> ReasonRo
         }
         Reason::Fallback(why) => ReasonRow::Fallback(why.into()),
         Reason::ByHand(words) => ReasonRow::ByHand(words.into()),
+        Reason::Decided { words, on, by } => ReasonRow::Decided(Object(DecidedRow {
+            words: words.into(),
+            on: on.to_string().into(),
+            by: by.into(),
+        })),
+        Reason::Imported(from) => ReasonRow::Imported(from.into()),
     }
 }
 
@@ -246,6 +262,9 @@ fn policy(document: PolicyDocument<'_>) -> Result<Policy, Refused> {
         for (at, Object(row)) in row.rules.into_iter().enumerate() {
             let rule = rule(row, &images).map_err(|inner| refused(inner.within(&format!("rules[{at}]"))))?;
             of_call.push(rule);
+        }
+        if of_call.is_empty() {
+            return Err(refused(Refused::new("rules", ContentProblem::NoRules)));
         }
         if rules.insert(syscall, of_call).is_some() {
             return Err(refused(Refused::new("", ContentProblem::Repeated)));
@@ -354,5 +373,11 @@ fn reason(row: ReasonRow<'_>, images: &[Arc<Image>]) -> Result<Reason, Refused> 
         }
         ReasonRow::Fallback(why) => Reason::Fallback(why.into_owned()),
         ReasonRow::ByHand(words) => Reason::ByHand(words.into_owned()),
+        ReasonRow::Decided(Object(DecidedRow { words, on, by })) => Reason::Decided {
+            words: words.into_owned(),
+            on: content::word("decided.on", "day", &on, |text| text.parse().ok())?,
+            by: by.into_owned(),
+        },
+        ReasonRow::Imported(from) => Reason::Imported(from.into_owned()),
     })
 }

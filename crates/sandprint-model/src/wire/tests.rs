@@ -1,6 +1,6 @@
 //! What the serialized form promises: nothing lost, nothing misread, small, as its schemas say.
 
-mod schema;
+pub(in crate::wire) mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    Action, Arch, ByteString, Comparison, Condition, Exit, Fact, FirstSeen, Gap, GapKind, Host, Image,
+    Action, Arch, ByteString, Comparison, Condition, Date, Exit, Fact, FirstSeen, Gap, GapKind, Host, Image,
     KernelVersion, Note, Reason, Recorder, Rule, Run, RunId, Seen, Syscall, Width, arbitrary,
 };
 
@@ -77,6 +77,12 @@ fn sample_policy() -> Policy {
         Reason::Runtime { runtime: "runc".to_owned(), why: "1.1.5 makes it \u{1b}".to_owned() },
         Reason::Fallback("callers use the older call".to_owned()),
         Reason::ByHand("asked for".to_owned()),
+        Reason::Decided {
+            words: "allowed".to_owned(),
+            on: Date::from_unix_ms(1_795_305_600_000),
+            by: "a person".to_owned(),
+        },
+        Reason::Imported("the rule of `old.json`".to_owned()),
     ]);
     let rule = |conditions: &[(u8, Width, Comparison)], action| Rule {
         conditions: conditions
@@ -108,7 +114,7 @@ fn sample_policy() -> Policy {
                     rule(&[], Action::Errno(38)),
                 ],
             ),
-            (Syscall { abi: Abi::I386, nr: 100_000 }, Vec::new()),
+            (Syscall { abi: Abi::I386, nr: 100_000 }, vec![rule(&[], Action::Notify)]),
         ]),
         notes: BTreeSet::from([Note("a note".to_owned())]),
     }
@@ -565,10 +571,18 @@ fn impossible_policies_are_named() {
         ),
         (
             policy(
-                "{\"abi\":\"x32\",\"nr\":1,\"rules\":[]},{\"abi\":\"x32\",\"nr\":1,\"rules\":[]}",
+                "{\"abi\":\"x32\",\"nr\":1,\"rules\":[{\"action\":\"log\"}]},\
+                 {\"abi\":\"x32\",\"nr\":1,\"rules\":[{\"action\":\"log\"}]}",
                 "\"log\"",
             ),
             "calls[1] is listed a second time",
+        ),
+        (policy("{\"abi\":\"x32\",\"nr\":1,\"rules\":[]}", "\"log\""), "calls[0].rules is empty"),
+        (
+            rule(
+                "{\"action\":\"allow\",\"reasons\":[{\"decided\":{\"words\":\"\",\"on\":\"2026-02-30\",\"by\":\"\"}}]}",
+            ),
+            "calls[0].rules[0].reasons[0].decided.on is `2026-02-30`, which is no day",
         ),
     ] {
         let message = decode_policy(text.as_bytes()).unwrap_err().to_string();

@@ -6,9 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sandprint_model::errno::ENOSYS;
 use sandprint_model::{Abi, Action, Condition, KernelVersion, Loss, Policy, Reason, Rule, Syscall};
 
-use super::errno::ENOSYS;
 use super::shape::{Shape, is_refusal_lost, runs, shape};
 use super::{action_in_words, stricter, weaker};
 

@@ -147,20 +147,22 @@ fn comment<'r>(reasons: impl Iterator<Item = &'r Reason>) -> (u8, &'static str) 
     let ranked = reasons.map(|reason| match reason {
         Reason::Observed { .. } => (0, "observed"),
         Reason::ByHand(_) => (1, "put there by hand"),
-        Reason::Runtime { .. } => (2, "the launcher needs it after it has loaded the filter"),
+        Reason::Decided { .. } => (1, "decided when it was refused"),
+        Reason::Imported(_) => (2, "from an existing profile"),
+        Reason::Runtime { .. } => (3, "the launcher needs it after it has loaded the filter"),
         Reason::Portability { .. } => {
-            (3, "another libc, architecture or kernel uses it for an observed call")
+            (4, "another libc, architecture or kernel uses it for an observed call")
         }
-        Reason::Baseline(_) => (4, "every process needs it, or the kernel makes the process call it"),
-        Reason::Fallback(_) => (5, "answered as absent, so that callers use the older call"),
+        Reason::Baseline(_) => (5, "every process needs it, or the kernel makes the process call it"),
+        Reason::Fallback(_) => (6, "answered as absent, so that callers use the older call"),
     });
-    ranked.min().unwrap_or((6, "closes a way around other rules"))
+    ranked.min().unwrap_or((7, "closes a way around other rules"))
 }
 
 fn default_errno_loss(errno: u16) -> Loss {
     let text = format!(
         "older Docker releases (20.10 among them) know no default errno and answer EPERM instead of {}",
-        super::errno::in_words(errno)
+        sandprint_model::errno::in_words(errno)
     );
     stricter("default action", text)
 }

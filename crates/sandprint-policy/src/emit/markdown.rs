@@ -91,6 +91,8 @@ fn why(reason: &Reason) -> String {
         Reason::Runtime { runtime, why } => format!("{}, {}", prose(runtime), prose(why)),
         Reason::Fallback(why) => format!("absent, {}", prose(why)),
         Reason::ByHand(why) => format!("by hand, {}", prose(why)),
+        Reason::Decided { words, on, by } => format!("decided {on}, {}, {}", prose(by), prose(words)),
+        Reason::Imported(why) => format!("imported, {}", prose(why)),
     }
 }
 

@@ -5,11 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sandprint_model::errno::ENOSYS;
 use sandprint_model::{Abi, Action, Arch, Comparison, Condition, Loss, Policy};
 use serde::Serialize;
 
 use super::by_name::{ByName, NamedCall, OLD_LIBSECCOMP, abis_of};
-use super::errno::ENOSYS;
 use super::shape::{Shape, runs};
 use super::unattended::unattended;
 use super::{Emitted, Format, names_in_words, stricter, weaker};

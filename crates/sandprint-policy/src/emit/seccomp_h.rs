@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use sandprint_model::{
-    Abi, Action, Arch, Comparison, Condition, KernelVersion, Loss, Policy, Reason, Syscall,
+    Abi, Action, Arch, Comparison, Condition, KernelVersion, Loss, Policy, Reason, Syscall, errno,
 };
 
 use super::by_name::{OLD_LIBSECCOMP, close_multiplexers, cut_loss};
 use super::oci::architecture;
 use super::shape::{Shape, is_refusal_lost, runs, shape};
 use super::unattended::unattended;
-use super::{Emitted, Format, errno, escape, names_in_words, stricter, weaker};
+use super::{Emitted, Format, escape, names_in_words, stricter, weaker};
 
 mod fragments;
 
@@ -388,7 +388,10 @@ fn reason_in_words(reason: &Reason) -> String {
             }
             words
         }
-        Reason::Baseline(why) | Reason::Fallback(why) | Reason::ByHand(why) => why.clone(),
+        Reason::Baseline(why) | Reason::Fallback(why) | Reason::ByHand(why) | Reason::Imported(why) => {
+            why.clone()
+        }
+        Reason::Decided { words, on, by } => format!("{words} ({on}, {by})"),
         Reason::Portability { of, why } => format!("for {of}: {why}"),
         Reason::Runtime { runtime, why } => format!("{runtime}: {why}"),
     }

@@ -15,14 +15,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use sandprint_model::{Abi, Action, KernelVersion, Loss, Policy, Syscall};
+use sandprint_model::errno::ENOSYS;
+use sandprint_model::{Abi, Action, KernelVersion, Loss, Policy, Syscall, errno};
 
 use super::by_name::{ByName, MULTIPLEXERS, abis_of};
-use super::errno::ENOSYS;
 use super::escape;
 use super::shape::{Shape, runs};
 use super::unattended::unattended;
-use super::{Emitted, Format, action_in_words, errno, names_in_words, stricter, weaker};
+use super::{Emitted, Format, action_in_words, names_in_words, stricter, weaker};
 use crate::synth::Runtime;
 
 /// `/etc/systemd/system/UNIT.service.d/50-sandprint.conf`.

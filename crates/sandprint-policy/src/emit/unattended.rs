@@ -6,9 +6,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use sandprint_model::errno::ENOSYS;
 use sandprint_model::{Action, Loss, Policy, Syscall};
 
-use super::errno::ENOSYS;
 use super::stricter;
 
 /// The policy with ENOSYS wherever `asks` says that somebody would have to be asked, and what is lost by it.

@@ -43,6 +43,8 @@ fn harmless_reason(reason: Reason) -> Reason {
         Reason::Baseline(_) => Reason::Baseline(word()),
         Reason::Runtime { .. } => Reason::Runtime { runtime: word(), why: word() },
         Reason::ByHand(_) => Reason::ByHand(word()),
+        Reason::Decided { on, .. } => Reason::Decided { words: word(), on, by: word() },
+        Reason::Imported(_) => Reason::Imported(word()),
         other => other,
     }
 }

@@ -7,8 +7,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 use sandprint_model::{
-    Abi, Action, ByteString, Call, Comparison, Condition, Fact, Host, Image, Note, Policy, Reason, Recorder,
-    Rule, Run, RunId, Seen, Syscall, Trace, Width,
+    Abi, Action, ByteString, Call, Comparison, Condition, Date, Fact, Host, Image, Note, Policy, Reason,
+    Recorder, Rule, Run, RunId, Seen, Syscall, Trace, Width,
 };
 use sandprint_policy::synth::{SynthConfig, synthesize};
 
@@ -165,6 +165,12 @@ fn any_reason() -> impl Strategy<Value = Reason> {
             images
         }),
         any::<String>().prop_map(Reason::ByHand),
+        (any::<String>(), any::<u32>(), any::<String>()).prop_map(|(words, ms, by)| Reason::Decided {
+            words,
+            on: Date::from_unix_ms(u64::from(ms)),
+            by,
+        }),
+        any::<String>().prop_map(Reason::Imported),
         any::<String>().prop_map(Reason::Baseline),
         any::<[String; 2]>().prop_map(|[runtime, why]| Reason::Runtime { runtime, why }),
     ]

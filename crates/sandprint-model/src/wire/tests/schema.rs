@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 /// Says where a document breaks the schema.
-pub(super) fn check(schema: &str, document: &str) -> Result<(), String> {
+pub(in crate::wire) fn check(schema: &str, document: &str) -> Result<(), String> {
     let schema: Value = serde_json::from_str(schema).expect("the schema is JSON");
     let document: Value = serde_json::from_str(document).expect("the document is JSON");
     validate(&schema, &schema, &document, "$")
@@ -43,11 +43,22 @@ fn validate(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(),
                 true
             }
             "additionalProperties" => {
-                assert_eq!(rule, &Value::Bool(false));
                 let known = schema.get("properties").and_then(Value::as_object);
-                value.as_object().is_none_or(|object| {
-                    object.keys().all(|name| known.is_some_and(|known| known.contains_key(name)))
-                })
+                let others = value.as_object().into_iter().flatten();
+                let mut others =
+                    others.filter(|(name, _)| !known.is_some_and(|known| known.contains_key(*name)));
+                if rule == &Value::Bool(false) {
+                    others.next().is_none()
+                } else {
+                    for (name, other) in others {
+                        validate(root, rule, other, &format!("{at}.{name}"))?;
+                    }
+                    true
+                }
+            }
+            "minItems" => {
+                let least = rule.as_u64().unwrap();
+                value.as_array().is_none_or(|items| u64::try_from(items.len()).unwrap() >= least)
             }
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
@@ -100,8 +111,52 @@ fn matches(pattern: &str, text: &str) -> bool {
             };
             text.split_once('.').is_some_and(|(major, minor)| number(major) && number(minor))
         }
+        "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" => {
+            text.len() == 10
+                && text.bytes().enumerate().all(|(at, byte)| match at {
+                    4 | 7 => byte == b'-',
+                    _ => byte.is_ascii_digit(),
+                })
+        }
+        "^[0-9]+$" => !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()),
+        r"^(allow|log|errno (E[A-Z0-9]+|[0-9]{1,4})|trace [0-9]{1,5}|notify|trap|kill-thread|kill-process)$" => {
+            is_action(text)
+        }
+        r"^\s*arg[0-5]\.u(32|64)\s*(&[^=]+)?(==|!=|<=?|>=?).+$" => is_condition(text),
         unknown => panic!("the schema uses the pattern `{unknown}`"),
     }
+}
+
+fn is_action(text: &str) -> bool {
+    let digits = |text: &str, most: usize| {
+        (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    match text.split_once(' ') {
+        None => matches!(text, "allow" | "log" | "notify" | "trap" | "kill-thread" | "kill-process"),
+        Some(("trace", value)) => digits(value, 5),
+        Some(("errno", value)) => {
+            let name = value.strip_prefix('E').filter(|rest| !rest.is_empty());
+            digits(value, 4)
+                || name.is_some_and(|name| {
+                    name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+                })
+        }
+        Some(_) => false,
+    }
+}
+
+fn is_condition(text: &str) -> bool {
+    let Some(rest) = text.trim_start().strip_prefix("arg") else { return false };
+    let Some(rest) = rest.strip_prefix(|c| matches!(c, '0'..='5')) else { return false };
+    let Some(rest) = rest.strip_prefix(".u32").or_else(|| rest.strip_prefix(".u64")) else { return false };
+    let rest = rest.trim_start();
+    let rest = match rest.strip_prefix('&') {
+        Some(masked) => masked.find('=').filter(|at| *at > 0).map_or("", |at| &masked[at..]),
+        None => rest,
+    };
+    ["==", "!=", "<=", ">=", "<", ">"]
+        .iter()
+        .any(|operator| rest.strip_prefix(operator).is_some_and(|value| !value.is_empty()))
 }
 
 fn escapes_are_whole(text: &str) -> bool {

@@ -1,0 +1,120 @@
+//! The policy file: a policy as people keep it in version control.
+//!
+//! TOML, because it has comments, editors know it, and a JSON Schema ([`POLICY_FILE_SCHEMA`]) can describe it.
+//! One fact stands on one line, so that a text diff shows which fact changed: an action, a condition, a reason.
+//! The order is fixed (ABI, then the call's name), except that of a call's rules, which is their meaning.
+//!
+//! ```toml
+//! version = 1
+//! default = "errno EPERM"
+//! foreign = "kill-process"
+//!
+//! [[x86_64.socket]]
+//! do = "allow"
+//! when = ["arg0.u32 == 2", "arg1.u32 & 0xf == 1"]
+//! why = [
+//!     { observed = 12, runs = 2, by = ["/usr/bin/curl"] },
+//!     "the update check needs it",
+//! ]
+//! ```
+//!
+//! Reading keeps the comments and where each rule stands; writing puts them back, in the fixed form.
+
+mod action;
+mod comments;
+mod condition;
+mod reader;
+mod reason;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::{Policy, Syscall};
+use comments::Comments;
+
+/// A version that this module writes and the newest that it reads. It counts apart from the JSON form's.
+const VERSION: i64 = 1;
+
+/// Most bytes of a policy file that is read; the largest real profiles have some 100 KiB.
+pub const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+/// A policy that was read from a policy file, with what only the file holds.
+#[derive(Debug, Clone)]
+pub struct PolicyFile {
+    /// What it says.
+    pub policy: Policy,
+    comments: Comments,
+    positions: BTreeMap<(Syscall, usize), RulePosition>,
+}
+
+/// Where a rule and its conditions stand.
+#[derive(Debug, Clone, Default)]
+struct RulePosition {
+    rule: Position,
+    conditions: Vec<Position>,
+}
+
+/// A place in a text: line and column, both from 1, the column in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+impl Default for Position {
+    /// The start of the text.
+    fn default() -> Position {
+        Position { line: 1, column: 1 }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+/// Something in a policy file that cannot be understood. Text from the file is escaped and cut.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Where.
+    pub at: Position,
+    /// What is wrong there.
+    pub message: String,
+    /// What would be right, where that is known.
+    pub hint: Option<String>,
+}
+
+impl PolicyFile {
+    /// Reads a policy file. Every problem is reported, in the order of the text, not only the first.
+    pub fn read(text: &str) -> Result<PolicyFile, Vec<Problem>> {
+        reader::read(text)
+    }
+
+    /// A file without comments.
+    pub fn new(policy: Policy) -> PolicyFile {
+        PolicyFile { policy, comments: Comments::default(), positions: BTreeMap::new() }
+    }
+
+    /// The file in its fixed form: what the policy says now, with the comments that were read.
+    ///
+    /// A comment stays with the fact that it stood at; that of a fact which is gone moves to the end.
+    pub fn write(&self) -> String {
+        writer::write(&self.policy, &self.comments)
+    }
+
+    /// Where a rule of a call stands, or one of its conditions; none where the policy came from elsewhere.
+    pub fn position(&self, syscall: Syscall, rule: usize, condition: Option<usize>) -> Option<Position> {
+        let found = self.positions.get(&(syscall, rule))?;
+        match condition {
+            Some(condition) => found.conditions.get(condition).copied(),
+            None => Some(found.rule),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

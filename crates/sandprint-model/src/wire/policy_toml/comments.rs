@@ -1,0 +1,107 @@
+//! Which comment belongs to which fact.
+//!
+//! A comment on a line of its own belongs to the next fact below it; one behind something, to what begins on that
+//! line. Facts are named by what they say, not by where they stand, so that comments follow when the order changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use toml_parser::Source;
+use toml_parser::lexer::TokenKind;
+
+/// The comments of a file, by the place that each belongs to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Comments(BTreeMap<String, Comment>);
+
+/// The comments of one place. Each begins with its `#`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Comment {
+    /// On lines of their own, above it; an empty one is an empty line.
+    pub(super) above: Vec<String>,
+    /// Behind it, on its line.
+    pub(super) beside: Vec<String>,
+}
+
+/// Where the comments stand that come after everything.
+pub(super) const END: &str = "end";
+
+/// A place that comments can belong to, and where it begins in the text.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) start: usize,
+    pub(super) name: String,
+}
+
+impl Comments {
+    /// Gives each comment of the text to a place.
+    pub(super) fn collect(text: &str, mut places: Vec<Place>) -> Comments {
+        places.sort_by_key(|place| place.start);
+        let mut comments = Comments::default();
+        let mut last_above: Option<(String, usize)> = None;
+        for token in Source::new(text).lex() {
+            if token.kind() != TokenKind::Comment {
+                continue;
+            }
+            let span = token.span().start()..token.span().end();
+            let words = text.get(span.clone()).unwrap_or_default().trim_end().to_owned();
+            let line_start =
+                text.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+            let alone = text.get(line_start..span.start).is_some_and(|before| before.trim().is_empty());
+            let mut on_line = places.iter().filter(|place| (line_start..span.start).contains(&place.start));
+            // A bracket only where nothing else is: what closes an array says nothing of its own.
+            let is_fact = |place: &&Place| !place.name.ends_with("/end");
+            let on_line = on_line.clone().rfind(is_fact).or_else(|| on_line.next_back());
+            match on_line {
+                Some(place) if !alone => comments.of(&place.name).beside.push(words),
+                _ => {
+                    let next = places.iter().find(|place| place.start >= span.end);
+                    let name = next.map_or(END, |place| &place.name).to_owned();
+                    let above = &mut comments.of(&name).above;
+                    let follows = last_above.as_ref().filter(|(of, _)| *of == name).map(|(_, end)| *end);
+                    if follows.is_some_and(|end| has_empty_line(text, end..span.start)) {
+                        above.push(String::new());
+                    }
+                    above.push(words);
+                    // An empty line between the comment and the fact keeps them apart: a heading, not a remark.
+                    let until = next.map_or(span.end, |place| line_of(text, place.start));
+                    if has_empty_line(text, span.end..until) && !another_comment(text, span.end..until) {
+                        above.push(String::new());
+                    }
+                    last_above = Some((name, span.end));
+                }
+            }
+        }
+        comments
+    }
+
+    fn of(&mut self, name: &str) -> &mut Comment {
+        self.0.entry(name.to_owned()).or_default()
+    }
+
+    /// The comment of a place.
+    pub(super) fn at(&self, name: &str) -> Option<&Comment> {
+        self.0.get(name)
+    }
+
+    /// What belongs to places that are not among these, in order of their names.
+    pub(super) fn left_over(&self, written: &BTreeSet<String>) -> Vec<String> {
+        let lost = self.0.iter().filter(|(name, _)| *name != END && !written.contains(*name));
+        lost.flat_map(|(_, comment)| comment.above.iter().chain(&comment.beside))
+            .filter(|line| !line.is_empty())
+            .cloned()
+            .collect()
+    }
+}
+
+fn has_empty_line(text: &str, range: Range<usize>) -> bool {
+    text.get(range).is_some_and(|between| between.matches('\n').count() >= 2)
+}
+
+fn another_comment(text: &str, range: Range<usize>) -> bool {
+    text.get(range).is_some_and(|between| between.contains('#'))
+}
+
+/// Where the line of an offset begins.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.get(..offset).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1)
+}

@@ -1,0 +1,141 @@
+//! Writes a policy file in its fixed form.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use super::comments::{Comments, END};
+use super::{VERSION, action, condition, reason};
+use crate::{Abi, Policy, Rule, Syscall};
+
+/// Longest line on which all conditions of a rule stand together.
+const WIDTH: usize = 100;
+
+/// The name of a rule among the places that comments belong to: what decides, not where it stands.
+pub(super) fn rule_place(syscall: Syscall, rule: &Rule) -> String {
+    let conditions: Vec<String> = rule.conditions.iter().map(condition::write).collect();
+    format!("{}#{}#{}", call_place(syscall), conditions.join(" and "), action::write(rule.action))
+}
+
+/// The name of a call among the places.
+pub(super) fn call_place(syscall: Syscall) -> String {
+    format!("{}/{}", syscall.abi, reason::write_key(syscall))
+}
+
+struct Page<'c> {
+    text: String,
+    comments: &'c Comments,
+    written: BTreeSet<String>,
+}
+
+impl Page<'_> {
+    fn above(&mut self, place: &str, indent: &str) {
+        self.written.insert(place.to_owned());
+        for line in self.comments.at(place).map(|comment| comment.above.as_slice()).unwrap_or_default() {
+            let indent = if line.is_empty() { "" } else { indent };
+            writeln!(self.text, "{indent}{line}").unwrap_or_default();
+        }
+    }
+
+    /// A line with the comments of its place.
+    fn line(&mut self, place: &str, indent: &str, line: &str) {
+        self.above(place, indent);
+        self.text.push_str(indent);
+        self.behind(place, line);
+    }
+
+    fn behind(&mut self, place: &str, line: &str) {
+        self.text.push_str(line);
+        for words in self.comments.at(place).map(|comment| comment.beside.as_slice()).unwrap_or_default() {
+            write!(self.text, " {words}").unwrap_or_default();
+        }
+        self.text.push('\n');
+    }
+
+    /// An array: on one line where it is short and nothing is said about its elements, else one line for each.
+    fn array(&mut self, place: &str, key: &str, elements: &[String], may_be_short: bool) {
+        let inside: Vec<String> = elements.iter().map(|element| format!("{place}/{element}")).collect();
+        let end = format!("{place}/end");
+        let commented =
+            inside.iter().any(|inner| self.comments.at(inner).is_some()) || self.comments.at(&end).is_some();
+        let short = format!("{key} = [{}]", elements.join(", "));
+        if may_be_short && !commented && short.len() <= WIDTH {
+            self.line(place, "", &short);
+            return;
+        }
+        self.line(place, "", &format!("{key} = ["));
+        for (inner, element) in inside.iter().zip(elements) {
+            self.line(inner, "    ", &format!("{element},"));
+        }
+        self.above(&end, "    ");
+        self.behind(&end, "]");
+    }
+
+    fn rule(&mut self, syscall: Syscall, rule: &Rule) {
+        let place = rule_place(syscall, rule);
+        self.line(&place, "", &format!("[[{}.{}]]", syscall.abi, reason::write_key(syscall)));
+        let action = format!("do = {}", reason::quote(&action::write(rule.action)));
+        self.line(&format!("{place}/do"), "", &action);
+        if !rule.conditions.is_empty() {
+            let conditions: Vec<String> =
+                rule.conditions.iter().map(|condition| reason::quote(&condition::write(condition))).collect();
+            self.array(&format!("{place}/when"), "when", &conditions, true);
+        }
+        if !rule.reasons.is_empty() {
+            let reasons: Vec<String> = rule.reasons.iter().map(reason::write).collect();
+            self.array(&format!("{place}/why"), "why", &reasons, false);
+        }
+    }
+}
+
+/// Writes it.
+pub(super) fn write(policy: &Policy, comments: &Comments) -> String {
+    let mut page = Page { text: String::new(), comments, written: BTreeSet::new() };
+    page.line("version", "", &format!("version = {VERSION}"));
+    if let Some(kernel) = policy.kernel {
+        page.line("kernel", "", &format!("kernel = \"{kernel}\""));
+    }
+    page.line("default", "", &format!("default = \"{}\"", action::write(policy.default_action)));
+    page.line("foreign", "", &format!("foreign = \"{}\"", action::write(policy.foreign_action)));
+    if !policy.notes.is_empty() {
+        let notes: Vec<String> = policy.notes.iter().map(|note| reason::quote(&note.0)).collect();
+        page.array("notes", "notes", &notes, false);
+    }
+    let mut calls: Vec<Syscall> = policy.rules.keys().copied().collect();
+    calls.sort_by_key(|syscall| (syscall.abi.name(), reason::write_key(*syscall), syscall.nr));
+    let mut abi: Option<Abi> = None;
+    for syscall in calls {
+        let rules = policy.rules.get(&syscall).map(Vec::as_slice).unwrap_or_default();
+        for (place, rule) in rules.iter().enumerate() {
+            page.text.push('\n');
+            if abi != Some(syscall.abi) {
+                abi = Some(syscall.abi);
+                page.above(syscall.abi.name(), "");
+            }
+            if place == 0 {
+                page.above(&call_place(syscall), "");
+            }
+            page.rule(syscall, rule);
+        }
+    }
+    finish(page)
+}
+
+/// The comments at the end, and those whose facts are gone.
+fn finish(mut page: Page<'_>) -> String {
+    let left_over = page.comments.left_over(&page.written);
+    if !left_over.is_empty() {
+        page.text.push('\n');
+        for line in left_over {
+            page.text.push_str(&line);
+            page.text.push('\n');
+        }
+    }
+    if page.comments.at(END).is_some() {
+        page.text.push('\n');
+        page.above(END, "");
+    }
+    while page.text.ends_with("\n\n") {
+        page.text.pop();
+    }
+    page.text
+}
