@@ -11,26 +11,31 @@ use sandprint_model::{Action, Loss, Policy, errno};
 
 use crate::synth::Runtime;
 
+mod bpf;
 mod by_name;
 mod docker;
 mod escape;
 mod json;
 mod markdown;
 mod oci;
+mod policy_file;
 mod seccomp_h;
 mod shape;
 mod systemd;
 mod unattended;
 
+pub use bpf::Bpf;
 pub use docker::Docker;
 pub use json::Json;
 pub use markdown::Markdown;
 pub use oci::Oci;
+pub use policy_file::PolicyFile;
 pub use seccomp_h::SeccompHeader;
 pub use systemd::Systemd;
 
 /// Every format, in name order.
-pub static FORMATS: &[&dyn Format] = &[&Docker, &Json, &Markdown, &Oci, &SeccompHeader, &Systemd];
+pub static FORMATS: &[&dyn Format] =
+    &[&Bpf, &Docker, &Json, &Markdown, &Oci, &SeccompHeader, &Systemd, &PolicyFile];
 
 /// The format of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Format> {
@@ -55,17 +60,60 @@ pub trait Format: fmt::Debug + Sync {
         &[]
     }
 
-    /// Writes the policy in this language.
-    fn emit(&self, policy: &Policy) -> Emitted;
+    /// Writes the policy in this language; an error where the language cannot hold it at all.
+    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError>;
+}
+
+/// Why a format cannot hold a policy, whatever is left out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct EmitError {
+    /// What it cannot do, as it follows "failed to".
+    pub what: String,
+    /// What the user can do about it.
+    pub hint: String,
 }
 
 /// A policy in one sandbox's language.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Emitted {
-    /// The file's content. It ends with a newline.
-    pub text: String,
+    /// The file's content.
+    pub content: Content,
     /// What of the policy the language cannot say.
     pub losses: BTreeSet<Loss>,
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Text. It ends with a newline.
+    Text(String),
+    /// Anything else: not for a terminal.
+    Binary(Vec<u8>),
+}
+
+impl Emitted {
+    fn text(text: String, losses: BTreeSet<Loss>) -> Emitted {
+        Emitted { content: Content::Text(text), losses }
+    }
+}
+
+impl Content {
+    /// The bytes of the file.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Content::Text(text) => text.as_bytes(),
+            Content::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The text, where it is one.
+    pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Content::Text(text) => Some(text),
+            Content::Binary(_) => None,
+        }
+    }
 }
 
 /// A loss after which no more is allowed than before.

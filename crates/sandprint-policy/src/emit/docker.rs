@@ -14,7 +14,7 @@ use super::oci::{
 };
 use super::shape::Shape;
 use super::unattended::unattended;
-use super::{Emitted, Format, stricter};
+use super::{EmitError, Emitted, Format, stricter};
 use crate::synth::Runtime;
 
 /// `docker run --security-opt seccomp=FILE`.
@@ -38,7 +38,7 @@ impl Format for Docker {
         &[Runtime::Crun, Runtime::Runc]
     }
 
-    fn emit(&self, policy: &Policy) -> Emitted {
+    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
         let (policy, mut losses) = unattended(policy, |action| action == Action::Notify);
         let policy = policy.as_ref();
         let machines = machines(policy);
@@ -79,7 +79,7 @@ impl Format for Docker {
             arch_map: machines.iter().map(|(arch, abis)| map_entry(*arch, abis)).collect(),
             syscalls: commented,
         };
-        Emitted { text: to_json(&profile), losses }
+        Ok(Emitted::text(to_json(&profile), losses))
     }
 }
 

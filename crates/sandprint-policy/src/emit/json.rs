@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sandprint_model::{Policy, wire};
 
-use super::{Emitted, Format};
+use super::{EmitError, Emitted, Format};
 
 /// What other commands of sandprint read back.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Format for Json {
         "policy.json"
     }
 
-    fn emit(&self, policy: &Policy) -> Emitted {
-        Emitted { text: wire::encode_policy(policy), losses: BTreeSet::new() }
+    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
+        Ok(Emitted::text(wire::encode_policy(policy), BTreeSet::new()))
     }
 }

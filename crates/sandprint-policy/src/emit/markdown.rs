@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use sandprint_model::{Abi, Comparison, Condition, Policy, Reason, Rule, Syscall, Width};
 
-use super::{Emitted, Format, action_in_words, escape};
+use super::{EmitError, Emitted, Format, action_in_words, escape};
 
 /// Two tables and a list, for a review or a wiki page.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Format for Markdown {
         "policy.md"
     }
 
-    fn emit(&self, policy: &Policy) -> Emitted {
+    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
         let mut text = String::from("# System call policy\n\n");
         let prose = |words: String| escape::markdown_prose(&words);
         // Writing to a String cannot fail, here and below.
@@ -58,7 +58,7 @@ impl Format for Markdown {
                 writeln!(text, "- {}", escape::markdown_prose(&note.0)).unwrap_or_default();
             }
         }
-        Emitted { text, losses: BTreeSet::new() }
+        Ok(Emitted::text(text, BTreeSet::new()))
     }
 }
 

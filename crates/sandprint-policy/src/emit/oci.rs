@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::by_name::{ByName, NamedCall, OLD_LIBSECCOMP, abis_of};
 use super::shape::{Shape, runs};
 use super::unattended::unattended;
-use super::{Emitted, Format, names_in_words, stricter, weaker};
+use super::{EmitError, Emitted, Format, names_in_words, stricter, weaker};
 use crate::synth::Runtime;
 
 /// The OCI runtime specification's `linux.seccomp`.
@@ -36,7 +36,7 @@ impl Format for Oci {
         &[Runtime::Crun, Runtime::Runc]
     }
 
-    fn emit(&self, policy: &Policy) -> Emitted {
+    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
         let (policy, mut losses) = unattended(policy, |action| action == Action::Notify);
         let policy = policy.as_ref();
         let list = ByName::new(policy, &abis_of(policy));
@@ -49,7 +49,7 @@ impl Format for Oci {
             architectures: list.abis.iter().map(|abi| architecture(*abi)).collect(),
             syscalls: syscalls(entries),
         };
-        Emitted { text: to_json(&profile), losses }
+        Ok(Emitted::text(to_json(&profile), losses))
     }
 }
 

@@ -15,7 +15,7 @@ use super::by_name::{OLD_LIBSECCOMP, close_multiplexers, cut_loss};
 use super::oci::architecture;
 use super::shape::{Shape, is_refusal_lost, runs, shape};
 use super::unattended::unattended;
-use super::{Emitted, Format, escape, names_in_words, stricter, weaker};
+use super::{EmitError, Emitted, Format, escape, names_in_words, stricter, weaker};
 
 mod fragments;
 
@@ -43,7 +43,7 @@ impl Format for SeccompHeader {
         "sandprint_filter.h"
     }
 
-    fn emit(&self, policy: &Policy) -> Emitted {
+    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
         // Nobody can be notified once the loader has returned and its handle of the filter is gone.
         let (policy, mut losses) = unattended(policy, |action| action == Action::Notify);
         let policy = policy.as_ref();
@@ -82,7 +82,7 @@ impl Format for SeccompHeader {
             write_build(&mut text, filters);
         }
         text.push_str(fragments::TAIL);
-        Emitted { text, losses }
+        Ok(Emitted::text(text, losses))
     }
 }
 

@@ -22,7 +22,7 @@ use super::by_name::{ByName, MULTIPLEXERS, abis_of};
 use super::escape;
 use super::shape::{Shape, runs};
 use super::unattended::unattended;
-use super::{Emitted, Format, action_in_words, names_in_words, stricter, weaker};
+use super::{EmitError, Emitted, Format, action_in_words, names_in_words, stricter, weaker};
 use crate::synth::Runtime;
 
 /// `/etc/systemd/system/UNIT.service.d/50-sandprint.conf`.
@@ -56,7 +56,7 @@ impl Format for Systemd {
         &[Runtime::Systemd]
     }
 
-    fn emit(&self, policy: &Policy) -> Emitted {
+    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
         let (policy, mut losses) =
             unattended(policy, |action| matches!(action, Action::Notify | Action::Trace(_)));
         let policy = policy.as_ref();
@@ -78,7 +78,7 @@ impl Format for Systemd {
         text.push_str(&names.filter());
         text.push_str(&error_number(policy.default_action, &mut losses));
         text.push_str(&names.log());
-        Emitted { text, losses }
+        Ok(Emitted::text(text, losses))
     }
 }
 

@@ -84,7 +84,7 @@ fn conditions_that_libseccomp_compiles_decide_as_the_policy_does() {
         for rules in policy.rules.values_mut() {
             *rules = any_rules().new_tree(&mut runner).unwrap().current();
         }
-        let emitted = by_name("seccomp-h").unwrap().emit(&policy);
+        let emitted = by_name("seccomp-h").unwrap().emit(&policy).unwrap();
         assert!(emitted.losses.iter().all(|loss| !loss.weaker));
         let program = export_twice(&emitted);
         for (syscall, rules) in &policy.rules {

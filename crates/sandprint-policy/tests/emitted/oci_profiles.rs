@@ -163,9 +163,9 @@ impl Check {
 
 /// The losses of a profile and the profile itself, on each machine.
 fn profiles(format: &str, policy: &Policy) -> (BTreeSet<Loss>, Vec<(Arch, Profile)>) {
-    let emitted = by_name(format).unwrap().emit(policy);
+    let emitted = by_name(format).unwrap().emit(policy).unwrap();
     let machines: BTreeSet<Arch> = policy.rules.keys().map(|syscall| syscall.abi.arch()).collect();
-    let read = |machine| (machine, Profile::read(&emitted.text, machine));
+    let read = |machine| (machine, Profile::read(emitted.content.as_text().unwrap(), machine));
     (emitted.losses.clone(), machines.into_iter().map(read).collect())
 }
 

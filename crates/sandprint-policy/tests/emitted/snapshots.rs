@@ -6,7 +6,8 @@ use sandprint_model::{
     Abi, Action, ByteString, Comparison, Condition, Fact, Gap, GapKind, Image, Policy, Reason, RunId, Seen,
     Syscall, Trace, Width,
 };
-use sandprint_policy::emit::{FORMATS, by_name};
+use sandprint_policy::cbpf::{Instruction, Program};
+use sandprint_policy::emit::{Content, FORMATS, by_name};
 use sandprint_policy::synth::{DefaultAction, SynthConfig, synthesize};
 
 use crate::policies::{allowing, call, ls, policy, trace};
@@ -16,8 +17,12 @@ const HOSTILE: &[u8] = b"/tmp/*/ \"evil\" `|<b>&amp;\n\\\xff\xe2\x80\xae]*/";
 
 fn check(case: &str, formats: &[&str], policy: &Policy) {
     for format in formats {
-        let emitted = by_name(format).unwrap().emit(policy);
-        let mut text = emitted.text;
+        let emitted = by_name(format).unwrap().emit(policy).unwrap();
+        let mut text = match emitted.content {
+            Content::Text(text) => text,
+            // As other tools list such a program: one instruction a line.
+            Content::Binary(bytes) => listing(&bytes),
+        };
         for loss in emitted.losses {
             text += if loss.weaker { "~~~ weaker: " } else { "~~~ loss: " };
             text += &loss.to_string();
@@ -25,6 +30,15 @@ fn check(case: &str, formats: &[&str], policy: &Policy) {
         }
         insta::assert_snapshot!(format!("{case}-{format}"), text);
     }
+}
+
+fn listing(bytes: &[u8]) -> String {
+    let program = Program::from_bytes(bytes).unwrap();
+    let lines = program.0.iter().enumerate().map(|(at, instruction)| {
+        let Instruction { code, jump_true, jump_false, k } = instruction;
+        format!("{at:4}: {code:#06x} {jump_true:3} {jump_false:3} {k:#010x}\n")
+    });
+    lines.collect()
 }
 
 fn every_format() -> Vec<&'static str> {

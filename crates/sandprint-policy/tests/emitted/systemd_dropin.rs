@@ -153,7 +153,7 @@ fn is_old(name: &str) -> bool {
 }
 
 fn dropin(policy: &Policy) -> sandprint_policy::emit::Emitted {
-    by_name("systemd").unwrap().emit(policy)
+    by_name("systemd").unwrap().emit(policy).unwrap()
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_policy_of_one_abi_is_exact_but_for_names_that_came_after_linux_6_7() {
         for abi in [Abi::X86_64, Abi::Aarch64] {
             let config = SynthConfig { default_action, ..SynthConfig::default() };
             let policy = synthesize(&ls(abi), &config).unwrap();
-            let unit = Unit::read(&dropin(&policy).text, abi.arch(), |_| true);
+            let unit = Unit::read(dropin(&policy).content.as_text().unwrap(), abi.arch(), |_| true);
             for nr in 0..600 {
                 let call = Call { syscall: Syscall { abi, nr }, args: [0; 6] };
                 let (wanted, got) = (policy.decide(&call), unit.decide(&call));
@@ -179,7 +179,7 @@ fn a_policy_of_one_abi_is_exact_but_for_names_that_came_after_linux_6_7() {
 fn a_list_that_allows_nothing_is_still_a_filter() {
     let mut policy = policy(&ls(Abi::X86_64));
     policy.rules.retain(|_, rules| rules[0].action != Action::Allow);
-    let unit = Unit::read(&dropin(&policy).text, Arch::X86_64, is_old);
+    let unit = Unit::read(dropin(&policy).content.as_text().unwrap(), Arch::X86_64, is_old);
     assert_eq!(unit.is_allow_list, Some(true));
     for syscall in Syscall::all(Abi::X86_64) {
         assert_ne!(unit.decide(&Call { syscall, args: [0; 6] }), Action::Allow, "{syscall}");
@@ -195,7 +195,7 @@ proptest! {
         let emitted = dropin(&policy);
         let machines: BTreeSet<Arch> = policy.rules.keys().map(|syscall| syscall.abi.arch()).collect();
         for machine in machines {
-            for unit in [Unit::read(&emitted.text, machine, is_old), Unit::read(&emitted.text, machine, |_| true)] {
+            for unit in [Unit::read(emitted.content.as_text().unwrap(), machine, is_old), Unit::read(emitted.content.as_text().unwrap(), machine, |_| true)] {
                 let here = telling_calls(&policy, args).filter(|call| call.syscall.abi.arch() == machine);
                 losses::check(&policy, &emitted.losses, here, |call| unit.decide(call));
             }
@@ -256,7 +256,7 @@ fn systemd_takes_the_dropin_without_a_word() {
         (one_call, DefaultAction::KillThread, false, None),
     ] {
         let config = SynthConfig { default_action, portable, runtime, ..SynthConfig::default() };
-        let text = dropin(&synthesize(&trace, &config).unwrap()).text;
+        let text = dropin(&synthesize(&trace, &config).unwrap()).content.as_text().unwrap().to_owned();
         assert_eq!(verify(&text), "", "{text}");
     }
 }

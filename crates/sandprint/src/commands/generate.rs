@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use sandprint_model::{KernelVersion, Policy};
-use sandprint_policy::emit::{self, Emitted, FORMATS};
+use sandprint_policy::emit::{self, Content, EmitError, Emitted, FORMATS};
 use sandprint_policy::synth::{self, DefaultAction, Runtime, SynthConfig, SynthError};
 
 use super::merge::read_merged;
@@ -94,8 +94,15 @@ pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitStatus> {
     let destination = trace_file::destination(args.output.as_deref())?;
     let trace = read_merged(&args.input)?;
     let policy = synth::synthesize(&trace, &args.config()).map_err(|error| refused(&error))?;
-    let emitted = args.format.emit(&policy);
-    destination.write(emitted.text.as_bytes(), Privacy::Shared)?;
+    let emitted = args.format.emit(&policy).map_err(|error| cannot_say(args.format, &error))?;
+    if matches!(emitted.content, Content::Binary(_)) && destination.is_terminal() {
+        return Err(Deciding::usage(
+            format!("the format {} is no text, and standard output is a terminal", args.format.name()),
+            format!("write it to a file: `-o {}`", args.format.file_name()),
+        )
+        .into());
+    }
+    destination.write(emitted.content.as_bytes(), Privacy::Shared)?;
     if let Some(note) = launcher_note(args.format, args.runtime) {
         output::note(&note);
     }
@@ -140,6 +147,15 @@ fn refused(error: &SynthError) -> Deciding {
     Deciding { status: ExitStatus::Failure, message, hint: hint.to_owned() }
 }
 
+/// Why the format cannot hold the policy.
+fn cannot_say(format: &dyn emit::Format, error: &EmitError) -> Deciding {
+    Deciding {
+        status: ExitStatus::Failure,
+        message: format!("failed to {error}, in the format {}", format.name()),
+        hint: error.hint.clone(),
+    }
+}
+
 /// Whether the launcher that will load the profile was thought of: without its own calls nothing may start.
 fn launcher_note(format: &dyn emit::Format, runtime: Option<Runtime>) -> Option<String> {
     let launchers = format.launchers();
@@ -181,6 +197,7 @@ mod tests {
             let launchers: &[Runtime] = match format.name() {
                 "docker" | "oci" => &[Runtime::Crun, Runtime::Runc],
                 "systemd" => &[Runtime::Systemd],
+                "bpf" => &[Runtime::Bwrap],
                 _ => &[],
             };
             assert_eq!(asks(None), !launchers.is_empty(), "{}", format.name());

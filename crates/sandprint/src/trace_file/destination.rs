@@ -1,7 +1,7 @@
 //! Where output goes: a file, a device or pipe, or standard output.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use super::atomic::{self, Privacy, WriteError};
@@ -53,6 +53,11 @@ impl Destination {
             Destination::File(path) => atomic::replace(path, bytes, privacy)?,
         }
         Ok(())
+    }
+
+    /// Whether it is a terminal, which shows binary data as rubbish, or obeys it.
+    pub(crate) fn is_terminal(&self) -> bool {
+        matches!(self, Destination::Stdout) && io::stdout().is_terminal()
     }
 
     /// For a message.

@@ -82,7 +82,7 @@ impl Page<'_> {
         }
         if !rule.reasons.is_empty() {
             let reasons: Vec<String> = rule.reasons.iter().map(reason::write).collect();
-            self.array(&format!("{place}/why"), "why", &reasons, false);
+            self.array(&format!("{place}/why"), "why", &reasons, reasons.len() == 1);
         }
     }
 }
