@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Date, Image, KernelVersion, Syscall};
+use crate::{Abi, Date, Image, KernelVersion, Syscall, errno};
 
 /// What is allowed, each rule with its reasons, and what happens to everything else.
 ///
@@ -29,13 +29,24 @@ impl Policy {
     /// The first rule of that call whose conditions all hold decides; else the default action, or, for an
     /// ABI without any rule, the foreign action.
     pub fn decide(&self, call: &Call) -> Action {
-        if let Some(rules) = self.rules.get(&call.syscall)
-            && let Some(rule) = rules.iter().find(|rule| rule.matches(&call.args))
-        {
-            return rule.action;
+        match self.deciding_rule(call) {
+            Some((_, rule)) => rule.action,
+            None if self.has_rules_for(call.syscall.abi) => self.default_action,
+            None => self.foreign_action,
         }
-        let abi_has_rules = self.rules.keys().any(|syscall| syscall.abi == call.syscall.abi);
-        if abi_has_rules { self.default_action } else { self.foreign_action }
+    }
+
+    /// The rule that decides a call, and which of its call's rules that is, from 0; none where a default decides.
+    pub fn deciding_rule(&self, call: &Call) -> Option<(usize, &Rule)> {
+        let rules = self.rules.get(&call.syscall)?;
+        rules.iter().enumerate().find(|(_, rule)| rule.matches(&call.args))
+    }
+
+    /// Whether any call of this ABI has a rule, so that [`Policy::default_action`] and not
+    /// [`Policy::foreign_action`] holds for the others.
+    pub fn has_rules_for(&self, abi: Abi) -> bool {
+        let of_abi = Syscall { abi, nr: 0 }..=Syscall { abi, nr: u32::MAX };
+        self.rules.range(of_abi).next().is_some()
     }
 
     /// The calls that some rule allows, whatever its conditions.
@@ -106,6 +117,28 @@ impl Condition {
     }
 }
 
+impl fmt::Display for Condition {
+    /// As it is written in a policy file: `arg0.u32 == 2`, `arg1.u32 & 0xf == 0x1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = match self.width {
+            Width::Bits32 => "u32",
+            Width::Bits64 => "u64",
+        };
+        write!(f, "arg{}.{width} ", self.index)?;
+        let (operator, value) = match self.comparison {
+            Comparison::Equal(value) => ("==", value),
+            Comparison::NotEqual(value) => ("!=", value),
+            Comparison::Less(value) => ("<", value),
+            Comparison::LessOrEqual(value) => ("<=", value),
+            Comparison::Greater(value) => (">", value),
+            Comparison::GreaterOrEqual(value) => (">=", value),
+            Comparison::MaskedEqual { mask, value } => return write!(f, "& {mask:#x} == {value:#x}"),
+        };
+        // Small numbers as people count, large ones as bits.
+        if value < 4096 { write!(f, "{operator} {value}") } else { write!(f, "{operator} {value:#x}") }
+    }
+}
+
 /// How many bits of an argument register the kernel looks at for this argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Width {
@@ -160,6 +193,29 @@ pub enum Action {
     KillProcess,
 }
 
+impl Action {
+    /// Whether the call is made; also where somebody else is asked first.
+    pub fn lets_run(self) -> bool {
+        matches!(self, Action::Allow | Action::Log | Action::Notify | Action::Trace(_))
+    }
+}
+
+impl fmt::Display for Action {
+    /// As it is written in a policy file: `allow`, `errno EPERM`, `kill-process`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Allow => f.write_str("allow"),
+            Action::Log => f.write_str("log"),
+            Action::Errno(number) => write!(f, "errno {}", errno::name_or_number(*number)),
+            Action::Trace(value) => write!(f, "trace {value}"),
+            Action::Notify => f.write_str("notify"),
+            Action::Trap => f.write_str("trap"),
+            Action::KillThread => f.write_str("kill-thread"),
+            Action::KillProcess => f.write_str("kill-process"),
+        }
+    }
+}
+
 /// Why a rule is there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
@@ -204,6 +260,35 @@ pub enum Reason {
     /// An existing profile says so: which, and what its author wrote beside it.
     Imported(String),
 }
+
+impl fmt::Display for Reason {
+    /// In words. Text of a person or of the workload is in it as it is: escape it for where it goes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Observed { count, runs, images } => {
+                let (s, t) = (if *count == 1 { "" } else { "s" }, if *runs == 1 { "" } else { "s" });
+                write!(f, "observed: {count} call{s} in {runs} run{t}")?;
+                for (place, image) in images.iter().take(NAMED_IMAGES).enumerate() {
+                    write!(f, "{}{image}", if place == 0 { ", by " } else { ", " })?;
+                }
+                if images.len() > NAMED_IMAGES {
+                    write!(f, " and {} more", images.len() - NAMED_IMAGES)?;
+                }
+                Ok(())
+            }
+            Reason::Baseline(why) => write!(f, "baseline: {why}"),
+            Reason::Portability { of, why } => write!(f, "portability, for {of}: {why}"),
+            Reason::Runtime { runtime, why } => write!(f, "{runtime}: {why}"),
+            Reason::Fallback(why) => write!(f, "answered as absent: {why}"),
+            Reason::ByHand(words) => write!(f, "by hand: {words}"),
+            Reason::Decided { words, on, by } => write!(f, "decided on {on} by {by}: {words}"),
+            Reason::Imported(from) => write!(f, "imported: {from}"),
+        }
+    }
+}
+
+/// Most programs that are named in a sentence; who wants all has the policy.
+const NAMED_IMAGES: usize = 3;
 
 /// Where synthesis generalised, or what a reader should know, in one sentence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

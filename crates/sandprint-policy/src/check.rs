@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sandprint_model::{Abi, Action, Comparison, Condition, Policy, Rule, Syscall, Width};
+use sandprint_model::{Abi, Comparison, Condition, Policy, Rule, Syscall, Width};
 
 /// Something that a policy says and cannot have been meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,31 +63,27 @@ fn warning(at: Option<FaultPlace>, message: String, hint: &str) -> Fault {
     Fault { severity: Severity::Warning, at, message, hint: hint.to_owned() }
 }
 
-/// Whether a call that is answered so can do its work.
-fn lets_run(action: Action) -> bool {
-    matches!(action, Action::Allow | Action::Log | Action::Notify | Action::Trace(_))
-}
-
 fn whole(policy: &Policy, faults: &mut Vec<Fault>) {
-    let open = lets_run(policy.default_action) && !policy.rules.is_empty() || lets_run(policy.foreign_action);
-    let allows = policy.rules.values().flatten().any(|rule| lets_run(rule.action));
+    let open =
+        policy.default_action.lets_run() && !policy.rules.is_empty() || policy.foreign_action.lets_run();
+    let allows = policy.rules.values().flatten().any(|rule| rule.action.lets_run());
     if !allows && !open {
         let hint = "a policy allows at least what the program needs to start and to end: `sandprint profile generate` \
                     makes one from a recording";
         faults.push(error(None, "it allows no call at all: nothing could run under it".to_owned(), hint));
         return;
     }
-    if lets_run(policy.foreign_action) {
+    if policy.foreign_action.lets_run() {
         let message = "calls of every ABI without rules run: on x86_64 any program can make i386 calls, and so go \
                        around the rules";
         faults.push(warning(None, message.to_owned(), "say `foreign = \"kill-process\"`"));
     }
     let abis: BTreeSet<Abi> = policy.rules.keys().map(|syscall| syscall.abi).collect();
-    for abi in abis.into_iter().filter(|_| !lets_run(policy.default_action)) {
+    for abi in abis.into_iter().filter(|_| !policy.default_action.lets_run()) {
         let allowed = |names: &[&str]| {
             names.iter().any(|name| {
                 let rules = Syscall::from_name(abi, name).and_then(|syscall| policy.rules.get(&syscall));
-                rules.is_some_and(|rules| rules.iter().any(|rule| lets_run(rule.action)))
+                rules.is_some_and(|rules| rules.iter().any(|rule| rule.action.lets_run()))
             })
         };
         if !allowed(&["exit", "exit_group"]) {

@@ -4,13 +4,16 @@
 //! - [`synth`]: a [`Trace`](sandprint_model::Trace) becomes a [`Policy`](sandprint_model::Policy), each rule
 //!   with its reasons.
 //! - [`mod@check`]: what a policy says and cannot have been meant.
+//! - [`compare`]: what two policies say differently; [`cases`]: the arguments that show it.
 //! - [`emit`]: a policy becomes a profile in the language of one sandbox, with the
 //!   [`Loss`](sandprint_model::Loss)es that this language forces.
 //!
 //! This crate is pure: no IO, no clock, no environment, no threads. The same trace gives the same bytes on
 //! every machine.
 
+pub mod cases;
 pub mod cbpf;
 pub mod check;
+pub mod compare;
 pub mod emit;
 pub mod synth;

@@ -187,6 +187,29 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
     Ok(Policy { kernel, default_action, foreign_action, rules, notes })
 }
 
+/// Adds what a launcher does after it has loaded the filter to a policy that was made without it.
+///
+/// Where the policy refuses such a call, or its default does, it is allowed instead, with the launcher as its reason.
+/// Rules of the call that have conditions stay in front of that, also those that refuse: somebody wanted them.
+pub fn allow_runtime(
+    policy: &mut Policy,
+    runtime: Runtime,
+    no_new_privs: Option<bool>,
+) -> Result<(), SynthError> {
+    let abis: BTreeSet<_> = policy.rules.keys().map(|syscall| syscall.abi).collect();
+    for (syscall, reason) in runtime::needed(runtime, no_new_privs, &abis)? {
+        let rules = policy.rules.entry(syscall).or_default();
+        match rules.iter_mut().find(|rule| rule.conditions.is_empty()) {
+            Some(rule) if rule.action.lets_run() => {
+                rule.reasons.insert(reason);
+            }
+            Some(refusing) => *refusing = self::rule(Action::Allow, BTreeSet::from([reason])),
+            None => rules.push(self::rule(Action::Allow, BTreeSet::from([reason]))),
+        }
+    }
+    Ok(())
+}
+
 fn rule(action: Action, reasons: BTreeSet<Reason>) -> Rule {
     Rule { conditions: Vec::new(), action, reasons }
 }

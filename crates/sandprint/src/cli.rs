@@ -1,5 +1,6 @@
 //! The command line: what was typed, nothing more. Each command's own words are in its own file.
 
+pub(crate) mod call;
 mod duration;
 
 use clap::builder::Styles;
@@ -8,7 +9,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    attach, completions, coverage, diff, doctor, generate, import, man, merge, run, show, subtract,
+    attach, completions, coverage, diff, doctor, generate, import, man, merge, policy, run, show, subtract,
 };
 use crate::exit::{self, ExitStatus};
 use crate::output;
@@ -50,6 +51,9 @@ pub(crate) enum Command {
     /// Record workloads, look at the recordings, and generate profiles from them.
     #[command(subcommand)]
     Profile(ProfileCommand),
+    /// Keep policies: format, check, compare, ask.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -69,6 +73,15 @@ pub(crate) enum ProfileCommand {
     Import(import::ImportArgs),
 }
 
+/// What is done with policies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    Fmt(policy::fmt::FmtArgs),
+    Check(policy::check::CheckArgs),
+    Test(policy::test::TestArgs),
+    Diff(policy::diff::DiffArgs),
+}
+
 impl Command {
     /// Does it.
     pub(crate) fn run(&self) -> anyhow::Result<ExitStatus> {
@@ -82,6 +95,10 @@ impl Command {
             Command::Profile(ProfileCommand::Subtract(args)) => subtract::run(args),
             Command::Profile(ProfileCommand::Coverage(args)) => coverage::run(args),
             Command::Profile(ProfileCommand::Import(args)) => import::run(args),
+            Command::Policy(PolicyCommand::Fmt(args)) => policy::fmt::run(args),
+            Command::Policy(PolicyCommand::Check(args)) => policy::check::run(args),
+            Command::Policy(PolicyCommand::Test(args)) => policy::test::run(args),
+            Command::Policy(PolicyCommand::Diff(args)) => policy::diff::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Completions(args) => completions::run(args),
             Command::Man(args) => man::run(args),

@@ -13,7 +13,7 @@ pub(crate) enum ExitStatus {
     Failure,
     /// 2: the command line is wrong.
     Usage,
-    /// 3: `profile diff --exit-code` found a difference.
+    /// 3: what a script asked about is so: there is a difference, a call does not run.
     Different,
     /// 125: `profile run` failed by itself; the workload may not have run.
     RecorderFailed,
@@ -50,13 +50,29 @@ Exit status:
   2  the command line is wrong
   3  with --exit-code: there is a difference";
 
+/// The end of `policy fmt --help`.
+pub(crate) const HELP_CHECK: &str = "\
+Exit status:
+  0  done; with --check: every file is in its form
+  1  failed; stderr says why, with a hint
+  2  the command line is wrong
+  3  with --check: a file is not in its form";
+
+/// The end of `policy test --help`.
+pub(crate) const HELP_DIFF_CALLS: &str = "\
+Exit status:
+  0  done; with --exit-code: every call runs
+  1  failed; stderr says why, with a hint
+  2  the command line is wrong
+  3  with --exit-code: a call does not run";
+
 /// The end of `sandprint --help`: all of them.
 pub(crate) const HELP_ALL: &str = "\
 Exit status:
   0      done; a reader that closes our pipe early is no failure
   1      failed; stderr says why (`error: ...`) and what to do about it (`hint: ...`)
   2      the command line is wrong
-  3      `profile diff --exit-code`: there is a difference
+  3      a script asked, and that is so: there is a difference, a call does not run (see each command)
   `profile run` ends with the status of the command it ran, or with
   128+N  signal N ended the command
   125    sandprint itself failed

@@ -7,7 +7,10 @@ use super::*;
 const HEAD: &str = "version = 1\ndefault = \"errno EPERM\"\nforeign = \"kill-process\"\n\
     [[x86_64.exit]]\ndo = \"allow\"\nwhy = [\"it ends\"]\n";
 
-fn faults(rules: &str) -> Vec<(Severity, Option<(usize, Option<usize>)>, String)> {
+/// How bad, which rule and condition, and the words.
+type Found = (Severity, Option<(usize, Option<usize>)>, String);
+
+fn faults(rules: &str) -> Vec<Found> {
     let text = format!("{HEAD}{rules}");
     let file = PolicyFile::read(&text).unwrap_or_else(|problems| panic!("{problems:?}\n{text}"));
     let faults = check(&file.policy).into_iter();

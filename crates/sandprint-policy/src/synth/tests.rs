@@ -10,7 +10,7 @@ use sandprint_model::{
     Run, RunId, Seen, Syscall, Trace, wire,
 };
 
-use super::{DefaultAction, Runtime, SynthConfig, SynthError, synthesize};
+use super::{DefaultAction, Runtime, SynthConfig, SynthError, allow_runtime, synthesize};
 
 fn call(abi: Abi, name: &str) -> Syscall {
     Syscall::from_name(abi, name).unwrap_or_else(|| panic!("no {name} in {abi}"))
@@ -324,5 +324,32 @@ proptest! {
         }
         let bytes = |trace| wire::encode_policy(&policy(trace, &config));
         prop_assert_eq!(bytes(&forwards), bytes(&backwards));
+    }
+}
+
+#[test]
+fn a_launcher_is_added_to_a_policy_that_was_made_without_it() {
+    use sandprint_model::wire::PolicyFile;
+    let text = "version = 1\ndefault = \"errno EPERM\"\nforeign = \"kill-process\"\n\
+        [[x86_64.execve]]\ndo = \"allow\"\nwhy = [\"mine\"]\n\
+        [[x86_64.prctl]]\ndo = \"errno EIO\"\nwhen = [\"arg0.u32 == 1\"]\n\
+        [[x86_64.prctl]]\ndo = \"errno ENOSYS\"\n";
+    let mut policy = PolicyFile::read(text).unwrap().policy;
+    allow_runtime(&mut policy, Runtime::Crun, Some(false)).unwrap();
+    let rules = |name: &str| &policy.rules[&Syscall::from_name(sandprint_model::Abi::X86_64, name).unwrap()];
+    let is_runtime = |reason: &Reason| matches!(reason, Reason::Runtime { runtime, .. } if runtime == "crun");
+    let execve = rules("execve");
+    assert_eq!((execve.len(), execve[0].reasons.len()), (1, 2));
+    let prctl = rules("prctl");
+    assert_eq!(prctl.iter().map(|rule| rule.action).collect::<Vec<_>>(), [Action::Errno(5), Action::Allow]);
+    assert!(prctl[1].reasons.iter().all(is_runtime) && prctl[0].reasons.is_empty());
+    // Everything that a policy made with the launcher allows for it.
+    let config =
+        SynthConfig { runtime: Some(Runtime::Crun), no_new_privs: Some(false), ..SynthConfig::default() };
+    let whole = self::policy(&x86_64(&["read"]), &config);
+    for (syscall, of_whole) in &whole.rules {
+        if of_whole.iter().flat_map(|rule| &rule.reasons).any(is_runtime) {
+            assert!(policy.rules[syscall].iter().any(|rule| rule.action == Action::Allow), "{syscall}");
+        }
     }
 }

@@ -1,7 +1,8 @@
-//! `profile generate`: a profile from traces, in the language of one sandbox.
+//! `profile generate`: a profile from traces or from a policy, in the language of one sandbox.
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use sandprint_model::{KernelVersion, Policy};
 use sandprint_policy::emit::{self, Content, EmitError, Emitted, FORMATS};
@@ -11,9 +12,10 @@ use super::merge::read_merged;
 use crate::cli::long_help;
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::output;
+use crate::policy_source::PolicySource;
 use crate::trace_file::{self, Privacy};
 
-/// Make a profile from traces
+/// Make a profile from traces, or from a policy
 ///
 /// Every observed call is allowed; so is what a run need not show (`--no-baseline` leaves that out), what
 /// the launcher does after it has loaded the filter (`--runtime`), and what another libc, architecture or
@@ -25,8 +27,14 @@ use crate::trace_file::{self, Privacy};
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 pub(crate) struct GenerateArgs {
     /// The traces, which are merged; `-` is standard input
-    #[arg(short, long, required = true, value_name = "TRACE", num_args = 1..)]
+    #[arg(short, long, required_unless_present = "policy", value_name = "TRACE", num_args = 1..)]
     input: Vec<PathBuf>,
+
+    /// A policy instead of traces, however it came to be; `-` is standard input
+    #[arg(short, long, value_name = "POLICY", conflicts_with_all = [
+        "input", "default_action", "portable", "kernel", "no_baseline", "allow_incomplete",
+    ])]
+    policy: Option<PathBuf>,
 
     /// The profile's language
     #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
@@ -43,6 +51,10 @@ pub(crate) struct GenerateArgs {
     /// Allow what this launcher does after it has loaded the filter
     #[arg(long, value_name = "RUNTIME", value_parser = runtime_parser())]
     runtime: Option<Runtime>,
+
+    /// Whether that launcher sets `no_new_privs`; without this the profile serves both ways
+    #[arg(long, value_name = "WHETHER", requires = "runtime", value_enum)]
+    no_new_privs: Option<Whether>,
 
     /// Allow what another libc, architecture or kernel would call where a call was observed
     #[arg(long)]
@@ -63,6 +75,14 @@ pub(crate) struct GenerateArgs {
     allow_incomplete: bool,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Whether {
+    /// As `--security-opt no-new-privileges` and Kubernetes' `allowPrivilegeEscalation: false` do
+    Yes,
+    /// As Docker and Podman do by themselves
+    No,
+}
+
 const EXAMPLES: &str = "
   sandprint profile generate --input trace.json --format oci > seccomp.json
   sandprint profile generate -i trace.json -f docker --runtime runc -o seccomp.json
@@ -70,7 +90,9 @@ const EXAMPLES: &str = "
   sandprint profile generate -i trace.json -f systemd --runtime systemd \\
     -o /etc/systemd/system/app.service.d/seccomp.conf
   sandprint profile generate -i unit.json -i soak.json -f seccomp-h --portable > seccomp.h
-  sandprint profile generate -i trace.json -f markdown    why each call is allowed";
+  sandprint profile generate -i trace.json -f markdown    why each call is allowed
+  sandprint profile generate -i trace.json -f toml -o app.policy.toml      to edit and to keep
+  sandprint profile generate -p app.policy.toml -f oci --runtime runc -o seccomp.json";
 
 fn format_parser() -> impl TypedValueParser<Value = &'static dyn emit::Format> {
     let values = FORMATS.iter().map(|format| PossibleValue::new(format.name()).help(format.summary()));
@@ -92,8 +114,7 @@ fn runtime_parser() -> impl TypedValueParser<Value = Runtime> {
 pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitStatus> {
     trace_file::stdin_once(&args.input)?;
     let destination = trace_file::destination(args.output.as_deref())?;
-    let trace = read_merged(&args.input)?;
-    let policy = synth::synthesize(&trace, &args.config()).map_err(|error| refused(&error))?;
+    let policy = args.policy()?;
     let emitted = args.format.emit(&policy).map_err(|error| cannot_say(args.format, &error))?;
     if matches!(emitted.content, Content::Binary(_)) && destination.is_terminal() {
         return Err(Deciding::usage(
@@ -111,6 +132,20 @@ pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitStatus> {
 }
 
 impl GenerateArgs {
+    fn policy(&self) -> anyhow::Result<Policy> {
+        let config = self.config();
+        let Some(path) = &self.policy else {
+            let trace = read_merged(&self.input)?;
+            return synth::synthesize(&trace, &config).map_err(|error| refused(&error).into());
+        };
+        let mut policy = PolicySource::read_sound(path)?.file.policy;
+        if let Some(runtime) = self.runtime {
+            synth::allow_runtime(&mut policy, runtime, config.no_new_privs)
+                .map_err(|error| refused(&error))?;
+        }
+        Ok(policy)
+    }
+
     fn config(&self) -> SynthConfig {
         SynthConfig {
             default_action: self.default_action,
@@ -118,8 +153,8 @@ impl GenerateArgs {
             baseline: !self.no_baseline,
             portable: self.portable,
             runtime: self.runtime,
+            no_new_privs: self.no_new_privs.map(|whether| whether == Whether::Yes),
             allow_incomplete: self.allow_incomplete,
-            ..SynthConfig::default()
         }
     }
 }

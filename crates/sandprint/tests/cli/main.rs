@@ -14,6 +14,8 @@ mod import;
 #[cfg(test)]
 mod output;
 #[cfg(test)]
+mod policies;
+#[cfg(test)]
 mod pure;
 #[cfg(test)]
 mod recording;

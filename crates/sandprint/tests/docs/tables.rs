@@ -28,10 +28,11 @@ fn listed(command: &[&str]) -> Vec<[String; 2]> {
 fn the_readme_lists_the_commands_as_their_help_does() {
     let mut expected = Vec::new();
     for [name, summary] in listed(&[]) {
-        if name == "profile" {
-            let commands = listed(&["profile"]).into_iter();
-            expected
-                .extend(commands.map(|[name, summary]| vec![format!("sandprint profile {name}"), summary]));
+        if name == "profile" || name == "policy" {
+            let commands = listed(&[&name]).into_iter();
+            let rows =
+                commands.map(|[command, summary]| vec![format!("sandprint {name} {command}"), summary]);
+            expected.extend(rows);
         } else {
             expected.push(vec![format!("sandprint {name}"), summary]);
         }

@@ -2,23 +2,6 @@
 
 use crate::{Action, errno};
 
-/// The words of an action.
-pub(super) fn write(action: Action) -> String {
-    match action {
-        Action::Allow => "allow".to_owned(),
-        Action::Log => "log".to_owned(),
-        Action::Errno(number) => match errno::name(number) {
-            Some(name) => format!("errno {name}"),
-            None => format!("errno {number}"),
-        },
-        Action::Trace(value) => format!("trace {value}"),
-        Action::Notify => "notify".to_owned(),
-        Action::Trap => "trap".to_owned(),
-        Action::KillThread => "kill-thread".to_owned(),
-        Action::KillProcess => "kill-process".to_owned(),
-    }
-}
-
 /// What there is, for an error.
 pub(super) const KNOWN: &str =
     "allow, log, errno NAME, trace NUMBER, notify, trap, kill-thread or kill-process";

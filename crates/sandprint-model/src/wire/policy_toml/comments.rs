@@ -47,10 +47,14 @@ impl Comments {
             let line_start =
                 text.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
             let alone = text.get(line_start..span.start).is_some_and(|before| before.trim().is_empty());
-            let mut on_line = places.iter().filter(|place| (line_start..span.start).contains(&place.start));
-            // A bracket only where nothing else is: what closes an array says nothing of its own.
-            let is_fact = |place: &&Place| !place.name.ends_with("/end");
-            let on_line = on_line.clone().rfind(is_fact).or_else(|| on_line.next_back());
+            let on_line = places.iter().filter(|place| (line_start..span.start).contains(&place.start));
+            let (brackets, mut facts): (Vec<&Place>, Vec<&Place>) =
+                on_line.partition(|place| place.name.ends_with("/end"));
+            // Behind a bracket that closes on this line stands what is said of the whole; else of the last element.
+            // What closes an array says nothing of its own, where nothing else is on the line.
+            let last = facts.pop();
+            let first = facts.first().copied().or(last);
+            let on_line = if brackets.is_empty() { last } else { first.or(brackets.last().copied()) };
             match on_line {
                 Some(place) if !alone => comments.of(&place.name).beside.push(words),
                 _ => {

@@ -5,32 +5,6 @@
 
 use crate::{Comparison, Condition, Width};
 
-/// The text of a condition.
-pub(super) fn write(condition: &Condition) -> String {
-    let width = match condition.width {
-        Width::Bits32 => "u32",
-        Width::Bits64 => "u64",
-    };
-    let argument = format!("arg{}.{width}", condition.index);
-    let (operator, value) = match condition.comparison {
-        Comparison::Equal(value) => ("==", value),
-        Comparison::NotEqual(value) => ("!=", value),
-        Comparison::Less(value) => ("<", value),
-        Comparison::LessOrEqual(value) => ("<=", value),
-        Comparison::Greater(value) => (">", value),
-        Comparison::GreaterOrEqual(value) => (">=", value),
-        Comparison::MaskedEqual { mask, value } => {
-            return format!("{argument} & {mask:#x} == {value:#x}");
-        }
-    };
-    format!("{argument} {operator} {}", number(value))
-}
-
-/// Small numbers as people count, large ones as bits.
-fn number(value: u64) -> String {
-    if value < 4096 { value.to_string() } else { format!("{value:#x}") }
-}
-
 /// Reads a condition; the error says what is wrong.
 pub(super) fn read(text: &str) -> Result<Condition, String> {
     let (left, operator, right) = split(text)?;

@@ -326,7 +326,7 @@ impl Reader<'_> {
         let place = rule_place(syscall, &rule);
         self.place(span, place.clone());
         for (condition, at) in rule.conditions.iter().zip(spans) {
-            self.place(&at, format!("{place}/when/{}", reason::quote(&condition::write(condition))));
+            self.place(&at, format!("{place}/when/{}", reason::quote(&condition.to_string())));
         }
         for key in ["do", "when", "why"] {
             if let (Some(at), Some(item)) = (table_key_span(table, key), table.get(key)) {

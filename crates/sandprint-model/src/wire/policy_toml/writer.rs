@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::comments::{Comments, END};
-use super::{VERSION, action, condition, reason};
+use super::{VERSION, reason};
 use crate::{Abi, Policy, Rule, Syscall};
 
 /// Longest line on which all conditions of a rule stand together.
@@ -12,8 +12,8 @@ const WIDTH: usize = 100;
 
 /// The name of a rule among the places that comments belong to: what decides, not where it stands.
 pub(super) fn rule_place(syscall: Syscall, rule: &Rule) -> String {
-    let conditions: Vec<String> = rule.conditions.iter().map(condition::write).collect();
-    format!("{}#{}#{}", call_place(syscall), conditions.join(" and "), action::write(rule.action))
+    let conditions: Vec<String> = rule.conditions.iter().map(ToString::to_string).collect();
+    format!("{}#{}#{}", call_place(syscall), conditions.join(" and "), rule.action)
 }
 
 /// The name of a call among the places.
@@ -55,11 +55,14 @@ impl Page<'_> {
     fn array(&mut self, place: &str, key: &str, elements: &[String], may_be_short: bool) {
         let inside: Vec<String> = elements.iter().map(|element| format!("{place}/{element}")).collect();
         let end = format!("{place}/end");
-        let commented =
-            inside.iter().any(|inner| self.comments.at(inner).is_some()) || self.comments.at(&end).is_some();
+        let at_end = self.comments.at(&end);
+        let commented = inside.iter().any(|inner| self.comments.at(inner).is_some())
+            || at_end.is_some_and(|comment| !comment.above.is_empty());
         let short = format!("{key} = [{}]", elements.join(", "));
         if may_be_short && !commented && short.len() <= WIDTH {
-            self.line(place, "", &short);
+            self.written.insert(end);
+            let behind = at_end.map(|comment| comment.beside.as_slice()).unwrap_or_default();
+            self.line(place, "", &[&[short], behind].concat().join(" "));
             return;
         }
         self.line(place, "", &format!("{key} = ["));
@@ -73,11 +76,11 @@ impl Page<'_> {
     fn rule(&mut self, syscall: Syscall, rule: &Rule) {
         let place = rule_place(syscall, rule);
         self.line(&place, "", &format!("[[{}.{}]]", syscall.abi, reason::write_key(syscall)));
-        let action = format!("do = {}", reason::quote(&action::write(rule.action)));
+        let action = format!("do = {}", reason::quote(&rule.action.to_string()));
         self.line(&format!("{place}/do"), "", &action);
         if !rule.conditions.is_empty() {
             let conditions: Vec<String> =
-                rule.conditions.iter().map(|condition| reason::quote(&condition::write(condition))).collect();
+                rule.conditions.iter().map(|condition| reason::quote(&condition.to_string())).collect();
             self.array(&format!("{place}/when"), "when", &conditions, true);
         }
         if !rule.reasons.is_empty() {
@@ -94,8 +97,8 @@ pub(super) fn write(policy: &Policy, comments: &Comments) -> String {
     if let Some(kernel) = policy.kernel {
         page.line("kernel", "", &format!("kernel = \"{kernel}\""));
     }
-    page.line("default", "", &format!("default = \"{}\"", action::write(policy.default_action)));
-    page.line("foreign", "", &format!("foreign = \"{}\"", action::write(policy.foreign_action)));
+    page.line("default", "", &format!("default = \"{}\"", policy.default_action));
+    page.line("foreign", "", &format!("foreign = \"{}\"", policy.foreign_action));
     if !policy.notes.is_empty() {
         let notes: Vec<String> = policy.notes.iter().map(|note| reason::quote(&note.0)).collect();
         page.array("notes", "notes", &notes, false);

@@ -1,0 +1,6 @@
+//! `sandprint policy`: what is done with policies, one file each.
+
+pub(crate) mod check;
+pub(crate) mod diff;
+pub(crate) mod fmt;
+pub(crate) mod test;
