@@ -43,7 +43,8 @@ const OTHERS: &[Headers] = &[
     },
     Headers {
         abi: Abi::Arm,
-        options: &["-m32", "-U__i386__", "-D__arm__", "-D__ARM_EABI__"],
+        // ARM aligns 64-bit members as 64-bit machines do, which tells in the size of a structure.
+        options: &["-m32", "-malign-double", "-U__i386__", "-D__arm__", "-D__ARM_EABI__"],
         directory: Some("/usr/arm-linux-gnueabihf/include"),
     },
 ];
@@ -63,7 +64,7 @@ struct Report {
     agreed: usize,
     /// What differs, in the compiler's words.
     faults: Vec<String>,
-    unknown: BTreeSet<String>,
+    unknown: Vec<String>,
 }
 
 #[test]
@@ -73,6 +74,8 @@ fn constants_are_those_of_the_headers() -> anyhow::Result<()> {
     }
     let rows = rows()?;
     let report = OWN.check(&rows, arguments::constant)?;
+    // Past the test harness, which would show it only for a test that fails.
+    writeln!(std::io::stderr(), "not in these headers: {}", report.unknown.join(" "))?;
     report.tell(OWN.abi)?;
     ensure!(report.agreed > 1500, "the headers know {} constants only", report.agreed);
     for headers in OTHERS {
@@ -123,8 +126,7 @@ fn a_wrong_value_does_not_pass() -> anyhow::Result<()> {
         _ => Some(3),
     })?;
     ensure!(report.agreed == 1, "{report:?}");
-    let unknown: Vec<&str> = report.unknown.iter().map(String::as_str).collect();
-    ensure!(unknown == ["NOT_A_CONSTANT", "PR_SET_NAME"], "{report:?}");
+    ensure!(report.unknown == ["NOT_A_CONSTANT", "PR_SET_NAME"], "{report:?}");
     let wrong: Vec<bool> =
         ["AF_INET", "AT_FDCWD", "BPF_PROG_LOAD"].map(|name| report.faults.join(" ").contains(name)).to_vec();
     ensure!(wrong == [true; 3] && report.faults.len() == 3, "{report:?}");
@@ -134,14 +136,11 @@ fn a_wrong_value_does_not_pass() -> anyhow::Result<()> {
 impl Report {
     fn tell(&self, abi: Abi) -> anyhow::Result<()> {
         ensure!(self.faults.is_empty(), "{abi}: {}", self.faults.join("\n"));
-        let unknown: Vec<&str> = self.unknown.iter().map(String::as_str).collect();
-        // Past the test harness, which would show it only for a test that fails.
+        let unknown = self.unknown.len();
         writeln!(
             std::io::stderr(),
-            "{abi}: {} constants agree with the headers, which do not know {}: {}",
-            self.agreed,
-            unknown.len(),
-            unknown.join(" ")
+            "{abi}: {} constants agree with the headers, which do not know {unknown}",
+            self.agreed
         )?;
         Ok(())
     }
@@ -179,7 +178,7 @@ impl Headers {
                         count += 1;
                     }
                     Some(_) => {
-                        report.unknown.insert(name.to_owned());
+                        report.unknown.push(name.to_owned());
                     }
                     None => {}
                 }
@@ -200,22 +199,17 @@ impl Headers {
     /// Every word that a header leaves behind: macros, and what is in enumerations. None where it is not installed.
     fn words(&self, source: &str) -> anyhow::Result<BTreeSet<String>> {
         let mut words = BTreeSet::new();
-        for options in [&["-E", "-dM"][..], &["-E", "-P"]] {
-            let output = self.compile(source, options)?;
-            if !output.status.success() {
-                return Ok(BTreeSet::new());
-            }
-            let text = String::from_utf8(output.stdout)?;
-            for line in text.lines() {
-                // Of a macro only its name: what it stands for may be a macro of a header that is not there.
-                let text = match line.strip_prefix("#define ") {
-                    Some(rest) => rest.split(' ').next().unwrap_or_default(),
-                    None => line,
-                };
-                words.extend(
-                    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').map(str::to_owned),
-                );
-            }
+        let output = self.compile(source, &["-E", "-dD"])?;
+        if !output.status.success() {
+            return Ok(words);
+        }
+        for line in String::from_utf8(output.stdout)?.lines() {
+            // Of a macro only its name: what it stands for may be a macro of a header that is not there.
+            let text = match line.strip_prefix("#define ") {
+                Some(rest) => rest.split(' ').next().unwrap_or_default(),
+                None => line,
+            };
+            words.extend(text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').map(str::to_owned));
         }
         Ok(words)
     }
@@ -235,12 +229,21 @@ impl Headers {
     }
 }
 
+/// Headers whose constants are made of what others define.
+const COMPANIONS: &[(&str, &str)] = &[
+    ("asm/ioctls.h", "#include <asm/termbits.h>\n"),
+    ("linux/fs.h", "#include <linux/blktrace_api.h>\n#include <linux/fiemap.h>\n"),
+    ("linux/mount.h", "#include <linux/fcntl.h>\n"),
+];
+
 /// What must be included for a header: some of the kernel's rely on others.
 fn include(header: &str) -> String {
     let mut source = String::from("#define _GNU_SOURCE\n#include <stddef.h>\n");
     if header.starts_with("asm/") || header.starts_with("linux/") {
         source.push_str("#include <linux/types.h>\n#include <linux/ioctl.h>\n");
     }
+    let companions = COMPANIONS.iter().filter(|(other, _)| *other == header);
+    source.extend(companions.map(|(_, includes)| *includes));
     source + "#include <" + header + ">\n"
 }
 
