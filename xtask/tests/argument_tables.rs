@@ -149,15 +149,13 @@ impl Report {
 impl Headers {
     fn are_installed(&self) -> bool {
         self.directory.is_none_or(|directory| Path::new(directory).join("linux/fcntl.h").is_file())
-            && self.compile("#include <linux/fcntl.h>\n", &["-fsyntax-only"]).is_ok_and(|out| out.status.success())
+            && self
+                .compile("#include <linux/fcntl.h>\n", &["-fsyntax-only"])
+                .is_ok_and(|out| out.status.success())
     }
 
     /// Holds the values that `value` has for the rows against the headers that the rows name.
-    fn check(
-        &self,
-        rows: &[Row],
-        value: impl Fn(Abi, &str) -> Option<u64>,
-    ) -> anyhow::Result<Report> {
+    fn check(&self, rows: &[Row], value: impl Fn(Abi, &str) -> Option<u64>) -> anyhow::Result<Report> {
         let mut report = Report::default();
         let mut by_header: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for row in rows {

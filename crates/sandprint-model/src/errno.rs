@@ -2,6 +2,9 @@
 //!
 //! The numbers are those of asm-generic/errno-base.h and asm-generic/errno.h, which x86 and ARM use.
 
+/// "Operation not permitted": the final answer.
+pub const EPERM: u16 = 1;
+
 /// "Not implemented": what a kernel without the call answers.
 pub const ENOSYS: u16 = 38;
 
@@ -176,9 +179,14 @@ mod tests {
 
     #[test]
     fn errors_that_policies_answer_with() {
-        for (known, expected) in
-            [(1, "EPERM"), (11, "EAGAIN"), (13, "EACCES"), (ENOSYS, "ENOSYS"), (95, "EOPNOTSUPP"), (133, "EHWPOISON")]
-        {
+        for (known, expected) in [
+            (EPERM, "EPERM"),
+            (11, "EAGAIN"),
+            (13, "EACCES"),
+            (ENOSYS, "ENOSYS"),
+            (95, "EOPNOTSUPP"),
+            (133, "EHWPOISON"),
+        ] {
             assert_eq!(name(known), Some(expected));
         }
         for (second, expected) in [("EWOULDBLOCK", 11), ("EDEADLOCK", 35), ("ENOTSUP", 95)] {

@@ -10,7 +10,8 @@ use crate::{Abi, Syscall, Width};
 /// out. A call without a name shows its number and six arguments. The text has printable ASCII only.
 pub fn render(syscall: Syscall, args: &[u64; 6]) -> String {
     let Some(name) = syscall.name() else {
-        let all: Vec<String> = args.iter().map(|value| address(in_register(*value, syscall.abi), "0")).collect();
+        let all: Vec<String> =
+            args.iter().map(|value| address(in_register(*value, syscall.abi), "0")).collect();
         return format!("syscall_{:#x}({})", syscall.nr, all.join(", "));
     };
     let mut shown = Vec::new();
@@ -112,7 +113,8 @@ fn flags(abi: Abi, set: &Set, width: Width, value: u64) -> String {
         rest &= !field;
     }
     // Those with more bits first, so that O_SYNC is not taken for the O_DSYNC that is in it.
-    let mut bits: Vec<(&str, u64)> = constants().filter(|(_, known)| *known != 0 && known & field == 0).collect();
+    let mut bits: Vec<(&str, u64)> =
+        constants().filter(|(_, known)| *known != 0 && known & field == 0).collect();
     bits.sort_by_key(|(_, known)| std::cmp::Reverse(known.count_ones()));
     let mut found = Vec::new();
     for (name, known) in bits {

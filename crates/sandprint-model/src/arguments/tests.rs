@@ -59,7 +59,12 @@ fn calls_are_shown_as_strace_shows_registers() {
             [0, 8192, 3, 0x22, 0xffff_ffff, 0],
             "mmap(NULL, 8192, PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0)",
         ),
-        (X86_64, "mmap", [0x1000, 1, 0, 0x13, 3, 0x2000], "mmap(0x1000, 1, PROT_NONE, MAP_SHARED_VALIDATE|MAP_FIXED, 3, 0x2000)"),
+        (
+            X86_64,
+            "mmap",
+            [0x1000, 1, 0, 0x13, 3, 0x2000],
+            "mmap(0x1000, 1, PROT_NONE, MAP_SHARED_VALIDATE|MAP_FIXED, 3, 0x2000)",
+        ),
         (
             X86_64,
             "mmap",
@@ -73,8 +78,18 @@ fn calls_are_shown_as_strace_shows_registers() {
             [0, 4096, 5, 0x12, 3, 1],
             "mmap2(NULL, 4096, PROT_READ|PROT_EXEC, MAP_PRIVATE|MAP_FIXED, 3, 0x1)",
         ),
-        (Aarch64, "mprotect", [0x1000, 4096, 0x15, 0, 0, 0], "mprotect(0x1000, 4096, PROT_READ|PROT_EXEC|PROT_BTI)"),
-        (X86_64, "mprotect", [0x1000, 4096, 0x15, 0, 0, 0], "mprotect(0x1000, 4096, PROT_READ|PROT_EXEC|0x10)"),
+        (
+            Aarch64,
+            "mprotect",
+            [0x1000, 4096, 0x15, 0, 0, 0],
+            "mprotect(0x1000, 4096, PROT_READ|PROT_EXEC|PROT_BTI)",
+        ),
+        (
+            X86_64,
+            "mprotect",
+            [0x1000, 4096, 0x15, 0, 0, 0],
+            "mprotect(0x1000, 4096, PROT_READ|PROT_EXEC|0x10)",
+        ),
         (
             X86_64,
             "clone",
@@ -102,8 +117,18 @@ fn calls_are_shown_as_strace_shows_registers() {
         (X86_64, "ioctl", [3, 0x8008_6601, 1, 0, 0, 0], "ioctl(3, FS_IOC_GETFLAGS, 0x1)"),
         (I386, "ioctl", [3, 0x8008_6601, 1, 0, 0, 0], "ioctl(3, 0x80086601, 0x1)"),
         (I386, "ioctl", [3, 0x8004_6601, 1, 0, 0, 0], "ioctl(3, FS_IOC_GETFLAGS, 0x1)"),
-        (X86_64, "futex", [0x10, 0x189, 7, 0, 0, u64::MAX], "futex(0x10, FUTEX_WAIT_BITSET|FUTEX_PRIVATE_FLAG|FUTEX_CLOCK_REALTIME, 7, NULL, NULL, 4294967295)"),
-        (X86_64, "futex", [0x10, 0x81, 1, 0, 0, 0], "futex(0x10, FUTEX_WAKE|FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0)"),
+        (
+            X86_64,
+            "futex",
+            [0x10, 0x189, 7, 0, 0, u64::MAX],
+            "futex(0x10, FUTEX_WAIT_BITSET|FUTEX_PRIVATE_FLAG|FUTEX_CLOCK_REALTIME, 7, NULL, NULL, 4294967295)",
+        ),
+        (
+            X86_64,
+            "futex",
+            [0x10, 0x81, 1, 0, 0, 0],
+            "futex(0x10, FUTEX_WAKE|FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0)",
+        ),
         (X86_64, "mknodat", [3, 1, 0o20666, 0x103, 0, 0], "mknodat(3, 0x1, S_IFCHR|0666, 0x103)"),
         (X86_64, "shmget", [0, 4096, 0o1600, 0, 0, 0], "shmget(0, 4096, IPC_CREAT|0600)"),
         (X86_64, "fchmod", [3, 0o4755, 0, 0, 0, 0], "fchmod(3, 04755)"),
@@ -124,12 +149,37 @@ fn calls_are_shown_as_strace_shows_registers() {
         (X86_64, "ptrace", [1 << 32, 77, 0, 0, 0, 0], "ptrace(0x100000000, 77, 0, 0)"),
         (X86_64, "mount", [1, 2, 3, 0xc0ed_1000, 0, 0], "mount(0x1, 0x2, 0x3, MS_BIND|MS_MGC_VAL, NULL)"),
         (X86_64, "umount2", [1, 2, 0, 0, 0, 0], "umount2(0x1, MNT_DETACH)"),
-        (X86_64, "keyctl", [0, negative(-3), 1, 0, 0, 0], "keyctl(KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0x1, 0, 0)"),
-        (X86_64, "close_range", [3, 0xffff_ffff, 4, 0, 0, 0], "close_range(3, 4294967295, CLOSE_RANGE_CLOEXEC)"),
+        (
+            X86_64,
+            "keyctl",
+            [0, negative(-3), 1, 0, 0, 0],
+            "keyctl(KEYCTL_GET_KEYRING_ID, KEY_SPEC_SESSION_KEYRING, 0x1, 0, 0)",
+        ),
+        (
+            X86_64,
+            "close_range",
+            [3, 0xffff_ffff, 4, 0, 0, 0],
+            "close_range(3, 4294967295, CLOSE_RANGE_CLOEXEC)",
+        ),
         (I386, "socketcall", [1, 0xbf00_0000, 0, 0, 0, 0], "socketcall(SYS_SOCKET, 0xbf000000)"),
-        (Arm, "arm_fadvise64_64", [3, 4, 0, 0, 0, 9], "arm_fadvise64_64(3, POSIX_FADV_DONTNEED, 0, 0, 0, 0x9)"),
-        (X86_64, "sched_setscheduler", [0, 0x4000_0002, 1, 0, 0, 0], "sched_setscheduler(0, SCHED_RR|SCHED_RESET_ON_FORK, 0x1)"),
-        (X86_64, "io_uring_register", [3, 0x8000_0002, 0, 0, 0, 0], "io_uring_register(3, IORING_REGISTER_FILES|IORING_REGISTER_USE_REGISTERED_RING, NULL, 0)"),
+        (
+            Arm,
+            "arm_fadvise64_64",
+            [3, 4, 0, 0, 0, 9],
+            "arm_fadvise64_64(3, POSIX_FADV_DONTNEED, 0, 0, 0, 0x9)",
+        ),
+        (
+            X86_64,
+            "sched_setscheduler",
+            [0, 0x4000_0002, 1, 0, 0, 0],
+            "sched_setscheduler(0, SCHED_RR|SCHED_RESET_ON_FORK, 0x1)",
+        ),
+        (
+            X86_64,
+            "io_uring_register",
+            [3, 0x8000_0002, 0, 0, 0, 0],
+            "io_uring_register(3, IORING_REGISTER_FILES|IORING_REGISTER_USE_REGISTERED_RING, NULL, 0)",
+        ),
     ];
     let mut wrong = Vec::new();
     for (abi, name, args, expected) in cases {
@@ -279,8 +329,10 @@ fn no_selector_is_an_address_or_an_id_of_a_process() {
         for syscall in Syscall::all(abi) {
             for selector in selectors(syscall) {
                 let kind = of(syscall)[selector.index].kind;
-                let opaque =
-                    matches!(kind, Kind::Pointer | Kind::Path | Kind::String | Kind::Pid | Kind::Fd | Kind::DirFd);
+                let opaque = matches!(
+                    kind,
+                    Kind::Pointer | Kind::Path | Kind::String | Kind::Pid | Kind::Fd | Kind::DirFd
+                );
                 assert!(!opaque, "{abi} {syscall} {}", selector.index);
             }
         }
@@ -304,7 +356,12 @@ fn any_syscall() -> impl Strategy<Value = Syscall> {
 
 /// Values that registers hold: small, flags, negative, anything.
 fn any_register() -> impl Strategy<Value = u64> {
-    prop_oneof![0_u64..70, any::<u32>().prop_map(u64::from), (-300_i64..0).prop_map(i64::cast_unsigned), any::<u64>()]
+    prop_oneof![
+        0_u64..70,
+        any::<u32>().prop_map(u64::from),
+        (-300_i64..0).prop_map(i64::cast_unsigned),
+        any::<u64>()
+    ]
 }
 
 proptest! {

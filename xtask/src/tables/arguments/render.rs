@@ -83,8 +83,8 @@ fn lists(call: &Call, text: &mut String) {
         .iter()
         .map(|selector| {
             let (variant, bits) = selector.matching;
-            let matching = bits
-                .map_or(format!("Match::{variant}"), |bits| format!("Match::{variant}({})", hex(bits)));
+            let matching =
+                bits.map_or(format!("Match::{variant}"), |bits| format!("Match::{variant}({})", hex(bits)));
             let bits = call.arguments.get(selector.index).map_or(64, |argument| argument.bits);
             let with = selector.with.map_or("None".to_owned(), |with| format!("Some({with})"));
             let note = selector.note.as_ref().map_or("None".to_owned(), |note| format!("Some({note:?})"));
