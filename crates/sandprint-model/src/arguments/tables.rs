@@ -151,10 +151,10 @@ const fn selector(
     index: usize,
     width: Width,
     matching: Match,
-    with: Option<usize>,
+    beside: Option<usize>,
     note: Option<&'static str>,
 ) -> Selector {
-    Selector { index, width, matching, with, note }
+    Selector { index, width, matching, with: beside, note }
 }
 
 const fn constant(name: &'static str, abis: u8, value: u64) -> Constant {
