@@ -237,15 +237,15 @@ struct CallRow<'a> {
 
 /// The rows of such a file, by call.
 fn by_call<'a>(file: &'a str, text: &'a str) -> anyhow::Result<BTreeMap<&'a str, Vec<CallRow<'a>>>> {
-    let mut calls: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    let mut by_name: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for row in rows::<5>(file, text) {
         let (place, cells) = row?;
         let [names, ..] = cells;
         for name in names.split(',') {
-            calls.entry(name).or_default().push(CallRow { place: format!("{place}: {name}"), cells });
+            by_name.entry(name).or_default().push(CallRow { place: format!("{place}: {name}"), cells });
         }
     }
-    Ok(calls)
+    Ok(by_name)
 }
 
 /// `fd:fd arg:word`, or `-`.
