@@ -2,13 +2,14 @@
 //!
 //! Three steps, each with its own file: [`import`] turns an unpacked copy of the Python package `system-calls` into
 //! `numbers.tsv`; [`source`] reads that and the two files kept by hand and joins them; [`render`] writes the Rust.
-//! Only the first needs anything from outside the repository.
+//! Only the first needs anything from outside the repository. [`arguments`] does the same for the calls' arguments.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
+mod arguments;
 mod import;
 mod render;
 mod source;
@@ -16,7 +17,7 @@ mod source;
 /// The command's line in the table of commands.
 pub(crate) const COMMAND: crate::Command = crate::Command {
     name: "tables",
-    summary: "[--import DIR] [--check]  make the system call tables; --import reads an unpacked system-calls wheel",
+    summary: "[--import DIR] [--check]  make the tables of system calls and their arguments; --import reads an unpacked system-calls wheel",
     run,
 };
 
@@ -80,7 +81,9 @@ fn generate(root: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
     let render = |(abi, calls): (&Abi, &Vec<source::Call>)| {
         (directory.join(format!("{}.rs", abi.name)), render::table(*abi, origin, calls))
     };
-    Ok(calls.iter().map(render).collect())
+    let mut files: Vec<(PathBuf, String)> = calls.iter().map(render).collect();
+    files.extend(arguments::generate(root, &calls)?);
+    Ok(files)
 }
 
 fn data_directory(root: &Path) -> PathBuf {
@@ -115,7 +118,7 @@ mod tests {
     fn the_generated_tables_are_those_of_the_data_files() {
         let root = crate::repository_root();
         let files = generate(&root).unwrap();
-        assert_eq!(files.len(), ABIS.len());
+        assert_eq!(files.len(), ABIS.len() + 3);
         settle(&files, true).unwrap();
     }
 

@@ -4,6 +4,8 @@
 //!
 //! - [`Arch`], [`Abi`]: a machine, and a way of making system calls on it.
 //! - [`Syscall`]: a system call: an [`Abi`] and a number, never a bare number.
+//! - [`arguments`]: what is known of a call's arguments, and a call with them in one line.
+//! - [`errno`]: the errors that calls answer with, by number and by name.
 //! - [`Trace`]: what was observed in one or more [`Run`]s, with its [`Gap`]s.
 //! - [`Image`]: an executable that ran in the observed tree.
 //! - [`Gap`]: something that may have been missed, as data.
@@ -18,6 +20,7 @@
 #[cfg(test)]
 mod arbitrary;
 mod arch;
+pub mod arguments;
 mod bytes;
 mod date;
 pub mod errno;

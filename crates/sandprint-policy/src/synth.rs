@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use sandprint_model::errno::{ENOSYS, EPERM};
 use sandprint_model::{Action, Image, KernelVersion, Policy, Reason, Rule, RunId, Syscall, Trace};
 
 mod baseline;
@@ -118,9 +119,6 @@ impl DefaultAction {
         }
     }
 }
-
-const EPERM: u16 = 1;
-const ENOSYS: u16 = 38;
 
 /// Why no policy was made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -132,7 +132,7 @@ impl Since {
 }
 
 /// The rows of a table: comments and empty lines are left out; each comes with its place, for messages.
-fn rows<'a, const COLUMNS: usize>(
+pub(super) fn rows<'a, const COLUMNS: usize>(
     file: &'a str,
     text: &'a str,
 ) -> impl Iterator<Item = anyhow::Result<(String, [&'a str; COLUMNS])>> {
@@ -147,7 +147,7 @@ fn rows<'a, const COLUMNS: usize>(
     })
 }
 
-fn abi_named(name: &str) -> anyhow::Result<Abi> {
+pub(super) fn abi_named(name: &str) -> anyhow::Result<Abi> {
     ABIS.into_iter().find(|abi| abi.name == name).with_context(|| format!("`{name}` is no ABI"))
 }
 
