@@ -11,7 +11,7 @@
 //!
 //! [[x86_64.socket]]
 //! do = "allow"
-//! when = ["arg0.u32 == 2", "arg1.u32 & 0xf == 1"]
+//! when = ["arg0.u32 == AF_INET", "arg1.u32 & 0xf == SOCK_STREAM"]
 //! why = [
 //!     { observed = 12, runs = 2, by = ["/usr/bin/curl"] },
 //!     "the update check needs it",
@@ -30,7 +30,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{Policy, Syscall};
+use crate::{Condition, Policy, Syscall};
 use comments::Comments;
 
 /// A version that this module writes and the newest that it reads. It counts apart from the JSON form's.
@@ -86,6 +86,11 @@ pub struct Problem {
     pub message: String,
     /// What would be right, where that is known.
     pub hint: Option<String>,
+}
+
+/// A condition of a call in words, as the policy file has it: `arg0.u32 == AF_INET`.
+pub fn condition_in_words(syscall: Syscall, condition: &Condition) -> String {
+    condition::write(syscall, condition)
 }
 
 impl PolicyFile {

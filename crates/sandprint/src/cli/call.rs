@@ -1,6 +1,6 @@
-//! A system call as it is written on the command line: `socket(2, 1, 0)`, `i386:getpid`.
+//! A system call as it is written on the command line: `socket(AF_INET, 1, 0)`, `i386:getpid`.
 
-use sandprint_model::{Abi, Call, Syscall};
+use sandprint_model::{Abi, Call, Syscall, arguments};
 
 /// A call, whose name is looked up once the ABI is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,15 +9,28 @@ pub(crate) struct Written {
     pub(crate) text: String,
     abi: Option<Abi>,
     name: String,
-    args: [u64; 6],
+    args: Vec<String>,
 }
 
-/// There is no such call.
+/// Something in a call that does not exist in its ABI.
 #[derive(Debug, thiserror::Error)]
-#[error("{abi} has no system call `{name}`")]
-pub(crate) struct Unknown {
-    abi: Abi,
-    name: String,
+pub(crate) enum Unknown {
+    /// The call.
+    #[error("{abi} has no system call `{name}`")]
+    Syscall {
+        /// Where it was looked for.
+        abi: Abi,
+        /// What was written.
+        name: String,
+    },
+    /// An argument that is neither a number nor a constant.
+    #[error("`{text}` is no number, and no constant of {abi}")]
+    Argument {
+        /// Where it was looked for.
+        abi: Abi,
+        /// What was written.
+        text: String,
+    },
 }
 
 impl Written {
@@ -26,8 +39,13 @@ impl Written {
         let abi = self.abi.unwrap_or(native);
         let by_number = || self.name.parse().ok().map(|nr| Syscall { abi, nr });
         let syscall = Syscall::from_name(abi, &self.name).or_else(by_number);
-        let syscall = syscall.ok_or_else(|| Unknown { abi, name: self.name.clone() })?;
-        Ok(Call { syscall, args: self.args })
+        let syscall = syscall.ok_or_else(|| Unknown::Syscall { abi, name: self.name.clone() })?;
+        let mut args = [0; 6];
+        for (value, written) in args.iter_mut().zip(&self.args) {
+            *value =
+                argument(abi, written).ok_or_else(|| Unknown::Argument { abi, text: written.clone() })?;
+        }
+        Ok(Call { syscall, args })
     }
 }
 
@@ -48,17 +66,19 @@ pub(crate) fn parse(text: &str) -> Result<Written, String> {
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
         return Err("expected something like `socket(2, 1, 0)`".to_owned());
     }
-    let mut values = [0; 6];
-    if !args.trim().is_empty() {
-        let written: Vec<&str> = args.split(',').collect();
-        if written.len() > values.len() {
-            return Err(format!("a system call has at most 6 arguments, and these are {}", written.len()));
-        }
-        for (value, written) in values.iter_mut().zip(written) {
-            *value = number(written.trim()).ok_or_else(|| format!("`{}` is no number", written.trim()))?;
-        }
+    let written = args.split(',').map(|arg| arg.trim().to_owned());
+    let args: Vec<String> = if args.trim().is_empty() { Vec::new() } else { written.collect() };
+    if args.len() > 6 {
+        return Err(format!("a system call has at most 6 arguments, and these are {}", args.len()));
     }
-    Ok(Written { text: text.to_owned(), abi, name: name.to_owned(), args: values })
+    Ok(Written { text: text.to_owned(), abi, name: name.to_owned(), args })
+}
+
+/// An argument: numbers and constants, joined by `|`.
+fn argument(abi: Abi, text: &str) -> Option<u64> {
+    text.split('|')
+        .map(str::trim)
+        .try_fold(0, |value, part| Some(value | number(part).or_else(|| arguments::constant(abi, part))?))
 }
 
 /// A register's value: decimal, hexadecimal, octal, or negative as C would pass it.
@@ -92,6 +112,7 @@ mod tests {
             ("i386:getpid", Abi::I386, 20, [0; 6]),
             ("openat(-100,0x10, 0o644)", Abi::X86_64, 257, [u64::MAX - 99, 16, 420, 0, 0, 0]),
             ("400(1,2,3,4,5,6)", Abi::X86_64, 400, [1, 2, 3, 4, 5, 6]),
+            ("socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC)", Abi::X86_64, 41, [2, 0x80001, 0, 0, 0, 0]),
             (" read ( 0xffffffffffffffff ) ", Abi::X86_64, 0, [u64::MAX, 0, 0, 0, 0, 0]),
         ] {
             let call = parse(text).unwrap().resolve(Abi::X86_64).unwrap();
@@ -104,15 +125,15 @@ mod tests {
         for (text, words) in [
             ("", "something like"),
             ("socket(2", "closing"),
-            ("socket(2,)", "`` is no number"),
-            ("socket(AF_INET)", "`AF_INET` is no number"),
             ("socket(1,2,3,4,5,6,7)", "these are 7"),
             ("vax:read", "none of"),
-            ("read(0x10000000000000000)", "no number"),
             ("re ad(1)", "something like"),
         ] {
             assert!(parse(text).unwrap_err().contains(words), "{text}: {:?}", parse(text));
         }
-        assert!(parse("socketcall").unwrap().resolve(Abi::X86_64).is_err());
+        for text in ["socketcall", "socket(2,)", "socket(AF_INTE)", "read(0x10000000000000000)", "read(1||2)"]
+        {
+            assert!(parse(text).unwrap().resolve(Abi::X86_64).is_err(), "{text}");
+        }
     }
 }

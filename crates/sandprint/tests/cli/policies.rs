@@ -17,7 +17,7 @@ why = ["it ends"]
 
 [[x86_64.socket]]
 do = "allow"
-when = ["arg0.u32 == 2"] # IPv4
+when = ["arg0.u32 == AF_INET"] # IPv4
 why = ["the update check"]
 
 [[x86_64.socket]]
@@ -41,7 +41,7 @@ fn fmt_changes_what_is_not_in_its_form_and_nothing_else() {
 
     scratch.write(
         "q.toml",
-        POLICY.replace("\"arg0.u32 == 2\"", "   \"arg0.u32 == 0x2\",\n").replace("\n\n", "\n\n\n"),
+        POLICY.replace("\"arg0.u32 == AF_INET\"", "   \"arg0.u32 == 0x2\",\n").replace("\n\n", "\n\n\n"),
     );
     let check = scratch.run(&["policy", "fmt", "--check", "p.toml", "q.toml"]);
     assert_eq!((check.status, check.stderr.as_str()), (3, "`q.toml` is not in its form\n"));
@@ -75,7 +75,7 @@ fn fmt_leaves_what_it_cannot_read_as_it_is() {
 fn check_lists_everything_with_its_place() {
     let scratch = scratch();
     assert_eq!(scratch.run(&["policy", "check", "p.toml"]), Ended::printed(""));
-    let wrong = POLICY.replace("== 2", "== 0x100000002").replace("why = [\"it ends\"]\n", "");
+    let wrong = POLICY.replace("== AF_INET", "== 0x100000002").replace("why = [\"it ends\"]\n", "");
     scratch.write("p.toml", wrong);
     let ended = scratch.run(&["policy", "check", "p.toml"]);
     assert_eq!(
@@ -104,8 +104,11 @@ fn a_policy_that_cannot_be_meant_is_not_used() {
     let scratch = scratch();
     for (text, words) in [
         (POLICY.replace("\"allow\"", "\"errno EIO\""), "it allows no call at all"),
-        (POLICY.replace("when = [\"arg0.u32 == 2\"] # IPv4\n", ""), "this rule contradicts rule 1 of socket"),
-        (POLICY.replace("arg0.u32 == 2", "arg7.u32 == 2"), "none is 7"),
+        (
+            POLICY.replace("when = [\"arg0.u32 == AF_INET\"] # IPv4\n", ""),
+            "this rule contradicts rule 1 of socket",
+        ),
+        (POLICY.replace("arg0.u32 == AF_INET", "arg7.u32 == AF_INET"), "none is 7"),
         (POLICY.replace("version = 1", "version = 9"), "this is version 9"),
     ] {
         scratch.write("p.toml", text);
@@ -130,7 +133,7 @@ fn test_says_what_is_answered_and_which_rule_says_so() {
     assert_eq!(
         ask(&["x86_64:socket(2, 1, 0)", "x86_64:socket(16)", "x86_64:getpid", "i386:getpid"]),
         Ended::printed(
-            "x86_64:socket(2, 1, 0): allow\n  by the rule at p.toml:10:1\n  when arg0.u32 == 2\n  by hand: the update check\n\
+            "x86_64:socket(2, 1, 0): allow\n  by the rule at p.toml:10:1\n  when arg0.u32 == AF_INET\n  by hand: the update check\n\
              x86_64:socket(16): errno EAFNOSUPPORT\n  by the rule at p.toml:15:1\n  by hand: nothing else\n\
              x86_64:getpid: errno EPERM\n  by the default of p.toml: no rule matches it\n\
              i386:getpid: kill-process\n  by `foreign` of p.toml: i386 has no rules\n"
@@ -151,7 +154,7 @@ fn test_says_what_is_answered_and_which_rule_says_so() {
 #[test]
 fn diff_compares_meanings() {
     let scratch = scratch();
-    scratch.write("same.toml", POLICY.replace("== 2", "<= 2").replace(
+    scratch.write("same.toml", POLICY.replace("== AF_INET", "<= 2").replace(
         "[[x86_64.socket]]\ndo = \"allow\"",
         "[[x86_64.socket]]\ndo = \"errno EAFNOSUPPORT\"\nwhen = [\"arg0.u32 < 2\"]\n[[x86_64.socket]]\ndo = \"allow\"",
     ));
@@ -159,8 +162,8 @@ fn diff_compares_meanings() {
         scratch.run(&["policy", "diff", "--exit-code", "p.toml", "same.toml"]),
         Ended::printed("the two policies mean the same\n")
     );
-    let other =
-        POLICY.replace("== 2", "== 1").replace("EPERM", "ENOSYS") + "\n[[x86_64.bpf]]\ndo = \"allow\"\n";
+    let other = POLICY.replace("== AF_INET", "== 1").replace("EPERM", "ENOSYS")
+        + "\n[[x86_64.bpf]]\ndo = \"allow\"\n";
     scratch.write("other.toml", other);
     let diff = scratch.run(&["policy", "diff", "--exit-code", "p.toml", "other.toml"]);
     assert_eq!(
@@ -170,7 +173,7 @@ fn diff_compares_meanings() {
             "calls without a rule: errno EPERM -> errno ENOSYS\n\n\
              only the second lets run:\n  x86_64 bpf: errno EPERM (no rule) -> allow\n\n\
              each lets run what the other refuses:\n  \
-             x86_64 socket: allow when arg0.u32 == 2; errno EAFNOSUPPORT -> allow when arg0.u32 == 1; errno EAFNOSUPPORT\n"
+             x86_64 socket: allow when arg0.u32 == AF_INET; errno EAFNOSUPPORT -> allow when arg0.u32 == AF_UNIX; errno EAFNOSUPPORT\n"
         )
     );
     let json = scratch.run(&["policy", "diff", "--format", "json", "p.toml", "other.toml"]);

@@ -1,19 +1,59 @@
-//! A condition as one comparison: `arg0.u32 == 2`, `arg1.u32 & 0xf == 1`.
+//! A condition as one comparison: `arg0.u32 == AF_INET`, `arg1.u32 & 0xf == 1`.
 //!
 //! The width is always said: `u32` looks at the lower half of the argument's register, as the kernel does for an
-//! `int`, `u64` at all of it. All comparisons are unsigned.
+//! `int`, `u64` at all of it. All comparisons are unsigned. Constants have the names that C gives them.
 
-use crate::{Comparison, Condition, Width};
+use crate::wire::quoted;
+use crate::{Abi, Comparison, Condition, Syscall, Width, arguments};
+
+/// A condition in words, with the names of constants where that argument of the call has them.
+pub(super) fn write(syscall: Syscall, condition: &Condition) -> String {
+    let name = |value: u64| {
+        let text = arguments::render_value(syscall, usize::from(condition.index), value);
+        // Only what reads back as the same value, and is made of names alone.
+        let named = text.split('|').all(|part| part.starts_with(|c: char| c.is_ascii_uppercase()));
+        let same = self::value(syscall.abi, condition.width, &text) == Ok(value);
+        (named && same).then_some(text)
+    };
+    let (operator, value) = match condition.comparison {
+        Comparison::Equal(value) => ("==", value),
+        Comparison::NotEqual(value) => ("!=", value),
+        Comparison::MaskedEqual { mask, value } => {
+            let mask_text = name(mask).unwrap_or_else(|| format!("{mask:#x}"));
+            let value = if value == 0 {
+                "0".to_owned()
+            } else {
+                name(value).unwrap_or_else(|| format!("{value:#x}"))
+            };
+            return format!("{} & {mask_text} == {value}", argument(condition));
+        }
+        // Names have no order.
+        _ => return condition.to_string(),
+    };
+    match name(value) {
+        Some(name) => format!("{} {operator} {name}", argument(condition)),
+        None => condition.to_string(),
+    }
+}
+
+fn argument(condition: &Condition) -> String {
+    let width = match condition.width {
+        Width::Bits32 => "u32",
+        Width::Bits64 => "u64",
+    };
+    format!("arg{}.{width}", condition.index)
+}
 
 /// Reads a condition; the error says what is wrong.
-pub(super) fn read(text: &str) -> Result<Condition, String> {
+pub(super) fn read(abi: Abi, text: &str) -> Result<Condition, String> {
     let (left, operator, right) = split(text)?;
     let (argument, mask) = match left.split_once('&') {
-        Some((argument, mask)) => (argument, Some(value(mask)?)),
+        Some((argument, mask)) => (argument, Some(mask)),
         None => (left, None),
     };
     let (index, width) = read_argument(argument.trim())?;
-    let right = value(right)?;
+    let mask = mask.map(|mask| value(abi, width, mask)).transpose()?;
+    let right = value(abi, width, right)?;
     let comparison = match (operator, mask) {
         ("==", Some(mask)) => Comparison::MaskedEqual { mask, value: right },
         (_, Some(_)) => return Err("under a mask only `==` can be asked".to_owned()),
@@ -58,9 +98,33 @@ fn read_argument(text: &str) -> Result<(u8, Width), String> {
     }
 }
 
+/// A value: numbers and names of constants, joined by `|`.
+///
+/// A name stands for its value in the ABI; of a negative one (`AT_FDCWD`) as many bits as are compared.
+fn value(abi: Abi, width: Width, text: &str) -> Result<u64, String> {
+    let mut value = 0;
+    for part in text.split('|') {
+        let part = part.trim();
+        value |= if part.starts_with(|c: char| c.is_ascii_uppercase()) {
+            let named = arguments::constant(abi, part).ok_or_else(|| unknown(abi, part))?;
+            if width == Width::Bits32 { named & 0xffff_ffff } else { named }
+        } else {
+            number(part)?
+        };
+    }
+    Ok(value)
+}
+
+fn unknown(abi: Abi, name: &str) -> String {
+    let like = arguments::constants_like(abi, name);
+    if like.is_empty() {
+        return format!("{abi} has no constant of the name `{}`; a number does too", quoted(name));
+    }
+    format!("{abi} has no constant of the name `{}`; there is {}", quoted(name), like.join(", "))
+}
+
 /// A number: decimal, hexadecimal (`0x`) or octal (`0o`).
-fn value(text: &str) -> Result<u64, String> {
-    let text = text.trim();
+fn number(text: &str) -> Result<u64, String> {
     let (digits, radix) = match text.as_bytes() {
         [b'0', b'x', ..] => (text.get(2..).unwrap_or_default(), 16),
         [b'0', b'o', ..] => (text.get(2..).unwrap_or_default(), 8),
@@ -69,11 +133,12 @@ fn value(text: &str) -> Result<u64, String> {
         }
         _ => (text, 10),
     };
+    let no_number = "the right side is a number or a constant, such as 2, 0x1f, 0o644 or AF_INET";
     if !digits.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric()) {
-        return Err("the right side is a number, such as 2, 0x1f or 0o644".to_owned());
+        return Err(no_number.to_owned());
     }
     u64::from_str_radix(digits, radix).map_err(|error| match error.kind() {
         std::num::IntErrorKind::PosOverflow => "the number does not fit into 64 bits".to_owned(),
-        _ => "the right side is a number, such as 2, 0x1f or 0o644".to_owned(),
+        _ => no_number.to_owned(),
     })
 }

@@ -297,11 +297,12 @@ impl Reader<'_> {
                 "when" => {
                     for (text, at) in self.strings(item, &at) {
                         position.conditions.push(self.position(at.start));
-                        match condition::read(&text) {
+                        match condition::read(syscall.abi, &text) {
                             Ok(condition) => conditions.push((condition, at)),
                             Err(problem) => {
                                 let message = format!("`{}` is no condition: {problem}", quoted(&text));
-                                let hint = "such as `arg0.u32 == 2` or `arg1.u32 & 0xf == 1`".to_owned();
+                                let hint =
+                                    "such as `arg0.u32 == AF_INET` or `arg1.u32 & 0xf == 1`".to_owned();
                                 self.wrong(at, message, Some(hint));
                             }
                         }
@@ -326,7 +327,7 @@ impl Reader<'_> {
         let place = rule_place(syscall, &rule);
         self.place(span, place.clone());
         for (condition, at) in rule.conditions.iter().zip(spans) {
-            self.place(&at, format!("{place}/when/{}", reason::quote(&condition.to_string())));
+            self.place(&at, format!("{place}/when/{}", reason::quote(&condition::write(syscall, condition))));
         }
         for key in ["do", "when", "why"] {
             if let (Some(at), Some(item)) = (table_key_span(table, key), table.get(key)) {

@@ -69,9 +69,9 @@ why = [
 do = "allow"
 # no datagrams
 when = [
-    "arg0.u32 == 2", # AF_INET
+    "arg0.u32 == AF_INET", # AF_INET
     # streams
-    "arg1.u32 & 0xf == 0x1", # closed
+    "arg1.u32 & 0xf == SOCK_STREAM", # closed
 ]
 why = [
     "the update check",

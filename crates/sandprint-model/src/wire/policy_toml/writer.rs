@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::comments::{Comments, END};
-use super::{VERSION, reason};
+use super::{VERSION, condition, reason};
 use crate::{Abi, Policy, Rule, Syscall};
 
 /// Longest line on which all conditions of a rule stand together.
@@ -79,8 +79,11 @@ impl Page<'_> {
         let action = format!("do = {}", reason::quote(&rule.action.to_string()));
         self.line(&format!("{place}/do"), "", &action);
         if !rule.conditions.is_empty() {
-            let conditions: Vec<String> =
-                rule.conditions.iter().map(|condition| reason::quote(&condition.to_string())).collect();
+            let conditions: Vec<String> = rule
+                .conditions
+                .iter()
+                .map(|condition| reason::quote(&condition::write(syscall, condition)))
+                .collect();
             self.array(&format!("{place}/when"), "when", &conditions, true);
         }
         if !rule.reasons.is_empty() {

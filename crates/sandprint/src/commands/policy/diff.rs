@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use sandprint_model::wire::condition_in_words;
 use sandprint_model::{Action, Rule, Syscall};
 use sandprint_policy::compare::{CallDiff, PolicyDiff, Wider};
 use serde::Serialize;
@@ -137,7 +138,8 @@ fn rules(syscall: Syscall, rules: &[Rule], source: &PolicySource) -> Vec<String>
         return vec![format!("{by_default} (no rule)")];
     }
     let words = rules.iter().map(|rule| {
-        let conditions: Vec<String> = rule.conditions.iter().map(ToString::to_string).collect();
+        let conditions: Vec<String> =
+            rule.conditions.iter().map(|condition| condition_in_words(syscall, condition)).collect();
         if conditions.is_empty() {
             rule.action.to_string()
         } else {

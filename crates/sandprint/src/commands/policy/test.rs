@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use sandprint_model::{Abi, Action, Arch, Call, Reason};
+use sandprint_model::wire::condition_in_words;
+use sandprint_model::{Abi, Action, Arch, Call, Reason, Rule};
 use serde::Serialize;
 
 use crate::cli::{call, long_help};
@@ -14,7 +15,7 @@ use crate::policy_source::PolicySource;
 
 /// Say what a policy answers to a call, and which rule says so
 ///
-/// The call is written as in C, with numbers: `socket(2, 1, 0)`, or `i386:socketcall(1)` for another ABI than this
+/// The call is written as in C, with numbers and constants: `socket(AF_INET, 1, 0)`, or `i386:socketcall(1)` for another ABI than this
 /// machine's. Arguments that are left out are 0.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP_DIFF_CALLS))]
@@ -44,7 +45,7 @@ enum Format {
 }
 
 const EXAMPLES: &str = "
-  sandprint policy test app.policy.toml --call 'socket(2, 1, 0)'
+  sandprint policy test app.policy.toml --call 'socket(AF_INET, SOCK_STREAM, 0)'
   sandprint policy test app.policy.toml --call 'openat(-100, 0, 0)' --call 'i386:getpid'
   sandprint policy test --exit-code app.policy.toml --call 'bpf(5)' && echo 'it may load BPF'";
 
@@ -79,7 +80,7 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<ExitStatus> {
     let calls = calls.map_err(|problem: call::Unknown| {
         exit::Deciding::usage(
             problem.to_string(),
-            "names are the kernel's, as in the policy file; a number does too",
+            "names are the kernel's and C's, as in the policy file; a number does too",
         )
     })?;
     let answers: Vec<Answer> = calls.iter().map(|(text, call)| answer(&source, text, call)).collect();
@@ -104,6 +105,9 @@ fn answer(source: &PolicySource, text: &str, call: &Call) -> Answer {
         None if policy.has_rules_for(call.syscall.abi) => DecidedBy::Default,
         None => DecidedBy::Foreign,
     };
+    let words = |(_, rule): (usize, &Rule)| {
+        rule.conditions.iter().map(|condition| condition_in_words(call.syscall, condition)).collect()
+    };
     Answer {
         call: text.to_owned(),
         abi: call.syscall.abi.name(),
@@ -113,8 +117,7 @@ fn answer(source: &PolicySource, text: &str, call: &Call) -> Answer {
         runs: action.lets_run(),
         decided_by,
         at: rule.map(|(place, _)| source.place(call.syscall, place, None)),
-        conditions: rule
-            .map_or_else(Vec::new, |(_, rule)| rule.conditions.iter().map(ToString::to_string).collect()),
+        conditions: rule.map_or_else(Vec::new, words),
         reasons: rule.map_or_else(Vec::new, |(_, rule)| rule.reasons.iter().map(Reason::to_string).collect()),
     }
 }
