@@ -72,7 +72,7 @@ Exit status:
   0      done; a reader that closes our pipe early is no failure
   1      failed; stderr says why (`error: ...`) and what to do about it (`hint: ...`)
   2      the command line is wrong
-  3      a script asked, and that is so: there is a difference, a call does not run (see each command)
+  3      a script asked, and that is so: a difference, a call that does not run (see each command)
   `profile run` ends with the status of the command it ran, or with
   128+N  signal N ended the command
   125    sandprint itself failed
