@@ -8,7 +8,7 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    attach, completions, coverage, diff, doctor, generate, import, man, merge, run, show, subtract,
+    attach, completions, confined, coverage, diff, doctor, generate, import, man, merge, run, show, subtract,
 };
 use crate::exit::{self, ExitStatus};
 use crate::output;
@@ -18,7 +18,8 @@ pub(crate) use duration::parse_duration;
 /// Tells what a Linux workload needs from the kernel, and writes the tightest policy that lets it run.
 ///
 /// Record a command or something that runs already (every system call of it and of all its descendants,
-/// by eBPF: exact, and hardly felt), keep the recording as a trace, and turn traces into a seccomp profile.
+/// by eBPF: exact, and hardly felt), keep the recording as a trace, turn traces into a seccomp profile, and run
+/// commands under it.
 #[derive(Debug, Parser)]
 #[command(
     name = "sandprint",
@@ -36,6 +37,8 @@ const EXAMPLES: &str = "
   sudo sandprint profile run -o ls.trace.json -- ls /tmp
   sandprint profile show ls.trace.json
   sandprint profile generate -i ls.trace.json -f oci > seccomp.json
+  sandprint profile generate -i ls.trace.json -f json > ls.policy.json
+  sandprint run -p ls.policy.json -- ls /tmp
   sandprint profile run --help";
 
 const STYLES: Styles = Styles::styled()
@@ -50,6 +53,8 @@ pub(crate) enum Command {
     /// Record workloads, look at the recordings, and generate profiles from them.
     #[command(subcommand)]
     Profile(ProfileCommand),
+    #[command(name = "run")]
+    Confined(confined::ConfinedArgs),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -82,6 +87,7 @@ impl Command {
             Command::Profile(ProfileCommand::Subtract(args)) => subtract::run(args),
             Command::Profile(ProfileCommand::Coverage(args)) => coverage::run(args),
             Command::Profile(ProfileCommand::Import(args)) => import::run(args),
+            Command::Confined(args) => confined::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Completions(args) => completions::run(args),
             Command::Man(args) => man::run(args),
@@ -91,7 +97,7 @@ impl Command {
     /// The status for an error that decides none of its own.
     pub(crate) fn failure_status(&self) -> ExitStatus {
         match self {
-            Command::Profile(ProfileCommand::Run(_)) => ExitStatus::RecorderFailed,
+            Command::Profile(ProfileCommand::Run(_)) | Command::Confined(_) => ExitStatus::RecorderFailed,
             _ => ExitStatus::Failure,
         }
     }

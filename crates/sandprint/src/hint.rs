@@ -11,6 +11,7 @@ use sandprint_sandbox::user::UserError;
 use crate::commands::Failed;
 use crate::exit::Deciding;
 use crate::output::OutputError;
+use crate::policy_file::PolicyFileError;
 use crate::target::TargetError;
 use crate::trace_file::{ReadError, TraceOutputError, WriteError};
 
@@ -30,6 +31,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<ReadError>() {
         return Some(of_read(error));
+    }
+    if let Some(error) = cause.downcast_ref::<PolicyFileError>() {
+        return Some(error.hint().to_owned());
     }
     if let Some(error) = cause.downcast_ref::<WriteError>() {
         return Some(of_write(error));

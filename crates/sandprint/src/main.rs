@@ -6,6 +6,7 @@ mod commands;
 mod exit;
 mod hint;
 mod output;
+mod policy_file;
 mod target;
 mod trace_file;
 mod view;

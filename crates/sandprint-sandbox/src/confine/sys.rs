@@ -59,7 +59,9 @@ pub(super) fn action_available(action: u32) -> i32 {
 /// Makes a call without arguments.
 pub(super) fn call(number: u32) -> i32 {
     // SAFETY: the caller names a number that no kernel gives to a call; zeros are addresses of nothing.
-    errno_of(unsafe { libc::syscall(c_long::from(number), 0, 0, 0, 0, 0, 0) })
+    errno_of(unsafe {
+        libc::syscall(c_long::from(number), 0_usize, 0_usize, 0_usize, 0_usize, 0_usize, 0_usize)
+    })
 }
 
 /// Whether this thread may be under a filter: also where it is not told (`PR_GET_SECCOMP`, prctl(2)).
@@ -73,7 +75,7 @@ pub(super) fn may_be_filtered() -> bool {
 fn fork(child: impl FnOnce()) -> Result<libc::pid_t, i32> {
     // SAFETY: without CLONE_VM the child has its own copy of all memory, and a null stack means that it goes on with
     // this one. It runs the closure, which the callers below keep to system calls, and ends.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) };
+    let pid = unsafe { libc::syscall(libc::SYS_clone, 0_usize, 0_usize, 0_usize, 0_usize, 0_usize) };
     if pid == 0 {
         child();
         // SAFETY: no memory is involved.

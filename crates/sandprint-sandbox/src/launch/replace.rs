@@ -37,8 +37,8 @@ pub struct Replacement {
 pub struct LastWords {
     /// What comes before the reason.
     pub before: Vec<u8>,
-    /// The reason for an errno, what to do about it, and the exit status.
-    pub reason: fn(i32) -> (&'static str, i32),
+    /// Of an errno: the reason, what to do about it, and the exit status. Asks for no memory.
+    pub explain: fn(i32) -> (&'static str, &'static str, u8),
 }
 
 impl Replacement {
@@ -75,7 +75,44 @@ impl Replacement {
             confinement.take_on().map_err(|obstacle| ConfineError::of(obstacle, confinement.flags))?;
         }
         let errno = sys::execute(&self.plan, self.path());
-        let (reason, status) = (last_words.reason)(errno);
-        sys::say_and_end([&last_words.before, reason.as_bytes()].into_iter(), status)
+        let (reason, hint, status) = (last_words.explain)(errno);
+        let mut room = [0; 10];
+        let digits = decimal(errno.unsigned_abs(), &mut room);
+        let parts: [&[u8]; 7] = [
+            &last_words.before,
+            reason.as_bytes(),
+            b" (os error ",
+            digits,
+            b")\nhint: ",
+            hint.as_bytes(),
+            b"\n",
+        ];
+        sys::say_and_end(&parts, status.into())
+    }
+}
+
+/// A number as text, without asking for memory.
+fn decimal(mut number: u32, room: &mut [u8; 10]) -> &[u8] {
+    let mut length = 0;
+    for place in room.iter_mut().rev() {
+        *place = b'0'.saturating_add(u8::try_from(number % 10).unwrap_or(0));
+        length += 1;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    room.get(10 - length..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_usual() {
+        for number in [0, 7, 10, 133, 4095, u32::MAX] {
+            assert_eq!(decimal(number, &mut [0; 10]), number.to_string().as_bytes());
+        }
     }
 }

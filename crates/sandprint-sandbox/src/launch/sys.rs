@@ -285,16 +285,16 @@ pub(super) fn execute(plan: &Plan, path: &CStr) -> i32 {
             path.as_ptr(),
             plan.arguments.as_ptr(),
             plan.environment.as_ptr(),
-            0,
-            0,
-            0,
+            0_usize,
+            0_usize,
+            0_usize,
         )
     };
     errno()
 }
 
 /// Writes to stderr as far as that can be done, and ends the process at once: nothing but write and `exit_group`.
-pub(super) fn say_and_end<'a>(parts: impl Iterator<Item = &'a [u8]>, status: i32) -> ! {
+pub(super) fn say_and_end(parts: &[&[u8]], status: i32) -> ! {
     for part in parts {
         // SAFETY: the address and the length are of one slice.
         unsafe { libc::write(libc::STDERR_FILENO, part.as_ptr().cast(), part.len()) };
