@@ -146,10 +146,11 @@ mod tests {
     #[test]
     fn a_policy_that_starts_nothing_is_refused_with_its_reason() {
         use Action::{Allow, Errno, KillProcess, Log, Notify, Trace};
+        type Case = (Action, &'static [(Abi, &'static str, Action)], Result<(), Unfit>);
         let foreign = |found: &[Abi]| {
             Err(Unfit::Foreign { native: Abi::X86_64, found: found.iter().copied().collect() })
         };
-        let cases: [(Action, &[(Abi, &str, Action)], Result<(), Unfit>); 9] = [
+        let cases: [Case; 9] = [
             (Errno(1), &[(Abi::X86_64, "execve", Allow)], Ok(())),
             (Log, &[(Abi::X86_64, "mount", Errno(1))], Ok(())),
             (Errno(1), &[], Err(Unfit::AllowsNothing)),

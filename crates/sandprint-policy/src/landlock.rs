@@ -1,6 +1,6 @@
 //! What Landlock can refuse as well where a policy refuses it, so that it stays refused where seccomp is blind.
 //!
-//! Seccomp sees system calls, and not what is submitted through io_uring, nor what a call does by the way. Landlock
+//! Seccomp sees system calls, and not what is submitted through `io_uring`, nor what a call does by the way. Landlock
 //! sees the access itself. A right is handled only where the policy refuses *every* call that exercises it, in every
 //! ABI of the machine and with any arguments: then Landlock refuses nothing that the policy allows. A policy knows no
 //! paths and no ports, so there are no exceptions: what is handled is refused everywhere.
@@ -10,7 +10,7 @@
 //! - `EXECUTE` and `READ_FILE`: the workload itself is executed, which takes both.
 //! - `WRITE_FILE` and `READ_DIR`: too much opens files by the way (an ioctl of a terminal or of a file system,
 //!   accounting, swap, fanotify, core dumps) for "every call" to be said with certainty.
-//! - `IOCTL_DEV`: no operation of io_uring is an ioctl.
+//! - `IOCTL_DEV`: no operation of `io_uring` is an ioctl.
 //! - `REFER`: implied by every other right of files, as Linux 5.13 to 5.18 could do it in no other way.
 //!
 //! Sources: landlock(7); security/landlock/{fs,net,task}.c of Linux 6.18 for the hooks, and the callers of
@@ -332,9 +332,8 @@ fn has_rules(policy: &Policy, abi: Abi) -> bool {
 fn may_run_with(policy: &Policy, syscall: Syscall, known: Option<(u8, u64)>) -> bool {
     for rule in policy.rules.get(&syscall).into_iter().flatten() {
         match matches(rule, known) {
-            Match::Never => {}
             Match::Perhaps if may_let_run(rule.action) => return true,
-            Match::Perhaps => {}
+            Match::Never | Match::Perhaps => {}
             Match::Always => return may_let_run(rule.action),
         }
     }

@@ -20,7 +20,7 @@ fn rule(action: Action, conditions: Vec<Condition>) -> Rule {
     Rule { conditions, action, reasons: BTreeSet::new() }
 }
 
-/// A policy that allows these calls of x86_64 and no others.
+/// A policy that allows these calls of `x86_64` and no others.
 fn allowing(names: &[&str]) -> Policy {
     let rules = names
         .iter()

@@ -9,10 +9,10 @@ use super::error::{Obstacle, Step};
 use super::feature::Feature;
 use super::{ConfineError, FilterError, sys};
 
-/// Most instructions of one program (`BPF_MAXINSNS`, linux/bpf_common.h).
+/// Most instructions of one program (`BPF_MAXINSNS`, `linux/bpf_common.h`).
 const MOST_INSTRUCTIONS: usize = 4096;
 
-/// `BPF_RET | BPF_K` (linux/bpf_common.h): return a constant.
+/// `BPF_RET | BPF_K` (`linux/bpf_common.h`): return a constant.
 const RETURN: u16 = 0x06;
 
 /// The part of a returned value that is the action (`SECCOMP_RET_ACTION_FULL`, linux/seccomp.h).
@@ -28,7 +28,7 @@ impl Flags {
     /// In every thread of this process, or in none.
     pub const TSYNC: Flags = Flags(1);
     /// The kernel logs every call that is not simply allowed, as far as
-    /// /proc/sys/kernel/seccomp/actions_logged lets it.
+    /// `/proc/sys/kernel/seccomp/actions_logged` lets it.
     pub const LOG: Flags = Flags(1 << 1);
     /// The installation gives a descriptor, by which calls with the action `USER_NOTIF` are answered.
     pub const NEW_LISTENER: Flags = Flags(1 << 3);

@@ -1,7 +1,7 @@
 //! Landlock: a domain that refuses every access that it handles, without exceptions (landlock(7)).
 //!
 //! A domain holds for this process and all that it starts, whichever way an access is asked for: by a system
-//! call, through io_uring, or by a call that acts through another. Besides what it handles, any domain keeps
+//! call, through `io_uring`, or by a call that acts through another. Besides what it handles, any domain keeps
 //! its processes from tracing and looking into processes outside of it (ptrace(2), access mode checks); one
 //! that handles a right of files also refuses to mount and to unmount, and to link or rename between
 //! directories. Files and sockets that are open already stay as they are.

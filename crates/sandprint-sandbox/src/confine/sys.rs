@@ -121,26 +121,51 @@ impl Outsider {
     pub(super) fn start() -> Result<Outsider, i32> {
         let mut ends: [c_int; 2] = [-1; 2];
         // SAFETY: there is room for the two descriptors.
-        let result = unsafe { libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC) };
+        let result = unsafe {
+            libc::socketpair(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0, ends.as_mut_ptr())
+        };
         if result < 0 {
             return Err(errno_of(result.into()));
         }
-        let [reader, writer] = ends;
+        let [ours, theirs] = ends;
         // SAFETY: the kernel has just made it, and nobody else knows it.
-        let reader = unsafe { OwnedFd::from_raw_fd(reader) };
+        let ours = unsafe { OwnedFd::from_raw_fd(ours) };
         // SAFETY: the same.
-        let writer = unsafe { OwnedFd::from_raw_fd(writer) };
+        let theirs = unsafe { OwnedFd::from_raw_fd(theirs) };
         let pid = fork(|| {
             // A binary with capabilities of its own is not dumpable, and then nobody may look into it.
             // SAFETY: no memory is involved.
             unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1, 0, 0, 0) };
             // SAFETY: the child's own copy of the descriptor, which nothing in it uses any more.
-            unsafe { libc::close(writer.as_raw_fd()) };
-            let mut byte = [0_u8];
+            unsafe { libc::close(ours.as_raw_fd()) };
+            let mut byte = [b'r'];
+            // SAFETY: one byte of ours. If nobody reads it, what comes next says so.
+            unsafe { libc::send(theirs.as_raw_fd(), byte.as_ptr().cast(), 1, libc::MSG_NOSIGNAL) };
             // SAFETY: there is room for one byte.
-            unsafe { libc::read(reader.as_raw_fd(), byte.as_mut_ptr().cast(), 1) };
+            unsafe { libc::recv(theirs.as_raw_fd(), byte.as_mut_ptr().cast(), 1, 0) };
         })?;
-        Ok(Outsider { pid, line: Some(writer) })
+        drop(theirs);
+        let outsider = Outsider { pid, line: Some(ours) };
+        outsider.wait_until_ready()?;
+        Ok(outsider)
+    }
+
+    fn wait_until_ready(&self) -> Result<(), i32> {
+        let line = self.line.as_ref().map_or(-1, std::os::fd::AsRawFd::as_raw_fd);
+        let mut byte = [0_u8];
+        loop {
+            // SAFETY: there is room for one byte.
+            let length = unsafe { libc::recv(line, byte.as_mut_ptr().cast(), 1, 0) };
+            match length {
+                1 => return Ok(()),
+                // It was ended before.
+                0 => return Err(libc::ESRCH),
+                _ => match errno_of(-1) {
+                    libc::EINTR => {}
+                    errno => return Err(errno),
+                },
+            }
+        }
     }
 
     /// Looks into it, in a way that changes nothing: `get_robust_list(2)` takes the right to read its state

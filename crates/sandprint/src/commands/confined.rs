@@ -39,7 +39,7 @@ pub(crate) struct ConfinedArgs {
 
     /// Let Landlock refuse too what the policy refuses altogether, where seccomp is blind
     ///
-    /// Seccomp does not see what is submitted through io_uring, nor what a call does by the way. What a policy
+    /// Seccomp does not see what is submitted through `io_uring`, nor what a call does by the way. What a policy
     /// refuses with every call that could do it (making directories, removing files, binding or connecting TCP
     /// sockets, and so on), a Landlock domain then refuses whichever way it is asked for; nothing that the policy
     /// allows. Files and sockets that are open already stay usable. Any such domain also keeps the command from
@@ -88,24 +88,27 @@ pub(crate) fn run(args: &ConfinedArgs) -> anyhow::Result<ExitStatus> {
         }
     })?;
     check_execve(args, &policy, native, &replacement)?;
+    if let Some(note) = unasked(&policy, native) {
+        output::note(&note);
+    }
     if args.log_denials {
         say_where_denials_are_logged(&policy);
     }
     if args.landlock {
-        confine::no_new_privileges().map_err(failed)?;
+        confine::no_new_privileges().map_err(|error| failed(&error))?;
         confined_landlock::enter(&policy, arch, args.log_denials)?;
     }
     let last_words = last_words(program);
     match replacement.execute(&last_words) {
         Ok(never) => match never {},
-        Err(error) => Err(failed(error).into()),
+        Err(error) => Err(failed(&error).into()),
     }
 }
 
 /// The policy as a filter that answers a probe of its own.
 fn confinement(policy: &Policy, native: Abi, log: bool) -> anyhow::Result<Confinement> {
     let number = enforce::probe_number(policy, native);
-    let errno = enforce::probe_answer(confine::answer(number).map_err(failed)?);
+    let errno = enforce::probe_answer(confine::answer(number).map_err(|error| failed(&error))?);
     let program =
         cbpf::compile(&enforce::with_probe(policy, native, number, errno)).map_err(|error| Deciding {
             status: ExitStatus::RecorderFailed,
@@ -173,6 +176,24 @@ fn check_execve(
     Err(Deciding { status: ExitStatus::RecorderFailed, message, hint: hint.to_owned() }.into())
 }
 
+/// What becomes of calls that the policy leaves to somebody who is not there (seccomp(2), `SECCOMP_RET_USER_NOTIF` and
+/// `SECCOMP_RET_TRACE`).
+fn unasked(policy: &Policy, native: Abi) -> Option<String> {
+    let asks = |action: Action| matches!(action, Action::Notify | Action::Trace(_));
+    let rules = policy.rules.iter().filter(|(syscall, _)| syscall.abi == native);
+    let mut names: Vec<_> = rules
+        .filter(|(_, rules)| rules.iter().any(|rule| asks(rule.action)))
+        .map(|(syscall, _)| syscall.to_string())
+        .collect();
+    if asks(policy.default_action) {
+        names.push("every call without a rule".to_owned());
+    }
+    let names = (!names.is_empty()).then(|| names.join(", "))?;
+    Some(format!(
+        "the policy has a supervisor or a tracer asked about {names}; where there is none, these fail with ENOSYS"
+    ))
+}
+
 /// Where an administrator says which actions are logged at all (seccomp(2)).
 const ACTIONS_LOGGED: &str = "/proc/sys/kernel/seccomp/actions_logged";
 
@@ -217,8 +238,8 @@ fn kernel_name(action: Action) -> Option<&'static str> {
 }
 
 /// Why this process was not confined.
-pub(super) fn failed(error: ConfineError) -> Deciding {
-    let hint = match &error {
+fn failed(error: &ConfineError) -> Deciding {
+    let hint = match error {
         ConfineError::Missing { feature: confine::feature::Feature::LogFlag } => {
             "leave out --log-denials: the policy is enforced all the same"
         }
@@ -231,7 +252,7 @@ pub(super) fn failed(error: ConfineError) -> Deciding {
         ConfineError::TooMuch => "nothing was run: it is under too many filters already",
         _ => "nothing was run: another sandbox around this process may be in the way",
     };
-    let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     Deciding {
         status: ExitStatus::RecorderFailed,
         message: format!("failed to {error}{cause}"),
@@ -266,6 +287,29 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
+
+    #[test]
+    fn calls_that_nobody_decides_are_named() {
+        use sandprint_model::{Rule, Syscall};
+        let rule = |action| vec![Rule { conditions: Vec::new(), action, reasons: BTreeSet::new() }];
+        let native = |nr| Syscall { abi: Abi::X86_64, nr };
+        let mut policy = Policy {
+            kernel: None,
+            default_action: Action::Errno(1),
+            foreign_action: Action::Notify,
+            rules: BTreeMap::from([(native(0), rule(Action::Allow))]),
+            notes: BTreeSet::new(),
+        };
+        assert_eq!(unasked(&policy, Abi::X86_64), None);
+        policy.rules.insert(native(1), rule(Action::Notify));
+        policy.rules.insert(native(2), rule(Action::Trace(7)));
+        policy.default_action = Action::Notify;
+        assert_eq!(
+            unasked(&policy, Abi::X86_64).unwrap(),
+            "the policy has a supervisor or a tracer asked about write, open, every call without a rule; where there is \
+             none, these fail with ENOSYS"
+        );
+    }
 
     #[test]
     fn actions_that_the_kernel_was_told_not_to_log_are_named() {

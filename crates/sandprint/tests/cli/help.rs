@@ -3,7 +3,7 @@
 use super::support::{Ended, Scratch};
 
 /// Every command there is.
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 15] = [
     &[],
     &["profile"],
     &["profile", "run"],
@@ -15,6 +15,7 @@ const COMMANDS: [&[&str]; 14] = [
     &["profile", "subtract"],
     &["profile", "coverage"],
     &["profile", "import"],
+    &["run"],
     &["doctor"],
     &["completions"],
     &["man"],
@@ -94,6 +95,10 @@ fn wrong_usage_is_an_error_with_a_hint_and_status_2() {
         &["profile", "subtract", "a"],
         &["profile", "coverage"],
         &["profile", "import", "a"],
+        &["run"],
+        &["run", "--", "true"],
+        &["run", "-p", "policy"],
+        &["run", "-p", "policy", "--nonsense", "--", "true"],
         &["completions", "nonsense"],
     ] {
         let ended = scratch.run(arguments);

@@ -1,4 +1,4 @@
-//! `--landlock`: what the policy refuses stays refused through io_uring, and what it allows is not.
+//! `--landlock`: what the policy refuses stays refused through `io_uring`, and what it allows is not.
 
 use std::fs;
 use std::net::TcpListener;
@@ -16,7 +16,7 @@ const CANNOT: i32 = 77;
 /// What the witness itself needs, and no more.
 const NEEDS: [&str; 6] = ["execve", "io_uring_setup", "io_uring_enter", "mmap", "write", "exit_group"];
 
-/// A policy that allows io_uring, and these calls.
+/// A policy that allows `io_uring`, and these calls.
 fn with(names: &[&str]) -> Policy {
     allowing(&[&NEEDS, names].concat(), Action::Errno(1))
 }

@@ -1,5 +1,4 @@
 //! `sandprint run` from outside: what it enforces, what it leaves as it is, and what it refuses to run.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "the lints allow these in tests only")]
 
 #[cfg(test)]
 mod enforcement;

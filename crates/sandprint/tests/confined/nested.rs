@@ -100,7 +100,7 @@ fn one_policy_in_another_is_proven_and_both_hold() {
     let scratch = Scratch::new();
     scratch.policy(&all_but(&[("mkdir", Action::Errno(1)), ("mkdirat", Action::Errno(1))]));
     std::fs::rename(scratch.path("policy"), scratch.path("inner")).unwrap();
-    let mut words = vec![SANDPRINT, "run", "-p", "inner", "--"].repeat(3);
+    let mut words = [SANDPRINT, "run", "-p", "inner", "--"].repeat(3);
     words.extend(["sh", "-c", "mkdir a 2> /dev/null; ln -s x b 2> /dev/null; ls"]);
     let outer = all_but(&[("symlink", Action::Errno(1)), ("symlinkat", Action::Errno(1))]);
     let ended = scratch.run_under(&outer, &[], &words);
