@@ -104,7 +104,7 @@ fn a_kernel_without_seccomp_or_a_flag_is_told_from_one_that_refuses() {
     ] {
         let said = in_a_thread(move || {
             confine::no_new_privileges().unwrap();
-            let answer = ERRNO | u32::try_from(answer).unwrap();
+            let answer = ERRNO + u32::try_from(answer).unwrap();
             deciding(&[(libc::SYS_seccomp, answer)], ALLOW).install(Flags::NONE).unwrap();
             refusing_mkdir(3003).install(flags).unwrap_err().to_string()
         });
@@ -119,9 +119,9 @@ fn an_unknown_call_is_answered_by_the_kernel_or_by_the_filter_that_is_there() {
     in_a_thread(move || {
         assert_eq!(confine::answer(NUMBER).unwrap(), libc::ENOSYS);
         confine::no_new_privileges().unwrap();
-        deciding(&[(number, ERRNO | 3551)], ALLOW).install(Flags::NONE).unwrap();
+        deciding(&[(number, ERRNO + 3551)], ALLOW).install(Flags::NONE).unwrap();
         assert_eq!(confine::answer(NUMBER).unwrap(), 3551);
-        deciding(&[(number, ERRNO | 3552)], ALLOW).install(Flags::NONE).unwrap();
+        deciding(&[(number, ERRNO + 3552)], ALLOW).install(Flags::NONE).unwrap();
         assert_eq!(confine::answer(NUMBER).unwrap(), 3552, "of two errnos, the newest filter's");
         deciding(&[(number, crate::program::KILL_PROCESS)], ALLOW).install(Flags::NONE).unwrap();
         let killed = confine::answer(NUMBER);

@@ -100,7 +100,7 @@ fn a_kernel_without_landlock_and_one_with_it_disabled_are_told_apart() {
     for (answer, expected) in [(libc::ENOSYS, "Absent"), (libc::EOPNOTSUPP, "Disabled")] {
         let refused = in_a_thread(move || {
             confine::no_new_privileges().unwrap();
-            let answer = ERRNO | u32::try_from(answer).unwrap();
+            let answer = ERRNO + u32::try_from(answer).unwrap();
             deciding(&[(libc::SYS_landlock_create_ruleset, answer)], ALLOW).install(Flags::NONE).unwrap();
             landlock::enter(MAKE_DIR, Logging::Default)
         });

@@ -20,8 +20,8 @@ fn a_confined_workload_is_refused_what_the_filter_refuses_and_its_launcher_is_no
     let scratch = tempfile::tempdir().unwrap();
     let script = format!("mkdir {0}/a 2> /dev/null || exit 7", scratch.path().display());
     let proof = Proof { number: NUMBER, errno: 3551 };
-    let mut rules: Vec<_> = MKDIR.iter().map(|number| (*number, ERRNO | 1)).collect();
-    rules.push((i64::from(NUMBER), ERRNO | 3551));
+    let mut rules: Vec<_> = MKDIR.iter().map(|number| (*number, ERRNO + 1)).collect();
+    rules.push((i64::from(NUMBER), ERRNO + 3551));
     let filter = deciding(&rules, ALLOW);
     assert_eq!(shell(&script, filter, Some(proof)).unwrap(), Exit::Code(7));
     assert_eq!(shell(&script, deciding(&[], ALLOW), None).unwrap(), Exit::Code(0));
@@ -50,10 +50,10 @@ fn a_filter_that_does_not_answer_its_proof_runs_nothing() {
 
 #[test]
 fn a_filter_without_execve_runs_nothing_and_says_so_where_it_may() {
-    let error = shell("exit 0", deciding(&[(libc::SYS_execve, ERRNO | 3004)], ALLOW), None).unwrap_err();
+    let error = shell("exit 0", deciding(&[(libc::SYS_execve, ERRNO + 3004)], ALLOW), None).unwrap_err();
     let LaunchError::Execute { source, .. } = &error else { panic!("{error:?}") };
     assert_eq!(source.raw_os_error(), Some(3004));
     // Here not even the message: how the child ended is all that is known.
-    let silent = shell("exit 0", deciding(&[(libc::SYS_exit_group, ALLOW)], ERRNO | 1), None).unwrap_err();
+    let silent = shell("exit 0", deciding(&[(libc::SYS_exit_group, ALLOW)], ERRNO + 1), None).unwrap_err();
     assert_eq!(silent.failure(), Failure::Ended(Exit::Code(125)), "{silent:?}");
 }

@@ -1,7 +1,6 @@
 //! Confinement from outside the crate: threads and children that confine themselves. Needs Linux, no privileges.
 //!
 //! A filter and a domain are a thread's own, so each test takes them on in a thread that ends with it.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "the lints allow these in tests only")]
 
 #[cfg(test)]
 #[path = "../../../sandprint/tests/support/expect.rs"]

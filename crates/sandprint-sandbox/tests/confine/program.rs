@@ -48,7 +48,7 @@ pub(crate) const MKDIR: &[i64] = &[libc::SYS_mkdirat];
 
 /// Answers whatever makes a directory with an errno that the kernel itself never gives.
 pub(crate) fn refusing_mkdir(errno: u32) -> Filter {
-    let numbers: Vec<_> = MKDIR.iter().map(|number| (*number, ERRNO | errno)).collect();
+    let numbers: Vec<_> = MKDIR.iter().map(|number| (*number, ERRNO + errno)).collect();
     deciding(&numbers, ALLOW)
 }
 
