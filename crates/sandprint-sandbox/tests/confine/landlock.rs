@@ -2,9 +2,14 @@
 
 use std::io;
 use std::net::{TcpListener, TcpStream};
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::process::Command;
 
 use sandprint_sandbox::confine::landlock::{self, Handled, LandlockError, Logging};
 use sandprint_sandbox::confine::{self, Flags};
+use sandprint_sandbox::process::{Process, ProcessError};
+use sandprint_sandbox::signals::Signal;
 
 use crate::expect::skip;
 use crate::program::{ALLOW, ERRNO, deciding, in_a_thread, make_directory};
@@ -61,6 +66,31 @@ fn ports_are_refused() {
         });
         assert_eq!(refused, expected, "{network}");
     }
+}
+
+#[test]
+fn processes_outside_are_out_of_reach() {
+    if !has_landlock(6) {
+        return;
+    }
+    let name = format!("sandprint-{}", std::process::id());
+    let address = SocketAddr::from_abstract_name(name).unwrap();
+    let _listener = UnixListener::bind_addr(&address).unwrap();
+    let mut outside = Command::new("sleep").arg("60").spawn().unwrap();
+    let process = Process::open(outside.id()).unwrap().unwrap();
+    let (socket, signal) = in_a_thread(move || {
+        confine::no_new_privileges().unwrap();
+        landlock::enter(Handled { scopes: 3, ..Handled::default() }, Logging::Default).unwrap();
+        (errno(UnixStream::connect_addr(&address)), process.signal(Signal::KILL))
+    });
+    assert_eq!(socket, Err(libc::EPERM));
+    assert!(
+        matches!(&signal, Err(ProcessError::Send { source, .. }) if source.raw_os_error() == Some(libc::EPERM)),
+        "{signal:?}"
+    );
+    assert!(outside.try_wait().unwrap().is_none());
+    outside.kill().unwrap();
+    outside.wait().unwrap();
 }
 
 #[test]
