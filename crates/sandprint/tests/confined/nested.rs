@@ -125,5 +125,8 @@ fn a_domain_that_is_not_in_force_is_found_out() {
     let error = "failed to find the Landlock domain in force: it was entered, but this process may look into one outside \
                  of it";
     let hint = "nothing was run: another sandbox around this process may be in the way";
-    assert_eq!(ended, Ended::failed(125, error, hint));
+    // A kernel that lacks some of the rights says so before.
+    let expected = Ended::failed(125, error, hint);
+    assert_eq!((ended.how, ended.stdout), (expected.how, expected.stdout));
+    assert!(ended.stderr.ends_with(&expected.stderr), "{}", ended.stderr);
 }

@@ -52,6 +52,15 @@ pub(crate) fn all_but(rules: &[(&str, Action)]) -> Policy {
     policy
 }
 
+/// Whether this kernel has Landlock; says that a test, or a part of one, is skipped where it has not.
+pub(crate) fn has_landlock() -> bool {
+    let there = sandprint_sandbox::confine::landlock::abi();
+    if let Err(error) = &there {
+        skip("landlock", &error.to_string());
+    }
+    there.is_ok()
+}
+
 /// A scratch directory, in which commands run.
 pub(crate) struct Scratch(tempfile::TempDir);
 

@@ -93,5 +93,7 @@ int witness(int argc, char **argv, char **envp)
 		return result < 0 ? -result : 0;
 	}
 	result = submit(&ring, &params, rings);
+	if (result == -22)
+		cannot("this kernel has no such operation of io_uring");
 	return result < 0 ? -result : 0;
 }
