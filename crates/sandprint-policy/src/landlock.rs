@@ -97,7 +97,7 @@ const ANY_FILESYSTEM_RIGHT: &[Exercise] = &[
 const SOCKETCALL_BIND: Exercise = With("socketcall", 0, &[2]);
 
 /// Every right that is handled where the policy lets it be, in the order of the header. What all rights of files have
-/// in common is [`ANY_FILESYSTEM_RIGHT`], and not repeated.
+/// in common (links, renames, mounts) is not repeated.
 pub const RIGHTS: &[Right] = &[
     Right {
         name: "REMOVE_DIR",
