@@ -7,6 +7,9 @@
 //! - [`compare`]: what two policies say differently; [`cases`]: the arguments that show it.
 //! - [`emit`]: a policy becomes a profile in the language of one sandbox, with the
 //!   [`Loss`](sandprint_model::Loss)es that this language forces.
+//! - [`enforce`]: whether a process can confine itself by a policy and still start a program, and the rule that shows
+//!   the filter in force.
+//! - [`landlock`]: what Landlock can refuse as well without refusing anything that the policy allows.
 //!
 //! This crate is pure: no IO, no clock, no environment, no threads. The same trace gives the same bytes on
 //! every machine.
@@ -16,4 +19,6 @@ pub mod cbpf;
 pub mod check;
 pub mod compare;
 pub mod emit;
+pub mod enforce;
+pub mod landlock;
 pub mod synth;

@@ -16,12 +16,15 @@
 //! of PATH that may be executed. A script without `#!` is not handed to a shell (execvp would, strace does
 //! not): what runs is what was asked for, and the error says what is missing.
 //!
+//! [`Launch::replace`] is the other way: no child, this process itself becomes the workload.
+//!
 //! If this process ends before [`Suspended::release`], whatever ended it, the child ends too and never
 //! executes anything: it waits for a byte on a socket, and reads its end instead. After that, the workload
 //! lives on without us.
 
 mod error;
 mod prepare;
+mod replace;
 mod sys;
 
 use std::ffi::OsString;
@@ -32,7 +35,9 @@ use std::time::Duration;
 
 use self::sys::{Report, Socket, Stage};
 pub use error::{Failure, LaunchError};
+pub use replace::{LastWords, Replacement};
 
+use crate::confine::{ConfineError, Confinement, Flags, Obstacle, Step};
 use crate::foreground;
 use crate::poll;
 use crate::process::{self, Ended, Process, ProcessError, sys::Wait};
@@ -56,6 +61,9 @@ pub struct Launch {
     /// Changes to the inherited environment, in this order, after those of the user
     /// ([`User::variables`]). `None` removes a variable.
     pub variables: Vec<(OsString, Option<OsString>)>,
+    /// What it is confined by, from just before its execve on. A failure of that execve is then told only as far
+    /// as the filter lets a child send a message.
+    pub confinement: Option<Confinement>,
 }
 
 impl Launch {
@@ -70,6 +78,7 @@ impl Launch {
             arguments: arguments.into_iter().map(Into::into).collect(),
             user: None,
             variables: Vec::new(),
+            confinement: None,
         }
     }
 
@@ -87,30 +96,40 @@ impl Launch {
         match child.report(&socket)? {
             Some(Report { stage: Stage::Ready, detail, .. }) => {
                 let program = plan.path(detail).unwrap_or_else(|| PathBuf::from(&self.program));
-                Ok(Suspended { child, socket, program })
+                Ok(Suspended { child, socket, program, confinement: plan.confinement })
             }
-            Some(report) => Err(self.failure(&plan, report)),
+            Some(report) => Err(failure(self, &plan, report)),
             None => Err(child.ended_early()),
         }
     }
+}
 
-    fn failure(&self, plan: &prepare::Plan, report: Report) -> LaunchError {
-        let source = io::Error::from_raw_os_error(report.errno);
-        let identity = |operation, source| match &self.user {
-            Some(user) => LaunchError::Identity { operation, uid: user.uid, gid: user.gid, source },
-            None => LaunchError::Talk { source },
-        };
-        match report.stage {
-            Stage::Limit => LaunchError::Limit { resource: report.detail, source },
-            Stage::Groups => identity("setgroups", source),
-            Stage::Gid => identity("setresgid", source),
-            Stage::Uid => identity("setresuid", source),
-            Stage::Ready | Stage::Find | Stage::Execute => {
-                let path = plan.path(report.detail).unwrap_or_else(|| PathBuf::from(&self.program));
-                LaunchError::Execute { path, source }
-            }
+/// What a report of failure says.
+fn failure(launch: &Launch, plan: &prepare::Plan, report: Report) -> LaunchError {
+    let source = io::Error::from_raw_os_error(report.errno);
+    let identity = |operation, source| match &launch.user {
+        Some(user) => LaunchError::Identity { operation, uid: user.uid, gid: user.gid, source },
+        None => LaunchError::Talk { source },
+    };
+    match report.stage {
+        Stage::Limit => LaunchError::Limit { resource: report.detail, source },
+        Stage::Groups => identity("setgroups", source),
+        Stage::Gid => identity("setresgid", source),
+        Stage::Uid => identity("setresuid", source),
+        Stage::Confine => unconfined(plan.confinement.as_ref(), report),
+        Stage::Ready | Stage::Find | Stage::Execute => {
+            let path = plan.path(report.detail).unwrap_or_else(|| PathBuf::from(&launch.program));
+            LaunchError::Execute { path, source }
         }
     }
+}
+
+/// Why a child was not confined.
+fn unconfined(confinement: Option<&Confinement>, report: Report) -> LaunchError {
+    let flags = confinement.map_or(Flags::NONE, |confinement| confinement.flags);
+    let step = Step::ALL.into_iter().find(|&step| step as u32 == report.detail).unwrap_or(Step::Install);
+    let obstacle = Obstacle { step, errno: report.errno };
+    LaunchError::Confine { source: ConfineError::of(obstacle, flags) }
 }
 
 /// A child that waits before its execve. Dropped, it is killed and gone, without having executed anything.
@@ -119,6 +138,7 @@ pub struct Suspended {
     child: Child,
     socket: Socket,
     program: PathBuf,
+    confinement: Option<Confinement>,
 }
 
 impl Suspended {
@@ -148,6 +168,9 @@ impl Suspended {
             });
         }
         if let Some(report) = self.child.report(&self.socket)? {
+            if report.stage == Stage::Confine {
+                return Err(unconfined(self.confinement.as_ref(), report));
+            }
             let source = io::Error::from_raw_os_error(report.errno);
             let path = self.program;
             // The file was there a moment ago: what is missing is what should run it.

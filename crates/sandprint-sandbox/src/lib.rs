@@ -3,6 +3,8 @@
 //! - [`launch`]: [`Launch`](launch::Launch) → [`Suspended`](launch::Suspended) →
 //!   [`Running`](launch::Running): a child that waits before its execve, so that a recorder can be
 //!   attached to it.
+//!   Or, by [`Launch::replace`](launch::Launch::replace), in our own place.
+//! - [`confine`]: a seccomp filter and a Landlock domain for a process, and the proof that they are in force.
 //! - [`process`]: processes held by a file descriptor, so that a signal never reaches another one that
 //!   was given the same number.
 //! - [`user`]: another user to run it as.
@@ -15,6 +17,7 @@
 //! Nothing here prints, knows policies, or changes what the workload would see without us, other than
 //! its parent; [`launch`] lists the exceptions.
 
+pub mod confine;
 pub mod foreground;
 mod inherited;
 pub mod launch;

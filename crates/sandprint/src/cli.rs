@@ -9,7 +9,8 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    attach, completions, coverage, diff, doctor, generate, import, man, merge, policy, run, show, subtract,
+    attach, completions, confined, coverage, diff, doctor, generate, import, man, merge, policy, run, show,
+    subtract,
 };
 use crate::exit::{self, ExitStatus};
 use crate::output;
@@ -19,7 +20,8 @@ pub(crate) use duration::parse_duration;
 /// Tells what a Linux workload needs from the kernel, and writes the tightest policy that lets it run.
 ///
 /// Record a command or something that runs already (every system call of it and of all its descendants,
-/// by eBPF: exact, and hardly felt), keep the recording as a trace, and turn traces into a seccomp profile.
+/// by eBPF: exact, and hardly felt), keep the recording as a trace, turn traces into a seccomp profile, and run
+/// commands under it.
 #[derive(Debug, Parser)]
 #[command(
     name = "sandprint",
@@ -37,6 +39,8 @@ const EXAMPLES: &str = "
   sudo sandprint profile run -o ls.trace.json -- ls /tmp
   sandprint profile show ls.trace.json
   sandprint profile generate -i ls.trace.json -f oci > seccomp.json
+  sandprint profile generate -i ls.trace.json -f toml > ls.policy.toml
+  sandprint run -p ls.policy.toml -- ls /tmp
   sandprint profile run --help";
 
 const STYLES: Styles = Styles::styled()
@@ -51,6 +55,8 @@ pub(crate) enum Command {
     /// Record workloads, look at the recordings, and generate profiles from them.
     #[command(subcommand)]
     Profile(ProfileCommand),
+    #[command(name = "run")]
+    Confined(confined::ConfinedArgs),
     /// Keep policies: format, check, compare, ask.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -99,6 +105,7 @@ impl Command {
             Command::Policy(PolicyCommand::Check(args)) => policy::check::run(args),
             Command::Policy(PolicyCommand::Test(args)) => policy::test::run(args),
             Command::Policy(PolicyCommand::Diff(args)) => policy::diff::run(args),
+            Command::Confined(args) => confined::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Completions(args) => completions::run(args),
             Command::Man(args) => man::run(args),
@@ -108,7 +115,7 @@ impl Command {
     /// The status for an error that decides none of its own.
     pub(crate) fn failure_status(&self) -> ExitStatus {
         match self {
-            Command::Profile(ProfileCommand::Run(_)) => ExitStatus::RecorderFailed,
+            Command::Profile(ProfileCommand::Run(_)) | Command::Confined(_) => ExitStatus::RecorderFailed,
             _ => ExitStatus::Failure,
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod attach;
 pub(crate) mod completions;
+pub(crate) mod confined;
 pub(crate) mod coverage;
 pub(crate) mod diff;
 pub(crate) mod doctor;
@@ -14,6 +15,8 @@ pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod subtract;
 
+mod confined_landlock;
+mod not_started;
 mod observer;
 mod recording;
 

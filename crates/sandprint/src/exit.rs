@@ -15,11 +15,11 @@ pub(crate) enum ExitStatus {
     Usage,
     /// 3: what a script asked about is so: there is a difference, a call does not run.
     Different,
-    /// 125: `profile run` failed by itself; the workload may not have run.
+    /// 125: `run` or `profile run` failed by itself; the workload may not have run.
     RecorderFailed,
-    /// 126: the command of `profile run` was found, but could not be run.
+    /// 126: the command of `run` or `profile run` was found, but could not be run.
     CannotRun,
-    /// 127: the command of `profile run` was not found.
+    /// 127: the command of `run` or `profile run` was not found.
     NotFound,
     /// The workload's own status; 128+N when signal N ended it.
     Workload(Exit),
@@ -41,6 +41,15 @@ Exit status:
   126    the command was found, but could not be run
   127    the command was not found
   2      the command line is wrong";
+
+/// The end of `run --help`.
+pub(crate) const HELP_CONFINED: &str = "\
+Exit status:
+  the command's own, since sandprint becomes it; a signal ends it as it would without sandprint
+  125  sandprint itself failed, and nothing was run; stderr says why, with a hint
+  126  the command was found, but could not be run
+  127  the command was not found
+  2    the command line is wrong";
 
 /// The end of `profile diff --help`.
 pub(crate) const HELP_DIFF: &str = "\
@@ -73,7 +82,7 @@ Exit status:
   1      failed; stderr says why (`error: ...`) and what to do about it (`hint: ...`)
   2      the command line is wrong
   3      a script asked, and that is so: a difference, a call that does not run (see each command)
-  `profile run` ends with the status of the command it ran, or with
+  `run` and `profile run` end with the status of the command, or with
   128+N  signal N ended the command
   125    sandprint itself failed
   126    the command was found, but could not be run

@@ -111,23 +111,36 @@ impl PolicySource {
 
     /// Reads a policy to use it: faults are told as warnings, or refuse it.
     pub(crate) fn read_sound(path: &Path) -> Result<PolicySource, PolicyError> {
-        let source = PolicySource::read(path)?;
-        let (errors, warnings): (Vec<Said>, Vec<Said>) =
-            source.faults().into_iter().partition(|said| said.severity == Severity::Error);
-        if !errors.is_empty() {
-            return Err(PolicyError::Problems { name: source.name, problems: errors });
+        let source = PolicySource::read(path)?.usable()?;
+        source.warn();
+        Ok(source)
+    }
+
+    /// The same, if nothing in it is an error.
+    pub(crate) fn usable(self) -> Result<PolicySource, PolicyError> {
+        let errors: Vec<Said> =
+            self.faults().into_iter().filter(|said| said.severity == Severity::Error).collect();
+        if errors.is_empty() {
+            return Ok(self);
         }
+        Err(PolicyError::Problems { name: self.name, problems: errors })
+    }
+
+    /// Says what may surprise.
+    fn warn(&self) {
+        let warnings = self.faults().into_iter().filter(|said| said.severity == Severity::Warning);
         // Rules without a reason are counted: each by itself would hide what matters.
         let (bare, others): (Vec<Said>, Vec<Said>) =
-            warnings.into_iter().partition(|said| said.message == "this rule has no reason");
+            warnings.partition(|said| said.message == "this rule has no reason");
         for said in others {
             output::warn(&format!("{}: {}", said.at, said.message));
         }
         if !bare.is_empty() {
             let first = bare.first().map(|said| said.at.clone()).unwrap_or_default();
-            output::note(&format!("{} rules have no reason, the first at {first}", bare.len()));
+            let rules =
+                if bare.len() == 1 { "1 rule has".to_owned() } else { format!("{} rules have", bare.len()) };
+            output::note(&format!("{rules} no reason, the first at {first}"));
         }
-        Ok(source)
     }
 
     /// Everything that the policy says and cannot have been meant, in the order of its text.
@@ -164,7 +177,17 @@ fn said_of_problem(name: &str, problem: Problem) -> Said {
 /// What to do about a policy that was refused.
 pub(crate) fn hint(error: &PolicyError) -> Option<String> {
     match error {
-        PolicyError::Read(_) => None,
+        PolicyError::Read(ReadError::TooLarge { .. }) => {
+            Some("this is no policy that sandprint wrote; check the name".to_owned())
+        }
+        PolicyError::Read(ReadError::Empty(_)) => Some(
+            "it may have been emptied by a redirection (`> FILE`) before it was read; generate it again"
+                .to_owned(),
+        ),
+        PolicyError::Read(_) => Some(
+            "check the name; `sandprint profile generate -f toml -i TRACE -o FILE` writes a policy"
+                .to_owned(),
+        ),
         PolicyError::NotText(_) => {
             Some("a raw BPF filter is read by `sandprint policy import --from bpf`".to_owned())
         }
@@ -180,6 +203,15 @@ pub(crate) fn hint(error: &PolicyError) -> Option<String> {
                 _ => "give a policy file (TOML), or what `sandprint profile generate -f json` wrote",
             }
             .to_owned(),
+        ),
+        PolicyError::Json { source: wire::DecodeError::Newer { .. }, .. } => {
+            Some("read it with the sandprint that wrote it, or a newer one".to_owned())
+        }
+        PolicyError::Json {
+            source: wire::DecodeError::Truncated { .. } | wire::DecodeError::Empty { .. },
+            ..
+        } => Some(
+            "the file was cut off, perhaps by a copy that did not end; copy or generate it again".to_owned(),
         ),
         PolicyError::Json { .. } => {
             Some("give a policy file (TOML), or what `sandprint profile generate -f json` wrote".to_owned())

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use sandprint_model::Exit;
 
+use crate::confine::ConfineError;
+
 /// Why a workload did not start. In every case it has not executed anything, and its process is gone.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -52,6 +54,13 @@ pub enum LaunchError {
         /// What the kernel said.
         #[source]
         source: io::Error,
+    },
+    /// The child could not be confined.
+    #[error("confine the workload")]
+    Confine {
+        /// Why.
+        #[source]
+        source: ConfineError,
     },
     /// The program was not found or could not be executed: [`LaunchError::failure`] says which.
     #[error("execute {path:?}")]
@@ -109,7 +118,8 @@ impl LaunchError {
             | LaunchError::Fork { .. }
             | LaunchError::Talk { .. }
             | LaunchError::Limit { .. }
-            | LaunchError::Identity { .. } => Failure::Ours,
+            | LaunchError::Identity { .. }
+            | LaunchError::Confine { .. } => Failure::Ours,
         }
     }
 }

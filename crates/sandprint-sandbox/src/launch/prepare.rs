@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::ptr;
 
 use super::{Launch, LaunchError};
+use crate::confine::Confinement;
 use crate::inherited::{self, Inherited, Limit};
 use crate::signals::SignalSet;
 use crate::user::User;
@@ -25,6 +26,8 @@ pub(super) struct Plan {
     pub(super) blocked: SignalSet,
     /// The standard descriptors to close.
     pub(super) closed: Vec<i32>,
+    /// What to take on just before the execve.
+    pub(super) confinement: Option<Confinement>,
 }
 
 impl Plan {
@@ -83,6 +86,7 @@ pub(super) fn plan(launch: &Launch) -> Result<Plan, LaunchError> {
         ignored: inherited.ignored,
         blocked: inherited.blocked,
         closed: (0..).zip(inherited.closed).filter(|&(_, closed)| closed).map(|(fd, _)| fd).collect(),
+        confinement: launch.confinement.clone(),
     })
 }
 

@@ -14,6 +14,7 @@ use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
 use super::prepare::Plan;
+use crate::confine::Obstacle;
 use crate::inherited::Limit;
 use crate::signals::sys::{SET_SIZE, set_mask};
 use crate::signals::{Signal, SignalSet};
@@ -34,13 +35,23 @@ pub(super) enum Stage {
     Uid,
     /// No candidate can be executed; the detail is the candidate to name, if it is one's number.
     Find,
+    /// The process could not be confined; the detail says at which step.
+    Confine,
     /// execve failed.
     Execute,
 }
 
 impl Stage {
-    const ALL: [Stage; 7] =
-        [Stage::Ready, Stage::Limit, Stage::Groups, Stage::Gid, Stage::Uid, Stage::Find, Stage::Execute];
+    const ALL: [Stage; 8] = [
+        Stage::Ready,
+        Stage::Limit,
+        Stage::Groups,
+        Stage::Gid,
+        Stage::Uid,
+        Stage::Find,
+        Stage::Confine,
+        Stage::Execute,
+    ];
 }
 
 /// What the child says.
@@ -188,7 +199,8 @@ fn receive(socket: RawFd, bytes: &mut [u8]) -> isize {
     unsafe { libc::recv(socket, bytes.as_mut_ptr().cast(), bytes.len(), 0) }
 }
 
-// From here on, everything runs in the child: no allocation, no lock, no panic.
+// From here on, everything runs in the child, or in a process that is about to execute in its own place: no
+// allocation, no lock, no panic.
 
 /// The errno of the last failed call.
 fn errno() -> i32 {
@@ -202,37 +214,24 @@ fn end() -> ! {
     unsafe { libc::_exit(125) }
 }
 
-fn fail(socket: RawFd, stage: Stage, errno: i32, detail: u32) -> ! {
+fn fail(socket: RawFd, report: Report) -> ! {
     // If nobody hears it, there is nobody left to tell.
-    send(socket, &Report { stage, errno, detail }.encode());
+    send(socket, &report.encode());
     end()
 }
 
 /// Calls that return zero on success.
-fn check(socket: RawFd, stage: Stage, detail: u32, result: c_long) {
-    if result != 0 {
-        fail(socket, stage, errno(), detail);
-    }
+fn check(stage: Stage, detail: u32, result: c_long) -> Result<(), Report> {
+    if result == 0 { Ok(()) } else { Err(Report { stage, errno: errno(), detail }) }
 }
 
 fn child(plan: &Plan, parents_end: RawFd, socket: RawFd) -> ! {
     close(parents_end);
-    for &(resource, limit) in &plan.limits {
-        check(socket, Stage::Limit, resource, set_limit(resource, limit));
-    }
-    if let Some(user) = &plan.user {
-        become_user(socket, user);
-    }
-    let (number, path) = match find(plan) {
+    let (number, path) = match become_and_find(plan) {
         Ok(found) => found,
-        Err((number, errno)) => fail(socket, Stage::Find, errno, number),
+        Err(report) => fail(socket, report),
     };
-    for signal in (1..=64).filter_map(Signal::from_number) {
-        set_disposition(signal, plan.ignored.contains(signal));
-    }
-    for &descriptor in &plan.closed {
-        close(descriptor);
-    }
+    put_back(plan);
     // From here on, signals do to the child what they will do to the workload.
     if set_mask(plan.blocked).is_err() {
         end();
@@ -241,9 +240,67 @@ fn child(plan: &Plan, parents_end: RawFd, socket: RawFd) -> ! {
     if send(socket, &ready) < 0 || !wait_for_go(socket) {
         end();
     }
+    if let Some(confinement) = &plan.confinement
+        && let Err(Obstacle { step, errno }) = confinement.take_on()
+    {
+        fail(socket, Report { stage: Stage::Confine, errno, detail: step as u32 });
+    }
+    let errno = execute(plan, path);
+    fail(socket, Report { stage: Stage::Execute, errno, detail: number })
+}
+
+/// Takes on limits and user, and finds the program with that user's rights.
+pub(super) fn become_and_find(plan: &Plan) -> Result<(u32, &CStr), Report> {
+    for &(resource, limit) in &plan.limits {
+        check(Stage::Limit, resource, set_limit(resource, limit))?;
+    }
+    if let Some(user) = &plan.user {
+        become_user(user)?;
+    }
+    find(plan).map_err(|(detail, errno)| Report { stage: Stage::Find, errno, detail })
+}
+
+/// Gives signals and standard descriptors back the state in which they came; but for the mask.
+pub(super) fn put_back(plan: &Plan) {
+    for signal in (1..=64).filter_map(Signal::from_number) {
+        set_disposition(signal, plan.ignored.contains(signal));
+    }
+    for &descriptor in &plan.closed {
+        close(descriptor);
+    }
+}
+
+/// The registers that [`execute`] fills: those that execve does not read are 0.
+pub(super) fn execve_registers(plan: &Plan, path: &CStr) -> [usize; 6] {
+    [path.as_ptr().addr(), plan.arguments.as_ptr().addr(), plan.environment.as_ptr().addr(), 0, 0, 0]
+}
+
+/// Executes; returns only the errno of a failure.
+pub(super) fn execute(plan: &Plan, path: &CStr) -> i32 {
+    // By the call itself, so that a filter sees zeros in the registers that it does not use.
     // SAFETY: the path is a C string, both lists end with null, and all of it lives in `plan`.
-    unsafe { libc::execve(path.as_ptr(), plan.arguments.as_ptr(), plan.environment.as_ptr()) };
-    fail(socket, Stage::Execute, errno(), number)
+    unsafe {
+        libc::syscall(
+            libc::SYS_execve,
+            path.as_ptr(),
+            plan.arguments.as_ptr(),
+            plan.environment.as_ptr(),
+            0_usize,
+            0_usize,
+            0_usize,
+        )
+    };
+    errno()
+}
+
+/// Writes to stderr as far as that can be done, and ends the process at once: nothing but write and `exit_group`.
+pub(super) fn say_and_end(parts: &[&[u8]], status: i32) -> ! {
+    for part in parts {
+        // SAFETY: the address and the length are of one slice.
+        unsafe { libc::write(libc::STDERR_FILENO, part.as_ptr().cast(), part.len()) };
+    }
+    // SAFETY: no memory is involved.
+    unsafe { libc::_exit(status) }
 }
 
 /// Whether the parent says go. False if it is gone.
@@ -270,16 +327,16 @@ pub(super) fn set_limit(resource: u32, limit: Limit) -> c_long {
     unsafe { libc::syscall(libc::SYS_prlimit64, 0, resource, ptr::from_ref(&limit), no_previous) }
 }
 
-fn become_user(socket: RawFd, user: &User) {
+fn become_user(user: &User) -> Result<(), Report> {
     // SAFETY: the address and the length are of one list.
     let result = unsafe { libc::syscall(libc::SYS_setgroups, user.groups.len(), user.groups.as_ptr()) };
-    check(socket, Stage::Groups, 0, result);
+    check(Stage::Groups, 0, result)?;
     // SAFETY: no memory is involved.
     let result = unsafe { libc::syscall(libc::SYS_setresgid, user.gid, user.gid, user.gid) };
-    check(socket, Stage::Gid, 0, result);
+    check(Stage::Gid, 0, result)?;
     // SAFETY: no memory is involved.
     let result = unsafe { libc::syscall(libc::SYS_setresuid, user.uid, user.uid, user.uid) };
-    check(socket, Stage::Uid, 0, result);
+    check(Stage::Uid, 0, result)
 }
 
 /// Gives `signal` its default action, or has it ignored.

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use sandprint_record::ebpf::{Options, Recorder, RecorderError, Scope, Tasks};
 use sandprint_record::host::HostFacts;
+use sandprint_sandbox::confine::feature::Feature;
+use sandprint_sandbox::confine::landlock::{self, LandlockError};
 
 use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
@@ -134,7 +136,32 @@ fn check(facts: &HostFacts) -> Vec<Check> {
             "mount -t cgroup2 none /sys/fs/cgroup/unified",
         )
     });
+    checks.extend(confinement());
     checks
+}
+
+/// What `run` finds here. It decides nothing about recording, so nothing of it is missing for that.
+fn confinement() -> [Check; 2] {
+    let lacking = [Feature::Seccomp, Feature::Filter].into_iter().find(|feature| !feature.works());
+    let seccomp = match lacking {
+        None => Check::good("seccomp filters, for `run`"),
+        Some(feature) => Check::limited(
+            format!("no seccomp filters, so no `run`: this kernel does not offer {feature}"),
+            "it must be built with CONFIG_SECCOMP_FILTER=y; a container may forbid it, too",
+        ),
+    };
+    let landlock = match landlock::abi() {
+        Ok(abi) => Check::good(format!("Landlock (ABI {abi}), for `run --landlock`")),
+        Err(LandlockError::Disabled) => Check::limited(
+            "Landlock is not enabled: `run` works, and `run --landlock` does not",
+            "boot with `landlock` in lsm=",
+        ),
+        Err(_) => Check::limited(
+            "no Landlock: `run` works, and `run --landlock` does not",
+            "it is there since Linux 5.13, with CONFIG_SECURITY_LANDLOCK=y",
+        ),
+    };
+    [seccomp, landlock]
 }
 
 /// From this kernel on, programs were seen to be skipped ("Kernel differences" in ARCHITECTURE.md).

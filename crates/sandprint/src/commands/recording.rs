@@ -7,8 +7,8 @@ use clap::ValueHint;
 use sandprint_model::{Exit, Trace};
 use sandprint_record::ebpf::Tasks;
 use sandprint_record::session::{SessionError, Why};
-use sandprint_sandbox::launch::{Failure, LaunchError};
 
+use super::not_started;
 use crate::exit::{Deciding, ExitStatus};
 use crate::output;
 use crate::trace_file::TraceOutput;
@@ -132,42 +132,10 @@ pub(crate) fn explain(error: SessionError, command: &OsStr) -> anyhow::Error {
     let SessionError::Launch(launch) = error else {
         return Failed(error).into();
     };
-    let cause = std::error::Error::source(&launch).map(ToString::to_string).unwrap_or_default();
-    let named = output::quote(Path::new(command));
-    let (status, message, hint) = match (launch.failure(), &launch) {
-        (Failure::NotFound, LaunchError::Interpreter { .. }) => (
-            ExitStatus::NotFound,
-            format!(
-                "failed to run {named}: what its first line, or its ELF header, names as interpreter is not there"
-            ),
-            "`head -1` shows a script's interpreter, `readelf -l` a program's",
-        ),
-        (Failure::NotFound, _) => (
-            ExitStatus::NotFound,
-            format!("failed to run {named}: there is no such command"),
-            "check its name and PATH; sudo has a PATH of its own",
-        ),
-        (Failure::NotRunnable, _) => (
-            ExitStatus::CannotRun,
-            format!("failed to run {named}: {cause}"),
-            "it must be a file that may be executed (`chmod +x`), of this machine's kind; a script needs a first line \
-             such as #!/bin/sh",
-        ),
-        (Failure::Ended(exit), _) => (
-            ExitStatus::Workload(exit),
-            format!("{named} was ended before it executed anything"),
-            "run it again",
-        ),
-        (Failure::Ours, LaunchError::Identity { .. }) => (
-            ExitStatus::RecorderFailed,
-            format!("failed to {launch}: {cause}"),
-            "only root may become another user: use sudo, or leave out --user",
-        ),
-        (Failure::Ours, _) => {
-            return Failed(launch.into()).into();
-        }
-    };
-    Deciding { status, message, hint: hint.to_owned() }.into()
+    match not_started::explain(&launch, command) {
+        Some(deciding) => deciding.into(),
+        None => Failed(launch.into()).into(),
+    }
 }
 
 #[cfg(test)]

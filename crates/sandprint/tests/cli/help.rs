@@ -15,6 +15,7 @@ const COMMANDS: &[&[&str]] = &[
     &["profile", "subtract"],
     &["profile", "coverage"],
     &["profile", "import"],
+    &["run"],
     &["policy"],
     &["policy", "fmt"],
     &["policy", "check"],
@@ -99,6 +100,10 @@ fn wrong_usage_is_an_error_with_a_hint_and_status_2() {
         &["profile", "subtract", "a"],
         &["profile", "coverage"],
         &["profile", "import", "a"],
+        &["run"],
+        &["run", "--", "true"],
+        &["run", "-p", "policy"],
+        &["run", "-p", "policy", "--nonsense", "--", "true"],
         &["completions", "nonsense"],
     ] {
         let ended = scratch.run(arguments);

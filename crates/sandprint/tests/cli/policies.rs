@@ -96,7 +96,7 @@ fn check_lists_everything_with_its_place() {
     assert_eq!(scratch.run(&["policy", "check", "p.toml"]).status, 0);
     assert_eq!(scratch.run(&["policy", "check", "--strict", "p.toml"]).status, 1);
     let used = scratch.run(&["profile", "generate", "-p", "p.toml", "-f", "oci"]);
-    assert!(used.stderr.contains("note: 1 rules have no reason, the first at p.toml:6:1"), "{}", used.stderr);
+    assert!(used.stderr.contains("note: 1 rule has no reason, the first at p.toml:6:1"), "{}", used.stderr);
 }
 
 #[test]

@@ -15,6 +15,7 @@ pub(crate) const NEEDS: &[(&str, &str)] = &[
     ("gcc", "a C compiler"),
     ("i386", "a compiler for 32-bit programs, and a kernel that runs them"),
     ("io_uring", "a kernel that offers io_uring"),
+    ("landlock", "a kernel with Landlock enabled"),
     ("libseccomp", "the header of libseccomp, and a C compiler"),
     ("namespaces", "user namespaces"),
     ("notify", "seccomp notifications"),

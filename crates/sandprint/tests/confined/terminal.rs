@@ -1,0 +1,68 @@
+//! On a terminal: the command leads its session, has the terminal as it was, and its keys.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use sandprint_model::Action;
+
+use crate::support::{SANDPRINT, Scratch, all_but};
+
+/// What a command shows on a terminal of its own until it says `ready`, and how it ends when these keys are then
+/// pressed.
+fn on_a_terminal(scratch: &Scratch, words: &[&str], keys: &str) -> (String, ExitStatus) {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    let open = || File::options().read(true).write(true).open(&name).unwrap();
+    // setsid makes its standard input the controlling terminal, and becomes the command.
+    let mut command = scratch.command("setsid", &[&["--ctty"], words].concat());
+    command.stdin(open()).stdout(open()).stderr(open());
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let mut screen = File::from(master.try_clone().unwrap());
+    let (sender, shown) = channel();
+    thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        // EIO is the end of a terminal that nobody has open any more.
+        while let Ok(length @ 1..) = screen.read(&mut bytes) {
+            if sender.send(bytes[..length].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    let mut text = String::new();
+    while !text.contains("ready") {
+        match shown.recv_timeout(Duration::from_secs(20)) {
+            Ok(bytes) => text.push_str(&String::from_utf8_lossy(&bytes)),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                child.kill().unwrap();
+                panic!("not ready: {text}");
+            }
+        }
+    }
+    File::from(master).write_all(keys.as_bytes()).unwrap();
+    (text, child.wait().unwrap())
+}
+
+#[test]
+fn the_terminal_is_as_it_was_and_its_keys_are_the_commands() {
+    let scratch = Scratch::new();
+    scratch.policy(&all_but(&[("bind", Action::Errno(1))]));
+    let script = "stty -a; set -- $(cut -d ' ' -f 1,5,6,8 /proc/$$/stat); test $1 = $2 -a $2 = $3 -a $3 = $4 && \
+                  echo leads; echo ready; exec sleep 60";
+    let command = ["sh", "-c", script];
+    for (keys, signal) in [("\u{3}", 2), ("\u{1c}", 3)] {
+        let bare = on_a_terminal(&scratch, &command, keys);
+        assert!(bare.0.contains("leads"), "{}", bare.0);
+        assert_eq!(bare.1.signal(), Some(signal));
+        let run = [&[SANDPRINT, "run", "-p", "policy", "--"], &command[..]].concat();
+        assert_eq!(on_a_terminal(&scratch, &run, keys), bare);
+    }
+}
