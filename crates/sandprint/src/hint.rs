@@ -33,7 +33,7 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
         return Some(of_read(error));
     }
     if let Some(error) = cause.downcast_ref::<PolicyError>() {
-        return policy_source::hint(error);
+        return Some(policy_source::hint(error).to_owned());
     }
     if let Some(error) = cause.downcast_ref::<WriteError>() {
         return Some(of_write(error));

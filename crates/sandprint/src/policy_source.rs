@@ -175,46 +175,32 @@ fn said_of_problem(name: &str, problem: Problem) -> Said {
 }
 
 /// What to do about a policy that was refused.
-pub(crate) fn hint(error: &PolicyError) -> Option<String> {
+pub(crate) fn hint(error: &PolicyError) -> &'static str {
+    const FORMS: &str = "give a policy file (TOML), or what `sandprint profile generate -f json` wrote";
     match error {
         PolicyError::Read(ReadError::TooLarge { .. }) => {
-            Some("this is no policy that sandprint wrote; check the name".to_owned())
+            "this is no policy that sandprint wrote; check the name"
         }
-        PolicyError::Read(ReadError::Empty(_)) => Some(
+        PolicyError::Read(ReadError::Empty(_)) => {
             "it may have been emptied by a redirection (`> FILE`) before it was read; generate it again"
-                .to_owned(),
-        ),
-        PolicyError::Read(_) => Some(
+        }
+        PolicyError::Read(_) => {
             "check the name; `sandprint profile generate -f toml -i TRACE -o FILE` writes a policy"
-                .to_owned(),
-        ),
-        PolicyError::NotText(_) => {
-            Some("a raw BPF filter is read by `sandprint policy import --from bpf`".to_owned())
         }
-        PolicyError::Problems { .. } => Some("`sandprint policy check FILE` lists all of it".to_owned()),
-        PolicyError::Json { source: wire::DecodeError::Foreign { looks_like, .. }, .. } => Some(
-            match looks_like {
-                wire::LooksLike::Trace => {
-                    "make a policy of a trace: `sandprint profile generate -i TRACE -f toml`"
-                }
-                wire::LooksLike::SeccompProfile => {
-                    "read the profile of a container runtime: `sandprint policy import FILE`"
-                }
-                _ => "give a policy file (TOML), or what `sandprint profile generate -f json` wrote",
+        PolicyError::NotText(_) => "a raw BPF filter is read by `sandprint policy import --from bpf`",
+        PolicyError::Problems { .. } => "`sandprint policy check FILE` lists all of it",
+        PolicyError::Json { source, .. } => match source {
+            wire::DecodeError::Foreign { looks_like: wire::LooksLike::Trace, .. } => {
+                "make a policy of a trace: `sandprint profile generate -i TRACE -f toml`"
             }
-            .to_owned(),
-        ),
-        PolicyError::Json { source: wire::DecodeError::Newer { .. }, .. } => {
-            Some("read it with the sandprint that wrote it, or a newer one".to_owned())
-        }
-        PolicyError::Json {
-            source: wire::DecodeError::Truncated { .. } | wire::DecodeError::Empty { .. },
-            ..
-        } => Some(
-            "the file was cut off, perhaps by a copy that did not end; copy or generate it again".to_owned(),
-        ),
-        PolicyError::Json { .. } => {
-            Some("give a policy file (TOML), or what `sandprint profile generate -f json` wrote".to_owned())
-        }
+            wire::DecodeError::Foreign { looks_like: wire::LooksLike::SeccompProfile, .. } => {
+                "read the profile of a container runtime: `sandprint policy import FILE`"
+            }
+            wire::DecodeError::Newer { .. } => "read it with the sandprint that wrote it, or a newer one",
+            wire::DecodeError::Truncated { .. } | wire::DecodeError::Empty { .. } => {
+                "the file was cut off, perhaps by a copy that did not end; copy or generate it again"
+            }
+            _ => FORMS,
+        },
     }
 }
