@@ -1,6 +1,7 @@
 //! The pure verbs of sandprint, in reading order:
 //!
 //! - [`cbpf`]: a policy becomes a classic BPF program, and what such a program says of a call.
+//! - [`suggest`]: the smallest rule that would let a refused call run.
 //! - [`synth`]: a [`Trace`](sandprint_model::Trace) becomes a [`Policy`](sandprint_model::Policy), each rule
 //!   with its reasons.
 //! - [`mod@check`]: what a policy says and cannot have been meant.
@@ -21,4 +22,5 @@ pub mod compare;
 pub mod emit;
 pub mod enforce;
 pub mod landlock;
+pub mod suggest;
 pub mod synth;
