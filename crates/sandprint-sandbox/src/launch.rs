@@ -16,6 +16,9 @@
 //! of PATH that may be executed. A script without `#!` is not handed to a shell (execvp would, strace does
 //! not): what runs is what was asked for, and the error says what is missing.
 //!
+//! A notified launch installs a filter (see [`notify`](crate::notify)) after all else; what the child then still
+//! does itself is not reported.
+//!
 //! If this process ends before [`Suspended::release`], whatever ended it, the child ends too and never
 //! executes anything: it waits for a byte on a socket, and reads its end instead. After that, the workload
 //! lives on without us.
@@ -26,7 +29,7 @@ mod sys;
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +37,7 @@ use self::sys::{Report, Socket, Stage};
 pub use error::{Failure, LaunchError};
 
 use crate::foreground;
+use crate::notify::Listener;
 use crate::poll;
 use crate::process::{self, Ended, Process, ProcessError, sys::Wait};
 use crate::signals::{Signal, sys::keep_exit_statuses};
@@ -56,6 +60,8 @@ pub struct Launch {
     /// Changes to the inherited environment, in this order, after those of the user
     /// ([`User::variables`]). `None` removes a variable.
     pub variables: Vec<(OsString, Option<OsString>)>,
+    /// Whether every call from the execve on is reported to a [`Listener`]: [`Suspended::notifications`].
+    pub notified: bool,
 }
 
 impl Launch {
@@ -70,6 +76,7 @@ impl Launch {
             arguments: arguments.into_iter().map(Into::into).collect(),
             user: None,
             variables: Vec::new(),
+            notified: false,
         }
     }
 
@@ -85,11 +92,13 @@ impl Launch {
         // From here on, leaving early drops the child, which kills it.
         let mut child = Child { process, ended: None, ends_with_us: true };
         match child.report(&socket)? {
-            Some(Report { stage: Stage::Ready, detail, .. }) => {
+            Some((Report { stage: Stage::Ready, detail, .. }, descriptor)) => {
                 let program = plan.path(detail).unwrap_or_else(|| PathBuf::from(&self.program));
-                Ok(Suspended { child, socket, program })
+                let listener = plan.filter.as_ref().zip(descriptor);
+                let listener = listener.map(|(filter, descriptor)| Listener::new(descriptor, filter.killable));
+                Ok(Suspended { child, socket, program, listener })
             }
-            Some(report) => Err(self.failure(&plan, report)),
+            Some((report, _)) => Err(self.failure(&plan, report)),
             None => Err(child.ended_early()),
         }
     }
@@ -105,6 +114,7 @@ impl Launch {
             Stage::Groups => identity("setgroups", source),
             Stage::Gid => identity("setresgid", source),
             Stage::Uid => identity("setresuid", source),
+            Stage::Filter => LaunchError::Filter { source },
             Stage::Ready | Stage::Find | Stage::Execute => {
                 let path = plan.path(report.detail).unwrap_or_else(|| PathBuf::from(&self.program));
                 LaunchError::Execute { path, source }
@@ -119,6 +129,7 @@ pub struct Suspended {
     child: Child,
     socket: Socket,
     program: PathBuf,
+    listener: Option<Listener>,
 }
 
 impl Suspended {
@@ -137,6 +148,12 @@ impl Suspended {
         &self.program
     }
 
+    /// Where its calls are reported, if the launch is [notified](Launch::notified): once. Its execve is the first,
+    /// so somebody must answer while [`Suspended::release`] waits for that.
+    pub fn notifications(&mut self) -> Option<Listener> {
+        self.listener.take()
+    }
+
     /// Lets it execute. When this returns [`Running`], it has.
     pub fn release(mut self) -> Result<Running, LaunchError> {
         if let Err(source) = self.socket.send_go() {
@@ -147,7 +164,7 @@ impl Suspended {
                 LaunchError::Talk { source }
             });
         }
-        if let Some(report) = self.child.report(&self.socket)? {
+        if let Some((report, _)) = self.child.report(&self.socket)? {
             let source = io::Error::from_raw_os_error(report.errno);
             let path = self.program;
             // The file was there a moment ago: what is missing is what should run it.
@@ -240,7 +257,7 @@ impl Child {
     ///
     /// A Ctrl-Z at this time stops it. Then we stop too, since the shell knows only us and is to take its
     /// terminal back; `fg` continues both.
-    fn report(&self, socket: &Socket) -> Result<Option<Report>, LaunchError> {
+    fn report(&self, socket: &Socket) -> Result<Option<(Report, Option<OwnedFd>)>, LaunchError> {
         let talk = |source| LaunchError::Talk { source };
         loop {
             let [ready] = poll::readable([socket.as_fd()], Some(LOOK_AGAIN)).map_err(talk)?;

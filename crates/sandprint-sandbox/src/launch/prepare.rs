@@ -7,6 +7,7 @@ use std::ptr;
 
 use super::{Launch, LaunchError};
 use crate::inherited::{self, Inherited, Limit};
+use crate::notify::Filter;
 use crate::signals::SignalSet;
 use crate::user::User;
 
@@ -25,6 +26,8 @@ pub(super) struct Plan {
     pub(super) blocked: SignalSet,
     /// The standard descriptors to close.
     pub(super) closed: Vec<i32>,
+    /// What reports its calls.
+    pub(super) filter: Option<Filter>,
 }
 
 impl Plan {
@@ -82,6 +85,11 @@ pub(super) fn plan(launch: &Launch) -> Result<Plan, LaunchError> {
         environment: StringList::new(environment),
         ignored: inherited.ignored,
         blocked: inherited.blocked,
+        filter: launch
+            .notified
+            .then(Filter::new)
+            .transpose()
+            .map_err(|source| LaunchError::Filter { source })?,
         closed: (0..).zip(inherited.closed).filter(|&(_, closed)| closed).map(|(fd, _)| fd).collect(),
     })
 }
