@@ -24,36 +24,28 @@ const TO_END: Duration = Duration::from_secs(1);
 /// here may still answer.
 #[derive(Debug)]
 pub struct Guardian {
-    guarding: Option<sys::Forked>,
+    forked: sys::Forked,
 }
 
 impl Guardian {
     /// Starts one. `inbox` is where this process receives: what it leaves unanswered there, the guardian answers.
     pub fn start(listener: &Listener, inbox: &Inbox) -> io::Result<Guardian> {
-        Ok(Guardian { guarding: Some(sys::fork(listener, inbox)?) })
+        Ok(Guardian { forked: sys::fork(listener, inbox)? })
     }
 
     /// From here on it takes over. Before, it leaves with us: what has not executed yet is not to begin without us.
     pub fn arm(&self) -> io::Result<()> {
-        self.guarding.as_ref().map_or(Ok(()), sys::Forked::arm)
+        self.forked.arm()
     }
 
-    /// Waits for its end, once nobody has the filter any more.
-    pub fn dismiss(mut self) -> io::Result<()> {
-        self.guarding.take().map_or(Ok(()), |forked| forked.wait(TO_END))
+    /// Waits for its end, which comes by itself once nobody has the filter any more.
+    pub fn wait_ended(&self) -> io::Result<()> {
+        self.forked.wait(TO_END)
     }
 
     /// Has it take over at once, as it would after our end.
     #[cfg(test)]
-    pub(crate) fn abandon(mut self) {
-        self.guarding = None;
-    }
-}
-
-impl Drop for Guardian {
-    fn drop(&mut self) {
-        if let Some(forked) = self.guarding.take() {
-            forked.leave();
-        }
+    pub(crate) fn abandon(self) {
+        self.forked.abandon();
     }
 }

@@ -19,7 +19,8 @@ const NAME: &std::ffi::CStr = c"sandprint-guard";
 #[derive(Debug)]
 pub(super) struct Forked {
     pidfd: OwnedFd,
-    line: io::PipeWriter,
+    /// Never closed but by the kernel when this process ends, after every thread is gone.
+    line: ManuallyDrop<io::PipeWriter>,
 }
 
 pub(super) fn fork(listener: &Listener, inbox: &Inbox) -> io::Result<Forked> {
@@ -41,17 +42,16 @@ pub(super) fn fork(listener: &Listener, inbox: &Inbox) -> io::Result<Forked> {
         return Err(error);
     }
     // SAFETY: clone succeeded, so it made this descriptor, and nobody else knows it.
-    Ok(Forked { pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) }, line: ours })
+    Ok(Forked { pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) }, line: ManuallyDrop::new(ours) })
 }
 
 impl Forked {
     pub(super) fn arm(&self) -> io::Result<()> {
-        (&self.line).write_all(b"a")
+        (&*self.line).write_all(b"a")
     }
 
     /// Waits until it has ended, and takes note of that.
-    pub(super) fn wait(self, timeout: Duration) -> io::Result<()> {
-        drop(self.line);
+    pub(super) fn wait(&self, timeout: Duration) -> io::Result<()> {
         let [ended] = crate::poll::readable([self.pidfd.as_fd()], Some(timeout))?;
         if ended {
             let id = libc::id_t::try_from(self.pidfd.as_raw_fd()).map_err(io::Error::other)?;
@@ -61,9 +61,9 @@ impl Forked {
         Ok(())
     }
 
-    /// Keeps the line open until this process ends: the kernel then closes it, after every thread is gone.
-    pub(super) fn leave(self) {
-        std::mem::forget(self.line);
+    #[cfg(test)]
+    pub(super) fn abandon(self) {
+        drop(ManuallyDrop::into_inner(self.line));
     }
 }
 

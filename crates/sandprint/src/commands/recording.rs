@@ -163,6 +163,12 @@ pub(crate) fn explain(error: SessionError, command: &OsStr) -> anyhow::Error {
             format!("failed to {launch}: {cause}"),
             "only root may become another user: use sudo, or leave out --user",
         ),
+        (Failure::Ours, LaunchError::Filter { .. }) => (
+            ExitStatus::RecorderFailed,
+            format!("failed to {launch}: {cause}"),
+            "where another recorder or supervisor has its listener on this process already, there is no second one; \
+             `sandprint doctor` tries both recorders",
+        ),
         (Failure::Ours, _) => {
             return Failed(launch.into()).into();
         }

@@ -1,0 +1,402 @@
+//! The books of a recording by notification: which tasks there are, what they run, and what they called.
+//!
+//! A call is looked up while its task waits, so what /proc says of the task holds; it is counted once it has been
+//! let go on. Memory grows with tasks that live, programs and distinct calls, never with calls.
+
+use std::collections::{HashMap, HashSet};
+use std::os::fd::OwnedFd;
+
+use rustix::event::epoll;
+use rustix::process::{Pid, PidfdFlags};
+use sandprint_model::{Arch, ByteString, Syscall};
+use sandprint_sandbox::notify::Notification;
+use sandprint_sandbox::process;
+
+use super::kinds::{Kind, Kinds};
+use super::task::{self, Belongs, Identity, Program};
+use crate::host;
+
+/// Most images that are kept apart, as in the BPF recorder.
+const MOST_IMAGES: usize = 4096;
+/// The image of what could not be identified, and of what comes after the last that is kept apart.
+pub(super) const UNKNOWN: usize = 0;
+
+/// A program that ran.
+#[derive(Debug, Default)]
+pub(super) struct Image {
+    pub(super) path: ByteString,
+    pub(super) script: Option<ByteString>,
+    pub(super) mode: u16,
+    /// The file, until somebody who may wait for a file system has looked into it.
+    pub(super) file: Option<OwnedFd>,
+}
+
+/// Who made which call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) image: usize,
+    pub(super) call: Syscall,
+}
+
+/// How often, and when and by whom first.
+#[derive(Debug, Clone)]
+pub(super) struct Count {
+    pub(super) count: u64,
+    pub(super) first_ns: u64,
+    pub(super) tgid: u32,
+    pub(super) tid: u32,
+    pub(super) comm: ByteString,
+}
+
+/// What could not be seen, or was disturbed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Disturbed {
+    /// Calls that were gone before they could be received.
+    pub(super) interrupted: u64,
+    /// Filters that the workload installed.
+    pub(super) own_filters: u64,
+    /// Filters with a listener, which it was refused.
+    pub(super) listeners: u64,
+    /// Strict modes, which it was refused.
+    pub(super) strict: u64,
+    /// Calls by which `io_uring` was given work.
+    pub(super) uring_submits: u64,
+    /// Programs after the last that is kept apart.
+    pub(super) merged: u64,
+}
+
+#[derive(Debug)]
+struct Process {
+    image: usize,
+    threads: HashSet<u32>,
+    /// The thread whose execve is under way, or was: until it is heard of again, the image is looked at each time.
+    executing: Option<u32>,
+    /// Readable once the process has ended. Closed, it leaves the set of those that are waited for.
+    pidfd: Option<OwnedFd>,
+}
+
+/// How far the launch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Launch {
+    /// The child has not executed yet. When its execve was last let go on.
+    Executing(u64),
+    /// It has.
+    Begun,
+}
+
+/// A call that waits, as the books have it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// The first execve, not yet successful.
+    Launch,
+    /// Not of a task that is followed.
+    Foreign,
+    /// To be counted.
+    Call { key: Key, tgid: u32 },
+}
+
+/// The books.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    kinds: Kinds,
+    /// The workload's first process.
+    first: u32,
+    follow_children: bool,
+    launch: Launch,
+    processes: HashMap<u32, Process>,
+    threads: HashMap<u32, u32>,
+    /// Threads that were let go on to make a task and have not been heard of since: while there are any, a number
+    /// may be given again, and the dead are looked for first.
+    creating: HashSet<u32>,
+    ended: OwnedFd,
+    known: HashMap<Identity, usize>,
+    pub(super) images: Vec<Image>,
+    pub(super) calls: HashMap<Key, Count>,
+    pub(super) disturbed: Disturbed,
+    pub(super) launched_ns: u64,
+    pub(super) last_new_ns: u64,
+    pub(super) admitted: u64,
+    /// Processes of which it is not known what they run.
+    pub(super) unidentified: u64,
+    /// Nothing is counted any more.
+    pub(super) closed: bool,
+    /// Whether there are images with a file.
+    pub(super) news: bool,
+}
+
+impl Ledger {
+    pub(super) fn new(arch: Arch, first: u32, follow_children: bool) -> std::io::Result<Ledger> {
+        Ok(Ledger {
+            kinds: Kinds::new(arch),
+            first,
+            follow_children,
+            launch: Launch::Executing(0),
+            processes: HashMap::new(),
+            threads: HashMap::new(),
+            creating: HashSet::new(),
+            ended: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            known: HashMap::new(),
+            images: vec![Image::default()],
+            calls: HashMap::new(),
+            disturbed: Disturbed::default(),
+            launched_ns: 0,
+            last_new_ns: 0,
+            admitted: 0,
+            unidentified: 0,
+            closed: false,
+            news: false,
+        })
+    }
+
+    /// A call was gone before it could be received.
+    pub(super) fn interrupted(&mut self) {
+        if self.launch == Launch::Begun && !self.closed {
+            self.disturbed.interrupted = self.disturbed.interrupted.saturating_add(1);
+        }
+    }
+
+    /// Looks a call up, while its task waits.
+    pub(super) fn look(&mut self, notification: &Notification) -> Seen {
+        let tid = notification.tid;
+        if let Launch::Executing(_) = self.launch {
+            if process::has_never_executed(tid) == Some(true) {
+                return Seen::Launch;
+            }
+            self.begin();
+        }
+        if !self.creating.is_empty() {
+            self.bury();
+            self.creating.remove(&tid);
+        }
+        let call = self.kinds.call(notification.audit_arch, notification.nr);
+        let Some((tgid, parent)) = self.process_of(tid) else {
+            return Seen::Call { key: Key { image: UNKNOWN, call }, tgid: 0 };
+        };
+        if !self.follow_children && tgid != self.first {
+            return Seen::Foreign;
+        }
+        let image = self.image_of(tid, tgid, parent);
+        Seen::Call { key: Key { image, call }, tgid }
+    }
+
+    /// Takes note of a call that was let go on.
+    pub(super) fn count(&mut self, notification: &Notification, seen: Seen) {
+        match seen {
+            Seen::Launch => self.launch = Launch::Executing(host::monotonic_ns()),
+            Seen::Foreign => {}
+            Seen::Call { key, tgid } => {
+                if !self.closed {
+                    self.add(key, tgid, notification.tid, host::monotonic_ns());
+                }
+                let kind = self.kinds.of(key.call);
+                if kind != Kind::Other {
+                    self.follow(notification, kind, tgid);
+                }
+            }
+        }
+    }
+
+    /// The launch succeeded: the footprint begins with that execve, under the program that it brought.
+    ///
+    /// False where it was not let go on by us.
+    pub(super) fn begin(&mut self) -> bool {
+        let Launch::Executing(at) = self.launch else { return true };
+        if at == 0 {
+            return false;
+        }
+        self.launch = Launch::Begun;
+        self.launched_ns = at;
+        let first = self.first;
+        self.threads.insert(first, first);
+        let image = self.image_of(first, first, 0);
+        let execve = self.kinds.execve();
+        self.add(Key { image, call: execve }, first, first, at);
+        true
+    }
+
+    fn add(&mut self, key: Key, tgid: u32, tid: u32, now: u64) {
+        if let Some(known) = self.calls.get_mut(&key) {
+            known.count = known.count.saturating_add(1);
+            return;
+        }
+        self.last_new_ns = now;
+        self.calls.insert(key, Count { count: 1, first_ns: now, tgid, tid, comm: task::comm(tid) });
+    }
+
+    /// The process of a thread, and the parent of a process that is new.
+    fn process_of(&mut self, tid: u32) -> Option<(u32, u32)> {
+        if let Some(&tgid) = self.threads.get(&tid) {
+            return Some((tgid, 0));
+        }
+        let Belongs { tgid, parent } = task::belongs(tid)?;
+        self.threads.insert(tid, tgid);
+        self.admitted = self.admitted.saturating_add(1);
+        if let Some(process) = self.processes.get_mut(&tgid) {
+            process.threads.insert(tid);
+        }
+        Some((tgid, parent))
+    }
+
+    /// What the process of a waiting thread runs.
+    fn image_of(&mut self, tid: u32, tgid: u32, parent: u32) -> usize {
+        let Some(process) = self.processes.get(&tgid) else {
+            let image = match task::program(tid) {
+                Some(program) => self.image(program),
+                // A process may hide from us (prctl(2), PR_SET_DUMPABLE), and its children do from their start: what
+                // has not executed anything runs what its parent does.
+                None => self.processes.get(&parent).map_or(UNKNOWN, |parent| parent.image),
+            };
+            self.unidentified += u64::from(image == UNKNOWN);
+            let pidfd = self.watch(tgid);
+            self.processes.insert(tgid, Process { image, threads: [tid].into(), executing: None, pidfd });
+            return image;
+        };
+        let Some(executing) = process.executing else { return process.image };
+        // An execve ends all other threads and takes over the number of the first: either the thread that called it
+        // is heard of, or it is no more. In between, another thread may still make calls of the old program.
+        let over = executing == tid || task::belongs(executing).is_none_or(|belongs| belongs.tgid != tgid);
+        let before = process.image;
+        let image = task::program(tid).map(|program| self.image(program));
+        self.unidentified += u64::from(over && image.is_none());
+        let image = image.unwrap_or(if over { UNKNOWN } else { before });
+        let Some(process) = self.processes.get_mut(&tgid) else { return image };
+        process.image = image;
+        if over {
+            process.executing = None;
+        }
+        if image != before {
+            let gone: Vec<u32> = process.threads.iter().copied().filter(|&thread| thread != tid).collect();
+            process.threads.retain(|&thread| thread == tid);
+            for thread in gone {
+                self.forget_thread(thread);
+            }
+        }
+        image
+    }
+
+    fn image(&mut self, program: Program) -> usize {
+        if let Some(&known) = self.known.get(&program.identity) {
+            return known;
+        }
+        if self.images.len() > MOST_IMAGES {
+            self.disturbed.merged = self.disturbed.merged.saturating_add(1);
+            return UNKNOWN;
+        }
+        let Program { identity, path, script, mode, file } = program;
+        let id = self.images.len();
+        self.images.push(Image { path, script, mode, file: Some(file) });
+        self.known.insert(identity, id);
+        self.news = true;
+        id
+    }
+
+    /// What follows from a call that was let go on.
+    fn follow(&mut self, notification: &Notification, kind: Kind, tgid: u32) {
+        /// linux/prctl.h, linux/seccomp.h.
+        const PR_SET_SECCOMP: u64 = 22;
+        const STRICT: u64 = 1;
+        const FILTER: u64 = 2;
+        let [first, second, third, ..] = notification.args;
+        let tid = notification.tid;
+        let disturbed = &mut self.disturbed;
+        match kind {
+            Kind::Other => {}
+            Kind::Create => drop(self.creating.insert(tid)),
+            Kind::Execute => {
+                if let Some(process) = self.processes.get_mut(&tgid) {
+                    process.executing = Some(tid);
+                }
+            }
+            Kind::Exit => {
+                if let Some(process) = self.processes.get_mut(&tgid) {
+                    process.threads.remove(&tid);
+                }
+                self.forget_thread(tid);
+            }
+            Kind::ExitGroup => self.forget(tgid),
+            // SECCOMP_SET_MODE_STRICT is 0 here; a null filter is a question about flags.
+            Kind::Seccomp => match (first, third) {
+                (0, _) => disturbed.strict += 1,
+                (1, filter) if filter != 0 => {
+                    let listener = second & u64::from(libc::SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0;
+                    if listener { disturbed.listeners += 1 } else { disturbed.own_filters += 1 }
+                }
+                _ => {}
+            },
+            Kind::Prctl => match (first, second) {
+                (PR_SET_SECCOMP, STRICT) => disturbed.strict += 1,
+                (PR_SET_SECCOMP, FILTER) => disturbed.own_filters += 1,
+                _ => {}
+            },
+            Kind::UringSetup => {
+                /// `IORING_SETUP_SQPOLL`: the kernel takes work without a call.
+                const SQPOLL: u32 = 1 << 1;
+                // What cannot be read is taken for the worse.
+                if task::uring_flags(tid, second).is_none_or(|flags| flags & SQPOLL != 0) {
+                    disturbed.uring_submits += 1;
+                }
+            }
+            Kind::UringEnter => disturbed.uring_submits += u64::from(second != 0),
+        }
+    }
+
+    fn watch(&self, tgid: u32) -> Option<OwnedFd> {
+        let pid = Pid::from_raw(i32::try_from(tgid).ok()?)?;
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        let data = epoll::EventData::new_u64(u64::from(tgid));
+        epoll::add(&self.ended, &pidfd, data, epoll::EventFlags::IN).ok()?;
+        Some(pidfd)
+    }
+
+    /// Forgets every process that has ended, before its number can be taken for its.
+    pub(super) fn bury(&mut self) {
+        loop {
+            let mut events = Vec::with_capacity(16);
+            let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+            let buffer = rustix::buffer::spare_capacity(&mut events);
+            if epoll::wait(&self.ended, buffer, Some(&now)).is_err() || events.is_empty() {
+                break;
+            }
+            for event in events {
+                self.forget(u32::try_from(event.data.u64()).unwrap_or_default());
+            }
+        }
+        // Whose end cannot be waited for is looked at anew each time.
+        let unwatched: Vec<u32> =
+            self.processes.iter().filter(|(_, process)| process.pidfd.is_none()).map(|(&tgid, _)| tgid).collect();
+        for tgid in unwatched {
+            self.forget(tgid);
+        }
+    }
+
+    fn forget(&mut self, tgid: u32) {
+        if let Some(process) = self.processes.remove(&tgid) {
+            for tid in process.threads {
+                self.forget_thread(tid);
+            }
+        }
+    }
+
+    fn forget_thread(&mut self, tid: u32) {
+        self.threads.remove(&tid);
+        self.creating.remove(&tid);
+    }
+
+    /// The processes that have made a call and live.
+    pub(super) fn processes(&mut self) -> Vec<u32> {
+        self.bury();
+        self.processes.keys().copied().collect()
+    }
+
+    /// Whether the first process lives, or has been heard of and did not end.
+    pub(super) fn has_first(&mut self) -> bool {
+        self.bury();
+        self.processes.contains_key(&self.first)
+    }
+
+    /// Threads that are known and have not ended.
+    pub(super) fn live(&mut self) -> u64 {
+        self.bury();
+        u64::try_from(self.threads.len()).unwrap_or(u64::MAX)
+    }
+}
