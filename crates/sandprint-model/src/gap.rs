@@ -40,7 +40,7 @@ pub enum GapKind {
     PrivilegesWithheld,
     /// The workload asked something of seccomp that it cannot have beside the recorder's filter.
     SeccompRefused,
-    /// A signal came before a call was received; the call was not made then.
+    /// Signals came before calls were received, and may have made them fail.
     CallsInterrupted,
     /// The recording ended before the run did, without its final counts (a checkpoint).
     Unfinished,
@@ -130,13 +130,13 @@ impl GapKind {
             | GapKind::IoUringUnseen
             | GapKind::PrivilegesWithheld
             | GapKind::SeccompRefused
+            | GapKind::CallsInterrupted
             | GapKind::Unfinished
             | GapKind::ImportIncomplete
             | GapKind::ImportSampled => true,
             GapKind::SeccompInstalled
             | GapKind::IoUringProbe
             | GapKind::NoNewPrivileges
-            | GapKind::CallsInterrupted
             | GapKind::ImageUnreadable
             | GapKind::ImagesMerged
             | GapKind::CountsInexact
@@ -181,7 +181,7 @@ impl GapKind {
                 "The workload was refused something of seccomp, and may have done other things than it would."
             }
             GapKind::CallsInterrupted => {
-                "A signal came before a call was noticed: the call was made again, failed with EINTR, or its task ended."
+                "Signals came before calls were noticed; such a call may have failed with EINTR, which it would not have."
             }
             GapKind::Unfinished => {
                 "The recording was cut off: this is its last checkpoint, and what came after it is missing."

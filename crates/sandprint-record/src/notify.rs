@@ -185,6 +185,8 @@ impl Recorder {
         };
         let unknown = Arc::new(Image::default());
         for (key, value) in calls {
+            // A return that may come is known before it has.
+            let seen_first = value.count > 0;
             let image = self.images.get(&key.image).map_or_else(|| Arc::clone(&unknown), Arc::clone);
             let fact = Fact { image, scope: None, syscall: key.call };
             let first = FirstSeen {
@@ -196,7 +198,8 @@ impl Recorder {
             // Two images can be one to the user: a file that was touched between two execs.
             let before = trace.observations.get(&fact).and_then(|runs| runs.get(run)).cloned().unwrap_or_default();
             let first = before.first.map_or(first.clone(), |before| before.min(first));
-            trace.observe(fact, run, Seen { count: before.count.saturating_add(value.count), first: Some(first) });
+            let first = Some(first).filter(|_| seen_first);
+            trace.observe(fact, run, Seen { count: before.count.saturating_add(value.count), first });
         }
         let mut note = |kind, detail: Option<&str>, count| {
             if count > 0 {
@@ -209,7 +212,10 @@ impl Recorder {
         note(GapKind::SeccompInstalled, Some(hidden), disturbed.own_filters);
         note(GapKind::SeccompRefused, Some("a listener: the recorder has the only one"), disturbed.listeners);
         note(GapKind::SeccompRefused, Some("strict mode, after the recorder's filter"), disturbed.strict);
-        note(GapKind::CallsInterrupted, None, disturbed.interrupted);
+        // Where handlers have calls made again, that is all that happens; and of a task that is killed nobody knows.
+        note(GapKind::CallsInterrupted, None, if disturbed.fails_calls { disturbed.interrupted } else { 0 });
+        let returns = "how often signal handlers returned is not known: it is counted as 0";
+        note(GapKind::CountsInexact, Some(returns), u64::from(disturbed.handles));
         note(GapKind::ImagesMerged, None, disturbed.merged);
         note(GapKind::ImageUnreadable, Some("what a process runs"), unidentified);
         if may_count_twice(self.listener.is_killable(), self.kernel) {
@@ -273,7 +279,8 @@ impl Drop for Recorder {
 }
 
 /// Whether a signal can make one call two: between the answer and the task's waking (before
-/// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`, 5.19; with it still possible until cce436aafc2a, 6.17).
+/// `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`, 5.19; with it still possible before 6.17, "seccomp: Fix a race with
+/// `WAIT_KILLABLE_RECV` if the tracer replies too fast").
 fn may_count_twice(killable: bool, kernel: Option<KernelVersion>) -> bool {
     !killable || kernel.is_none_or(|kernel| kernel < KernelVersion::new(6, 17))
 }

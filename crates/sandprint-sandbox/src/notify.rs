@@ -2,8 +2,13 @@
 //!
 //! A launch with a filter ([`Launch::notified`](crate::launch::Launch)) installs it in the child, right before the
 //! child reports that it is ready; the [`Listener`] comes with that report. The filter reports every call of every
-//! ABI to the listener, but for the few that the child still makes itself: these carry a [`Key`], 128 random bits
-//! in arguments that their calls do not have. The execve drops the key with all memory and registers.
+//! ABI to the listener, but for two kinds:
+//!
+//! - the few that the child still makes itself: these carry a [`Key`], 128 random bits in arguments that their calls
+//!   do not have. The execve drops the key with all memory and registers.
+//! - the return from a signal handler (`rt_sigreturn`). A signal that comes before a notification is received ends the
+//!   wait; where its handler was set without `SA_RESTART`, the call then fails with EINTR. Any other call can: a
+//!   return that returns runs into whatever lies behind it in memory.
 //!
 //! Kernel facts: `seccomp_unotify(2)`; `SECCOMP_USER_NOTIF_FLAG_CONTINUE` since 5.5.
 

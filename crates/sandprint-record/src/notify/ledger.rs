@@ -53,6 +53,10 @@ pub(super) struct Count {
 pub(super) struct Disturbed {
     /// Calls that were gone before they could be received.
     pub(super) interrupted: u64,
+    /// Whether a handler was set that makes such a call fail.
+    pub(super) fails_calls: bool,
+    /// Whether a handler was set, whose returns are not reported.
+    pub(super) handles: bool,
     /// Filters that the workload installed.
     pub(super) own_filters: u64,
     /// Filters with a listener, which it was refused.
@@ -176,7 +180,13 @@ impl Ledger {
             return Seen::Foreign;
         }
         let image = self.image_of(tid, tgid, parent);
-        Seen::Call { key: Key { image, call }, tgid }
+        let key = Key { image, call };
+        match (self.kinds.of(call), notification.args) {
+            (Kind::Handle, [_, action, ..]) => self.handle(tid, tgid, key, action),
+            (Kind::UringSetup, [_, parameters, ..]) => self.set_up_uring(tid, parameters),
+            _ => {}
+        }
+        Seen::Call { key, tgid }
     }
 
     /// Takes note of a call that was let go on.
@@ -221,6 +231,29 @@ impl Ledger {
         }
         self.last_new_ns = now;
         self.calls.insert(key, Count { count: 1, first_ns: now, tgid, tid, comm: task::comm(tid) });
+    }
+
+    /// A handler is set: its returns will not be reported, only that there may be some is known.
+    fn handle(&mut self, tid: u32, tgid: u32, key: Key, action: u64) {
+        let Some(handler) = task::handler(tid, key.call, action) else { return };
+        self.disturbed.handles = true;
+        self.disturbed.fails_calls |= !handler.restarts;
+        if let Some(call) = self.kinds.return_of(key.call, handler.information)
+            && !self.closed
+        {
+            let now = host::monotonic_ns();
+            let returns = || Count { count: 0, first_ns: now, tgid, tid, comm: task::comm(tid) };
+            self.calls.entry(Key { call, ..key }).or_insert_with(returns);
+        }
+    }
+
+    fn set_up_uring(&mut self, tid: u32, parameters: u64) {
+        /// `IORING_SETUP_SQPOLL`: the kernel takes work without a call.
+        const SQPOLL: u32 = 1 << 1;
+        // What cannot be read is taken for the worse.
+        if task::uring_flags(tid, parameters).is_none_or(|flags| flags & SQPOLL != 0) {
+            self.disturbed.uring_submits += 1;
+        }
     }
 
     /// The process of a thread, and the parent of a process that is new.
@@ -300,7 +333,7 @@ impl Ledger {
         let tid = notification.tid;
         let disturbed = &mut self.disturbed;
         match kind {
-            Kind::Other => {}
+            Kind::Other | Kind::Handle | Kind::UringSetup => {}
             Kind::Create => drop(self.creating.insert(tid)),
             Kind::Execute => {
                 if let Some(process) = self.processes.get_mut(&tgid) {
@@ -328,14 +361,6 @@ impl Ledger {
                 (PR_SET_SECCOMP, FILTER) => disturbed.own_filters += 1,
                 _ => {}
             },
-            Kind::UringSetup => {
-                /// `IORING_SETUP_SQPOLL`: the kernel takes work without a call.
-                const SQPOLL: u32 = 1 << 1;
-                // What cannot be read is taken for the worse.
-                if task::uring_flags(tid, second).is_none_or(|flags| flags & SQPOLL != 0) {
-                    disturbed.uring_submits += 1;
-                }
-            }
             Kind::UringEnter => disturbed.uring_submits += u64::from(second != 0),
         }
     }

@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::FileExt as _;
 
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
-use sandprint_model::ByteString;
+use sandprint_model::{Abi, ByteString, Syscall};
 
 /// Most bytes read of a path or of a command's words.
 const MOST: usize = 4096;
@@ -156,6 +156,46 @@ pub(super) fn uring_flags(tid: u32, parameters: u64) -> Option<u32> {
     Some(u32::from_ne_bytes(word))
 }
 
+/// How a signal is to be handled, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Handler {
+    /// Calls that it interrupts are made again (`SA_RESTART`).
+    pub(super) restarts: bool,
+    /// It is told about the signal (`SA_SIGINFO`).
+    pub(super) information: bool,
+}
+
+/// What a program gives to sigaction(2), in the layout of that call; `None` where it sets no handler.
+pub(super) fn handler(tid: u32, call: Syscall, action: u64) -> Option<Handler> {
+    const SA_SIGINFO: u64 = 4;
+    const SA_RESTART: u64 = 0x1000_0000;
+    let by_default = Handler { restarts: false, information: false };
+    if call.name() == Some("signal") {
+        return (action > 1).then_some(by_default);
+    }
+    if action == 0 {
+        return None;
+    }
+    let mut words = [0; 16];
+    let read = File::open(format!("/proc/{tid}/mem")).and_then(|memory| memory.read_exact_at(&mut words, action));
+    if read.is_err() {
+        // What cannot be read is taken for the worse.
+        return Some(by_default);
+    }
+    let (quads, _) = words.as_chunks::<8>();
+    let (halves, _) = words.as_chunks::<4>();
+    let quad = |at: usize| quads.get(at).map_or(0, |bytes| u64::from_ne_bytes(*bytes));
+    let half = |at: usize| halves.get(at).map_or(0, |bytes| u64::from(u32::from_ne_bytes(*bytes)));
+    // The kernel's structs: handler and flags of 64 bits; of 32; and the old one, with the mask in between.
+    let (handler, flags) = match (call.abi, call.name()) {
+        (Abi::I386 | Abi::Arm, Some("sigaction")) => (half(0), half(2)),
+        (Abi::I386 | Abi::Arm, _) => (half(0), half(1)),
+        _ => (quad(0), quad(1)),
+    };
+    // SIG_DFL and SIG_IGN are 0 and 1.
+    (handler > 1).then_some(Handler { restarts: flags & SA_RESTART != 0, information: flags & SA_SIGINFO != 0 })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,6 +224,28 @@ mod tests {
             (b"/bin/ls", b"", false),
         ] {
             assert_eq!(is_script(path, words), expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn handlers_are_read_in_each_layout() {
+        let [restart, information] = [0x1000_0000_u64, 4];
+        let wide = [0x1234_u64, restart | information];
+        let narrow = [0x1234_u32, 0x1000_0000, 4, 0];
+        let tid = u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
+        let (x86_64, i386) = (|nr| Syscall { abi: Abi::X86_64, nr }, |nr| Syscall { abi: Abi::I386, nr });
+        let is = |restarts, information| Some(Handler { restarts, information });
+        for (call, address, expected) in [
+            (x86_64(13), wide.as_ptr() as u64, is(true, true)),
+            (i386(174), narrow.as_ptr() as u64, is(true, false)),
+            (i386(67), narrow.as_ptr() as u64, is(false, true)),
+            (i386(48), 1, None),
+            (i386(48), 0x1234, is(false, false)),
+            (x86_64(13), [1_u64, 0].as_ptr() as u64, None),
+            (x86_64(13), 0, None),
+            (x86_64(13), 1, is(false, false)),
+        ] {
+            assert_eq!(handler(tid, call, address), expected, "{call:?}");
         }
     }
 

@@ -15,8 +15,13 @@ const SYNC_WAKE_UP: c_ulong = 1;
 /// Bytes of the page that is shared; the kernel's struct has 80 today, and may grow.
 const INBOX: usize = 4096;
 
+/// `rt_sigreturn` of the native ABI, and of x32 where there is that (there, with its bit).
+const SIGNAL_RETURNS: [u32; 2] =
+    if cfg!(target_arch = "aarch64") { [139, 139] } else { [15, 0x4000_0000 | 513] };
+/// `sigreturn` and `rt_sigreturn` of i386 and arm, which are the same.
+const SIGNAL_RETURNS_32: [u32; 2] = [119, 173];
 /// Instructions of the filter.
-const LENGTH: u16 = 12;
+const LENGTH: u16 = 18;
 
 /// A filter that reports every call without the key, in the form in which the kernel wants it.
 #[derive(Debug)]
@@ -41,26 +46,35 @@ impl Filter {
     }
 }
 
-/// Reports every call, but for those of the native ABI with the key in their fourth and fifth argument.
+/// Reports every call, but for returns from signal handlers, and those of the native ABI with the key in their fourth
+/// and fifth argument.
 fn program(key: Key) -> [libc::sock_filter; LENGTH as usize] {
     // BPF_LD | BPF_W | BPF_ABS, BPF_JMP | BPF_JEQ | BPF_K, BPF_RET | BPF_K (linux/bpf_common.h).
     let load = |offset| libc::sock_filter { code: 0x20, jt: 0, jf: 0, k: offset };
-    // The jump is to the instruction that reports.
-    let must_be = |k, jump| libc::sock_filter { code: 0x15, jt: 0, jf: jump, k };
+    let equals = |k, then, otherwise| libc::sock_filter { code: 0x15, jt: then, jf: otherwise, k };
     let give = |k| libc::sock_filter { code: 0x06, jt: 0, jf: 0, k };
     let [first_low, first_high, second_low, second_high] = key.words();
+    let [native, x32] = SIGNAL_RETURNS;
+    let [old, new] = SIGNAL_RETURNS_32;
     // struct seccomp_data: nr at 0, arch at 4, instruction_pointer at 8, args at 16; both machines are little-endian.
+    // A jump counts the instructions between itself and its target: 16 reports, 17 lets pass.
     [
         load(4),
-        must_be(NATIVE, 8),
+        equals(NATIVE, 0, 11), // else 13
+        load(0),
+        equals(native, 13, 0),
+        equals(x32, 12, 0),
         load(40),
-        must_be(first_low, 6),
+        equals(first_low, 0, 9),
         load(44),
-        must_be(first_high, 4),
+        equals(first_high, 0, 7),
         load(48),
-        must_be(second_low, 2),
+        equals(second_low, 0, 5),
         load(52),
-        libc::sock_filter { jt: 1, ..must_be(second_high, 0) },
+        equals(second_high, 4, 3),
+        load(0),
+        equals(old, 2, 0),
+        equals(new, 1, 0),
         give(libc::SECCOMP_RET_USER_NOTIF),
         give(libc::SECCOMP_RET_ALLOW),
     ]
