@@ -106,7 +106,6 @@ witnesses! {
     signals
     stopped
     thread_storm
-    timer
     tracer
     traces_itself
     unknown_numbers
