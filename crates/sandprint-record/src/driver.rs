@@ -179,7 +179,12 @@ impl Driver {
     }
 
     /// Adds to `trace` what was observed in `run`, which began at `started_ns`.
-    pub(crate) fn collect(&mut self, run: &RunId, started_ns: u64, trace: &mut Trace) -> Result<(), SessionError> {
+    pub(crate) fn collect(
+        &mut self,
+        run: &RunId,
+        started_ns: u64,
+        trace: &mut Trace,
+    ) -> Result<(), SessionError> {
         match self {
             Driver::Ebpf(recorder) => recorder.collect(run, started_ns, trace)?,
             Driver::Notify(recorder) => recorder.collect(run, started_ns, trace),

@@ -99,7 +99,8 @@ impl Recorder {
                 first,
                 follow_children,
                 kernel: facts.kernel(),
-                no_new_privileges: of_child.is_some_and(|(child, _)| child) && ours.is_some_and(|(ours, _)| !ours),
+                no_new_privileges: of_child.is_some_and(|(child, _)| child)
+                    && ours.is_some_and(|(ours, _)| !ours),
                 filtered: ours.is_none_or(|(_, filter)| filter),
                 images: BTreeMap::new(),
                 image_gaps: BTreeSet::new(),
@@ -150,12 +151,19 @@ impl Recorder {
         found.insert(self.first);
         // Who has made no call yet is not in the books: look for children of those who are.
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let numbers: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        let numbers: Vec<u32> =
+            entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
         let parents: Vec<(u32, u32)> =
             numbers.into_iter().filter_map(|pid| Some((pid, process::parent(pid)?))).collect();
         loop {
             let before = found.len();
-            found.extend(parents.iter().filter(|(_, parent)| found.contains(parent)).map(|(pid, _)| *pid).collect::<Vec<_>>());
+            found.extend(
+                parents
+                    .iter()
+                    .filter(|(_, parent)| found.contains(parent))
+                    .map(|(pid, _)| *pid)
+                    .collect::<Vec<_>>(),
+            );
             if found.len() == before {
                 return found;
             }
@@ -196,7 +204,8 @@ impl Recorder {
                 comm: value.comm,
             };
             // Two images can be one to the user: a file that was touched between two execs.
-            let before = trace.observations.get(&fact).and_then(|runs| runs.get(run)).cloned().unwrap_or_default();
+            let before =
+                trace.observations.get(&fact).and_then(|runs| runs.get(run)).cloned().unwrap_or_default();
             let first = before.first.map_or(first.clone(), |before| before.min(first));
             let first = Some(first).filter(|_| seen_first);
             trace.observe(fact, run, Seen { count: before.count.saturating_add(value.count), first });
@@ -302,7 +311,8 @@ fn raise_descriptors() {
     let Rlimit { current, maximum } = rustix::process::getrlimit(Resource::Nofile);
     if current < maximum {
         // Without more, the ends of some processes are not waited for, but looked for.
-        rustix::process::setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap_or_default();
+        rustix::process::setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+            .unwrap_or_default();
     }
 }
 

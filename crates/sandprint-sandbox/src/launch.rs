@@ -95,7 +95,8 @@ impl Launch {
             Some((Report { stage: Stage::Ready, detail, .. }, descriptor)) => {
                 let program = plan.path(detail).unwrap_or_else(|| PathBuf::from(&self.program));
                 let listener = plan.filter.as_ref().zip(descriptor);
-                let listener = listener.map(|(filter, descriptor)| Listener::new(descriptor, filter.killable));
+                let listener =
+                    listener.map(|(filter, descriptor)| Listener::new(descriptor, filter.killable));
                 Ok(Suspended { child, socket, program, listener })
             }
             Some((report, _)) => Err(self.failure(&plan, report)),

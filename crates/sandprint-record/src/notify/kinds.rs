@@ -120,7 +120,9 @@ mod tests {
         for arch in Arch::ALL {
             assert_eq!(Kinds::new(arch).execve().name(), Some("execve"));
         }
-        for (abi, nr) in [(Abi::X86_64, 15), (Abi::X32, 513), (Abi::I386, 119), (Abi::Arm, 119), (Abi::Aarch64, 139)] {
+        for (abi, nr) in
+            [(Abi::X86_64, 15), (Abi::X32, 513), (Abi::I386, 119), (Abi::Arm, 119), (Abi::Aarch64, 139)]
+        {
             // The numbers that sandbox::notify lets pass.
             assert_eq!(kinds.return_of(Syscall { abi, nr: 0 }, false), Some(Syscall { abi, nr }));
         }

@@ -387,8 +387,12 @@ impl Ledger {
             }
         }
         // Whose end cannot be waited for is looked at anew each time.
-        let unwatched: Vec<u32> =
-            self.processes.iter().filter(|(_, process)| process.pidfd.is_none()).map(|(&tgid, _)| tgid).collect();
+        let unwatched: Vec<u32> = self
+            .processes
+            .iter()
+            .filter(|(_, process)| process.pidfd.is_none())
+            .map(|(&tgid, _)| tgid)
+            .collect();
         for tgid in unwatched {
             self.forget(tgid);
         }

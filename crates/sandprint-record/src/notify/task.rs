@@ -80,8 +80,11 @@ pub(super) fn program(tid: u32) -> Option<Program> {
     {
         path.truncate(length);
     }
-    let root = fs::read_link(format!("/proc/{tid}/root")).map_or(Vec::new(), |root| root.into_os_string().into_vec());
-    if let Some(inside) = path.strip_prefix(root.as_slice()).filter(|path| root.len() > 1 && path.starts_with(b"/")) {
+    let root = fs::read_link(format!("/proc/{tid}/root"))
+        .map_or(Vec::new(), |root| root.into_os_string().into_vec());
+    if let Some(inside) =
+        path.strip_prefix(root.as_slice()).filter(|path| root.len() > 1 && path.starts_with(b"/"))
+    {
         path = inside.to_vec();
     }
     let script = script(tid);
@@ -91,7 +94,13 @@ pub(super) fn program(tid: u32) -> Option<Program> {
         changed: (status.stx_ctime.tv_sec, status.stx_ctime.tv_nsec),
         script: script.clone(),
     };
-    Some(Program { identity, path: ByteString::new(path), script: script.map(ByteString::new), mode: status.stx_mode, file })
+    Some(Program {
+        identity,
+        path: ByteString::new(path),
+        script: script.map(ByteString::new),
+        mode: status.stx_mode,
+        file,
+    })
 }
 
 /// For a `#!` script, the path that execve was given.
@@ -140,7 +149,9 @@ fn executed_at(auxv: &[u8]) -> Option<u64> {
         Some((u64::from(u32::from_ne_bytes(key)), u64::from(u32::from_ne_bytes(value))))
     });
     let wide: Vec<(u64, u64)> = wide.collect();
-    let value = |entries: &[(u64, u64)], wanted| entries.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value);
+    let value = |entries: &[(u64, u64)], wanted| {
+        entries.iter().find(|(key, _)| *key == wanted).map(|(_, value)| *value)
+    };
     // Read in the wrong width, keys are no keys.
     if value(&wide, PAGE_SIZE).is_some_and(|size| size.is_power_of_two() && size >= 4096) {
         return value(&wide, EXECUTED);
@@ -177,7 +188,8 @@ pub(super) fn handler(tid: u32, call: Syscall, action: u64) -> Option<Handler> {
         return None;
     }
     let mut words = [0; 16];
-    let read = File::open(format!("/proc/{tid}/mem")).and_then(|memory| memory.read_exact_at(&mut words, action));
+    let read =
+        File::open(format!("/proc/{tid}/mem")).and_then(|memory| memory.read_exact_at(&mut words, action));
     if read.is_err() {
         // What cannot be read is taken for the worse.
         return Some(by_default);
@@ -193,7 +205,8 @@ pub(super) fn handler(tid: u32, call: Syscall, action: u64) -> Option<Handler> {
         _ => (quad(0), quad(1)),
     };
     // SIG_DFL and SIG_IGN are 0 and 1.
-    (handler > 1).then_some(Handler { restarts: flags & SA_RESTART != 0, information: flags & SA_SIGINFO != 0 })
+    (handler > 1)
+        .then_some(Handler { restarts: flags & SA_RESTART != 0, information: flags & SA_SIGINFO != 0 })
 }
 
 #[cfg(test)]
@@ -207,7 +220,10 @@ mod tests {
         assert_eq!(belongs(tid).unwrap().tgid, me);
         let program = program(tid).unwrap();
         let exe = std::env::current_exe().unwrap();
-        assert_eq!((program.path, program.script), (ByteString::new(exe.as_os_str().as_encoded_bytes()), None));
+        assert_eq!(
+            (program.path, program.script),
+            (ByteString::new(exe.as_os_str().as_encoded_bytes()), None)
+        );
         assert_eq!(restrictions(me).map(|(_, filter)| filter), Some(false));
         assert_eq!(belongs(u32::MAX), None);
     }
@@ -252,10 +268,16 @@ mod tests {
     #[test]
     fn both_widths_of_the_auxiliary_vector_are_read() {
         let entries = [(33, 0x7fff_1000), (6, 4096), (31, 0x7fff_2000), (0, 0)];
-        let wide: Vec<u8> =
-            entries.iter().flat_map(|&(key, value)| [key as u64, value as u64]).flat_map(u64::to_ne_bytes).collect();
-        let narrow: Vec<u8> =
-            entries.iter().flat_map(|&(key, value)| [key as u32, value as u32]).flat_map(u32::to_ne_bytes).collect();
+        let wide: Vec<u8> = entries
+            .iter()
+            .flat_map(|&(key, value)| [key as u64, value as u64])
+            .flat_map(u64::to_ne_bytes)
+            .collect();
+        let narrow: Vec<u8> = entries
+            .iter()
+            .flat_map(|&(key, value)| [key as u32, value as u32])
+            .flat_map(u32::to_ne_bytes)
+            .collect();
         assert_eq!(executed_at(&wide), Some(0x7fff_2000));
         assert_eq!(executed_at(&narrow), Some(0x7fff_2000));
         assert_eq!(executed_at(&[]), None);

@@ -32,7 +32,8 @@ pub(super) fn fork(listener: &Listener, inbox: &Inbox) -> io::Result<Forked> {
     let mask = block(SignalSet::ALL)?;
     // SAFETY: without CLONE_VM the child has its own copy of all memory, so a null stack means that it goes on with
     // this one. It makes only system calls, and never returns from `guard`. The kernel writes the pidfd to ours.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, ptr::null::<u8>(), ptr::from_mut(&mut pidfd), 0, 0) };
+    let pid =
+        unsafe { libc::syscall(libc::SYS_clone, flags, ptr::null::<u8>(), ptr::from_mut(&mut pidfd), 0, 0) };
     if pid == 0 {
         guard(listener.as_fd(), inbox, ManuallyDrop::new(theirs));
     }

@@ -270,7 +270,8 @@ impl Line {
             message.msg_control = ptr::null_mut();
             message.msg_controllen = 0;
         }
-        let arguments = [self.number(self.socket), (&raw const message).addr(), self.number(libc::MSG_NOSIGNAL)];
+        let arguments =
+            [self.number(self.socket), (&raw const message).addr(), self.number(libc::MSG_NOSIGNAL)];
         self.call(libc::SYS_sendmsg, arguments) >= 0
     }
 

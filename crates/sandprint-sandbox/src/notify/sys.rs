@@ -1,5 +1,8 @@
 //! The filter and its installation, and the calls of a listener: seccomp(2), `seccomp_unotify(2)`.
-#![expect(unsafe_code, reason = "neither std nor rustix wraps seccomp, and the inbox is memory shared with a process")]
+#![expect(
+    unsafe_code,
+    reason = "neither std nor rustix wraps seccomp, and the inbox is memory shared with a process"
+)]
 
 use std::ffi::{c_int, c_long, c_ulong, c_void};
 use std::io;
@@ -42,7 +45,11 @@ impl Filter {
             filled += usize::try_from(length).map_err(|_negative| io::Error::last_os_error())?;
         }
         let key = Key(bits);
-        Ok(Filter { program: program(key), key, killable: knows_flag(libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) })
+        Ok(Filter {
+            program: program(key),
+            key,
+            killable: knows_flag(libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV),
+        })
     }
 }
 
@@ -144,20 +151,24 @@ unsafe impl Send for Inbox {}
 impl Inbox {
     /// An empty one, in which the kernel's struct fits.
     pub fn new() -> io::Result<Inbox> {
-        let mut sizes = libc::seccomp_notif_sizes { seccomp_notif: 0, seccomp_notif_resp: 0, seccomp_data: 0 };
+        let mut sizes =
+            libc::seccomp_notif_sizes { seccomp_notif: 0, seccomp_notif_resp: 0, seccomp_data: 0 };
         // SAFETY: the kernel writes our struct, which has the size of its own.
-        let result =
-            unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_NOTIF_SIZES, 0, ptr::from_mut(&mut sizes)) };
+        let result = unsafe {
+            libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_NOTIF_SIZES, 0, ptr::from_mut(&mut sizes))
+        };
         let size = usize::from(sizes.seccomp_notif);
         if result < 0 {
             return Err(io::Error::last_os_error());
         }
         let answer = usize::from(sizes.seccomp_notif_resp);
-        if !(size_of::<libc::seccomp_notif>()..=INBOX).contains(&size) || answer != size_of::<libc::seccomp_notif_resp>()
+        if !(size_of::<libc::seccomp_notif>()..=INBOX).contains(&size)
+            || answer != size_of::<libc::seccomp_notif_resp>()
         {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+        let (protection, flags) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
         // SAFETY: a new mapping, at an address that the kernel chooses.
         let page = unsafe { libc::mmap(ptr::null_mut(), INBOX, protection, flags, -1, 0) };
         if page == libc::MAP_FAILED {

@@ -109,7 +109,9 @@ impl Observer for Screen<'_> {
             RecorderError::NoCapability(missing) => format!("{} missing", verb(missing)),
             _ => format!("failed to {}", chain(why)),
         };
-        output::note(&format!("recording by seccomp notifications, not by eBPF ({why}): slower, and needs no rights"));
+        output::note(&format!(
+            "recording by seccomp notifications, not by eBPF ({why}): slower, and needs no rights"
+        ));
     }
 
     fn waiting_for_tree(&mut self, live: u64) {

@@ -34,7 +34,8 @@ const UNCOUNTED: &[&str] = &["rt_sigreturn", "sigreturn"];
 const OTHER_TESTS: &[(&str, &str)] =
     &[("seccomp_notify", "a process has one listener: a_listener_is_refused_and_the_trace_says_so")];
 /// Witnesses that cannot do without the rights of root what they are about, and why.
-const FOR_ROOT: &[(&str, &str)] = &[("setuid", "a_program_that_would_gain_rights_gains_none_and_the_trace_says_so")];
+const FOR_ROOT: &[(&str, &str)] =
+    &[("setuid", "a_program_that_would_gain_rights_gains_none_and_the_trace_says_so")];
 
 impl Whose {
     /// What goes before a command; `None` where this machine cannot run the test so.
@@ -120,9 +121,12 @@ fn a_listener_is_refused_and_the_trace_says_so() {
 fn a_program_that_would_gain_rights_gains_none_and_the_trace_says_so() {
     let _turn = turns::beside_others();
     let Some(around) = Whose::Nobodys.around() else { return };
-    let Some((_, folder)) = ready("setuid", Size::Recorded, &[]).filter(|_| NOTIFIED.can_record()) else { return };
+    let Some((_, folder)) = ready("setuid", Size::Recorded, &[]).filter(|_| NOTIFIED.can_record()) else {
+        return;
+    };
     open(folder.path());
-    let recording = recorder::record(&around, NOTIFIED, &["./owned_by_nobody".into(), "again".into()], folder.path());
+    let recording =
+        recorder::record(&around, NOTIFIED, &["./owned_by_nobody".into(), "again".into()], folder.path());
     // It is not the user that it should have become.
     assert_eq!(recording.status.code(), Some(77), "{}", recording.stderr);
     let expected = [GapKind::PrivilegesWithheld, GapKind::NoNewPrivileges].map(|kind| kind.name().to_owned());
@@ -140,7 +144,8 @@ fn counts(recording: &Recording) -> Counts {
         if fact.syscall.name().is_some_and(|name| UNCOUNTED.contains(&name)) {
             continue;
         }
-        *counts.entry((image, fact.syscall)).or_default() += runs.values().map(|seen| seen.count).sum::<u64>();
+        *counts.entry((image, fact.syscall)).or_default() +=
+            runs.values().map(|seen| seen.count).sum::<u64>();
     }
     counts
 }
@@ -242,7 +247,11 @@ fn calls_among_signals_are_counted_as_often_as_they_are_made() {
     let failing = run("fail");
     assert_eq!(getppid(&failing), said(&failing, "made"));
     let interrupted = GapKind::CallsInterrupted.name();
-    assert!(said(&failing, "failed") == 0 || failing.trace.gaps().contains(interrupted), "{}", failing.stderr);
+    assert!(
+        said(&failing, "failed") == 0 || failing.trace.gaps().contains(interrupted),
+        "{}",
+        failing.stderr
+    );
 }
 
 #[test]
@@ -272,7 +281,8 @@ fn without_the_right_to_load_bpf_the_recorder_is_the_one_that_needs_none() {
     open(folder.path());
     let recording = recorder::record(&around, recorder::AUTO, &["true".into()], folder.path());
     assert_eq!(recording.status.code(), Some(0));
-    let said = "note: recording by seccomp notifications, not by eBPF (CAP_BPF and CAP_PERFMON are missing): ";
+    let said =
+        "note: recording by seccomp notifications, not by eBPF (CAP_BPF and CAP_PERFMON are missing): ";
     assert_eq!(recording.stderr.matches(said).count(), 1, "{}", recording.stderr);
     let recorders: Vec<_> = recording.trace.decoded().runs.into_values().map(|run| run.recorder).collect();
     assert_eq!(recorders, [sandprint_model::Recorder::Notify]);

@@ -42,7 +42,8 @@ pub(crate) const CHOSEN: How = How { options: EBPF, variables: &[] };
 /// Tasks told apart as on older kernels.
 pub(crate) const BY_TID: How = How { options: EBPF, variables: &[("SANDPRINT_TASKS", "tid")] };
 /// What is known so far is put into safety every five milliseconds.
-pub(crate) const WITH_CHECKPOINTS: How = How { options: EBPF, variables: &[("SANDPRINT_CHECKPOINT_MS", "5")] };
+pub(crate) const WITH_CHECKPOINTS: How =
+    How { options: EBPF, variables: &[("SANDPRINT_CHECKPOINT_MS", "5")] };
 /// However it can.
 pub(crate) const AUTO: How = How { options: &[], variables: &[] };
 /// By seccomp notification.

@@ -232,7 +232,8 @@ fn check_recording(name: &str, how: How) {
 /// are `uncounted` must be there, without a count.
 pub(crate) fn assert_recorded(witness: &Witness, folder: &Path, recording: &Recording, uncounted: &[&str]) {
     let (name, size) = (&witness.name, Size::Recorded);
-    let is_uncounted = |key: &Key| matches!(&key.call, Named::Name(name) if uncounted.contains(&name.as_str()));
+    let is_uncounted =
+        |key: &Key| matches!(&key.call, Named::Name(name) if uncounted.contains(&name.as_str()));
     let status = witness.signal.map_or(0, |signal| 128 + signal);
     assert_eq!(recording.status.code(), Some(status), "how {name} ended\n{}", recording.stderr);
 

@@ -87,7 +87,8 @@ fn kill_at_any_instant(recorder: &str, capabilities: &[&str]) {
     until("the end of every process of ours", || {
         let mut entries = fs::read_dir("/proc").unwrap();
         let is_ours = |line: Vec<u8>| String::from_utf8_lossy(&line).contains(&of_ours);
-        (!entries.any(|entry| fs::read(entry.unwrap().path().join("cmdline")).is_ok_and(is_ours))).then_some(())
+        (!entries.any(|entry| fs::read(entry.unwrap().path().join("cmdline")).is_ok_and(is_ours)))
+            .then_some(())
     });
 }
 
