@@ -173,7 +173,7 @@ impl Recorder {
     /// How many calls were counted, and how many distinct ones, whoever made them.
     pub fn approximate_calls(&self) -> (u64, usize) {
         let ledger = self.shared.ledger();
-        let counted = ledger.calls.values().fold(0_u64, |sum, call| sum.saturating_add(call.count));
+        let counted = ledger.calls.values().fold(0_u64, |sum, call| sum.saturating_add(call.calls));
         let distinct: BTreeSet<_> = ledger.calls.keys().map(|key| key.call).collect();
         (counted, distinct.len())
     }
@@ -194,7 +194,7 @@ impl Recorder {
         let unknown = Arc::new(Image::default());
         for (key, value) in calls {
             // A return that may come is known before it has.
-            let seen_first = value.count > 0;
+            let seen_first = value.calls > 0;
             let image = self.images.get(&key.image).map_or_else(|| Arc::clone(&unknown), Arc::clone);
             let fact = Fact { image, scope: None, syscall: key.call };
             let first = FirstSeen {
@@ -208,7 +208,7 @@ impl Recorder {
                 trace.observations.get(&fact).and_then(|runs| runs.get(run)).cloned().unwrap_or_default();
             let first = before.first.map_or(first.clone(), |before| before.min(first));
             let first = Some(first).filter(|_| seen_first);
-            trace.observe(fact, run, Seen { count: before.count.saturating_add(value.count), first });
+            trace.observe(fact, run, Seen { count: before.count.saturating_add(value.calls), first });
         }
         let mut note = |kind, detail: Option<&str>, count| {
             if count > 0 {

@@ -58,14 +58,6 @@ impl Kinds {
         Syscall { abi: self.arch.native_abi(), nr }
     }
 
-    /// The call by which a handler returns that was set by `call`, with `SA_SIGINFO` or without.
-    pub(super) fn return_of(&self, call: Syscall, information: bool) -> Option<Syscall> {
-        let old = matches!(call.abi, Abi::I386 | Abi::Arm) && !information;
-        let name = if old { "sigreturn" } else { "rt_sigreturn" };
-        let numbers = (0..NUMBERS).map(|nr| Syscall { abi: call.abi, nr });
-        numbers.into_iter().find(|call| call.name() == Some(name))
-    }
-
     /// The call of an entry into the kernel (`AUDIT_ARCH_*`, linux/audit.h) and a number.
     pub(super) fn call(&self, audit_arch: u32, nr: u32) -> Syscall {
         /// `__AUDIT_ARCH_64BIT`.
@@ -81,6 +73,14 @@ impl Kinds {
             _ => Syscall { abi: native, nr },
         }
     }
+}
+
+/// The call by which a handler returns that was set by `call`, with `SA_SIGINFO` or without.
+pub(super) fn return_of(call: Syscall, information: bool) -> Option<Syscall> {
+    let old = matches!(call.abi, Abi::I386 | Abi::Arm) && !information;
+    let name = if old { "sigreturn" } else { "rt_sigreturn" };
+    let mut numbers = (0..NUMBERS).map(|nr| Syscall { abi: call.abi, nr });
+    numbers.find(|call| call.name() == Some(name))
 }
 
 fn kind(call: Syscall) -> Kind {
@@ -124,7 +124,7 @@ mod tests {
             [(Abi::X86_64, 15), (Abi::X32, 513), (Abi::I386, 119), (Abi::Arm, 119), (Abi::Aarch64, 139)]
         {
             // The numbers that sandbox::notify lets pass.
-            assert_eq!(kinds.return_of(Syscall { abi, nr: 0 }, false), Some(Syscall { abi, nr }));
+            assert_eq!(return_of(Syscall { abi, nr: 0 }, false), Some(Syscall { abi, nr }));
         }
         let arm = Kinds::new(Arch::Aarch64);
         assert_eq!(arm.call(0xc000_00b7, 221), Syscall { abi: Abi::Aarch64, nr: 221 });

@@ -12,7 +12,7 @@ use sandprint_model::{Arch, ByteString, Syscall};
 use sandprint_sandbox::notify::Notification;
 use sandprint_sandbox::process;
 
-use super::kinds::{Kind, Kinds};
+use super::kinds::{self, Kind, Kinds};
 use super::task::{self, Belongs, Identity, Program};
 use crate::host;
 
@@ -41,7 +41,7 @@ pub(super) struct Key {
 /// How often, and when and by whom first.
 #[derive(Debug, Clone)]
 pub(super) struct Count {
-    pub(super) count: u64,
+    pub(super) calls: u64,
     pub(super) first_ns: u64,
     pub(super) tgid: u32,
     pub(super) tid: u32,
@@ -161,32 +161,32 @@ impl Ledger {
 
     /// Looks a call up, while its task waits.
     pub(super) fn look(&mut self, notification: &Notification) -> Seen {
-        let tid = notification.tid;
+        let thread = notification.tid;
         if let Launch::Executing(_) = self.launch {
-            if process::has_never_executed(tid) == Some(true) {
+            if process::has_never_executed(thread) == Some(true) {
                 return Seen::Launch;
             }
             self.begin();
         }
         if !self.creating.is_empty() {
             self.bury();
-            self.creating.remove(&tid);
+            self.creating.remove(&thread);
         }
         let call = self.kinds.call(notification.audit_arch, notification.nr);
-        let Some((tgid, parent)) = self.process_of(tid) else {
+        let Some((group, parent)) = self.process_of(thread) else {
             return Seen::Call { key: Key { image: UNKNOWN, call }, tgid: 0 };
         };
-        if !self.follow_children && tgid != self.first {
+        if !self.follow_children && group != self.first {
             return Seen::Foreign;
         }
-        let image = self.image_of(tid, tgid, parent);
+        let image = self.image_of(thread, group, parent);
         let key = Key { image, call };
         match (self.kinds.of(call), notification.args) {
-            (Kind::Handle, [_, action, ..]) => self.handle(tid, tgid, key, action),
-            (Kind::UringSetup, [_, parameters, ..]) => self.set_up_uring(tid, parameters),
+            (Kind::Handle, [_, action, ..]) => self.handle(thread, group, key, action),
+            (Kind::UringSetup, [_, parameters, ..]) => self.set_up_uring(thread, parameters),
             _ => {}
         }
-        Seen::Call { key, tgid }
+        Seen::Call { key, tgid: group }
     }
 
     /// Takes note of a call that was let go on.
@@ -194,13 +194,13 @@ impl Ledger {
         match seen {
             Seen::Launch => self.launch = Launch::Executing(host::monotonic_ns()),
             Seen::Foreign => {}
-            Seen::Call { key, tgid } => {
+            Seen::Call { key, tgid: group } => {
                 if !self.closed {
-                    self.add(key, tgid, notification.tid, host::monotonic_ns());
+                    self.add(key, group, notification.tid, host::monotonic_ns());
                 }
                 let kind = self.kinds.of(key.call);
                 if kind != Kind::Other {
-                    self.follow(notification, kind, tgid);
+                    self.follow(notification, kind, group);
                 }
             }
         }
@@ -224,84 +224,89 @@ impl Ledger {
         true
     }
 
-    fn add(&mut self, key: Key, tgid: u32, tid: u32, now: u64) {
+    fn add(&mut self, key: Key, group: u32, thread: u32, now: u64) {
         if let Some(known) = self.calls.get_mut(&key) {
-            known.count = known.count.saturating_add(1);
+            known.calls = known.calls.saturating_add(1);
             return;
         }
         self.last_new_ns = now;
-        self.calls.insert(key, Count { count: 1, first_ns: now, tgid, tid, comm: task::comm(tid) });
+        self.calls.insert(
+            key,
+            Count { calls: 1, first_ns: now, tgid: group, tid: thread, comm: task::comm(thread) },
+        );
     }
 
     /// A handler is set: its returns will not be reported, only that there may be some is known.
-    fn handle(&mut self, tid: u32, tgid: u32, key: Key, action: u64) {
-        let Some(handler) = task::handler(tid, key.call, action) else { return };
+    fn handle(&mut self, thread: u32, group: u32, key: Key, action: u64) {
+        let Some(handler) = task::handler(thread, key.call, action) else { return };
         self.disturbed.handles = true;
         self.disturbed.fails_calls |= !handler.restarts;
-        if let Some(call) = self.kinds.return_of(key.call, handler.information)
+        if let Some(call) = kinds::return_of(key.call, handler.information)
             && !self.closed
         {
             let now = host::monotonic_ns();
-            let returns = || Count { count: 0, first_ns: now, tgid, tid, comm: task::comm(tid) };
+            let returns =
+                || Count { calls: 0, first_ns: now, tgid: group, tid: thread, comm: task::comm(thread) };
             self.calls.entry(Key { call, ..key }).or_insert_with(returns);
         }
     }
 
-    fn set_up_uring(&mut self, tid: u32, parameters: u64) {
+    fn set_up_uring(&mut self, thread: u32, parameters: u64) {
         /// `IORING_SETUP_SQPOLL`: the kernel takes work without a call.
         const SQPOLL: u32 = 1 << 1;
         // What cannot be read is taken for the worse.
-        if task::uring_flags(tid, parameters).is_none_or(|flags| flags & SQPOLL != 0) {
+        if task::uring_flags(thread, parameters).is_none_or(|flags| flags & SQPOLL != 0) {
             self.disturbed.uring_submits += 1;
         }
     }
 
     /// The process of a thread, and the parent of a process that is new.
-    fn process_of(&mut self, tid: u32) -> Option<(u32, u32)> {
-        if let Some(&tgid) = self.threads.get(&tid) {
-            return Some((tgid, 0));
+    fn process_of(&mut self, thread: u32) -> Option<(u32, u32)> {
+        if let Some(&group) = self.threads.get(&thread) {
+            return Some((group, 0));
         }
-        let Belongs { tgid, parent } = task::belongs(tid)?;
-        self.threads.insert(tid, tgid);
+        let Belongs { tgid: group, parent } = task::belongs(thread)?;
+        self.threads.insert(thread, group);
         self.admitted = self.admitted.saturating_add(1);
-        if let Some(process) = self.processes.get_mut(&tgid) {
-            process.threads.insert(tid);
+        if let Some(process) = self.processes.get_mut(&group) {
+            process.threads.insert(thread);
         }
-        Some((tgid, parent))
+        Some((group, parent))
     }
 
     /// What the process of a waiting thread runs.
-    fn image_of(&mut self, tid: u32, tgid: u32, parent: u32) -> usize {
-        let Some(process) = self.processes.get(&tgid) else {
-            let image = match task::program(tid) {
+    fn image_of(&mut self, thread: u32, group: u32, parent: u32) -> usize {
+        let Some(process) = self.processes.get(&group) else {
+            let image = match task::program(thread) {
                 Some(program) => self.image(program),
                 // A process may hide from us (prctl(2), PR_SET_DUMPABLE), and its children do from their start: what
                 // has not executed anything runs what its parent does.
                 None => self.processes.get(&parent).map_or(UNKNOWN, |parent| parent.image),
             };
             self.unidentified += u64::from(image == UNKNOWN);
-            let pidfd = self.watch(tgid);
-            self.processes.insert(tgid, Process { image, threads: [tid].into(), executing: None, pidfd });
+            let pidfd = self.watch(group);
+            self.processes.insert(group, Process { image, threads: [thread].into(), executing: None, pidfd });
             return image;
         };
         let Some(executing) = process.executing else { return process.image };
         // An execve ends all other threads and takes over the number of the first: either the thread that called it
         // is heard of, or it is no more. In between, another thread may still make calls of the old program.
-        let over = executing == tid || task::belongs(executing).is_none_or(|belongs| belongs.tgid != tgid);
+        let over =
+            executing == thread || task::belongs(executing).is_none_or(|belongs| belongs.tgid != group);
         let before = process.image;
-        let image = task::program(tid).map(|program| self.image(program));
+        let image = task::program(thread).map(|program| self.image(program));
         self.unidentified += u64::from(over && image.is_none());
         let image = image.unwrap_or(if over { UNKNOWN } else { before });
-        let Some(process) = self.processes.get_mut(&tgid) else { return image };
+        let Some(process) = self.processes.get_mut(&group) else { return image };
         process.image = image;
         if over {
             process.executing = None;
         }
-        if image != before {
-            let gone: Vec<u32> = process.threads.iter().copied().filter(|&thread| thread != tid).collect();
-            process.threads.retain(|&thread| thread == tid);
-            for thread in gone {
-                self.forget_thread(thread);
+        if over || image != before {
+            // Other threads are gone, or are looked up again.
+            let others = std::mem::replace(&mut process.threads, [thread].into());
+            for other in others.into_iter().filter(|&other| other != thread) {
+                self.forget_thread(other);
             }
         }
         image
@@ -324,34 +329,34 @@ impl Ledger {
     }
 
     /// What follows from a call that was let go on.
-    fn follow(&mut self, notification: &Notification, kind: Kind, tgid: u32) {
+    fn follow(&mut self, notification: &Notification, kind: Kind, group: u32) {
         /// linux/prctl.h, linux/seccomp.h.
         const PR_SET_SECCOMP: u64 = 22;
         const STRICT: u64 = 1;
         const FILTER: u64 = 2;
         let [first, second, third, ..] = notification.args;
-        let tid = notification.tid;
+        let thread = notification.tid;
         let disturbed = &mut self.disturbed;
         match kind {
             Kind::Other | Kind::Handle | Kind::UringSetup => {}
-            Kind::Create => drop(self.creating.insert(tid)),
+            Kind::Create => drop(self.creating.insert(thread)),
             Kind::Execute => {
-                if let Some(process) = self.processes.get_mut(&tgid) {
-                    process.executing = Some(tid);
+                if let Some(process) = self.processes.get_mut(&group) {
+                    process.executing = Some(thread);
                 }
             }
             Kind::Exit => {
-                if let Some(process) = self.processes.get_mut(&tgid) {
-                    process.threads.remove(&tid);
+                if let Some(process) = self.processes.get_mut(&group) {
+                    process.threads.remove(&thread);
                 }
-                self.forget_thread(tid);
+                self.forget_thread(thread);
             }
-            Kind::ExitGroup => self.forget(tgid),
+            Kind::ExitGroup => self.forget(group),
             // SECCOMP_SET_MODE_STRICT is 0 here; a null filter is a question about flags.
             Kind::Seccomp => match (first, third) {
                 (0, _) => disturbed.strict += 1,
                 (1, filter) if filter != 0 => {
-                    let listener = second & u64::from(libc::SECCOMP_FILTER_FLAG_NEW_LISTENER) != 0;
+                    let listener = second & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER != 0;
                     if listener { disturbed.listeners += 1 } else { disturbed.own_filters += 1 }
                 }
                 _ => {}
@@ -365,10 +370,10 @@ impl Ledger {
         }
     }
 
-    fn watch(&self, tgid: u32) -> Option<OwnedFd> {
-        let pid = Pid::from_raw(i32::try_from(tgid).ok()?)?;
+    fn watch(&self, group: u32) -> Option<OwnedFd> {
+        let pid = Pid::from_raw(i32::try_from(group).ok()?)?;
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
-        let data = epoll::EventData::new_u64(u64::from(tgid));
+        let data = epoll::EventData::new_u64(u64::from(group));
         epoll::add(&self.ended, &pidfd, data, epoll::EventFlags::IN).ok()?;
         Some(pidfd)
     }
@@ -391,24 +396,24 @@ impl Ledger {
             .processes
             .iter()
             .filter(|(_, process)| process.pidfd.is_none())
-            .map(|(&tgid, _)| tgid)
+            .map(|(&group, _)| group)
             .collect();
-        for tgid in unwatched {
-            self.forget(tgid);
+        for group in unwatched {
+            self.forget(group);
         }
     }
 
-    fn forget(&mut self, tgid: u32) {
-        if let Some(process) = self.processes.remove(&tgid) {
-            for tid in process.threads {
-                self.forget_thread(tid);
+    fn forget(&mut self, group: u32) {
+        if let Some(process) = self.processes.remove(&group) {
+            for thread in process.threads {
+                self.forget_thread(thread);
             }
         }
     }
 
-    fn forget_thread(&mut self, tid: u32) {
-        self.threads.remove(&tid);
-        self.creating.remove(&tid);
+    fn forget_thread(&mut self, thread: u32) {
+        self.threads.remove(&thread);
+        self.creating.remove(&thread);
     }
 
     /// The processes that have made a call and live.

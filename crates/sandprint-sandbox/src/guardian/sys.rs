@@ -35,7 +35,7 @@ pub(super) fn fork(listener: &Listener, inbox: &Inbox) -> io::Result<Forked> {
     let pid =
         unsafe { libc::syscall(libc::SYS_clone, flags, ptr::null::<u8>(), ptr::from_mut(&mut pidfd), 0, 0) };
     if pid == 0 {
-        guard(listener.as_fd(), inbox, ManuallyDrop::new(theirs));
+        guard(listener.as_fd(), inbox, &theirs);
     }
     let error = io::Error::last_os_error();
     set_mask(mask)?;
@@ -70,7 +70,7 @@ impl Forked {
 
 // From here on, everything runs in the guardian: no allocation, no lock, no panic.
 
-fn guard(listener: BorrowedFd<'_>, inbox: &Inbox, line: ManuallyDrop<io::PipeReader>) -> ! {
+fn guard(listener: BorrowedFd<'_>, inbox: &Inbox, line: &io::PipeReader) -> ! {
     // SAFETY: no memory is involved.
     unsafe { libc::setsid() };
     // SAFETY: the path is a C string.
@@ -78,7 +78,7 @@ fn guard(listener: BorrowedFd<'_>, inbox: &Inbox, line: ManuallyDrop<io::PipeRea
     // SAFETY: the name is a C string.
     unsafe { libc::prctl(libc::PR_SET_NAME, NAME.as_ptr()) };
     close_others(listener.as_raw_fd(), line.as_raw_fd());
-    if wait_for_our_turn(listener, &line) {
+    if wait_for_our_turn(listener, line) {
         // Its receiver may have been killed before it could answer.
         let unanswered = inbox.unanswered();
         if unanswered != 0 {

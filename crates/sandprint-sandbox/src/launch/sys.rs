@@ -270,8 +270,7 @@ impl Line {
             message.msg_control = ptr::null_mut();
             message.msg_controllen = 0;
         }
-        let arguments =
-            [self.number(self.socket), (&raw const message).addr(), self.number(libc::MSG_NOSIGNAL)];
+        let arguments = [number(self.socket), (&raw const message).addr(), number(libc::MSG_NOSIGNAL)];
         self.call(libc::SYS_sendmsg, arguments) >= 0
     }
 
@@ -279,7 +278,7 @@ impl Line {
     fn wait_for_go(self) -> bool {
         let mut byte = [0_u8];
         loop {
-            match self.call(libc::SYS_read, [self.number(self.socket), byte.as_mut_ptr().addr(), 1]) {
+            match self.call(libc::SYS_read, [number(self.socket), byte.as_mut_ptr().addr(), 1]) {
                 1 => return true,
                 -1 if errno() == libc::EINTR => {}
                 _ => return false,
@@ -288,7 +287,7 @@ impl Line {
     }
 
     fn close(self, descriptor: RawFd) {
-        self.call(libc::SYS_close, [self.number(descriptor), 0, 0]);
+        self.call(libc::SYS_close, [number(descriptor), 0, 0]);
     }
 
     /// Ends the child, which has executed nothing: nobody will run its destructors.
@@ -310,11 +309,11 @@ impl Line {
             self.fail(stage, errno(), detail);
         }
     }
+}
 
-    /// A descriptor or flags as an argument.
-    fn number(self, number: c_int) -> usize {
-        usize::try_from(number).unwrap_or(usize::MAX)
-    }
+/// A descriptor or flags as an argument.
+fn number(number: c_int) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// The errno of the last failed call.

@@ -19,8 +19,7 @@ const SYNC_WAKE_UP: c_ulong = 1;
 const INBOX: usize = 4096;
 
 /// `rt_sigreturn` of the native ABI, and of x32 where there is that (there, with its bit).
-const SIGNAL_RETURNS: [u32; 2] =
-    if cfg!(target_arch = "aarch64") { [139, 139] } else { [15, 0x4000_0000 | 513] };
+const SIGNAL_RETURNS: [u32; 2] = if cfg!(target_arch = "aarch64") { [139, 139] } else { [15, 0x4000_0201] };
 /// `sigreturn` and `rt_sigreturn` of i386 and arm, which are the same.
 const SIGNAL_RETURNS_32: [u32; 2] = [119, 173];
 /// Instructions of the filter.

@@ -77,10 +77,10 @@ pub(crate) struct RunArgs {
 pub(crate) enum RecorderArg {
     /// eBPF where it can be had, and notifications where not
     Auto,
-    /// eBPF: counts in the kernel; needs CAP_BPF and CAP_PERFMON, or root
+    /// eBPF: counts in the kernel; needs `CAP_BPF` and `CAP_PERFMON`, or root
     Ebpf,
     /// Seccomp notifications: every call waits for the recorder. Needs no rights. The command runs with
-    /// no_new_privs, so sudo and the like gain nothing
+    /// `no_new_privs`, so sudo and the like gain nothing
     Notify,
 }
 
