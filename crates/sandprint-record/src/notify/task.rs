@@ -267,17 +267,10 @@ mod tests {
 
     #[test]
     fn both_widths_of_the_auxiliary_vector_are_read() {
-        let entries = [(33, 0x7fff_1000), (6, 4096), (31, 0x7fff_2000), (0, 0)];
-        let wide: Vec<u8> = entries
-            .iter()
-            .flat_map(|&(key, value)| [key as u64, value as u64])
-            .flat_map(u64::to_ne_bytes)
-            .collect();
-        let narrow: Vec<u8> = entries
-            .iter()
-            .flat_map(|&(key, value)| [key as u32, value as u32])
-            .flat_map(u32::to_ne_bytes)
-            .collect();
+        let entries = [[33_u32, 0x7fff_1000], [6, 4096], [31, 0x7fff_2000], [0, 0]];
+        let wide: Vec<u8> =
+            entries.iter().flatten().flat_map(|&word| u64::from(word).to_ne_bytes()).collect();
+        let narrow: Vec<u8> = entries.iter().flatten().flat_map(|&word| word.to_ne_bytes()).collect();
         assert_eq!(executed_at(&wide), Some(0x7fff_2000));
         assert_eq!(executed_at(&narrow), Some(0x7fff_2000));
         assert_eq!(executed_at(&[]), None);
