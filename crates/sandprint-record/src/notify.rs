@@ -28,7 +28,7 @@ use crate::driver::State;
 use crate::host::HostFacts;
 use crate::image::{self, BuildId};
 
-use ledger::{Ledger, UNKNOWN};
+use ledger::{FIRST, Ledger};
 use serve::Shared;
 
 /// A recorder that answers.
@@ -226,7 +226,7 @@ impl Recorder {
         let returns = "how often signal handlers returned is not known: it is counted as 0";
         note(GapKind::CountsInexact, Some(returns), u64::from(disturbed.handles));
         note(GapKind::ImagesMerged, None, disturbed.merged);
-        note(GapKind::ImageUnreadable, Some("what a process runs"), unidentified);
+        note(GapKind::ImageUnreadable, Some("which program made a call"), unidentified);
         if may_count_twice(self.listener.is_killable(), self.kernel) {
             note(GapKind::CountsInexact, Some("a call that a signal restarted may be counted twice"), 1);
         }
@@ -248,8 +248,7 @@ impl Recorder {
     fn look_into_images(&mut self) {
         let fresh: Vec<(usize, ledger::Image)> = {
             let mut ledger = self.shared.ledger();
-            let known = self.images.len() + 1;
-            let rest = ledger.images.iter_mut().enumerate().skip(known.max(UNKNOWN + 1));
+            let rest = ledger.images.iter_mut().enumerate().skip(FIRST + self.images.len());
             rest.map(|(id, image)| {
                 let (path, script) = (image.path.clone(), image.script.clone());
                 (id, ledger::Image { path, script, mode: image.mode, file: image.file.take() })

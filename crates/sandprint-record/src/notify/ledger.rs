@@ -18,8 +18,12 @@ use crate::host;
 
 /// Most images that are kept apart, as in the BPF recorder.
 const MOST_IMAGES: usize = 4096;
-/// The image of what could not be identified, and of what comes after the last that is kept apart.
-pub(super) const UNKNOWN: usize = 0;
+/// The image of what could not be identified.
+const UNKNOWN: usize = 0;
+/// The image of what comes after the last that is kept apart.
+const MERGED: usize = 1;
+/// The first image that is a program's own.
+pub(super) const FIRST: usize = 2;
 
 /// A program that ran.
 #[derive(Debug, Default)]
@@ -76,7 +80,7 @@ struct Process {
     /// The thread whose execve is under way, or was: until it is heard of again, the image is looked at each time.
     executing: Option<u32>,
     /// Readable once the process has ended. Closed, it leaves the set of those that are waited for.
-    pidfd: Option<OwnedFd>,
+    _pidfd: Option<OwnedFd>,
 }
 
 /// How far the launch is.
@@ -113,6 +117,8 @@ pub(super) struct Ledger {
     /// may be given again, and the dead are looked for first.
     creating: HashSet<u32>,
     ended: OwnedFd,
+    /// Processes that are not in it: descriptors ran out.
+    unwatched: HashSet<u32>,
     known: HashMap<Identity, usize>,
     pub(super) images: Vec<Image>,
     pub(super) calls: HashMap<Key, Count>,
@@ -120,7 +126,7 @@ pub(super) struct Ledger {
     pub(super) launched_ns: u64,
     pub(super) last_new_ns: u64,
     pub(super) admitted: u64,
-    /// Processes of which it is not known what they run.
+    /// Calls of which it is not known what made them.
     pub(super) unidentified: u64,
     /// Nothing is counted any more.
     pub(super) closed: bool,
@@ -140,7 +146,8 @@ impl Ledger {
             creating: HashSet::new(),
             ended: epoll::create(epoll::CreateFlags::CLOEXEC)?,
             known: HashMap::new(),
-            images: vec![Image::default()],
+            images: vec![Image::default(), Image::default()],
+            unwatched: HashSet::new(),
             calls: HashMap::new(),
             disturbed: Disturbed::default(),
             launched_ns: 0,
@@ -225,6 +232,7 @@ impl Ledger {
     }
 
     fn add(&mut self, key: Key, group: u32, thread: u32, now: u64) {
+        self.unidentified = self.unidentified.saturating_add(u64::from(key.image == UNKNOWN));
         if let Some(known) = self.calls.get_mut(&key) {
             known.calls = known.calls.saturating_add(1);
             return;
@@ -283,9 +291,12 @@ impl Ledger {
                 // has not executed anything runs what its parent does.
                 None => self.processes.get(&parent).map_or(UNKNOWN, |parent| parent.image),
             };
-            self.unidentified += u64::from(image == UNKNOWN);
             let pidfd = self.watch(group);
-            self.processes.insert(group, Process { image, threads: [thread].into(), executing: None, pidfd });
+            if pidfd.is_none() {
+                self.unwatched.insert(group);
+            }
+            self.processes
+                .insert(group, Process { image, threads: [thread].into(), executing: None, _pidfd: pidfd });
             return image;
         };
         let Some(executing) = process.executing else { return process.image };
@@ -295,7 +306,6 @@ impl Ledger {
             executing == thread || task::belongs(executing).is_none_or(|belongs| belongs.tgid != group);
         let before = process.image;
         let image = task::program(thread).map(|program| self.image(program));
-        self.unidentified += u64::from(over && image.is_none());
         let image = image.unwrap_or(if over { UNKNOWN } else { before });
         let Some(process) = self.processes.get_mut(&group) else { return image };
         process.image = image;
@@ -316,9 +326,9 @@ impl Ledger {
         if let Some(&known) = self.known.get(&program.identity) {
             return known;
         }
-        if self.images.len() > MOST_IMAGES {
+        if self.images.len() >= FIRST + MOST_IMAGES {
             self.disturbed.merged = self.disturbed.merged.saturating_add(1);
-            return UNKNOWN;
+            return MERGED;
         }
         let Program { identity, path, script, mode, file } = program;
         let id = self.images.len();
@@ -380,11 +390,11 @@ impl Ledger {
 
     /// Forgets every process that has ended, before its number can be taken for its.
     pub(super) fn bury(&mut self) {
+        let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
         loop {
-            let mut events = Vec::with_capacity(16);
-            let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
-            let buffer = rustix::buffer::spare_capacity(&mut events);
-            if epoll::wait(&self.ended, buffer, Some(&now)).is_err() || events.is_empty() {
+            let mut room = [const { std::mem::MaybeUninit::uninit() }; 16];
+            let Ok((events, _)) = epoll::wait(&self.ended, &mut room, Some(&now)) else { break };
+            if events.is_empty() {
                 break;
             }
             for event in events {
@@ -392,13 +402,7 @@ impl Ledger {
             }
         }
         // Whose end cannot be waited for is looked at anew each time.
-        let unwatched: Vec<u32> = self
-            .processes
-            .iter()
-            .filter(|(_, process)| process.pidfd.is_none())
-            .map(|(&group, _)| group)
-            .collect();
-        for group in unwatched {
+        for group in std::mem::take(&mut self.unwatched) {
             self.forget(group);
         }
     }
