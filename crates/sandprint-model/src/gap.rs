@@ -34,6 +34,14 @@ pub enum GapKind {
     IoUringProbe,
     /// This kernel cannot show `io_uring` operations, and `io_uring` was used.
     IoUringUnseen,
+    /// The workload could gain no privileges, since the recorder needs `no_new_privs`.
+    NoNewPrivileges,
+    /// A program that would have gained privileges did not, since the recorder needs `no_new_privs`.
+    PrivilegesWithheld,
+    /// The workload asked something of seccomp that it cannot have beside the recorder's filter.
+    SeccompRefused,
+    /// Signals came before calls were received, and may have made them fail.
+    CallsInterrupted,
     /// The recording ended before the run did, without its final counts (a checkpoint).
     Unfinished,
     /// An image's path or build id could not be read, or was cut.
@@ -54,7 +62,7 @@ pub enum GapKind {
 
 impl GapKind {
     /// Every kind, in declaration order.
-    pub const ALL: [GapKind; 17] = [
+    pub const ALL: [GapKind; 21] = [
         GapKind::AttachedMidRun,
         GapKind::AdmissionFailed,
         GapKind::CallsLost,
@@ -64,6 +72,10 @@ impl GapKind {
         GapKind::IoUringOperations,
         GapKind::IoUringProbe,
         GapKind::IoUringUnseen,
+        GapKind::NoNewPrivileges,
+        GapKind::PrivilegesWithheld,
+        GapKind::SeccompRefused,
+        GapKind::CallsInterrupted,
         GapKind::Unfinished,
         GapKind::ImageUnreadable,
         GapKind::ImagesMerged,
@@ -86,6 +98,10 @@ impl GapKind {
             GapKind::IoUringOperations => "io-uring-operations",
             GapKind::IoUringProbe => "io-uring-probe",
             GapKind::IoUringUnseen => "io-uring-unseen",
+            GapKind::NoNewPrivileges => "no-new-privileges",
+            GapKind::PrivilegesWithheld => "privileges-withheld",
+            GapKind::SeccompRefused => "seccomp-refused",
+            GapKind::CallsInterrupted => "calls-interrupted",
             GapKind::Unfinished => "unfinished",
             GapKind::ImageUnreadable => "image-unreadable",
             GapKind::ImagesMerged => "images-merged",
@@ -112,11 +128,15 @@ impl GapKind {
             | GapKind::SeccompActive
             | GapKind::IoUringOperations
             | GapKind::IoUringUnseen
+            | GapKind::PrivilegesWithheld
+            | GapKind::SeccompRefused
+            | GapKind::CallsInterrupted
             | GapKind::Unfinished
             | GapKind::ImportIncomplete
             | GapKind::ImportSampled => true,
             GapKind::SeccompInstalled
             | GapKind::IoUringProbe
+            | GapKind::NoNewPrivileges
             | GapKind::ImageUnreadable
             | GapKind::ImagesMerged
             | GapKind::CountsInexact
@@ -149,7 +169,19 @@ impl GapKind {
             }
             GapKind::IoUringProbe => "io_uring was set up, but no operation was submitted through it.",
             GapKind::IoUringUnseen => {
-                "io_uring was used, and this kernel does not show which operations were submitted."
+                "io_uring was used, and which operations were submitted could not be seen."
+            }
+            GapKind::NoNewPrivileges => {
+                "The workload ran with no_new_privs: no program could gain privileges by its file."
+            }
+            GapKind::PrivilegesWithheld => {
+                "A program did not get the privileges that its file gives, so it may have done less than it would."
+            }
+            GapKind::SeccompRefused => {
+                "The workload was refused something of seccomp, and may have done other things than it would."
+            }
+            GapKind::CallsInterrupted => {
+                "Signals came before calls were noticed; such a call may have failed with EINTR, which it would not have."
             }
             GapKind::Unfinished => {
                 "The recording was cut off: this is its last checkpoint, and what came after it is missing."

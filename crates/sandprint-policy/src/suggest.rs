@@ -53,7 +53,6 @@ fn condition(call: &Call, selector: &Selector) -> Option<Condition> {
     let masked =
         |mask: u64, value: u64| Comparison::MaskedEqual { mask: mask & all, value: value & mask & all };
     let comparison = match selector.matching {
-        Match::Exact | Match::Zero => Comparison::Equal(seen),
         Match::AllowedBits => masked(!seen, 0),
         // One value in the field, and around it no other bits than these.
         Match::Field(field) => masked(field | !seen, seen),
@@ -65,7 +64,11 @@ fn condition(call: &Call, selector: &Selector) -> Option<Condition> {
             let absent = bits & !seen;
             masked(absent & absent.wrapping_neg(), 0)
         }
-        Match::ForbiddenBits(_) | Match::RequiredBits(_) | Match::NotTogether(_) => Comparison::Equal(seen),
+        Match::Exact
+        | Match::Zero
+        | Match::ForbiddenBits(_)
+        | Match::RequiredBits(_)
+        | Match::NotTogether(_) => Comparison::Equal(seen),
     };
     Some(Condition { index: u8::try_from(selector.index).ok()?, width: selector.width, comparison })
 }

@@ -11,6 +11,9 @@ impl Observer for O {
     fn checkpoint(&mut self, t: sandprint_model::Trace) {
         eprintln!("checkpoint {:?}", t.totals().values().sum::<u64>());
     }
+    fn fell_back(&mut self, why: &RecorderError) {
+        eprintln!("no eBPF: {why}");
+    }
     fn waiting_for_tree(&mut self, live: u64) {
         eprintln!("waiting for {live}");
     }
@@ -38,7 +41,7 @@ fn main() {
         record_running(&options, &plan, &mut fg, &mut O)
     } else {
         let options = Options { scope: Scope::Launch, follow_children: true, tasks };
-        record_command(&Launch::new(&args[0], &args[1..]), &options, &plan, &mut fg, &mut O)
+        record_command(&Launch::new(&args[0], &args[1..]), Choice::Auto, &options, &plan, &mut fg, &mut O)
     };
     eprintln!("took {:?}", t.elapsed());
     let r = match r {

@@ -53,6 +53,15 @@ pub(crate) fn build_id(wanted: &Wanted<'_>) -> BuildId {
     BuildId::Unreadable
 }
 
+/// Reads the build id of the file at a path that cannot change, such as a link of `/proc/self/fd`.
+pub(crate) fn build_id_at(path: &Path) -> BuildId {
+    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
+    match File::options().read(true).custom_flags(flags).open(path) {
+        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => read_build_id(file),
+        _ => BuildId::Unreadable,
+    }
+}
+
 fn is_same_file(file: &File, wanted: &Wanted<'_>) -> bool {
     let Ok(metadata) = file.metadata() else { return false };
     let device = metadata.dev();

@@ -2,12 +2,16 @@
 //!
 //! - [`host`]: facts about this machine, found by trying.
 //! - [`ebpf`]: the BPF driver: who is followed, what was counted.
+//! - [`notify`]: the recorder by seccomp user notification, for where BPF cannot be had.
+//! - `driver`: both of them, as a session sees them.
 //! - `image`: build ids of executables.
 //! - [`session`]: one recording from its start to its [`Trace`](sandprint_model::Trace).
 //!
 //! Nothing here prints, knows policies or the command line.
 
+mod driver;
 pub mod ebpf;
 pub mod host;
 mod image;
+pub mod notify;
 pub mod session;

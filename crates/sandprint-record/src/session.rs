@@ -6,14 +6,18 @@
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use sandprint_model::{ByteString, Exit, Gap, GapKind, Recorder as RecorderKind, Run, RunId, Trace};
+use sandprint_model::{ByteString, Exit, Gap, GapKind, Run, RunId, Trace};
 use sandprint_sandbox::foreground::{Foreground, ForegroundError};
 use sandprint_sandbox::launch::{Launch, LaunchError, Running, Suspended};
 use sandprint_sandbox::process::{self, ProcessError};
 use sandprint_sandbox::signals::Signal;
 
+use crate::driver::{Driver, Prepared};
 use crate::ebpf::{Options, Recorder, RecorderError, Scope};
 use crate::host::{self, CgroupUse, HostFacts};
+use crate::notify::NotifyError;
+
+pub use crate::driver::Choice;
 
 /// How long a tree that was told to end has until it is killed.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -68,6 +72,8 @@ pub trait Observer {
     fn progress(&mut self, progress: Progress);
     /// It is time to put what is known so far into safety; it carries the gap of an unfinished recording.
     fn checkpoint(&mut self, trace: Trace);
+    /// The recorder by eBPF could not be had, for this reason; notification takes its place.
+    fn fell_back(&mut self, why: &RecorderError);
     /// The first process ended, and others of its tree go on; Ctrl-C now ends the recording.
     fn waiting_for_tree(&mut self, live: u64);
 }
@@ -107,6 +113,9 @@ pub enum SessionError {
     /// The recorder could not be set up or read.
     #[error(transparent)]
     Recorder(#[from] RecorderError),
+    /// The recorder by notification could not be set up or read.
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
     /// Signals could not be handled.
     #[error(transparent)]
     Foreground(#[from] ForegroundError),
@@ -124,22 +133,23 @@ pub enum SessionError {
 /// Records a command and its tree. `foreground` was installed before any thread was started.
 pub fn record_command(
     launch: &Launch,
+    choice: Choice,
     options: &Options,
     plan: &Plan,
     foreground: &mut Foreground,
     observer: &mut dyn Observer,
 ) -> Result<Recorded, SessionError> {
     let facts = HostFacts::probe();
-    let suspended = launch.suspend()?;
-    let mut recorder = Recorder::load(options, &facts)?;
-    recorder.expect_launch(suspended.pid())?;
-    recorder.attach()?;
-    let mut session = Session::begin(recorder, plan, &facts)?;
+    let prepared = Prepared::choose(choice, options, &facts, &mut |error| observer.fell_back(error))?;
+    let launch = Launch { notified: prepared.wants_notifications(), ..launch.clone() };
+    let mut suspended = launch.suspend()?;
+    let driver = prepared.expect(&mut suspended, options, &facts)?;
+    let mut session = Session::begin(driver, plan, &facts)?;
     session.release(suspended)?;
     session.watch(foreground, observer)
 }
 
-/// Records what runs already.
+/// Records what runs already: by eBPF, since a filter is only ever put on by the process itself.
 pub fn record_running(
     options: &Options,
     plan: &Plan,
@@ -149,12 +159,12 @@ pub fn record_running(
     let facts = HostFacts::probe();
     let mut recorder = Recorder::load(options, &facts)?;
     recorder.attach()?;
-    let session = Session::begin(recorder, plan, &facts)?;
+    let session = Session::begin(Driver::Ebpf(Box::new(recorder)), plan, &facts)?;
     session.watch(foreground, observer)
 }
 
 struct Session<'a> {
-    recorder: Recorder,
+    driver: Driver,
     plan: &'a Plan,
     id: RunId,
     run: Run,
@@ -178,7 +188,7 @@ enum Ending {
 }
 
 impl<'a> Session<'a> {
-    fn begin(recorder: Recorder, plan: &'a Plan, facts: &HostFacts) -> Result<Session<'a>, SessionError> {
+    fn begin(driver: Driver, plan: &'a Plan, facts: &HostFacts) -> Result<Session<'a>, SessionError> {
         let began = Instant::now();
         let started = SystemTime::now().duration_since(UNIX_EPOCH).ok();
         let run = Run {
@@ -187,13 +197,13 @@ impl<'a> Session<'a> {
             name: plan.name.clone(),
             command: plan.command.clone(),
             target: plan.target.clone(),
-            recorder: RecorderKind::Ebpf,
+            recorder: driver.kind(),
             started_unix_ms: started.and_then(|since| u64::try_from(since.as_millis()).ok()),
             host: facts.for_trace(),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         Ok(Session {
-            recorder,
+            driver,
             plan,
             id: host::fresh_run_id().map_err(SessionError::Wait)?,
             run,
@@ -211,14 +221,13 @@ impl<'a> Session<'a> {
     fn release(&mut self, suspended: Suspended) -> Result<(), SessionError> {
         let running = suspended.release()?;
         self.first = Some(running);
-        let launched = self.recorder.state()?.launched_ns;
-        if launched == 0 {
+        let Some(launched) = self.driver.launched_ns()? else {
             // It must not run on unrecorded as if all were well.
             if let Some(running) = &self.first {
                 running.signal(Signal::KILL)?;
             }
             return Err(SessionError::UnseenLaunch);
-        }
+        };
         self.began_ns = launched;
         Ok(())
     }
@@ -228,7 +237,7 @@ impl<'a> Session<'a> {
         foreground: &mut Foreground,
         observer: &mut dyn Observer,
     ) -> Result<Recorded, SessionError> {
-        let events = self.recorder.events_fd()?;
+        let events = self.driver.events_fd()?;
         let why = loop {
             if let Some(why) = self.step(foreground, observer)? {
                 break why;
@@ -250,7 +259,7 @@ impl<'a> Session<'a> {
         observer: &mut dyn Observer,
     ) -> Result<Option<Why>, SessionError> {
         // Whether tasks are left is looked up; events only wake us, and name new images.
-        self.recorder.events()?;
+        self.driver.attend()?;
         let ours = self.first.as_ref().map_or(0, Running::pid);
         let in_tree = |pid| process::descends(pid, ours);
         if let Some(signal) = foreground.attend(self.first.as_mut(), in_tree)? {
@@ -282,13 +291,13 @@ impl<'a> Session<'a> {
             if self.plan.until_main && !timed_out {
                 return Ok(Some(Why::MainEnded));
             }
-            return Ok((self.recorder.state()?.live == 0).then_some(of_tree));
+            return Ok((self.driver.state()?.live == 0).then_some(of_tree));
         }
-        let state = self.recorder.state()?;
+        let state = self.driver.state()?;
         if state.live > 0 {
             return Ok(None);
         }
-        let Scope::Cgroup(directory) = self.recorder.scope() else { return Ok(Some(of_tree)) };
+        let Scope::Cgroup(directory) = self.driver.scope() else { return Ok(Some(of_tree)) };
         // What sleeps in a cgroup has made no call yet and is not followed yet.
         Ok(match host::cgroup_use(directory) {
             CgroupUse::Gone => Some(of_tree),
@@ -303,7 +312,7 @@ impl<'a> Session<'a> {
         let now = Instant::now();
         if self.tell_of_tree.is_some_and(|at| now >= at) {
             self.tell_of_tree = None;
-            observer.waiting_for_tree(self.recorder.state()?.live);
+            observer.waiting_for_tree(self.driver.state()?.live);
         }
         if let (Some(at), Some(every)) = (self.next_progress, self.plan.progress_every)
             && now >= at
@@ -345,7 +354,7 @@ impl<'a> Session<'a> {
     }
 
     fn signal_tree(&self, signal: Signal) -> Result<(), SessionError> {
-        for pid in self.recorder.processes()? {
+        for pid in self.driver.processes()? {
             // What ended meanwhile, or belongs to somebody else by now, is not there to be signalled.
             match process::kill_process(pid, signal) {
                 Ok(_) | Err(ProcessError::Send { .. }) => {}
@@ -371,10 +380,10 @@ impl<'a> Session<'a> {
     }
 
     fn progress(&self) -> Result<Progress, SessionError> {
-        let state = self.recorder.state()?;
+        let state = self.driver.state()?;
         let since_new = (state.last_new_ns > 0)
             .then(|| Duration::from_nanos(host::monotonic_ns().saturating_sub(state.last_new_ns)));
-        let (calls, distinct) = self.recorder.approximate_calls()?;
+        let (calls, distinct) = self.driver.approximate_calls()?;
         Ok(Progress { elapsed: self.began.elapsed(), calls, distinct, since_new, live: state.live })
     }
 
@@ -384,14 +393,13 @@ impl<'a> Session<'a> {
         let duration_ms = u64::try_from(self.began.elapsed().as_millis()).ok();
         let run = Run { duration_ms, exit: self.first_exit, ..self.run.clone() };
         trace.runs.insert(self.id.clone(), run);
-        self.recorder.collect(&self.id, self.began_ns, &mut trace)?;
+        self.driver.collect(&self.id, self.began_ns, &mut trace)?;
         Ok(trace)
     }
 
     fn finish(mut self, why: Why) -> Result<Recorded, SessionError> {
-        self.recorder.stop()?;
+        self.driver.stop()?;
         let trace = self.trace()?;
-        self.recorder.detach();
         Ok(Recorded { trace, exit: self.first_exit, why })
     }
 }

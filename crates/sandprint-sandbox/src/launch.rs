@@ -18,6 +18,9 @@
 //!
 //! [`Launch::replace`] is the other way: no child, this process itself becomes the workload.
 //!
+//! A notified launch installs a filter (see [`notify`](crate::notify)) after all else; what the child then still
+//! does itself is not reported.
+//!
 //! If this process ends before [`Suspended::release`], whatever ended it, the child ends too and never
 //! executes anything: it waits for a byte on a socket, and reads its end instead. After that, the workload
 //! lives on without us.
@@ -29,7 +32,7 @@ mod sys;
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,6 +42,7 @@ pub use replace::{LastWords, Replacement};
 
 use crate::confine::{ConfineError, Confinement, Flags, Obstacle, Step};
 use crate::foreground;
+use crate::notify::Listener;
 use crate::poll;
 use crate::process::{self, Ended, Process, ProcessError, sys::Wait};
 use crate::signals::{Signal, sys::keep_exit_statuses};
@@ -64,6 +68,8 @@ pub struct Launch {
     /// What it is confined by, from just before its execve on. A failure of that execve is then told only as far
     /// as the filter lets a child send a message.
     pub confinement: Option<Confinement>,
+    /// Whether every call from the execve on is reported to a [`Listener`]: [`Suspended::notifications`].
+    pub notified: bool,
 }
 
 impl Launch {
@@ -79,6 +85,7 @@ impl Launch {
             user: None,
             variables: Vec::new(),
             confinement: None,
+            notified: false,
         }
     }
 
@@ -94,11 +101,14 @@ impl Launch {
         // From here on, leaving early drops the child, which kills it.
         let mut child = Child { process, ended: None, ends_with_us: true };
         match child.report(&socket)? {
-            Some(Report { stage: Stage::Ready, detail, .. }) => {
+            Some((Report { stage: Stage::Ready, detail, .. }, descriptor)) => {
                 let program = plan.path(detail).unwrap_or_else(|| PathBuf::from(&self.program));
-                Ok(Suspended { child, socket, program, confinement: plan.confinement })
+                let listener = plan.filter.as_ref().zip(descriptor);
+                let listener =
+                    listener.map(|(filter, descriptor)| Listener::new(descriptor, filter.killable));
+                Ok(Suspended { child, socket, program, confinement: plan.confinement, listener })
             }
-            Some(report) => Err(failure(self, &plan, report)),
+            Some((report, _)) => Err(failure(self, &plan, report)),
             None => Err(child.ended_early()),
         }
     }
@@ -116,6 +126,7 @@ fn failure(launch: &Launch, plan: &prepare::Plan, report: Report) -> LaunchError
         Stage::Groups => identity("setgroups", source),
         Stage::Gid => identity("setresgid", source),
         Stage::Uid => identity("setresuid", source),
+        Stage::Filter => LaunchError::Filter { source },
         Stage::Confine => unconfined(plan.confinement.as_ref(), report),
         Stage::Ready | Stage::Find | Stage::Execute => {
             let path = plan.path(report.detail).unwrap_or_else(|| PathBuf::from(&launch.program));
@@ -139,6 +150,7 @@ pub struct Suspended {
     socket: Socket,
     program: PathBuf,
     confinement: Option<Confinement>,
+    listener: Option<Listener>,
 }
 
 impl Suspended {
@@ -157,6 +169,12 @@ impl Suspended {
         &self.program
     }
 
+    /// Where its calls are reported, if the launch is [notified](Launch::notified): once. Its execve is the first,
+    /// so somebody must answer while [`Suspended::release`] waits for that.
+    pub fn notifications(&mut self) -> Option<Listener> {
+        self.listener.take()
+    }
+
     /// Lets it execute. When this returns [`Running`], it has.
     pub fn release(mut self) -> Result<Running, LaunchError> {
         if let Err(source) = self.socket.send_go() {
@@ -167,7 +185,7 @@ impl Suspended {
                 LaunchError::Talk { source }
             });
         }
-        if let Some(report) = self.child.report(&self.socket)? {
+        if let Some((report, _)) = self.child.report(&self.socket)? {
             if report.stage == Stage::Confine {
                 return Err(unconfined(self.confinement.as_ref(), report));
             }
@@ -263,7 +281,7 @@ impl Child {
     ///
     /// A Ctrl-Z at this time stops it. Then we stop too, since the shell knows only us and is to take its
     /// terminal back; `fg` continues both.
-    fn report(&self, socket: &Socket) -> Result<Option<Report>, LaunchError> {
+    fn report(&self, socket: &Socket) -> Result<Option<(Report, Option<OwnedFd>)>, LaunchError> {
         let talk = |source| LaunchError::Talk { source };
         loop {
             let [ready] = poll::readable([socket.as_fd()], Some(LOOK_AGAIN)).map_err(talk)?;

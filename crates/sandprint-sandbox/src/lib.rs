@@ -11,6 +11,8 @@
 //! - [`signals`]: signals as events of a file descriptor.
 //! - [`foreground`]: which of those belong to the workload, and how Ctrl-C, Ctrl-Z and `fg` work as if
 //!   we were not there.
+//! - [`notify`]: a filter by which every call of the workload is reported and then goes on.
+//! - [`guardian`]: who answers such reports when we are gone.
 //! - [`poll`]: waiting for several of these descriptors at once.
 //!
 //! Linux 5.10 and later. `unsafe` is only in the files named `sys.rs`.
@@ -19,8 +21,10 @@
 
 pub mod confine;
 pub mod foreground;
+pub mod guardian;
 mod inherited;
 pub mod launch;
+pub mod notify;
 pub mod poll;
 pub mod process;
 pub mod signals;

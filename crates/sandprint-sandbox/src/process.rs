@@ -139,14 +139,15 @@ pub fn descends(pid: u32, ancestor: u32) -> bool {
     false
 }
 
-fn parent(pid: u32) -> Option<u32> {
+/// The parent of a process, as far as /proc can tell.
+pub fn parent(pid: u32) -> Option<u32> {
     stat_field(pid, 4)?.parse().ok()
 }
 
 /// Whether the process has never executed anything since it was forked: its flag `PF_FORKNOEXEC`, which
 /// execve clears before it closes descriptors, and which stays readable until it is reaped.
 /// `None` if /proc does not tell.
-pub(crate) fn has_never_executed(pid: u32) -> Option<bool> {
+pub fn has_never_executed(pid: u32) -> Option<bool> {
     /// include/linux/sched.h, at this value since Linux 2.6.
     const PF_FORKNOEXEC: u32 = 0x40;
     let flags: u32 = stat_field(pid, 9)?.parse().ok()?;

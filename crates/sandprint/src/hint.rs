@@ -56,6 +56,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
 fn of_session(error: &SessionError) -> String {
     match error {
         SessionError::Recorder(error) => of_recorder(error),
+        SessionError::Notify(_) => {
+            "a limit of this host or user may be reached (`ulimit -a`); `sandprint doctor` tries both recorders".to_owned()
+        }
         SessionError::Launch(_) => "a limit of this host or user may be reached: see `ulimit -a`".to_owned(),
         SessionError::UnseenLaunch => {
             "another process namespace or tracer may be in between; `sandprint doctor` tries the recorder"
@@ -73,7 +76,9 @@ fn of_recorder(error: &RecorderError) -> String {
         RecorderError::NoBtf => {
             "the kernel must be built with CONFIG_DEBUG_INFO_BTF, and /sys must be mounted".to_owned()
         }
-        RecorderError::NoCapability(missing) => grant(missing),
+        RecorderError::NoCapability(missing) => {
+            format!("{}; `profile run --recorder notify` needs no rights", grant(missing))
+        }
         RecorderError::Cgroup { .. } | RecorderError::NoProcess(_) => {
             "it may have ended meanwhile: look again, and use `profile run` to record from the start"
                 .to_owned()

@@ -74,7 +74,7 @@ impl Instrument {
             Instrument::Floor => words(&["./floor"]),
             Instrument::Sandprint => {
                 let mut line = vec![workshop.sandprint.display().to_string()];
-                line.extend(words(&["profile", "run", "-o", TRACE, "--"]));
+                line.extend(words(&["profile", "run", "--recorder", "ebpf", "-o", TRACE, "--"]));
                 line
             }
             Instrument::Strace => words(&["strace", "-f", "-c", "-o", "strace.txt"]),

@@ -62,6 +62,14 @@ pub enum LaunchError {
         #[source]
         source: ConfineError,
     },
+    /// The filter that reports its calls could not be installed. EBUSY: a process has one listener at most, and
+    /// this one has another's already.
+    #[error("install a seccomp filter with a listener")]
+    Filter {
+        /// What the kernel said.
+        #[source]
+        source: io::Error,
+    },
     /// The program was not found or could not be executed: [`LaunchError::failure`] says which.
     #[error("execute {path:?}")]
     Execute {
@@ -118,6 +126,7 @@ impl LaunchError {
             | LaunchError::Fork { .. }
             | LaunchError::Talk { .. }
             | LaunchError::Limit { .. }
+            | LaunchError::Filter { .. }
             | LaunchError::Identity { .. }
             | LaunchError::Confine { .. } => Failure::Ours,
         }

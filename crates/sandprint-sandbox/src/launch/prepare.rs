@@ -8,6 +8,7 @@ use std::ptr;
 use super::{Launch, LaunchError};
 use crate::confine::Confinement;
 use crate::inherited::{self, Inherited, Limit};
+use crate::notify::Filter;
 use crate::signals::SignalSet;
 use crate::user::User;
 
@@ -28,6 +29,8 @@ pub(super) struct Plan {
     pub(super) closed: Vec<i32>,
     /// What to take on just before the execve.
     pub(super) confinement: Option<Confinement>,
+    /// What reports its calls.
+    pub(super) filter: Option<Filter>,
 }
 
 impl Plan {
@@ -85,6 +88,11 @@ pub(super) fn plan(launch: &Launch) -> Result<Plan, LaunchError> {
         environment: StringList::new(environment),
         ignored: inherited.ignored,
         blocked: inherited.blocked,
+        filter: launch
+            .notified
+            .then(Filter::new)
+            .transpose()
+            .map_err(|source| LaunchError::Filter { source })?,
         closed: (0..).zip(inherited.closed).filter(|&(_, closed)| closed).map(|(fd, _)| fd).collect(),
         confinement: launch.confinement.clone(),
     })

@@ -16,6 +16,7 @@ use std::sync::{Mutex, PoisonError};
 use super::prepare::Plan;
 use crate::confine::Obstacle;
 use crate::inherited::Limit;
+use crate::notify::install;
 use crate::signals::sys::{SET_SIZE, set_mask};
 use crate::signals::{Signal, SignalSet};
 use crate::user::User;
@@ -33,6 +34,8 @@ pub(super) enum Stage {
     Gid,
     /// setresuid failed.
     Uid,
+    /// The filter could not be installed.
+    Filter,
     /// No candidate can be executed; the detail is the candidate to name, if it is one's number.
     Find,
     /// The process could not be confined; the detail says at which step.
@@ -42,12 +45,13 @@ pub(super) enum Stage {
 }
 
 impl Stage {
-    const ALL: [Stage; 8] = [
+    const ALL: [Stage; 9] = [
         Stage::Ready,
         Stage::Limit,
         Stage::Groups,
         Stage::Gid,
         Stage::Uid,
+        Stage::Filter,
         Stage::Find,
         Stage::Confine,
         Stage::Execute,
@@ -101,16 +105,18 @@ impl Socket {
         }
     }
 
-    /// The next report, waiting for it; `None` if the child has closed its end.
-    pub(super) fn receive(&self) -> io::Result<Option<Report>> {
+    /// The next report, waiting for it, with the descriptor that came with it; `None` if the child has closed its
+    /// end.
+    pub(super) fn receive(&self) -> io::Result<Option<(Report, Option<OwnedFd>)>> {
         let mut bytes = [0; REPORT_SIZE];
         loop {
-            let length = receive(self.0.as_raw_fd(), &mut bytes);
+            let (length, descriptor) = receive_descriptor(self.0.as_raw_fd(), &mut bytes);
             if length == 0 {
                 return Ok(None);
             }
             if usize::try_from(length) == Ok(REPORT_SIZE) {
-                return Report::decode(bytes).map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into());
+                let report = Report::decode(bytes).ok_or(io::ErrorKind::InvalidData)?;
+                return Ok(Some((report, descriptor)));
             }
             let error = io::Error::last_os_error();
             match error.kind() {
@@ -189,18 +195,124 @@ fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((first, second))
 }
 
+/// A control message with one descriptor: struct cmsghdr and what it carries, as 64-bit kernels have it.
+#[repr(C)]
+struct Rights {
+    length: usize,
+    level: c_int,
+    kind: c_int,
+    descriptor: c_int,
+    padding: c_int,
+}
+
+impl Rights {
+    fn new(descriptor: RawFd) -> Rights {
+        let length = std::mem::offset_of!(Rights, padding);
+        Rights { length, level: libc::SOL_SOCKET, kind: libc::SCM_RIGHTS, descriptor, padding: 0 }
+    }
+
+    fn nothing() -> Rights {
+        Rights { length: 0, level: 0, kind: 0, descriptor: -1, padding: 0 }
+    }
+}
+
+/// A message of `length` bytes at `bytes`, with `rights`. Allocates nothing.
+fn message(part: &mut libc::iovec, rights: &mut Rights) -> libc::msghdr {
+    // SAFETY: a plain struct of integers and addresses, for which zero means "none".
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = part;
+    message.msg_iovlen = 1;
+    message.msg_control = ptr::from_mut(rights).cast();
+    message.msg_controllen = size_of::<Rights>();
+    message
+}
+
+/// Receives bytes and at most one descriptor, which is then close-on-exec.
+fn receive_descriptor(socket: RawFd, bytes: &mut [u8]) -> (isize, Option<OwnedFd>) {
+    let mut rights = Rights::nothing();
+    let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+    let mut message = message(&mut part, &mut rights);
+    // SAFETY: the message names one part and one control message with their lengths, which live through the call.
+    let length = unsafe { libc::recvmsg(socket, &raw mut message, libc::MSG_CMSG_CLOEXEC) };
+    if length < 0 || rights.kind != libc::SCM_RIGHTS || rights.descriptor < 0 {
+        return (length, None);
+    }
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
+    (length, Some(unsafe { OwnedFd::from_raw_fd(rights.descriptor) }))
+}
+
 fn send(socket: RawFd, bytes: &[u8]) -> isize {
     // SAFETY: the address and the length are of one slice.
     unsafe { libc::send(socket, bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) }
 }
 
-fn receive(socket: RawFd, bytes: &mut [u8]) -> isize {
-    // SAFETY: the address and the length are of one slice.
-    unsafe { libc::recv(socket, bytes.as_mut_ptr().cast(), bytes.len(), 0) }
-}
-
 // From here on, everything runs in the child, or in a process that is about to execute in its own place: no
 // allocation, no lock, no panic.
+
+/// The child's end of the socket, and its way to make calls that a filter does not report.
+#[derive(Clone, Copy)]
+struct Line {
+    socket: RawFd,
+    /// The fourth and fifth argument of every call: zero, or what the filter lets pass.
+    key: [u64; 2],
+}
+
+impl Line {
+    /// A call of at most three arguments.
+    fn call(self, nr: c_long, [first, second, third]: [usize; 3]) -> c_long {
+        let [key, more] = self.key;
+        // SAFETY: the callers pass what the call wants, in three arguments; the kernel does not look at more.
+        unsafe { libc::syscall(nr, first, second, third, key, more) }
+    }
+
+    /// Says a report, with a descriptor or without.
+    fn say(self, report: Report, descriptor: Option<RawFd>) -> bool {
+        let mut bytes = report.encode();
+        let mut part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+        let mut rights = Rights::new(descriptor.unwrap_or(-1));
+        let mut message = message(&mut part, &mut rights);
+        if descriptor.is_none() {
+            message.msg_control = ptr::null_mut();
+            message.msg_controllen = 0;
+        }
+        let arguments = [number(self.socket), (&raw const message).addr(), number(libc::MSG_NOSIGNAL)];
+        self.call(libc::SYS_sendmsg, arguments) >= 0
+    }
+
+    /// Whether the parent says go. False if it is gone.
+    fn wait_for_go(self) -> bool {
+        let mut byte = [0_u8];
+        loop {
+            match self.call(libc::SYS_read, [number(self.socket), byte.as_mut_ptr().addr(), 1]) {
+                1 => return true,
+                -1 if errno() == libc::EINTR => {}
+                _ => return false,
+            }
+        }
+    }
+
+    fn close(self, descriptor: RawFd) {
+        self.call(libc::SYS_close, [number(descriptor), 0, 0]);
+    }
+
+    /// Ends the child, which has executed nothing: nobody will run its destructors.
+    fn end(self) -> ! {
+        loop {
+            self.call(libc::SYS_exit_group, [125, 0, 0]);
+        }
+    }
+
+    fn fail(self, stage: Stage, errno: i32, detail: u32) -> ! {
+        // If nobody hears it, there is nobody left to tell.
+        self.say(Report { stage, errno, detail }, None);
+        self.end()
+    }
+}
+
+/// A descriptor or flags as an argument.
+fn number(number: c_int) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
 
 /// The errno of the last failed call.
 fn errno() -> i32 {
@@ -208,45 +320,53 @@ fn errno() -> i32 {
     io::Error::last_os_error().raw_os_error().unwrap_or(0)
 }
 
-/// Ends the child, which has executed nothing: nobody will run its destructors.
-fn end() -> ! {
-    // SAFETY: no memory is involved.
-    unsafe { libc::_exit(125) }
-}
-
-fn fail(socket: RawFd, report: Report) -> ! {
-    // If nobody hears it, there is nobody left to tell.
-    send(socket, &report.encode());
-    end()
-}
-
 /// Calls that return zero on success.
 fn check(stage: Stage, detail: u32, result: c_long) -> Result<(), Report> {
     if result == 0 { Ok(()) } else { Err(Report { stage, errno: errno(), detail }) }
 }
 
+fn close(descriptor: RawFd) {
+    // SAFETY: nothing in the process uses it any more.
+    unsafe { libc::close(descriptor) };
+}
+
 fn child(plan: &Plan, parents_end: RawFd, socket: RawFd) -> ! {
-    close(parents_end);
+    let mut line = Line { socket, key: [0; 2] };
+    line.close(parents_end);
     let (number, path) = match become_and_find(plan) {
         Ok(found) => found,
-        Err(report) => fail(socket, report),
+        Err(Report { stage, errno, detail }) => line.fail(stage, errno, detail),
     };
     put_back(plan);
     // From here on, signals do to the child what they will do to the workload.
     if set_mask(plan.blocked).is_err() {
-        end();
+        line.end();
     }
-    let ready = Report { stage: Stage::Ready, errno: 0, detail: number }.encode();
-    if send(socket, &ready) < 0 || !wait_for_go(socket) {
-        end();
+    let mut listener = None;
+    if let Some(filter) = &plan.filter {
+        match install(filter) {
+            Ok(descriptor) => listener = Some(descriptor),
+            Err(errno) => line.fail(Stage::Filter, errno, 0),
+        }
+        line.key = filter.key.arguments();
+    }
+    if !line.say(Report { stage: Stage::Ready, errno: 0, detail: number }, listener) {
+        line.end();
+    }
+    if let Some(listener) = listener {
+        // Whoever is reported must not hold the listener: it would wait for its own answer when all others are gone.
+        line.close(listener);
+    }
+    if !line.wait_for_go() {
+        line.end();
     }
     if let Some(confinement) = &plan.confinement
         && let Err(Obstacle { step, errno }) = confinement.take_on()
     {
-        fail(socket, Report { stage: Stage::Confine, errno, detail: step as u32 });
+        line.fail(Stage::Confine, errno, step as u32);
     }
     let errno = execute(plan, path);
-    fail(socket, Report { stage: Stage::Execute, errno, detail: number })
+    line.fail(Stage::Execute, errno, number)
 }
 
 /// Takes on limits and user, and finds the program with that user's rights.
@@ -301,23 +421,6 @@ pub(super) fn say_and_end(parts: &[&[u8]], status: i32) -> ! {
     }
     // SAFETY: no memory is involved.
     unsafe { libc::_exit(status) }
-}
-
-/// Whether the parent says go. False if it is gone.
-fn wait_for_go(socket: RawFd) -> bool {
-    let mut byte = [0];
-    loop {
-        match receive(socket, &mut byte) {
-            1 => return true,
-            -1 if errno() == libc::EINTR => {}
-            _ => return false,
-        }
-    }
-}
-
-fn close(descriptor: RawFd) {
-    // SAFETY: nothing in the child uses it any more.
-    unsafe { libc::close(descriptor) };
 }
 
 pub(super) fn set_limit(resource: u32, limit: Limit) -> c_long {

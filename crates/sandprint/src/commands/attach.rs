@@ -22,6 +22,9 @@ use crate::target::{Host, Target};
 ///
 /// Calls made before the recording began are missing, so the trace carries a gap that `profile generate`
 /// wants accepted with `--allow-incomplete`. `profile run` has no such gap.
+///
+/// Only eBPF records what runs already, with the capabilities `CAP_BPF` and `CAP_PERFMON` or as root: a seccomp filter,
+/// by which `profile run` records without rights, is put on before the start or never.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "sandprint profile attach [OPTIONS] <--pid PID|--cgroup PATH|--unit NAME|--container ID>",

@@ -6,6 +6,7 @@ use sandprint_record::ebpf::{Options, Recorder, RecorderError, Scope, Tasks};
 use sandprint_record::host::HostFacts;
 use sandprint_sandbox::confine::feature::Feature;
 use sandprint_sandbox::confine::landlock::{self, LandlockError};
+use sandprint_sandbox::launch::Launch;
 
 use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
@@ -14,8 +15,9 @@ use crate::{hint, output};
 
 /// Say what this host can record, what is missing, and the command that would grant it
 ///
-/// Everything is found out by trying: the recorder's programs are loaded and attached for a moment, with
-/// nothing to record. Ends with 0 where `profile run` can record, and with 1 where it cannot.
+/// Everything is found out by trying: the recorder's programs are loaded and attached for a moment, with nothing to
+/// record, and a process that never executes anything gets a seccomp filter. Ends with 0 where `profile run` can
+/// record, by eBPF or by seccomp notifications, and with 1 where it cannot.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 pub(crate) struct DoctorArgs {}
@@ -57,7 +59,10 @@ impl Check {
 /// Probes the host and prints what it finds.
 pub(crate) fn run(_args: &DoctorArgs) -> anyhow::Result<ExitStatus> {
     let facts = HostFacts::probe();
-    let checks = check(&facts);
+    let mut checks = check(&facts);
+    let notification = try_notification(&facts);
+    let notifies = notification.state == State::Good;
+    checks.push(notification);
     let mut text = String::new();
     for check in &checks {
         let mark = match check.state {
@@ -74,14 +79,19 @@ pub(crate) fn run(_args: &DoctorArgs) -> anyhow::Result<ExitStatus> {
             text.push('\n');
         }
     }
-    let broken = checks.iter().any(|check| check.state == State::Missing);
-    text.push_str(if broken {
-        "\nThis host cannot record as it is. Everything else (show, generate, merge, diff, ...) works.\n"
-    } else {
-        "\nThis host can record.\n"
+    let complete = checks.iter().all(|check| check.state != State::Missing);
+    text.push_str(match (complete, notifies) {
+        (true, _) => "\nThis host can record.\n",
+        (false, true) => {
+            "\nThis host records commands by seccomp notifications. What is missing is for eBPF, which is faster and \
+             can attach.\n"
+        }
+        (false, false) => {
+            "\nThis host cannot record as it is. Everything else (show, generate, merge, diff, ...) works.\n"
+        }
     });
     output::data(text.as_bytes())?;
-    Ok(if broken { ExitStatus::Failure } else { ExitStatus::Success })
+    Ok(if complete || notifies { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
 fn check(facts: &HostFacts) -> Vec<Check> {
@@ -168,6 +178,29 @@ fn confinement() -> [Check; 2] {
 const SKIPS_PROGRAMS: sandprint_model::KernelVersion = sandprint_model::KernelVersion::new(7, 0);
 /// The oldest kernel that the recorder is made for.
 const OLDEST: sandprint_model::KernelVersion = sandprint_model::KernelVersion::new(5, 10);
+
+/// Has a process that never executes anything put on the filter of the recorder by notification.
+fn try_notification(facts: &HostFacts) -> Check {
+    const WHAT: &str = "seccomp notifications, for `profile run` without any rights";
+    let failed = |error: String| {
+        let fix = "Linux 5.10 has them; a container's own filter may refuse them, and a supervisor may have the only \
+                   listener";
+        Check::limited(format!("no {WHAT}: {error}"), fix)
+    };
+    if facts.arch().is_none() {
+        return failed("not on this machine".to_owned());
+    }
+    let tried = std::env::current_exe().map(|program| {
+        let launch = Launch { notified: true, ..Launch::new(program, [""; 0]) };
+        launch.suspend()
+    });
+    match tried {
+        // Dropped, it is gone.
+        Ok(Ok(_suspended)) => Check::good(WHAT),
+        Ok(Err(error)) => failed(format!("{:#}", anyhow::Error::new(error))),
+        Err(error) => failed(error.to_string()),
+    }
+}
 
 /// Loads and attaches the recorder for a moment.
 fn try_recording(facts: &HostFacts) -> Check {

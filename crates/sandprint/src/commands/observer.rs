@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::termios::{self, LocalModes};
 use sandprint_model::{Arch, Syscall, Trace};
+use sandprint_record::ebpf::RecorderError;
 use sandprint_record::session::{Observer, Progress};
 
 use crate::exit::Deciding;
@@ -102,6 +103,17 @@ impl Observer for Screen<'_> {
         }
     }
 
+    fn fell_back(&mut self, why: &RecorderError) {
+        self.clear();
+        let why = match why {
+            RecorderError::NoCapability(missing) => format!("{} missing", verb(missing)),
+            _ => format!("failed to {}", chain(why)),
+        };
+        output::note(&format!(
+            "recording by seccomp notifications, not by eBPF ({why}): slower, and needs no rights"
+        ));
+    }
+
     fn waiting_for_tree(&mut self, live: u64) {
         self.clear();
         let others = if live == 1 {
@@ -119,6 +131,17 @@ impl Drop for Screen<'_> {
     fn drop(&mut self) {
         self.clear();
     }
+}
+
+/// What is missing, with its verb.
+fn verb(missing: &[&str]) -> String {
+    format!("{} {}", missing.join(" and "), if missing.len() == 1 { "is" } else { "are" })
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(error.source(), |cause| cause.source())
+        .fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn put(text: &str) {

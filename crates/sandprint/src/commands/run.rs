@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{ValueEnum, ValueHint};
 use sandprint_model::{ByteString, Trace};
 use sandprint_record::ebpf::{Options, Scope};
-use sandprint_record::session::{self, Plan, Recorded};
+use sandprint_record::session::{self, Choice, Plan, Recorded};
 use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::launch::Launch;
 use sandprint_sandbox::user::User;
@@ -21,11 +21,13 @@ use crate::trace_file;
 
 /// Record a command and everything that it starts
 ///
-/// Every system call is counted in the kernel, of the command and of all its descendants, beginning with
-/// its execve. Its input, output, terminal and signals stay its own. At the end a summary goes to stderr;
-/// `-o` keeps the trace, from which `profile generate` makes a profile.
+/// Every system call is counted, of the command and of all its descendants, beginning with its execve. Its input,
+/// output, terminal and signals stay its own. At the end a summary goes to stderr; `-o` keeps the trace, from which
+/// `profile generate` makes a profile.
 ///
-/// Needs the capabilities `CAP_BPF` and `CAP_PERFMON`, or root; `sandprint doctor` says what is missing here.
+/// Best with the capabilities `CAP_BPF` and `CAP_PERFMON`, or as root: then the kernel counts, and the command
+/// hardly feels it. Without, it is recorded all the same, slower: see `--recorder`. `sandprint doctor` says what this
+/// host has.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "sandprint profile run [OPTIONS] [--] <CMD>...",
@@ -38,6 +40,10 @@ pub(crate) struct RunArgs {
     /// Run the command as this user, with that user's groups (under sudo it runs as root otherwise)
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
     pub(crate) user: Option<String>,
+
+    /// What records
+    #[arg(long, value_name = "RECORDER", value_enum, default_value_t = RecorderArg::Auto)]
+    pub(crate) recorder: RecorderArg,
 
     /// Record only the command's own process, with all its threads
     #[arg(long)]
@@ -66,6 +72,28 @@ pub(crate) struct RunArgs {
     pub(crate) command: Vec<OsString>,
 }
 
+/// What records a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecorderArg {
+    /// eBPF where it can be had, and notifications where not
+    Auto,
+    /// eBPF: counts in the kernel; needs `CAP_BPF` and `CAP_PERFMON`, or root
+    Ebpf,
+    /// Seccomp notifications: every call waits for the recorder. Needs no rights. The command runs with
+    /// `no_new_privs`, so sudo and the like gain nothing
+    Notify,
+}
+
+impl From<RecorderArg> for Choice {
+    fn from(recorder: RecorderArg) -> Choice {
+        match recorder {
+            RecorderArg::Auto => Choice::Auto,
+            RecorderArg::Ebpf => Choice::Ebpf,
+            RecorderArg::Notify => Choice::Notify,
+        }
+    }
+}
+
 /// When the recording of a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Until {
@@ -79,6 +107,9 @@ pub(crate) enum Until {
 const EXAMPLES: &str = "
   Look at what `ls /tmp` needs:
     sudo sandprint profile run -- ls /tmp
+
+  The same without any rights:
+    sandprint profile run --recorder notify -- ls /tmp
 
   Keep the trace, running the command as yourself:
     sudo sandprint profile run --user \"$USER\" -o ls.trace.json -- ls /tmp
@@ -152,7 +183,7 @@ fn record(
     // Before any thread: signals are taken from here on.
     let mut foreground = Foreground::install().context("failed to take signals")?;
     let mut screen = Screen::new(true, checkpoint);
-    session::record_command(&launch, &options, &plan, &mut foreground, &mut screen)
+    session::record_command(&launch, args.recorder.into(), &options, &plan, &mut foreground, &mut screen)
         .map_err(|error| recording::explain(error, program))
 }
 
@@ -184,6 +215,7 @@ mod tests {
     fn options_have_the_documented_defaults() {
         let args = args(&["ls"]);
         assert_eq!((args.until, args.timeout, args.no_children), (Until::Tree, None, false));
+        assert_eq!(args.recorder, RecorderArg::Auto);
         assert_eq!((args.user, args.name, args.redact, args.output.append), (None, None, false, false));
     }
 

@@ -3,6 +3,7 @@
 //! - [`witnesses`]: programs of ours, each with a table of its calls. strace agrees with the table, and so
 //!   does the recorder.
 //! - [`oracle`]: programs of this machine. The recorder agrees with strace.
+//! - [`notified`]: the same by the recorder that needs no rights, which agrees with the other one too.
 //! - [`stress`]: more at once than a recorder may like.
 //! - [`tracers`]: other tools trace the same processes, and neither side notices.
 //!
@@ -30,6 +31,8 @@ mod turns;
 #[cfg(test)]
 mod workshop;
 
+#[cfg(test)]
+mod notified;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
@@ -14,7 +15,7 @@ use crate::{run, sys};
 /// The program under test.
 pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
 
-/// Whether this machine lets us record. Where it does not, the test has been skipped.
+/// Whether this machine lets us record by eBPF. Where it does not, the test has been skipped.
 pub(crate) fn can_record() -> bool {
     if let Err(error) = sys::load_smallest_program() {
         skip("ebpf", &format!("the kernel refuses the smallest BPF program: {error}"));
@@ -27,15 +28,42 @@ pub(crate) fn can_record() -> bool {
     true
 }
 
-/// Variables that tell `sandprint` how to record. The workload inherits them.
-pub(crate) type How = &'static [(&'static str, &'static str)];
+/// How `sandprint` is told to record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct How {
+    /// Options of `profile run`.
+    options: &'static [&'static str],
+    /// Variables. The workload inherits them.
+    variables: &'static [(&'static str, &'static str)],
+}
 
-/// As it chooses on this kernel.
-pub(crate) const CHOSEN: How = &[];
+/// In the kernel, as it chooses on this one.
+pub(crate) const CHOSEN: How = How { options: EBPF, variables: &[] };
 /// Tasks told apart as on older kernels.
-pub(crate) const BY_TID: How = &[("SANDPRINT_TASKS", "tid")];
+pub(crate) const BY_TID: How = How { options: EBPF, variables: &[("SANDPRINT_TASKS", "tid")] };
 /// What is known so far is put into safety every five milliseconds.
-pub(crate) const WITH_CHECKPOINTS: How = &[("SANDPRINT_CHECKPOINT_MS", "5")];
+pub(crate) const WITH_CHECKPOINTS: How =
+    How { options: EBPF, variables: &[("SANDPRINT_CHECKPOINT_MS", "5")] };
+/// However it can.
+pub(crate) const AUTO: How = How { options: &[], variables: &[] };
+/// By seccomp notification.
+pub(crate) const NOTIFIED: How = How { options: &["--recorder", "notify"], variables: &[] };
+
+const EBPF: &[&str] = &["--recorder", "ebpf"];
+
+impl How {
+    /// Whether this machine lets us record so. Where it does not, the test has been skipped.
+    pub(crate) fn can_record(self) -> bool {
+        if self != NOTIFIED {
+            return can_record();
+        }
+        let available = sandprint_sandbox::notify::is_available();
+        if !available {
+            skip("notify", "this kernel has no seccomp user notification");
+        }
+        available
+    }
+}
 
 /// What one recorded run left.
 #[derive(Debug)]
@@ -55,13 +83,14 @@ pub(crate) struct TraceFile(pub(crate) PathBuf);
 /// Records a command. `around` goes before `sandprint`.
 pub(crate) fn record(around: &[&str], how: How, words: &[String], folder: &Path) -> Recording {
     let own = tempfile::tempdir().expect("a temporary folder");
+    fs::set_permissions(own.path(), fs::Permissions::from_mode(0o777)).expect("the folder is ours");
     let trace = own.path().join("trace.json");
     let mut line: Vec<&str> = around.to_vec();
-    line.extend([SANDPRINT, "profile", "run", "-o"]);
+    line.extend([SANDPRINT, "profile", "run"]);
     let mut command = Command::new(line[0]);
-    command.args(&line[1..]).arg(&trace).arg("--").args(words);
+    command.args(&line[1..]).args(how.options).arg("-o").arg(&trace).arg("--").args(words);
     run::prepare(&mut command, folder);
-    command.envs(how.iter().copied());
+    command.envs(how.variables.iter().copied());
     let run::Ended { status, stdout, stderr } = run::to_the_end(&mut command);
     assert!(trace.exists(), "{command:?} wrote no trace, {status}\n{stderr}");
     Recording { status, stdout, stderr, trace: TraceFile(trace), _folder: own }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use sandprint_model::Trace;
 
-use crate::support::{Beside, Scratch, WAYS, count, gaps, rare};
+use crate::support::{Beside, RUN_WAYS, Scratch, WAYS, count, gaps_by, rare};
 
 /// `busy` runs so many processes that churn; each can be between the two calls of a pair.
 const CHURNING: u64 = 2;
@@ -18,7 +18,7 @@ fn assert_paired(trace: &Trace, lives: u64, words: &str) {
 
 #[test]
 fn threads_that_are_left_running_are_counted_exactly() {
-    for way in WAYS {
+    for way in RUN_WAYS {
         let Some(scratch) = Scratch::new() else { return };
         let arguments = ["run", "--until", "main", "--", &scratch.workload(), "busy", "6"];
         let mut recorder =
@@ -26,7 +26,7 @@ fn threads_that_are_left_running_are_counted_exactly() {
         assert_eq!(recorder.wait().code(), Some(0), "{}", scratch.read("said"));
         let trace = scratch.trace("trace");
         recorder.go();
-        assert_eq!((rare(&trace), gaps(&trace)), (6 * 50_000, vec![]), "{way}");
+        assert_eq!((rare(&trace), gaps_by(way, &trace)), (6 * 50_000, vec![]), "{way}");
         assert_paired(&trace, CHURNING, way);
     }
 }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::expect::skip;
-use crate::support::{Beside, Scratch, WAYS, gaps, lives, rare, until};
+use crate::support::{Beside, NOTIFY, RUN_WAYS, Scratch, gaps_by, lives, rare, until};
 
 /// The processes of `stubborn`, as they wrote themselves down.
 fn stubborn_pids(scratch: &Scratch) -> BTreeMap<String, u32> {
@@ -16,7 +16,7 @@ fn stubborn_pids(scratch: &Scratch) -> BTreeMap<String, u32> {
 
 #[test]
 fn a_tree_that_does_not_hear_is_killed_after_its_time_with_all_that_hid() {
-    let recorders: Vec<_> = WAYS
+    let recorders: Vec<_> = RUN_WAYS
         .into_iter()
         .filter_map(|way| {
             let scratch = Scratch::new()?;
@@ -38,14 +38,14 @@ fn a_tree_that_does_not_hear_is_killed_after_its_time_with_all_that_hid() {
         let left: Vec<_> = pids.into_iter().filter(|(_, pid)| lives(*pid)).collect();
         assert_eq!(left, [], "{way}");
         assert!(scratch.read("said").contains("the time was up"), "{}", scratch.read("said"));
-        assert_eq!(gaps(&scratch.trace("trace")), Vec::<&str>::new());
+        assert_eq!(gaps_by(way, &scratch.trace("trace")), Vec::<&str>::new());
         assert_eq!(scratch.files(), ["pids", "trace"]);
     }
 }
 
 #[test]
 fn a_daemon_is_recorded_until_it_ends_or_left_running_at_will() {
-    for way in WAYS {
+    for way in RUN_WAYS {
         for (until_when, rare_calls) in [("tree", 7), ("main", 2)] {
             let Some(scratch) = Scratch::new() else { return };
             let arguments = ["run", "--until", until_when, "--", &scratch.workload(), "daemon"];
@@ -61,7 +61,7 @@ fn a_daemon_is_recorded_until_it_ends_or_left_running_at_will() {
             assert_eq!(recorder.wait().code(), Some(0));
             assert_eq!(scratch.path("daemon-ended").exists(), until_when == "tree");
             let trace = scratch.trace("trace");
-            assert_eq!((rare(&trace), gaps(&trace)), (rare_calls, vec![]), "{way}, {until_when}");
+            assert_eq!((rare(&trace), gaps_by(way, &trace)), (rare_calls, vec![]), "{way}, {until_when}");
             recorder.go();
             until("the daemon's end", || scratch.path("daemon-ended").exists().then_some(()));
         }
@@ -85,19 +85,19 @@ fn after_the_first_process_a_signal_ends_the_recording_alone() {
 
 #[test]
 fn without_children_the_first_process_counts_with_all_its_threads() {
-    for way in WAYS {
+    for way in RUN_WAYS {
         let Some(scratch) = Scratch::new() else { return };
         let arguments = ["run", "--no-children", "--", &scratch.workload(), "tree", "3", "4"];
         let mut recorder = Beside::start(&mut scratch.profile(way, &arguments));
         assert_eq!(recorder.wait().code(), Some(0));
         let trace = scratch.trace("trace");
-        assert_eq!((rare(&trace), gaps(&trace)), (5 * 3, vec![]), "{way}");
+        assert_eq!((rare(&trace), gaps_by(way, &trace)), (5 * 3, vec![]), "{way}");
     }
 }
 
 #[test]
 fn another_user_gets_the_command_and_nothing_of_ours_is_in_the_trace() {
-    for way in WAYS {
+    for way in RUN_WAYS {
         let Some(scratch) = Scratch::new() else { return };
         if std::fs::File::options().write(true).open("/proc/self/loginuid").is_err() {
             skip("root", "only root may become another user");
@@ -109,7 +109,8 @@ fn another_user_gets_the_command_and_nothing_of_ours_is_in_the_trace() {
         assert_eq!(recorder.wait().code(), Some(0), "{}", scratch.read("said"));
         assert_eq!(scratch.read("who"), "65534\n65534\n");
         let trace = scratch.trace("trace");
-        assert_eq!((rare(&trace), gaps(&trace)), (6, vec![]), "{way}");
+        let withheld = if way == NOTIFY { vec!["no-new-privileges"] } else { vec![] };
+        assert_eq!((rare(&trace), gaps_by(way, &trace)), (6, withheld), "{way}");
         // What launches it sets groups and ids, and that is ours.
         for call in ["setgroups", "setresuid", "setresgid"] {
             assert_eq!(crate::support::count(&trace, call), 0, "{call}");

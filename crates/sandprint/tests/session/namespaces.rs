@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::expect::skip;
-use crate::support::{Beside, SANDPRINT, Scratch, WAYS, gaps, rare};
+use crate::support::{Beside, RUN_WAYS, SANDPRINT, Scratch, WAYS, gaps_by, rare};
 
 const AROUND: [&str; 4] = ["unshare", "-pf", "--mount-proc", "--kill-child"];
 
@@ -18,13 +18,13 @@ fn can_unshare() -> bool {
 
 #[test]
 fn a_recorder_inside_a_pid_namespace_launches() {
-    for way in WAYS {
+    for way in RUN_WAYS {
         let Some(scratch) = Scratch::new().filter(|_| can_unshare()) else { return };
         let run = ["run", "--", &scratch.workload(), "tree", "3", "2"];
         let mut recorder = Beside::start(&mut scratch.profile_under(&AROUND, way, &run));
         assert_eq!(recorder.wait().code(), Some(0), "{}", scratch.read("said"));
         let trace = scratch.trace("trace");
-        assert_eq!((rare(&trace), gaps(&trace)), (3 * 3 * 3, vec![]), "{way}");
+        assert_eq!((rare(&trace), gaps_by(way, &trace)), (3 * 3 * 3, vec![]), "{way}");
     }
 }
 
@@ -46,19 +46,19 @@ fn a_recorder_inside_a_pid_namespace_attaches() {
 
 #[test]
 fn pid_namespaces_of_the_workload_are_followed() {
-    for way in WAYS {
+    for way in RUN_WAYS {
         let Some(scratch) = Scratch::new().filter(|_| can_unshare()) else { return };
         let run = ["run", "--", &scratch.workload(), "namespaces"];
         let mut recorder = Beside::start(&mut scratch.profile(way, &run));
         assert_eq!(recorder.wait().code(), Some(0), "{}", scratch.read("said"));
         let trace = scratch.trace("trace");
-        assert_eq!((rare(&trace), gaps(&trace)), (7, vec![]), "{way}");
+        assert_eq!((rare(&trace), gaps_by(way, &trace)), (7, vec![]), "{way}");
     }
 }
 
 #[test]
 fn the_time_of_a_tree_in_pid_namespaces_comes_too() {
-    for (way, around) in [("storage", &AROUND[..]), ("tid", &AROUND[..]), ("storage", &[]), ("tid", &[])] {
+    for (way, around) in RUN_WAYS.into_iter().flat_map(|way| [(way, &AROUND[..]), (way, &[])]) {
         let Some(scratch) = Scratch::new().filter(|_| can_unshare()) else { return };
         // SIGTERM does not end the first process of a namespace that has no handler, so this one has.
         let inner = "trap 'echo heard > heard; exit 3' TERM; sleep 60 & wait";

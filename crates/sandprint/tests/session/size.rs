@@ -4,7 +4,7 @@ use std::fs;
 
 use sandprint_model::Exit;
 
-use crate::support::{Beside, Scratch, WAYS, count, gaps, until};
+use crate::support::{Beside, RUN_WAYS, Scratch, count, gaps_by, until};
 
 /// The most memory that a process ever had, in KiB, as long as it lives.
 fn peak(pid: u32) -> Option<u64> {
@@ -15,7 +15,7 @@ fn peak(pid: u32) -> Option<u64> {
 
 #[test]
 fn memory_and_trace_stay_small_however_much_happens() {
-    for way in WAYS {
+    for way in RUN_WAYS {
         let Some(scratch) = Scratch::new() else { return };
         let run = ["run", "--", &scratch.workload(), "forks", "20000"];
         let mut recorder = Beside::start(&mut scratch.profile(way, &run));
@@ -27,7 +27,7 @@ fn memory_and_trace_stay_small_however_much_happens() {
         assert_eq!(status.code(), Some(0));
         assert!(most > 0 && most < 32 * 1024, "{way}: {most} KiB");
         let trace = scratch.trace("trace");
-        assert_eq!((count(&trace, "wait4"), gaps(&trace)), (20_000, vec![]), "{way}");
+        assert_eq!((count(&trace, "wait4"), gaps_by(way, &trace)), (20_000, vec![]), "{way}");
         assert_eq!(trace.runs.values().map(|run| run.exit).collect::<Vec<_>>(), [Some(Exit::Code(0))]);
         let size = fs::metadata(scratch.path("trace")).unwrap().len();
         assert!(size < 64 * 1024, "{way}: {size} bytes");

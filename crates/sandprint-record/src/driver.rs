@@ -1,0 +1,194 @@
+//! The recorders behind one interface: what a session asks of whichever one it has.
+
+use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
+
+use sandprint_model::{Recorder as Kind, RunId, Trace};
+use sandprint_sandbox::launch::Suspended;
+
+use crate::ebpf::{self, Options, RecorderError, Scope};
+use crate::host::HostFacts;
+use crate::notify::{self, NotifyError};
+use crate::session::SessionError;
+
+/// Which recorder is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Choice {
+    /// eBPF where it can be loaded, and notification where not.
+    #[default]
+    Auto,
+    /// eBPF.
+    Ebpf,
+    /// Seccomp user notification.
+    Notify,
+}
+
+/// A recorder, before there is a workload.
+pub(crate) enum Prepared {
+    Ebpf(Box<ebpf::Recorder>),
+    Notify,
+}
+
+impl Prepared {
+    /// What was chosen; with eBPF loaded and attached, since only that tells whether it can be. `fell_back` is
+    /// called where it was wanted and cannot.
+    pub(crate) fn choose(
+        choice: Choice,
+        options: &Options,
+        facts: &HostFacts,
+        fell_back: &mut dyn FnMut(&RecorderError),
+    ) -> Result<Prepared, SessionError> {
+        if choice == Choice::Notify {
+            return Ok(Prepared::Notify);
+        }
+        let tried = ebpf::Recorder::load(options, facts).and_then(|mut recorder| {
+            recorder.attach()?;
+            Ok(recorder)
+        });
+        match tried {
+            Ok(recorder) => Ok(Prepared::Ebpf(Box::new(recorder))),
+            Err(error) if choice == Choice::Auto && options.scope == Scope::Launch => {
+                fell_back(&error);
+                Ok(Prepared::Notify)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the workload has to be launched under a filter that reports its calls.
+    pub(crate) fn wants_notifications(&self) -> bool {
+        matches!(self, Prepared::Notify)
+    }
+
+    /// Waits for the execve of a suspended child.
+    pub(crate) fn expect(
+        self,
+        suspended: &mut Suspended,
+        options: &Options,
+        facts: &HostFacts,
+    ) -> Result<Driver, SessionError> {
+        match self {
+            Prepared::Ebpf(mut recorder) => {
+                recorder.expect_launch(suspended.pid())?;
+                Ok(Driver::Ebpf(recorder))
+            }
+            Prepared::Notify => {
+                let listener = suspended.notifications().ok_or(NotifyError::NoListener)?;
+                let first = suspended.pid();
+                Ok(Driver::Notify(notify::Recorder::start(listener, first, options.follow_children, facts)?))
+            }
+        }
+    }
+}
+
+/// What is known of the recording as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct State {
+    /// Tasks followed now.
+    pub(crate) live: u64,
+    /// Tasks ever followed.
+    pub(crate) admitted: u64,
+    /// When a call was first seen that was not seen before, nanoseconds of `CLOCK_MONOTONIC`; 0 for never.
+    pub(crate) last_new_ns: u64,
+}
+
+/// A recorder at work.
+#[derive(Debug)]
+pub(crate) enum Driver {
+    Ebpf(Box<ebpf::Recorder>),
+    Notify(notify::Recorder),
+}
+
+impl Driver {
+    /// What a trace calls it.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Driver::Ebpf(_) => Kind::Ebpf,
+            Driver::Notify(_) => Kind::Notify,
+        }
+    }
+
+    /// Whom it follows.
+    pub(crate) fn scope(&self) -> &Scope {
+        match self {
+            Driver::Ebpf(recorder) => recorder.scope(),
+            Driver::Notify(_) => &Scope::Launch,
+        }
+    }
+
+    /// Becomes readable when [`Driver::attend`] has something to do.
+    pub(crate) fn events_fd(&self) -> Result<OwnedFd, SessionError> {
+        match self {
+            Driver::Ebpf(recorder) => Ok(recorder.events_fd()?),
+            Driver::Notify(recorder) => Ok(recorder.events_fd()?),
+        }
+    }
+
+    /// Takes what arrived, and looks at new images while their processes live.
+    pub(crate) fn attend(&mut self) -> Result<(), SessionError> {
+        match self {
+            Driver::Ebpf(recorder) => drop(recorder.events()?),
+            Driver::Notify(recorder) => recorder.events()?,
+        }
+        Ok(())
+    }
+
+    /// When the execve of the launched target succeeded, nanoseconds of `CLOCK_MONOTONIC`; the caller knows that it
+    /// has. `None` where the recorder did not see it.
+    pub(crate) fn launched_ns(&self) -> Result<Option<u64>, SessionError> {
+        match self {
+            Driver::Ebpf(recorder) => Ok(Some(recorder.state()?.launched_ns).filter(|&at| at > 0)),
+            Driver::Notify(recorder) => Ok(recorder.launched_ns()),
+        }
+    }
+
+    /// What is known of the recording as a whole.
+    pub(crate) fn state(&self) -> Result<State, SessionError> {
+        match self {
+            Driver::Ebpf(recorder) => {
+                let ebpf::State { live, admitted, last_new_ns, .. } = recorder.state()?;
+                Ok(State { live, admitted, last_new_ns })
+            }
+            Driver::Notify(recorder) => Ok(recorder.state()?),
+        }
+    }
+
+    /// The followed processes. Some may have ended just now.
+    pub(crate) fn processes(&self) -> Result<BTreeSet<u32>, SessionError> {
+        match self {
+            Driver::Ebpf(recorder) => Ok(recorder.processes()?),
+            Driver::Notify(recorder) => Ok(recorder.processes()),
+        }
+    }
+
+    /// How many calls were counted, roughly, and how many distinct ones.
+    pub(crate) fn approximate_calls(&self) -> Result<(u64, usize), SessionError> {
+        match self {
+            Driver::Ebpf(recorder) => Ok(recorder.approximate_calls()?),
+            Driver::Notify(recorder) => Ok(recorder.approximate_calls()),
+        }
+    }
+
+    /// Counts no more calls: from here on counts are final.
+    pub(crate) fn stop(&mut self) -> Result<(), SessionError> {
+        match self {
+            Driver::Ebpf(recorder) => recorder.stop()?,
+            Driver::Notify(recorder) => recorder.stop(),
+        }
+        Ok(())
+    }
+
+    /// Adds to `trace` what was observed in `run`, which began at `started_ns`.
+    pub(crate) fn collect(
+        &mut self,
+        run: &RunId,
+        started_ns: u64,
+        trace: &mut Trace,
+    ) -> Result<(), SessionError> {
+        match self {
+            Driver::Ebpf(recorder) => recorder.collect(run, started_ns, trace)?,
+            Driver::Notify(recorder) => recorder.collect(run, started_ns, trace),
+        }
+        Ok(())
+    }
+}

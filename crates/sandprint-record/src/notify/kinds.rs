@@ -1,0 +1,134 @@
+//! Calls by what they mean to whoever follows tasks: few mean anything.
+
+use sandprint_model::{Abi, Arch, Syscall};
+
+/// What a call means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Nothing.
+    Other,
+    /// A task may come of it.
+    Create,
+    /// Another program may come of it.
+    Execute,
+    /// The end of a thread.
+    Exit,
+    /// The end of a process.
+    ExitGroup,
+    /// Setting a signal's handler.
+    Handle,
+    /// seccomp(2).
+    Seccomp,
+    /// prctl(2), which knows a way to seccomp.
+    Prctl,
+    /// `io_uring_setup(2)`.
+    UringSetup,
+    /// `io_uring_enter(2)`.
+    UringEnter,
+}
+
+/// Numbers beyond every table's end mean nothing.
+const NUMBERS: u32 = 1024;
+
+/// The meaning of every call of one machine's ABIs.
+#[derive(Debug)]
+pub(super) struct Kinds {
+    arch: Arch,
+    by_abi: Vec<(Abi, Vec<Kind>)>,
+}
+
+impl Kinds {
+    pub(super) fn new(arch: Arch) -> Kinds {
+        let of = |abi| (0..NUMBERS).map(|nr| kind(Syscall { abi, nr })).collect();
+        Kinds { arch, by_abi: arch.abis().iter().map(|&abi| (abi, of(abi))).collect() }
+    }
+
+    pub(super) fn of(&self, call: Syscall) -> Kind {
+        let numbers = self.by_abi.iter().find(|(abi, _)| *abi == call.abi).map(|(_, numbers)| numbers);
+        let index = usize::try_from(call.nr).ok();
+        numbers.zip(index).and_then(|(numbers, nr)| numbers.get(nr)).copied().unwrap_or(Kind::Other)
+    }
+
+    /// The native execve.
+    pub(super) fn execve(&self) -> Syscall {
+        let nr = match self.arch {
+            Arch::Aarch64 => 221,
+            Arch::X86_64 => 59,
+        };
+        Syscall { abi: self.arch.native_abi(), nr }
+    }
+
+    /// The call of an entry into the kernel (`AUDIT_ARCH_*`, linux/audit.h) and a number.
+    pub(super) fn call(&self, audit_arch: u32, nr: u32) -> Syscall {
+        /// `__AUDIT_ARCH_64BIT`.
+        const IS_64_BIT: u32 = 0x8000_0000;
+        let native = self.arch.native_abi();
+        match self.arch {
+            Arch::X86_64 if audit_arch & IS_64_BIT == 0 => Syscall { abi: Abi::I386, nr },
+            Arch::Aarch64 if audit_arch & IS_64_BIT == 0 => Syscall { abi: Abi::Arm, nr },
+            // -1 has the bit too, and is no x32 call.
+            Arch::X86_64 if nr & Abi::X32_BIT != 0 && nr.cast_signed() >= 0 => {
+                Syscall { abi: Abi::X32, nr: nr & !Abi::X32_BIT }
+            }
+            _ => Syscall { abi: native, nr },
+        }
+    }
+}
+
+/// The call by which a handler returns that was set by `call`, with `SA_SIGINFO` or without.
+pub(super) fn return_of(call: Syscall, information: bool) -> Option<Syscall> {
+    let old = matches!(call.abi, Abi::I386 | Abi::Arm) && !information;
+    let name = if old { "sigreturn" } else { "rt_sigreturn" };
+    let mut numbers = (0..NUMBERS).map(|nr| Syscall { abi: call.abi, nr });
+    numbers.find(|call| call.name() == Some(name))
+}
+
+fn kind(call: Syscall) -> Kind {
+    match call.name() {
+        Some("clone" | "clone3" | "fork" | "vfork") => Kind::Create,
+        Some("execve" | "execveat") => Kind::Execute,
+        Some("exit") => Kind::Exit,
+        Some("exit_group") => Kind::ExitGroup,
+        Some("rt_sigaction" | "sigaction" | "signal") => Kind::Handle,
+        Some("seccomp") => Kind::Seccomp,
+        Some("prctl") => Kind::Prctl,
+        Some("io_uring_setup") => Kind::UringSetup,
+        Some("io_uring_enter") => Kind::UringEnter,
+        _ => Kind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entry_and_number_make_the_call() {
+        const X86_64: u32 = 0xc000_003e;
+        const I386: u32 = 0x4000_0003;
+        let kinds = Kinds::new(Arch::X86_64);
+        for (audit_arch, nr, call) in [
+            (X86_64, 59, Syscall { abi: Abi::X86_64, nr: 59 }),
+            (I386, 11, Syscall { abi: Abi::I386, nr: 11 }),
+            (X86_64, 0x4000_0208, Syscall { abi: Abi::X32, nr: 520 }),
+            (X86_64, u32::MAX, Syscall { abi: Abi::X86_64, nr: u32::MAX }),
+        ] {
+            assert_eq!(kinds.call(audit_arch, nr), call);
+            let executes = call.name() == Some("execve");
+            assert_eq!(kinds.of(call) == Kind::Execute, executes, "{call:?}");
+        }
+        for arch in Arch::ALL {
+            assert_eq!(Kinds::new(arch).execve().name(), Some("execve"));
+        }
+        for (abi, nr) in
+            [(Abi::X86_64, 15), (Abi::X32, 513), (Abi::I386, 119), (Abi::Arm, 119), (Abi::Aarch64, 139)]
+        {
+            // The numbers that sandbox::notify lets pass.
+            assert_eq!(return_of(Syscall { abi, nr: 0 }, false), Some(Syscall { abi, nr }));
+        }
+        let arm = Kinds::new(Arch::Aarch64);
+        assert_eq!(arm.call(0xc000_00b7, 221), Syscall { abi: Abi::Aarch64, nr: 221 });
+        assert_eq!(arm.call(0x4000_0028, 11), Syscall { abi: Abi::Arm, nr: 11 });
+        assert_eq!(arm.of(Syscall { abi: Abi::Arm, nr: 11 }), Kind::Execute);
+    }
+}

@@ -1,0 +1,146 @@
+//! The guardian's fork, and what it does until its end: system calls, and nothing that allocates.
+#![expect(unsafe_code, reason = "clone without execve, and the calls of a process that may use nothing else")]
+
+use std::ffi::{c_int, c_long};
+use std::io::{self, Read as _, Write as _};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
+use std::ptr;
+use std::time::Duration;
+
+use crate::notify::{Inbox, Listener, go_on, receive};
+use crate::signals::SignalSet;
+use crate::signals::sys::{block, set_mask};
+
+/// What a guardian is known by, at most 15 bytes (`PR_SET_NAME`).
+const NAME: &std::ffi::CStr = c"sandprint-guard";
+
+/// A guardian just made.
+#[derive(Debug)]
+pub(super) struct Forked {
+    pidfd: OwnedFd,
+    /// Never closed but by the kernel when this process ends, after every thread is gone.
+    line: ManuallyDrop<io::PipeWriter>,
+}
+
+pub(super) fn fork(listener: &Listener, inbox: &Inbox) -> io::Result<Forked> {
+    let (theirs, ours) = io::pipe()?;
+    let mut pidfd: c_int = -1;
+    // No signal at its end: the caller's SIGCHLD is about the workload.
+    let flags = c_long::from(libc::CLONE_PIDFD);
+    // It is to hear no signal, and no handler of ours is to run in it.
+    let mask = block(SignalSet::ALL)?;
+    // SAFETY: without CLONE_VM the child has its own copy of all memory, so a null stack means that it goes on with
+    // this one. It makes only system calls, and never returns from `guard`. The kernel writes the pidfd to ours.
+    let pid =
+        unsafe { libc::syscall(libc::SYS_clone, flags, ptr::null::<u8>(), ptr::from_mut(&mut pidfd), 0, 0) };
+    if pid == 0 {
+        guard(listener.as_fd(), inbox, &theirs);
+    }
+    let error = io::Error::last_os_error();
+    set_mask(mask)?;
+    if pid < 0 {
+        return Err(error);
+    }
+    // SAFETY: clone succeeded, so it made this descriptor, and nobody else knows it.
+    Ok(Forked { pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) }, line: ManuallyDrop::new(ours) })
+}
+
+impl Forked {
+    pub(super) fn arm(&self) -> io::Result<()> {
+        (&*self.line).write_all(b"a")
+    }
+
+    /// Waits until it has ended, and takes note of that.
+    pub(super) fn wait(&self, timeout: Duration) -> io::Result<()> {
+        let [ended] = crate::poll::readable([self.pidfd.as_fd()], Some(timeout))?;
+        if ended {
+            let id = libc::id_t::try_from(self.pidfd.as_raw_fd()).map_err(io::Error::other)?;
+            // SAFETY: without a place for information, no memory is involved.
+            unsafe { libc::waitid(libc::P_PIDFD, id, ptr::null_mut(), libc::WEXITED | libc::__WALL) };
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn abandon(self) {
+        drop(ManuallyDrop::into_inner(self.line));
+    }
+}
+
+// From here on, everything runs in the guardian: no allocation, no lock, no panic.
+
+fn guard(listener: BorrowedFd<'_>, inbox: &Inbox, line: &io::PipeReader) -> ! {
+    // SAFETY: no memory is involved.
+    unsafe { libc::setsid() };
+    // SAFETY: the path is a C string.
+    unsafe { libc::chdir(c"/".as_ptr()) };
+    // SAFETY: the name is a C string.
+    unsafe { libc::prctl(libc::PR_SET_NAME, NAME.as_ptr()) };
+    close_others(listener.as_raw_fd(), line.as_raw_fd());
+    if wait_for_our_turn(listener, line) {
+        // Its receiver may have been killed before it could answer.
+        let unanswered = inbox.unanswered();
+        if unanswered != 0 {
+            drop(go_on(listener, unanswered));
+        }
+        while wait(listener, libc::POLLIN) {
+            match receive(listener, inbox) {
+                Ok(Some(call)) => drop(go_on(listener, call.id)),
+                Ok(None) => {}
+                Err(_) => break,
+            }
+        }
+    }
+    // SAFETY: no memory is involved.
+    unsafe { libc::_exit(0) }
+}
+
+/// Waits until the other process is gone. False if nobody needs us then, or any more.
+fn wait_for_our_turn(listener: BorrowedFd<'_>, mut line: &io::PipeReader) -> bool {
+    let mut armed = false;
+    loop {
+        let mut polled = [
+            // Nothing but its end.
+            libc::pollfd { fd: listener.as_raw_fd(), events: 0, revents: 0 },
+            libc::pollfd { fd: line.as_raw_fd(), events: libc::POLLIN, revents: 0 },
+        ];
+        // SAFETY: two entries, which are ours.
+        unsafe { libc::poll(polled.as_mut_ptr(), 2, -1) };
+        let [end, said] = polled.map(|entry| entry.revents != 0);
+        if end {
+            return false;
+        }
+        if said {
+            let mut byte = [0];
+            match line.read(&mut byte) {
+                Ok(1) => armed = true,
+                _ => return armed,
+            }
+        }
+    }
+}
+
+/// Waits for a call. False once nobody has the filter any more.
+fn wait(listener: BorrowedFd<'_>, events: i16) -> bool {
+    let mut polled = libc::pollfd { fd: listener.as_raw_fd(), events, revents: 0 };
+    // SAFETY: one entry, which is ours.
+    unsafe { libc::poll(ptr::from_mut(&mut polled), 1, -1) };
+    polled.revents & (libc::POLLHUP | libc::POLLERR | libc::POLLNVAL) == 0
+}
+
+/// Closes every descriptor but these two: pipes, terminals and directories of others are not to be kept.
+fn close_others(one: RawFd, other: RawFd) {
+    let (low, high) = (one.min(other), one.max(other));
+    close_range(0, low - 1);
+    close_range(low + 1, high - 1);
+    close_range(high + 1, RawFd::MAX);
+}
+
+fn close_range(first: RawFd, last: RawFd) {
+    if first > last {
+        return;
+    }
+    // SAFETY: nothing here uses them any more. Since 5.9, and 5.10 is the oldest kernel that we are for.
+    unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+}

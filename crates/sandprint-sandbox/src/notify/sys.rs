@@ -1,0 +1,248 @@
+//! The filter and its installation, and the calls of a listener: seccomp(2), `seccomp_unotify(2)`.
+#![expect(
+    unsafe_code,
+    reason = "neither std nor rustix wraps seccomp, and the inbox is memory shared with a process"
+)]
+
+use std::ffi::{c_int, c_long, c_ulong, c_void};
+use std::io;
+use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
+use std::ptr::{self, NonNull};
+
+use super::{Key, Notification};
+
+/// `AUDIT_ARCH_*` of this machine's own ABI (linux/audit.h).
+const NATIVE: u32 = if cfg!(target_arch = "aarch64") { 0xc000_00b7 } else { 0xc000_003e };
+/// `SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP` (linux/seccomp.h, 6.6).
+const SYNC_WAKE_UP: c_ulong = 1;
+/// Bytes of the page that is shared; the kernel's struct has 80 today, and may grow.
+const INBOX: usize = 4096;
+
+/// `rt_sigreturn` of the native ABI, and of x32 where there is that (there, with its bit).
+const SIGNAL_RETURNS: [u32; 2] = if cfg!(target_arch = "aarch64") { [139, 139] } else { [15, 0x4000_0201] };
+/// `sigreturn` and `rt_sigreturn` of i386 and arm, which are the same.
+const SIGNAL_RETURNS_32: [u32; 2] = [119, 173];
+/// Instructions of the filter.
+const LENGTH: u16 = 18;
+
+/// A filter that reports every call without the key, in the form in which the kernel wants it.
+#[derive(Debug)]
+pub(crate) struct Filter {
+    program: [libc::sock_filter; LENGTH as usize],
+    pub(crate) key: Key,
+    /// Whether the kernel knows `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`.
+    pub(crate) killable: bool,
+}
+
+impl Filter {
+    pub(crate) fn new() -> io::Result<Filter> {
+        let mut bits = [0_u8; 16];
+        let mut filled = 0;
+        while let Some(rest) = bits.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            // SAFETY: the address and the length are of one slice.
+            let length = unsafe { libc::getrandom(rest.as_mut_ptr().cast(), rest.len(), 0) };
+            filled += usize::try_from(length).map_err(|_negative| io::Error::last_os_error())?;
+        }
+        let key = Key(bits);
+        Ok(Filter {
+            program: program(key),
+            key,
+            killable: knows_flag(libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV),
+        })
+    }
+}
+
+/// Reports every call, but for returns from signal handlers, and those of the native ABI with the key in their fourth
+/// and fifth argument.
+fn program(key: Key) -> [libc::sock_filter; LENGTH as usize] {
+    // BPF_LD | BPF_W | BPF_ABS, BPF_JMP | BPF_JEQ | BPF_K, BPF_RET | BPF_K (linux/bpf_common.h).
+    let load = |offset| libc::sock_filter { code: 0x20, jt: 0, jf: 0, k: offset };
+    let equals = |k, then, otherwise| libc::sock_filter { code: 0x15, jt: then, jf: otherwise, k };
+    let give = |k| libc::sock_filter { code: 0x06, jt: 0, jf: 0, k };
+    let [first_low, first_high, second_low, second_high] = key.words();
+    let [native, x32] = SIGNAL_RETURNS;
+    let [old, new] = SIGNAL_RETURNS_32;
+    // struct seccomp_data: nr at 0, arch at 4, instruction_pointer at 8, args at 16; both machines are little-endian.
+    // A jump counts the instructions between itself and its target: 16 reports, 17 lets pass.
+    [
+        load(4),
+        equals(NATIVE, 0, 11), // else 13
+        load(0),
+        equals(native, 13, 0),
+        equals(x32, 12, 0),
+        load(40),
+        equals(first_low, 0, 9),
+        load(44),
+        equals(first_high, 0, 7),
+        load(48),
+        equals(second_low, 0, 5),
+        load(52),
+        equals(second_high, 4, 3),
+        load(0),
+        equals(old, 2, 0),
+        equals(new, 1, 0),
+        give(libc::SECCOMP_RET_USER_NOTIF),
+        give(libc::SECCOMP_RET_ALLOW),
+    ]
+}
+
+fn seccomp(operation: u32, flags: c_ulong, argument: *const c_void) -> c_long {
+    // SAFETY: the callers pass what the operation wants, or null, which makes the kernel refuse.
+    unsafe { libc::syscall(libc::SYS_seccomp, operation, flags, argument) }
+}
+
+/// seccomp(2): a flag that is known, with a null filter, gives EFAULT; one that is not, EINVAL.
+fn knows_flag(flag: c_ulong) -> bool {
+    let flags = flag | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    seccomp(libc::SECCOMP_SET_MODE_FILTER, flags, ptr::null());
+    io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT)
+}
+
+/// Whether this kernel has seccomp user notification.
+pub fn is_available() -> bool {
+    let action = libc::SECCOMP_RET_USER_NOTIF;
+    seccomp(libc::SECCOMP_GET_ACTION_AVAIL, 0, ptr::from_ref(&action).cast()) == 0 && knows_flag(0)
+}
+
+/// Installs the filter in this thread, and gives the listener, close-on-exec: the errno where that fails. Allocates
+/// nothing: it runs between fork and execve.
+///
+/// Without `CAP_SYS_ADMIN` in its user namespace, a thread may install a filter only under `no_new_privs`.
+pub(crate) fn install(filter: &Filter) -> Result<RawFd, i32> {
+    let errno = || io::Error::last_os_error().raw_os_error().unwrap_or(0);
+    let program = libc::sock_fprog { len: LENGTH, filter: filter.program.as_ptr().cast_mut() };
+    let killable = if filter.killable { libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV } else { 0 };
+    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | killable;
+    let set = || seccomp(libc::SECCOMP_SET_MODE_FILTER, flags, ptr::from_ref(&program).cast());
+    let mut result = set();
+    if result < 0 && errno() == libc::EACCES {
+        // SAFETY: no memory is involved.
+        if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
+            return Err(errno());
+        }
+        result = set();
+    }
+    let listener = RawFd::try_from(result).unwrap_or(-1);
+    if listener < 0 { Err(errno()) } else { Ok(listener) }
+}
+
+pub(super) fn wake_synchronously(listener: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: the argument is flags, not an address.
+    check(unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS, SYNC_WAKE_UP) })
+}
+
+fn check(result: c_int) -> io::Result<()> {
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// A page into which the kernel writes what was received, shared with the [`Guardian`](crate::guardian::Guardian):
+/// if this process is killed between receiving a call and answering it, the guardian knows which one waits.
+#[derive(Debug)]
+pub struct Inbox {
+    page: NonNull<libc::seccomp_notif>,
+    /// Bytes that the kernel writes.
+    size: usize,
+}
+
+// SAFETY: the page belongs to whoever holds this, as a Box's memory would; nothing in it belongs to a thread.
+unsafe impl Send for Inbox {}
+
+impl Inbox {
+    /// An empty one, in which the kernel's struct fits.
+    pub fn new() -> io::Result<Inbox> {
+        let mut sizes =
+            libc::seccomp_notif_sizes { seccomp_notif: 0, seccomp_notif_resp: 0, seccomp_data: 0 };
+        // SAFETY: the kernel writes our struct, which has the size of its own.
+        let result = unsafe {
+            libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_NOTIF_SIZES, 0, ptr::from_mut(&mut sizes))
+        };
+        let size = usize::from(sizes.seccomp_notif);
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        let answer = usize::from(sizes.seccomp_notif_resp);
+        if !(size_of::<libc::seccomp_notif>()..=INBOX).contains(&size)
+            || answer != size_of::<libc::seccomp_notif_resp>()
+        {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let (protection, flags) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping, at an address that the kernel chooses.
+        let page = unsafe { libc::mmap(ptr::null_mut(), INBOX, protection, flags, -1, 0) };
+        if page == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let page = NonNull::new(page.cast()).ok_or(io::ErrorKind::OutOfMemory)?;
+        Ok(Inbox { page, size })
+    }
+
+    /// As the kernel wants it: it refuses to write over anything but zeros.
+    pub(super) fn clear(&self) {
+        // SAFETY: `size` bytes of the page are ours; other processes only read them, after this one's end.
+        unsafe { ptr::write_bytes(self.page.as_ptr().cast::<u8>(), 0, self.size) };
+    }
+
+    fn read(&self) -> libc::seccomp_notif {
+        // SAFETY: the page is at least as large, aligned, and every bit pattern is a value of this plain struct. The
+        // kernel may have written it behind the compiler's back.
+        unsafe { self.page.as_ptr().read_volatile() }
+    }
+
+    /// What was received and perhaps not answered; 0 for nothing. For the guardian.
+    pub(crate) fn unanswered(&self) -> u64 {
+        self.read().id
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        // SAFETY: `new` mapped exactly this, and nobody else of this process has the address.
+        unsafe { libc::munmap(self.page.as_ptr().cast(), INBOX) };
+    }
+}
+
+/// The next call; see [`Listener::receive`](super::Listener::receive). One receiver at a time has the inbox. Allocates
+/// nothing.
+pub(crate) fn receive(listener: BorrowedFd<'_>, inbox: &Inbox) -> io::Result<Option<Notification>> {
+    loop {
+        inbox.clear();
+        // SAFETY: the page has room for what this kernel writes (Inbox::new), and lives through the call.
+        let result =
+            unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_RECV, inbox.page.as_ptr()) };
+        if let Err(error) = check(result) {
+            match error.raw_os_error() {
+                Some(libc::EINTR) => continue,
+                Some(libc::ENOENT) => return Ok(None),
+                _ => return Err(error),
+            }
+        }
+        let libc::seccomp_notif { id, pid, data, .. } = inbox.read();
+        let libc::seccomp_data { nr, arch, args, .. } = data;
+        return Ok(Some(Notification { id, tid: pid, audit_arch: arch, nr: nr.cast_unsigned(), args }));
+    }
+}
+
+/// Lets the call of that id go on. False if nobody waits for it any more. Allocates nothing.
+pub(crate) fn go_on(listener: BorrowedFd<'_>, id: u64) -> io::Result<bool> {
+    let flags = 1; // SECCOMP_USER_NOTIF_FLAG_CONTINUE
+    let mut answer = libc::seccomp_notif_resp { id, val: 0, error: 0, flags };
+    loop {
+        let argument = ptr::from_mut(&mut answer);
+        // SAFETY: the kernel reads a struct of ours that has the size of its own (Inbox::new).
+        let result = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, argument) };
+        match check(result) {
+            Ok(()) => return Ok(true),
+            Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+pub(super) fn is_hung_up(listener: BorrowedFd<'_>) -> io::Result<bool> {
+    let mut polled = libc::pollfd { fd: listener.as_raw_fd(), events: 0, revents: 0 };
+    // SAFETY: one entry, which is ours.
+    check(unsafe { libc::poll(ptr::from_mut(&mut polled), 1, 0) })?;
+    Ok(polled.revents & libc::POLLHUP != 0)
+}
