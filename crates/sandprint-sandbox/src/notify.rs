@@ -4,7 +4,7 @@
 //! child reports that it is ready; the [`Listener`] comes with that report. The filter reports every call of every
 //! ABI to the listener, but for two kinds:
 //!
-//! - the few that the child still makes itself: these carry a [`Key`], 128 random bits in arguments that their calls
+//! - the few that the child still makes itself: these carry a key, 128 random bits in arguments that their calls
 //!   do not have. The execve drops the key with all memory and registers.
 //! - the return from a signal handler (`rt_sigreturn`). A signal that comes before a notification is received ends the
 //!   wait; where its handler was set without `SA_RESTART`, the call then fails with EINTR. Any other call can: a
