@@ -141,7 +141,7 @@ pub fn record_command(
 ) -> Result<Recorded, SessionError> {
     let facts = HostFacts::probe();
     let prepared = Prepared::choose(choice, options, &facts, &mut |error| observer.fell_back(error))?;
-    let launch = Launch { notified: prepared.wants_notifications(), ..launch.clone() };
+    let launch = Launch { notified: prepared.wants_notifications().then_some(Reported::Every), ..launch.clone() };
     let mut suspended = launch.suspend()?;
     let driver = prepared.expect(&mut suspended, options, &facts)?;
     let mut session = Session::begin(driver, plan, &facts)?;

@@ -42,7 +42,7 @@ pub use replace::{LastWords, Replacement};
 
 use crate::confine::{ConfineError, Confinement, Flags, Obstacle, Step};
 use crate::foreground;
-use crate::notify::Listener;
+use crate::notify::{Listener, Reported};
 use crate::poll;
 use crate::process::{self, Ended, Process, ProcessError, sys::Wait};
 use crate::signals::{Signal, sys::keep_exit_statuses};
@@ -68,8 +68,8 @@ pub struct Launch {
     /// What it is confined by, from just before its execve on. A failure of that execve is then told only as far
     /// as the filter lets a child send a message.
     pub confinement: Option<Confinement>,
-    /// Whether every call from the execve on is reported to a [`Listener`]: [`Suspended::notifications`].
-    pub notified: bool,
+    /// Which calls from the execve on are reported to a [`Listener`], if any: [`Suspended::notifications`].
+    pub notified: Option<Reported>,
 }
 
 impl Launch {
@@ -85,7 +85,7 @@ impl Launch {
             user: None,
             variables: Vec::new(),
             confinement: None,
-            notified: false,
+            notified: None,
         }
     }
 

@@ -59,8 +59,20 @@ pub struct Notification {
     pub audit_arch: u32,
     /// The number, with x32's bit where that is set.
     pub nr: u32,
+    /// The address of the instruction after the call.
+    pub instruction_pointer: u64,
     /// The arguments.
     pub args: [u64; 6],
+}
+
+/// Which calls of a launch are reported to its [`Listener`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reported {
+    /// Every one.
+    Every,
+    /// Those that a classic BPF program answers with `SECCOMP_RET_USER_NOTIF`; it decides all others. 8 bytes an
+    /// instruction, as `struct sock_filter` lies in memory.
+    Program(Vec<u8>),
 }
 
 /// Where the notifications of one filter arrive.
@@ -102,6 +114,19 @@ impl Listener {
         let sent = sys::go_on(self.descriptor.as_fd(), notification.id);
         inbox.clear();
         sent
+    }
+
+    /// Has a call fail with an errno, 1 to 4095, instead of being made. False if its task has been ended or interrupted
+    /// meanwhile.
+    pub fn refuse(&self, inbox: &mut Inbox, notification: &Notification, errno: u16) -> io::Result<bool> {
+        let sent = sys::refuse(self.descriptor.as_fd(), notification.id, errno);
+        inbox.clear();
+        sent
+    }
+
+    /// Whether a call still waits for its answer: whatever was read of its task in the meantime was the task's.
+    pub fn still_waits(&self, notification: &Notification) -> bool {
+        sys::still_waits(self.descriptor.as_fd(), notification.id)
     }
 
     /// Whether nobody has the filter any more. A task that has ended counts until it is reaped, before 6.11.

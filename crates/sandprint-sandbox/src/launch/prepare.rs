@@ -90,7 +90,8 @@ pub(super) fn plan(launch: &Launch) -> Result<Plan, LaunchError> {
         blocked: inherited.blocked,
         filter: launch
             .notified
-            .then(Filter::new)
+            .as_ref()
+            .map(Filter::new)
             .transpose()
             .map_err(|source| LaunchError::Filter { source })?,
         closed: (0..).zip(inherited.closed).filter(|&(_, closed)| closed).map(|(fd, _)| fd).collect(),

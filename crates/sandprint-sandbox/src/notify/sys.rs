@@ -9,7 +9,7 @@ use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
 use std::ptr::{self, NonNull};
 
-use super::{Key, Notification};
+use super::{Key, Notification, Reported};
 
 /// `AUDIT_ARCH_*` of this machine's own ABI (linux/audit.h).
 const NATIVE: u32 = if cfg!(target_arch = "aarch64") { 0xc000_00b7 } else { 0xc000_003e };
@@ -22,20 +22,18 @@ const INBOX: usize = 4096;
 const SIGNAL_RETURNS: [u32; 2] = if cfg!(target_arch = "aarch64") { [139, 139] } else { [15, 0x4000_0201] };
 /// `sigreturn` and `rt_sigreturn` of i386 and arm, which are the same.
 const SIGNAL_RETURNS_32: [u32; 2] = [119, 173];
-/// Instructions of the filter.
-const LENGTH: u16 = 18;
-
-/// A filter that reports every call without the key, in the form in which the kernel wants it.
+/// A filter that reports calls without the key, in the form in which the kernel wants it.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    program: [libc::sock_filter; LENGTH as usize],
+    program: Vec<libc::sock_filter>,
     pub(crate) key: Key,
     /// Whether the kernel knows `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`.
     pub(crate) killable: bool,
 }
 
 impl Filter {
-    pub(crate) fn new() -> io::Result<Filter> {
+    /// Makes one. A program that is no array of instructions, or too long, is refused as the kernel would (EINVAL).
+    pub(crate) fn new(reported: &Reported) -> io::Result<Filter> {
         let mut bits = [0_u8; 16];
         let mut filled = 0;
         while let Some(rest) = bits.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -45,45 +43,70 @@ impl Filter {
         }
         let key = Key(bits);
         Ok(Filter {
-            program: program(key),
+            program: program(key, reported)?,
             key,
             killable: knows_flag(libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV),
         })
     }
 }
 
-/// Reports every call, but for returns from signal handlers, and those of the native ABI with the key in their fourth
-/// and fifth argument.
-fn program(key: Key) -> [libc::sock_filter; LENGTH as usize] {
+/// Lets calls of the native ABI pass with the key in their fourth and fifth argument, and decides all others as asked.
+fn program(key: Key, reported: &Reported) -> io::Result<Vec<libc::sock_filter>> {
     // BPF_LD | BPF_W | BPF_ABS, BPF_JMP | BPF_JEQ | BPF_K, BPF_RET | BPF_K (linux/bpf_common.h).
     let load = |offset| libc::sock_filter { code: 0x20, jt: 0, jf: 0, k: offset };
     let equals = |k, then, otherwise| libc::sock_filter { code: 0x15, jt: then, jf: otherwise, k };
     let give = |k| libc::sock_filter { code: 0x06, jt: 0, jf: 0, k };
     let [first_low, first_high, second_low, second_high] = key.words();
-    let [native, x32] = SIGNAL_RETURNS;
-    let [old, new] = SIGNAL_RETURNS_32;
     // struct seccomp_data: nr at 0, arch at 4, instruction_pointer at 8, args at 16; both machines are little-endian.
-    // A jump counts the instructions between itself and its target: 16 reports, 17 lets pass.
-    [
+    // A jump counts the instructions between itself and its target: 11 is where the rest begins.
+    let mut program = vec![
         load(4),
-        equals(NATIVE, 0, 11), // else 13
-        load(0),
-        equals(native, 13, 0),
-        equals(x32, 12, 0),
+        equals(NATIVE, 0, 9),
         load(40),
-        equals(first_low, 0, 9),
+        equals(first_low, 0, 7),
         load(44),
-        equals(first_high, 0, 7),
+        equals(first_high, 0, 5),
         load(48),
-        equals(second_low, 0, 5),
+        equals(second_low, 0, 3),
         load(52),
-        equals(second_high, 4, 3),
-        load(0),
-        equals(old, 2, 0),
-        equals(new, 1, 0),
-        give(libc::SECCOMP_RET_USER_NOTIF),
+        equals(second_high, 0, 1),
         give(libc::SECCOMP_RET_ALLOW),
-    ]
+    ];
+    match reported {
+        Reported::Every => {
+            let ([native, x32], [old, new]) = (SIGNAL_RETURNS, SIGNAL_RETURNS_32);
+            // 8 reports, 9 lets pass.
+            program.extend([
+                load(4),
+                equals(NATIVE, 0, 3),
+                load(0),
+                equals(native, 5, 0),
+                equals(x32, 4, 3),
+                load(0),
+                equals(old, 2, 0),
+                equals(new, 1, 0),
+                give(libc::SECCOMP_RET_USER_NOTIF),
+                give(libc::SECCOMP_RET_ALLOW),
+            ]);
+        }
+        Reported::Program(bytes) => {
+            let (instructions, rest) = bytes.as_chunks::<8>();
+            if instructions.is_empty() || !rest.is_empty() {
+                return Err(io::Error::from_raw_os_error(libc::EINVAL));
+            }
+            program.extend(instructions.iter().map(|[c0, c1, jt, jf, k0, k1, k2, k3]| libc::sock_filter {
+                code: u16::from_ne_bytes([*c0, *c1]),
+                jt: *jt,
+                jf: *jf,
+                k: u32::from_ne_bytes([*k0, *k1, *k2, *k3]),
+            }));
+        }
+    }
+    // BPF_MAXINSNS (linux/bpf_common.h).
+    if program.len() > 4096 {
+        return Err(io::Error::from_raw_os_error(libc::EINVAL));
+    }
+    Ok(program)
 }
 
 fn seccomp(operation: u32, flags: c_ulong, argument: *const c_void) -> c_long {
@@ -110,7 +133,8 @@ pub fn is_available() -> bool {
 /// Without `CAP_SYS_ADMIN` in its user namespace, a thread may install a filter only under `no_new_privs`.
 pub(crate) fn install(filter: &Filter) -> Result<RawFd, i32> {
     let errno = || io::Error::last_os_error().raw_os_error().unwrap_or(0);
-    let program = libc::sock_fprog { len: LENGTH, filter: filter.program.as_ptr().cast_mut() };
+    let len = u16::try_from(filter.program.len()).unwrap_or(u16::MAX);
+    let program = libc::sock_fprog { len, filter: filter.program.as_ptr().cast_mut() };
     let killable = if filter.killable { libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV } else { 0 };
     let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | killable;
     let set = || seccomp(libc::SECCOMP_SET_MODE_FILTER, flags, ptr::from_ref(&program).cast());
@@ -218,15 +242,31 @@ pub(crate) fn receive(listener: BorrowedFd<'_>, inbox: &Inbox) -> io::Result<Opt
             }
         }
         let libc::seccomp_notif { id, pid, data, .. } = inbox.read();
-        let libc::seccomp_data { nr, arch, args, .. } = data;
-        return Ok(Some(Notification { id, tid: pid, audit_arch: arch, nr: nr.cast_unsigned(), args }));
+        let libc::seccomp_data { nr, arch, instruction_pointer, args } = data;
+        return Ok(Some(Notification { id, tid: pid, audit_arch: arch, nr: nr.cast_unsigned(), instruction_pointer, args }));
     }
 }
 
 /// Lets the call of that id go on. False if nobody waits for it any more. Allocates nothing.
 pub(crate) fn go_on(listener: BorrowedFd<'_>, id: u64) -> io::Result<bool> {
     let flags = 1; // SECCOMP_USER_NOTIF_FLAG_CONTINUE
-    let mut answer = libc::seccomp_notif_resp { id, val: 0, error: 0, flags };
+    answer(listener, libc::seccomp_notif_resp { id, val: 0, error: 0, flags })
+}
+
+/// Has the call of that id fail. False if nobody waits for it any more. Allocates nothing.
+pub(super) fn refuse(listener: BorrowedFd<'_>, id: u64, errno: u16) -> io::Result<bool> {
+    answer(listener, libc::seccomp_notif_resp { id, val: 0, error: -i32::from(errno), flags: 0 })
+}
+
+/// Whether somebody still waits for the answer to that id.
+pub(super) fn still_waits(listener: BorrowedFd<'_>, id: u64) -> bool {
+    let argument = ptr::from_ref(&id);
+    // SAFETY: the kernel reads the id.
+    let result = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, argument) };
+    result == 0
+}
+
+fn answer(listener: BorrowedFd<'_>, mut answer: libc::seccomp_notif_resp) -> io::Result<bool> {
     loop {
         let argument = ptr::from_mut(&mut answer);
         // SAFETY: the kernel reads a struct of ours that has the size of its own (Inbox::new).

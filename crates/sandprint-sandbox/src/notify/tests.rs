@@ -16,7 +16,7 @@ fn a_key_is_two_arguments_and_four_words() {
 }
 
 fn notified(script: &str) -> (crate::launch::Suspended, Listener) {
-    let launch = Launch { notified: true, ..Launch::new("/bin/sh", ["-c", script]) };
+    let launch = Launch { notified: Some(Reported::Every), ..Launch::new("/bin/sh", ["-c", script]) };
     let mut suspended = launch.suspend().unwrap();
     let listener = suspended.notifications().unwrap();
     assert!(suspended.notifications().is_none());

@@ -191,7 +191,7 @@ fn try_notification(facts: &HostFacts) -> Check {
         return failed("not on this machine".to_owned());
     }
     let tried = std::env::current_exe().map(|program| {
-        let launch = Launch { notified: true, ..Launch::new(program, [""; 0]) };
+        let launch = Launch { notified: Some(Reported::Every), ..Launch::new(program, [""; 0]) };
         launch.suspend()
     });
     match tried {
