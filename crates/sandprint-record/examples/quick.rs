@@ -34,10 +34,11 @@ fn main() {
             scope: Scope::Processes(args[1..].iter().map(|a| a.parse().unwrap()).collect()),
             follow_children: true,
             tasks,
+            hooks: None,
         };
         record_running(&options, &plan, &mut fg, &mut O)
     } else {
-        let options = Options { scope: Scope::Launch, follow_children: true, tasks };
+        let options = Options { scope: Scope::Launch, follow_children: true, tasks, hooks: None };
         record_command(&Launch::new(&args[0], &args[1..]), &options, &plan, &mut fg, &mut O)
     };
     eprintln!("took {:?}", t.elapsed());

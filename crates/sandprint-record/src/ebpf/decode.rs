@@ -59,16 +59,20 @@ impl Config {
     }
 }
 
-/// `struct sp_control`, written by user space as a whole.
+/// `struct sp_control`, written by user space alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Control {
     pub launch_pid: u32,
     pub attaching: bool,
+    pub image: u64,
 }
 
 impl Control {
-    pub(super) fn encode(self) -> Vec<u8> {
-        [self.launch_pid, u32::from(self.attaching)].into_iter().flat_map(u32::to_ne_bytes).collect()
+    /// Its words: each is written at once.
+    pub(super) fn words(self) -> [u64; 2] {
+        let [a, b, c, d] = self.launch_pid.to_ne_bytes();
+        let [e, f, g, h] = u32::from(self.attaching).to_ne_bytes();
+        [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), self.image]
     }
 }
 
@@ -123,6 +127,9 @@ pub(super) struct CallKey {
 }
 
 impl CallKey {
+    /// Bytes of `struct sp_call_key`.
+    pub(super) const SIZE: usize = 16;
+
     pub(super) fn decode(bytes: &[u8]) -> Option<CallKey> {
         let mut fields = Fields(bytes);
         Some(CallKey { image: fields.u64()?, abi: fields.u32()?, nr: fields.u32()? })
@@ -152,6 +159,9 @@ pub(super) struct CallValue {
 }
 
 impl CallValue {
+    /// Bytes of `struct sp_call`.
+    pub(super) const SIZE: usize = 40;
+
     pub(super) fn decode(bytes: &[u8]) -> Option<CallValue> {
         let mut fields = Fields(bytes);
         Some(CallValue {

@@ -4,16 +4,18 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use libbpf_rs::{
     Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenMapMut, OpenObject, PrintLevel,
 };
 
-use super::decode::{Config, Control};
+use super::decode::{CallKey, CallValue, Config, Control};
 use super::sys;
 
-/// The committed object; `cargo xtask bpf --check` rebuilds and compares it.
-static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/recorder.bpf.o"));
+/// The committed objects; `cargo xtask bpf --check` rebuilds and compares them.
+static RAW_TRACEPOINTS: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/recorder.bpf.o"));
+static TRACEPOINTS: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/tracepoint.bpf.o"));
 
 /// ELF structures are read in place.
 #[repr(C, align(8))]
@@ -26,6 +28,25 @@ pub enum Tasks {
     Storage,
     /// In a hash by tid, counting in a shared map: slower, as exact, on every kernel.
     ByTid,
+}
+
+/// What the programs are attached to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hooks {
+    /// Raw tracepoints: the fastest way, exact where they keep preemption off (before 7.0).
+    RawTracepoints,
+    /// Tracepoints through perf events, which keep preemption off on every kernel. Needs tracefs, and kernel
+    /// functions that came with 6.12.
+    Tracepoints,
+}
+
+impl Hooks {
+    fn object(self) -> &'static [u8] {
+        match self {
+            Hooks::RawTracepoints => &RAW_TRACEPOINTS.0,
+            Hooks::Tracepoints => &TRACEPOINTS.0,
+        }
+    }
 }
 
 /// Loading or attaching the recorder failed.
@@ -57,6 +78,15 @@ pub enum LoadError {
     /// The object is not the one this program was built for.
     #[error("find {0} in the BPF object")]
     Missing(String),
+    /// The memory of an array could not be mapped.
+    #[error("map the memory of the BPF map {map}")]
+    Array {
+        /// The map's name.
+        map: String,
+        /// The kernel's answer.
+        #[source]
+        source: std::io::Error,
+    },
     /// A map could not be read or written.
     #[error("use the BPF map {map}")]
     Map {
@@ -109,7 +139,7 @@ struct Names {
     drain: Option<&'static str>,
     collect: Option<&'static str>,
     ring: &'static str,
-    submit: &'static [(&'static str, &'static str)],
+    submit: &'static [&'static str],
 }
 
 impl Tasks {
@@ -123,7 +153,7 @@ impl Tasks {
                 drain: Some("handle__drain"),
                 collect: Some("handle__collect"),
                 ring: "handle__ring",
-                submit: &[("handle__submit", "io_uring_submit_req")],
+                submit: &["handle__submit"],
             },
             Tasks::ByTid => Names {
                 sys_enter: "handle__sys_enter_by_tid",
@@ -134,10 +164,10 @@ impl Tasks {
                 collect: None,
                 ring: "handle__ring_by_tid",
                 submit: &[
-                    ("handle__submit_by_tid", "io_uring_submit_req"),
+                    "handle__submit_by_tid",
                     // In this order: the kernel refuses the older form where it does not fit, not the newer.
-                    ("handle__old_submit_sqe_by_tid", "io_uring_submit_sqe"),
-                    ("handle__submit_sqe_by_tid", "io_uring_submit_sqe"),
+                    "handle__old_submit_sqe_by_tid",
+                    "handle__submit_sqe_by_tid",
                 ],
             },
         }
@@ -153,25 +183,27 @@ impl Tasks {
 }
 
 const RESOLVE: &str = "handle__resolve";
-const MAPS: [&str; 11] = [
-    "calls",
-    "image_info",
-    "lost",
-    "events",
-    "wanted",
-    "uring_ops",
-    "targets",
-    ".bss",
-    ".data.control",
-    "tids",
-    "cgroup",
+/// One that runs is enough, so one that was skipped is no loss; see `take_kind` in tracepoint.bpf.c.
+const PREPARE: [&str; 3] = ["handle__prepare_1", "handle__prepare_2", "handle__prepare_3"];
+/// Maps that are read and written with bpf(2), and the iterator that reads one without it.
+const MAPS: [(&str, Option<&str>); 6] = [
+    ("calls", Some("handle__calls")),
+    ("image_info", Some("handle__image")),
+    ("events", None),
+    ("wanted", None),
+    ("targets", None),
+    ("cgroup", None),
 ];
+/// Arrays, which are read and written as memory.
+const ARRAYS: [&str; 4] = ["lost", "uring_ops", ".bss", ".data.control"];
 
 /// The loaded object and what is attached of it.
 pub(super) struct Programs {
     object: Object,
     tasks: Tasks,
+    hooks: Hooks,
     maps: BTreeMap<&'static str, MapHandle>,
+    arrays: BTreeMap<&'static str, sys::Mapped>,
     sys_enter: Option<Link>,
     others: Vec<Link>,
     /// The same object once more, on the same maps, with the walks that a recording may never need; loaded
@@ -188,34 +220,53 @@ impl std::fmt::Debug for Programs {
 }
 
 impl Programs {
-    /// Loads what `tasks` needs; `walks` for a target that already runs.
-    pub(super) fn load(config: &Config, tasks: Tasks, walks: bool) -> Result<Programs, LoadError> {
+    /// Loads what `tasks` and `hooks` need; `walks` for a target that already runs. With
+    /// [`Hooks::Tracepoints`], also tries whether they can be attached.
+    pub(super) fn load(
+        config: &Config,
+        tasks: Tasks,
+        hooks: Hooks,
+        walks: bool,
+    ) -> Result<Programs, LoadError> {
         if let Ok(mut log) = LOG.lock() {
             log.clear();
         }
         libbpf_rs::set_print(Some((PrintLevel::Warn, remember)));
-        let mut open = ObjectBuilder::default().open_memory(&OBJECT.0).map_err(LoadError::Open)?;
-        choose_programs(&mut open, tasks, walks);
+        let mut open = ObjectBuilder::default().open_memory(hooks.object()).map_err(LoadError::Open)?;
+        choose_programs(&mut open, tasks, hooks, walks);
         choose_maps(&mut open, config, tasks)?;
         let object = open.load().map_err(|source| LoadError::Load { source, log: last_words() })?;
         let mut maps = BTreeMap::new();
+        let mut arrays = BTreeMap::new();
         for map in object.maps() {
             let name = map.name().to_string_lossy().into_owned();
-            if let Some(known) = MAPS.iter().find(|known| is_map(&name, known)) {
+            if let Some((known, _)) = MAPS.iter().find(|(known, _)| name == *known) {
                 let handle = MapHandle::try_from(&map)
                     .map_err(|source| LoadError::Map { map: name.clone(), source })?;
                 maps.insert(*known, handle);
+            } else if let Some(known) = ARRAYS.iter().find(|known| is_map(&name, known)) {
+                let bytes = map.value_size().next_multiple_of(8).saturating_mul(map.max_entries());
+                let mapped = sys::Mapped::new(map.as_fd(), usize::try_from(bytes).unwrap_or(usize::MAX))
+                    .map_err(|source| LoadError::Array { map: name.clone(), source })?;
+                arrays.insert(*known, mapped);
             }
         }
-        Ok(Programs {
+        let mut programs = Programs {
             object,
             tasks,
+            hooks,
             maps,
+            arrays,
             sys_enter: None,
             others: Vec::new(),
             walks: OnceCell::new(),
             hides_uring: false,
-        })
+        };
+        if hooks == Hooks::Tracepoints {
+            // Nothing is followed yet, so they do nothing yet.
+            programs.attach_lifecycle()?;
+        }
+        Ok(programs)
     }
 
     /// How followed tasks are kept.
@@ -223,20 +274,32 @@ impl Programs {
         self.tasks
     }
 
-    /// Attaches fork, exec, exit, `io_uring` and at last the calls themselves.
-    pub(super) fn attach(&mut self) -> Result<(), LoadError> {
-        let names = self.tasks.names();
-        for name in names.lifecycle {
+    /// What the programs are attached to.
+    pub(super) fn hooks(&self) -> Hooks {
+        self.hooks
+    }
+
+    fn attach_lifecycle(&mut self) -> Result<(), LoadError> {
+        let prepare = if self.hooks == Hooks::Tracepoints { &PREPARE[..] } else { &[] };
+        for name in prepare.iter().chain(&self.tasks.names().lifecycle) {
             let link = self.attach_one(name)?;
             self.others.push(link);
         }
+        Ok(())
+    }
+
+    /// Attaches fork, exec, exit, `io_uring` and at last the calls themselves.
+    pub(super) fn attach(&mut self) -> Result<(), LoadError> {
+        let names = self.tasks.names();
+        if self.others.is_empty() {
+            self.attach_lifecycle()?;
+        }
         // Missing tracepoints mean a kernel without io_uring, or one that cannot show what it does.
-        let ring = self.program(names.ring)?.attach_raw_tracepoint("io_uring_create");
-        if let Ok(ring) = ring {
+        if let Ok(ring) = self.attach_one(names.ring) {
             self.others.push(ring);
             self.hides_uring = true;
-            for (program, tracepoint) in names.submit {
-                if let Ok(link) = self.program(program)?.attach_raw_tracepoint(tracepoint) {
+            for name in names.submit {
+                if let Ok(link) = self.attach_one(name) {
                     self.others.push(link);
                     self.hides_uring = false;
                     break;
@@ -273,7 +336,7 @@ impl Programs {
         if let Some(loaded) = self.walks.get() {
             return Ok(loaded);
         }
-        let mut open = ObjectBuilder::default().open_memory(&OBJECT.0).map_err(LoadError::Open)?;
+        let mut open = ObjectBuilder::default().open_memory(self.hooks.object()).map_err(LoadError::Open)?;
         let late = self.tasks.late_walks();
         for mut program in open.progs_mut() {
             let load = late.iter().any(|name| program.name() == *name);
@@ -296,15 +359,7 @@ impl Programs {
     fn walk(&self, name: &str) -> Result<Vec<u8>, LoadError> {
         let late = self.tasks.late_walks().contains(&name);
         let object = if late { self.walks()? } else { &self.object };
-        let link = attach(&find(object, name)?, name)?;
-        let mut iterator = libbpf_rs::Iter::new(&link).map_err(|source| LoadError::Attach {
-            program: name.to_owned(),
-            source,
-            log: last_words(),
-        })?;
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut iterator, &mut bytes).map_err(LoadError::Walk)?;
-        Ok(bytes)
+        read_all(&attach(&find(object, name)?, name)?, name)
     }
 
     /// Finds the wanted processes, and the recorder, in the initial PID namespace.
@@ -340,7 +395,7 @@ impl Programs {
         let loaded = std::iter::once(&self.object).chain(self.walks.get());
         loaded
             .flat_map(Object::progs_mut)
-            .filter(|program| program.autoload())
+            .filter(|program| program.autoload() && !PREPARE.iter().any(|name| program.name() == *name))
             .filter_map(|program| {
                 let misses = sys::recursion_misses(program.as_fd()).ok()?;
                 (misses > 0).then(|| (program.name().to_string_lossy().into_owned(), misses))
@@ -353,8 +408,52 @@ impl Programs {
         self.maps.get(name).ok_or_else(|| LoadError::Missing(format!("map {name}")))
     }
 
+    /// All entries of the calls map, key and value, in the memory layout of the programs.
+    pub(super) fn calls(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, LoadError> {
+        if let Some(bytes) = self.read_map("calls")? {
+            let entries = bytes.chunks_exact(CallKey::SIZE + CallValue::SIZE);
+            return Ok(entries
+                .map(|entry| {
+                    let (key, value) = entry.split_at(CallKey::SIZE);
+                    (key.to_vec(), value.to_vec())
+                })
+                .collect());
+        }
+        let mut entries = Vec::new();
+        // Entries are never deleted, so stepping from key to key misses none that was there before.
+        for key in self.map("calls")?.keys() {
+            if let Some(value) = self.lookup("calls", &key)? {
+                entries.push((key, value));
+            }
+        }
+        Ok(entries)
+    }
+
+    /// The description of the image that `control` names; `None` where there is none.
+    pub(super) fn image(&self, control: Control) -> Result<Option<Vec<u8>>, LoadError> {
+        self.control(control)?;
+        match self.read_map("image_info")? {
+            Some(bytes) => Ok((!bytes.is_empty()).then_some(bytes)),
+            None => self.lookup("image_info", &control.image.to_ne_bytes()),
+        }
+    }
+
+    /// What the iterator over a map writes, where it is to be read that way.
+    ///
+    /// While bpf(2) reads or writes a map, the kernel runs no program of a perf event on that CPU
+    /// (`bpf_disable_instrumentation`), and who does so can be preempted: what others do there meanwhile would
+    /// not be recorded. Iterators and mapped memory do without.
+    fn read_map(&self, name: &'static str) -> Result<Option<Vec<u8>>, LoadError> {
+        let iterator = MAPS.iter().find(|(known, _)| *known == name).and_then(|(_, iterator)| *iterator);
+        let Some(iterator) = iterator.filter(|_| self.hooks == Hooks::Tracepoints) else { return Ok(None) };
+        let link = self.program(iterator)?.attach_iter(self.map(name)?.as_fd()).map_err(|source| {
+            LoadError::Attach { program: iterator.to_owned(), source, log: last_words() }
+        })?;
+        read_all(&link, iterator).map(Some)
+    }
+
     /// The value at one key of a map; `None` where there is none.
-    pub(super) fn lookup(&self, name: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, LoadError> {
+    fn lookup(&self, name: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, LoadError> {
         self.map(name)?
             .lookup(key, MapFlags::ANY)
             .map_err(|source| LoadError::Map { map: name.to_owned(), source })
@@ -367,9 +466,18 @@ impl Programs {
             .map_err(|source| LoadError::Map { map: name.to_owned(), source })
     }
 
+    /// The words of an array as they are now; none where the kernel could not make it.
+    pub(super) fn array(&self, name: &'static str) -> Result<&[AtomicU64], LoadError> {
+        let mapped = self.arrays.get(name).ok_or_else(|| LoadError::Missing(format!("map {name}")))?;
+        Ok(mapped.words())
+    }
+
     /// Writes the part of the shared state that is user space's.
     pub(super) fn control(&self, control: Control) -> Result<(), LoadError> {
-        self.update(".data.control", &0_u32.to_ne_bytes(), &control.encode())
+        for (word, value) in self.array(".data.control")?.iter().zip(control.words()) {
+            word.store(value, Ordering::SeqCst);
+        }
+        Ok(())
     }
 }
 
@@ -388,16 +496,32 @@ fn attach(program: &libbpf_rs::ProgramMut<'_>, name: &str) -> Result<Link, LoadE
     })
 }
 
+/// Runs an iterator to its end and returns what it wrote.
+fn read_all(link: &Link, name: &str) -> Result<Vec<u8>, LoadError> {
+    let mut iterator = libbpf_rs::Iter::new(link).map_err(|source| LoadError::Attach {
+        program: name.to_owned(),
+        source,
+        log: last_words(),
+    })?;
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut iterator, &mut bytes).map_err(LoadError::Walk)?;
+    Ok(bytes)
+}
+
 /// Internal maps are named after the object and their section; others by their own name.
 fn is_map(actual: &str, wanted: &str) -> bool {
     if wanted.starts_with('.') { actual.ends_with(wanted) } else { actual == wanted }
 }
 
-fn choose_programs(open: &mut OpenObject, tasks: Tasks, walks: bool) {
+fn choose_programs(open: &mut OpenObject, tasks: Tasks, hooks: Hooks, walks: bool) {
     let names = tasks.names();
     let mut wanted = vec![names.sys_enter, names.ring];
     wanted.extend(names.lifecycle);
-    wanted.extend(names.submit.iter().map(|(program, _)| *program));
+    wanted.extend(names.submit);
+    if hooks == Hooks::Tracepoints {
+        wanted.extend(PREPARE);
+        wanted.extend(MAPS.iter().filter_map(|(_, iterator)| *iterator));
+    }
     if walks {
         wanted.extend([RESOLVE, names.admit]);
     }

@@ -144,7 +144,7 @@ const OLDEST: sandprint_model::KernelVersion = sandprint_model::KernelVersion::n
 
 /// Loads and attaches the recorder for a moment.
 fn try_recording(facts: &HostFacts) -> Check {
-    let options = Options { scope: Scope::Launch, follow_children: true, tasks: None };
+    let options = Options { scope: Scope::Launch, follow_children: true, tasks: None, hooks: None };
     let tried = Recorder::load(&options, facts).and_then(|mut recorder| {
         recorder.attach()?;
         // What is loaded only when a recording ends before its workload does.

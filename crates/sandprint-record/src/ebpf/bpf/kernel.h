@@ -139,6 +139,36 @@ struct bpf_iter__task {
 	struct task_struct *task;
 };
 
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	void *key;
+	void *value;
+};
+
+/* What the tracepoints tell programs of the type `tracepoint`. */
+
+struct trace_event_raw_sys_enter {
+	long id;
+};
+
+struct trace_event_raw_sched_process_fork {
+	int child_pid;
+};
+
+struct trace_event_raw_sched_process_exec {
+	u32 __data_loc_filename;
+	int old_pid;
+};
+
+struct trace_event_raw_io_uring_create {
+	void *ctx;
+};
+
+struct trace_event_raw_io_uring_submit_req {
+	void *ctx;
+	u8 opcode;
+};
+
 #pragma clang attribute pop
 
 /* linux/sched.h: the task is ending. */
