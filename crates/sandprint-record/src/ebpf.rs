@@ -18,10 +18,12 @@ use crate::image::{self, BuildId, Wanted};
 
 mod decode;
 mod object;
+mod perf;
 mod sys;
 
 pub use decode::{Event, State};
 pub use object::{Hooks, LoadError, Tasks};
+pub use perf::PerfError;
 
 use decode::{CallKey, CallValue, Config, Control, ImageInfo, Live};
 use object::Programs;
@@ -185,7 +187,7 @@ impl Recorder {
         for (hooks, tasks) in ways(options, facts.kernel()) {
             // Who may not attach there may not do so for other programs either.
             let hopeless = |((refused, _), error): &((Hooks, Tasks), LoadError)| {
-                *refused == hooks && matches!(error, LoadError::Attach { .. })
+                *refused == hooks && matches!(error, LoadError::Perf(_))
             };
             if refusals.iter().any(hopeless) {
                 continue;
@@ -346,7 +348,8 @@ impl Recorder {
     /// Where the walk that gathers them cannot be loaded any more, the counts of live tasks are missing, which
     /// becomes a gap; that a call was made is known without it.
     pub fn stop(&mut self) -> Result<(), RecorderError> {
-        self.programs.stop_counting();
+        self.control.stopped = true;
+        self.programs.stop_counting(self.control)?;
         self.stopped = true;
         // A task hands in its own counts before it is no longer among the live ones.
         if self.state()?.live == 0 {

@@ -65,14 +65,15 @@ pub(super) struct Control {
     pub launch_pid: u32,
     pub attaching: bool,
     pub image: u64,
+    pub stopped: bool,
 }
 
 impl Control {
     /// Its words: each is written at once.
-    pub(super) fn words(self) -> [u64; 2] {
+    pub(super) fn words(self) -> [u64; 3] {
         let [a, b, c, d] = self.launch_pid.to_ne_bytes();
         let [e, f, g, h] = u32::from(self.attaching).to_ne_bytes();
-        [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), self.image]
+        [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), self.image, self.stopped.into()]
     }
 }
 

@@ -1,8 +1,8 @@
 //! Loads the BPF object and attaches its programs: the part that decides what the kernel is asked for.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,6 +11,7 @@ use libbpf_rs::{
 };
 
 use super::decode::{CallKey, CallValue, Config, Control};
+use super::perf::{self, PerfError};
 use super::sys;
 
 /// The committed objects; `cargo xtask bpf --check` rebuilds and compares them.
@@ -78,6 +79,9 @@ pub enum LoadError {
     /// The object is not the one this program was built for.
     #[error("find {0} in the BPF object")]
     Missing(String),
+    /// A program could not be attached to a perf event.
+    #[error(transparent)]
+    Perf(#[from] PerfError),
     /// The memory of an array could not be mapped.
     #[error("map the memory of the BPF map {map}")]
     Array {
@@ -186,16 +190,25 @@ const RESOLVE: &str = "handle__resolve";
 /// One that runs is enough, so one that was skipped is no loss; see `take_kind` in tracepoint.bpf.c.
 const PREPARE: [&str; 3] = ["handle__prepare_1", "handle__prepare_2", "handle__prepare_3"];
 /// Maps that are read and written with bpf(2), and the iterator that reads one without it.
-const MAPS: [(&str, Option<&str>); 6] = [
+const MAPS: [(&str, Option<&str>); 7] = [
     ("calls", Some("handle__calls")),
     ("image_info", Some("handle__image")),
     ("events", None),
     ("wanted", None),
     ("targets", None),
     ("cgroup", None),
+    ("perf_events", None),
 ];
 /// Arrays, which are read and written as memory.
 const ARRAYS: [&str; 4] = ["lost", "uring_ops", ".bss", ".data.control"];
+
+/// What keeps a program attached.
+#[derive(Debug)]
+#[expect(dead_code, reason = "only to be dropped")]
+enum Attached {
+    Link(Link),
+    Event(OwnedFd),
+}
 
 /// The loaded object and what is attached of it.
 pub(super) struct Programs {
@@ -204,8 +217,10 @@ pub(super) struct Programs {
     hooks: Hooks,
     maps: BTreeMap<&'static str, MapHandle>,
     arrays: BTreeMap<&'static str, sys::Mapped>,
-    sys_enter: Option<Link>,
-    others: Vec<Link>,
+    /// How many perf events were opened.
+    events: Cell<u32>,
+    sys_enter: Option<Attached>,
+    others: Vec<Attached>,
     /// The same object once more, on the same maps, with the walks that a recording may never need; loaded
     /// when the first of them is.
     walks: OnceCell<Object>,
@@ -257,6 +272,7 @@ impl Programs {
             hooks,
             maps,
             arrays,
+            events: Cell::new(0),
             sys_enter: None,
             others: Vec::new(),
             walks: OnceCell::new(),
@@ -310,9 +326,11 @@ impl Programs {
         Ok(())
     }
 
-    /// Counts no more calls; the end of tasks is still seen.
-    pub(super) fn stop_counting(&mut self) {
+    /// Counts no more calls, once `control` says so too; the end of tasks is still seen.
+    pub(super) fn stop_counting(&mut self, control: Control) -> Result<(), LoadError> {
+        self.control(control)?;
         self.sys_enter = None;
+        Ok(())
     }
 
     /// Detaches everything.
@@ -325,8 +343,13 @@ impl Programs {
         find(&self.object, name)
     }
 
-    fn attach_one(&self, name: &str) -> Result<Link, LoadError> {
-        attach(&self.program(name)?, name)
+    fn attach_one(&self, name: &str) -> Result<Attached, LoadError> {
+        let program = self.program(name)?;
+        let Some(event) = perf::tracepoint_of(&program) else {
+            return Ok(Attached::Link(attach(&program, name)?));
+        };
+        let index = self.events.replace(self.events.get() + 1);
+        Ok(Attached::Event(perf::attach(&program, &event, self.map("perf_events")?, index)?))
     }
 
     /// The object with the walks that are loaded late.

@@ -53,6 +53,7 @@ struct sp_control {
 	__u32 launch_pid; /* the suspended child, in the recorder's PID namespace; 0 for none */
 	__u32 attaching;  /* the existing tasks are being walked: look at ancestors on fork, exec and exit */
 	__u64 image;	  /* the image that user space is about to read */
+	__u64 stopped;	  /* calls are no longer counted, though programs may stay attached for a while */
 };
 
 /* Written by the programs alone. */

@@ -25,6 +25,17 @@ struct {
 } execs SEC(".maps");
 
 /*
+ * The perf events that the programs are attached to. Key: any. Value: a descriptor. Written by: user space,
+ * so that it need not wait for their end.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__uint(max_entries, 8);
+	__type(key, u32);
+	__type(value, u32);
+} perf_events SEC(".maps");
+
+/*
  * Runs when an exec can no longer fail, in the task that makes it. Only here can be told whether a script is
  * executed, and only from the binprm, which no perf event shows: the record of the event has the strings, and
  * the kernel refuses to make it where both are of the greatest length. So these are programs on raw
@@ -98,11 +109,22 @@ static __always_inline int on_exec_of(struct trace_event_raw_sched_process_exec 
 	return on_exec(task, ctx->old_pid, (u64)BPF_CORE_READ(task, mm, exe_file), address, kind, by_tid);
 }
 
+/*
+ * How calls stop being counted: the program itself stays attached for a while, since the kernel takes its
+ * time to give up a perf event.
+ */
+static __always_inline bool is_stopped(void)
+{
+	return *(volatile u64 *)&control.stopped;
+}
+
 /* With task storage. */
 
 SEC("tracepoint/raw_syscalls/sys_enter")
 int handle__sys_enter(struct trace_event_raw_sys_enter *ctx)
 {
+	if (is_stopped())
+		return 0;
 	return on_sys_enter(bpf_get_current_task_btf(), ctx->id, false);
 }
 
@@ -141,6 +163,8 @@ int handle__submit(struct trace_event_raw_io_uring_submit_req *ctx)
 SEC("tracepoint/raw_syscalls/sys_enter")
 int handle__sys_enter_by_tid(struct trace_event_raw_sys_enter *ctx)
 {
+	if (is_stopped())
+		return 0;
 	return on_sys_enter((void *)bpf_get_current_task(), ctx->id, true);
 }
 
