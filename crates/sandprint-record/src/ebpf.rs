@@ -560,6 +560,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_exact_is_tried_first_and_what_was_asked_for_stays() {
+        use Hooks::{RawTracepoints, Tracepoints};
+        let ways = |tasks, hooks, minor| {
+            let options = Options { scope: Scope::Launch, follow_children: true, tasks, hooks };
+            super::ways(&options, Some(minor))
+        };
+        let (old, new) = (KernelVersion::new(6, 18), KernelVersion::new(7, 0));
+        let both = |hooks| [(hooks, Tasks::Storage), (hooks, Tasks::ByTid)];
+        assert_eq!(ways(None, None, old), both(RawTracepoints));
+        assert_eq!(ways(None, None, new), [both(Tracepoints), both(RawTracepoints)].concat());
+        assert_eq!(ways(None, Some(Tracepoints), old), both(Tracepoints));
+        assert_eq!(ways(Some(Tasks::ByTid), Some(RawTracepoints), new), [(RawTracepoints, Tasks::ByTid)]);
+    }
+
+    #[test]
     fn execve_numbers_are_the_tables() {
         for arch in Arch::ALL {
             let execve = sandprint_model::Syscall { abi: arch.native_abi(), nr: execve_nr(arch) };
