@@ -17,6 +17,7 @@ use crate::host::{self, HostFacts};
 use crate::image::{self, BuildId, Wanted};
 
 mod decode;
+mod maps;
 mod object;
 mod perf;
 mod sys;
@@ -211,7 +212,7 @@ impl Recorder {
         let sink = Rc::clone(&events);
         let mut builder = RingBufferBuilder::new();
         builder
-            .add(programs.map("events")?, move |bytes| {
+            .add(programs.maps().get("events")?, move |bytes| {
                 if let Some(event) = Event::decode(bytes) {
                     sink.borrow_mut().push(event);
                 }
@@ -260,7 +261,7 @@ impl Recorder {
     pub fn attach(&mut self) -> Result<(), RecorderError> {
         if let Scope::Processes(tgids) = &self.scope {
             for tgid in tgids {
-                self.programs.update("wanted", &tgid.to_ne_bytes(), &1_u32.to_ne_bytes())?;
+                self.programs.maps().update("wanted", &tgid.to_ne_bytes(), &1_u32.to_ne_bytes())?;
             }
         }
         if self.scope != Scope::Launch {
@@ -269,10 +270,10 @@ impl Recorder {
         if let Scope::Cgroup(directory) = &self.scope {
             let opened = std::fs::File::open(directory)
                 .map_err(|source| RecorderError::Cgroup { directory: directory.clone(), source })?;
-            self.programs.update("cgroup", &0_u32.to_ne_bytes(), &opened.as_raw_fd().to_ne_bytes())?;
+            self.programs.maps().update("cgroup", &0_u32.to_ne_bytes(), &opened.as_raw_fd().to_ne_bytes())?;
         }
         let Scope::Processes(tgids) = &self.scope else { return Ok(self.programs.attach()?) };
-        let resolved = self.programs.map("targets")?.keys().count();
+        let resolved = self.programs.maps().get("targets")?.keys().count();
         if resolved < tgids.iter().collect::<BTreeSet<_>>().len() {
             let gone = tgids.iter().find(|tgid| !std::path::Path::new(&format!("/proc/{tgid}")).exists());
             return Err(RecorderError::NoProcess(gone.or(tgids.first()).copied().unwrap_or_default()));
@@ -322,9 +323,19 @@ impl Recorder {
 
     /// What the programs know of the recording as a whole.
     pub fn state(&self) -> Result<State, RecorderError> {
-        let words = self.programs.array(".bss")?.iter();
+        let words = self.programs.maps().array(".bss")?.iter();
         let bytes: Vec<u8> = words.flat_map(|word| word.load(Ordering::SeqCst).to_ne_bytes()).collect();
         State::decode(&bytes).ok_or_else(|| LoadError::Missing("the state".to_owned()).into())
+    }
+
+    /// How many tasks are followed now. Where the kernel did not always run the program that sees them end, it is
+    /// how many processes are left, which takes a walk over all tasks.
+    pub fn live(&self) -> Result<u64, RecorderError> {
+        let live = self.state()?.live;
+        if live == 0 || !self.programs.missed_ends() {
+            return Ok(live);
+        }
+        Ok(u64::try_from(self.processes()?.len()).unwrap_or(u64::MAX))
     }
 
     /// The followed processes, by their pid in our namespace. Some may have ended just now.
@@ -466,7 +477,7 @@ impl Recorder {
     }
 
     fn lost(&self, reason: usize) -> Result<u64, RecorderError> {
-        let words = self.programs.array("lost")?;
+        let words = self.programs.maps().array("lost")?;
         Ok(words.get(reason).map_or(0, |word| word.load(Ordering::SeqCst)))
     }
 
@@ -508,7 +519,7 @@ impl Recorder {
     fn uring_gap(&self, run: &RunId, total: u64, trace: &mut Trace) -> Result<(), RecorderError> {
         let setup = trace.syscalls().iter().any(|syscall| syscall.name() == Some("io_uring_setup"));
         let mut operations = Vec::new();
-        for (opcode, count) in self.programs.array("uring_ops")?.iter().enumerate() {
+        for (opcode, count) in self.programs.maps().array("uring_ops")?.iter().enumerate() {
             let count = count.load(Ordering::SeqCst);
             if count > 0 {
                 operations.push(format!("{opcode} ({count})"));

@@ -282,18 +282,18 @@ impl<'a> Session<'a> {
             if self.plan.until_main && !timed_out {
                 return Ok(Some(Why::MainEnded));
             }
-            return Ok((self.recorder.state()?.live == 0).then_some(of_tree));
+            return Ok((self.recorder.live()? == 0).then_some(of_tree));
         }
-        let state = self.recorder.state()?;
-        if state.live > 0 {
+        if self.recorder.live()? > 0 {
             return Ok(None);
         }
+        let admitted = self.recorder.state()?.admitted;
         let Scope::Cgroup(directory) = self.recorder.scope() else { return Ok(Some(of_tree)) };
         // What sleeps in a cgroup has made no call yet and is not followed yet.
         Ok(match host::cgroup_use(directory) {
             CgroupUse::Gone => Some(of_tree),
             // It may be that nothing has come yet, and until the time that was set something may come again.
-            CgroupUse::Empty => (state.admitted > 0 && self.plan.duration.is_none()).then_some(of_tree),
+            CgroupUse::Empty => (admitted > 0 && self.plan.duration.is_none()).then_some(of_tree),
             CgroupUse::Populated => None,
         })
     }
@@ -303,7 +303,7 @@ impl<'a> Session<'a> {
         let now = Instant::now();
         if self.tell_of_tree.is_some_and(|at| now >= at) {
             self.tell_of_tree = None;
-            observer.waiting_for_tree(self.recorder.state()?.live);
+            observer.waiting_for_tree(self.recorder.live()?);
         }
         if let (Some(at), Some(every)) = (self.next_progress, self.plan.progress_every)
             && now >= at

@@ -1,16 +1,14 @@
 //! Loads the BPF object and attaches its programs: the part that decides what the kernel is asked for.
 
 use std::cell::{Cell, OnceCell};
-use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
-use libbpf_rs::{
-    Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenMapMut, OpenObject, PrintLevel,
-};
+use libbpf_rs::{Link, MapCore as _, Object, ObjectBuilder, OpenMapMut, OpenObject, PrintLevel};
 
 use super::decode::{CallKey, CallValue, Config, Control};
+use super::maps::{self, Maps};
 use super::perf::{self, PerfError};
 use super::sys;
 
@@ -189,19 +187,6 @@ impl Tasks {
 const RESOLVE: &str = "handle__resolve";
 /// One that runs is enough, so one that was skipped is no loss; see `take_kind` in tracepoint.bpf.c.
 const PREPARE: [&str; 3] = ["handle__prepare_1", "handle__prepare_2", "handle__prepare_3"];
-/// Maps that are read and written with bpf(2), and the iterator that reads one without it.
-const MAPS: [(&str, Option<&str>); 7] = [
-    ("calls", Some("handle__calls")),
-    ("image_info", Some("handle__image")),
-    ("events", None),
-    ("wanted", None),
-    ("targets", None),
-    ("cgroup", None),
-    ("perf_events", None),
-];
-/// Arrays, which are read and written as memory.
-const ARRAYS: [&str; 4] = ["lost", "uring_ops", ".bss", ".data.control"];
-
 /// What keeps a program attached.
 #[derive(Debug)]
 #[expect(dead_code, reason = "only to be dropped")]
@@ -215,8 +200,7 @@ pub(super) struct Programs {
     object: Object,
     tasks: Tasks,
     hooks: Hooks,
-    maps: BTreeMap<&'static str, MapHandle>,
-    arrays: BTreeMap<&'static str, sys::Mapped>,
+    maps: Maps,
     /// How many perf events were opened.
     events: Cell<u32>,
     sys_enter: Option<Attached>,
@@ -251,27 +235,12 @@ impl Programs {
         choose_programs(&mut open, tasks, hooks, walks);
         choose_maps(&mut open, config, tasks)?;
         let object = open.load().map_err(|source| LoadError::Load { source, log: last_words() })?;
-        let mut maps = BTreeMap::new();
-        let mut arrays = BTreeMap::new();
-        for map in object.maps() {
-            let name = map.name().to_string_lossy().into_owned();
-            if let Some((known, _)) = MAPS.iter().find(|(known, _)| name == *known) {
-                let handle = MapHandle::try_from(&map)
-                    .map_err(|source| LoadError::Map { map: name.clone(), source })?;
-                maps.insert(*known, handle);
-            } else if let Some(known) = ARRAYS.iter().find(|known| is_map(&name, known)) {
-                let bytes = map.value_size().next_multiple_of(8).saturating_mul(map.max_entries());
-                let mapped = sys::Mapped::new(map.as_fd(), usize::try_from(bytes).unwrap_or(usize::MAX))
-                    .map_err(|source| LoadError::Array { map: name.clone(), source })?;
-                arrays.insert(*known, mapped);
-            }
-        }
+        let maps = Maps::of(&object)?;
         let mut programs = Programs {
             object,
             tasks,
             hooks,
             maps,
-            arrays,
             events: Cell::new(0),
             sys_enter: None,
             others: Vec::new(),
@@ -349,7 +318,7 @@ impl Programs {
             return Ok(Attached::Link(attach(&program, name)?));
         };
         let index = self.events.replace(self.events.get() + 1);
-        Ok(Attached::Event(perf::attach(&program, &event, self.map("perf_events")?, index)?))
+        Ok(Attached::Event(perf::attach(&program, &event, self.maps.get("perf_events")?, index)?))
     }
 
     /// The object with the walks that are loaded late.
@@ -426,9 +395,16 @@ impl Programs {
             .collect()
     }
 
-    /// A map by name.
-    pub(super) fn map(&self, name: &'static str) -> Result<&MapHandle, LoadError> {
-        self.maps.get(name).ok_or_else(|| LoadError::Missing(format!("map {name}")))
+    /// Whether the kernel did not run the program that sees tasks end, at least once.
+    pub(super) fn missed_ends(&self) -> bool {
+        let [_, _, exit] = self.tasks.names().lifecycle;
+        let misses = self.program(exit).map(|program| sys::recursion_misses(program.as_fd()));
+        !matches!(misses, Ok(Ok(0)))
+    }
+
+    /// Its maps.
+    pub(super) fn maps(&self) -> &Maps {
+        &self.maps
     }
 
     /// All entries of the calls map, key and value, in the memory layout of the programs.
@@ -444,8 +420,8 @@ impl Programs {
         }
         let mut entries = Vec::new();
         // Entries are never deleted, so stepping from key to key misses none that was there before.
-        for key in self.map("calls")?.keys() {
-            if let Some(value) = self.lookup("calls", &key)? {
+        for key in self.maps.get("calls")?.keys() {
+            if let Some(value) = self.maps.lookup("calls", &key)? {
                 entries.push((key, value));
             }
         }
@@ -457,7 +433,7 @@ impl Programs {
         self.control(control)?;
         match self.read_map("image_info")? {
             Some(bytes) => Ok((!bytes.is_empty()).then_some(bytes)),
-            None => self.lookup("image_info", &control.image.to_ne_bytes()),
+            None => self.maps.lookup("image_info", &control.image.to_ne_bytes()),
         }
     }
 
@@ -467,37 +443,17 @@ impl Programs {
     /// (`bpf_disable_instrumentation`), and who does so can be preempted: what others do there meanwhile would
     /// not be recorded. Iterators and mapped memory do without.
     fn read_map(&self, name: &'static str) -> Result<Option<Vec<u8>>, LoadError> {
-        let iterator = MAPS.iter().find(|(known, _)| *known == name).and_then(|(_, iterator)| *iterator);
-        let Some(iterator) = iterator.filter(|_| self.hooks == Hooks::Tracepoints) else { return Ok(None) };
-        let link = self.program(iterator)?.attach_iter(self.map(name)?.as_fd()).map_err(|source| {
+        let iterator = maps::iterator_of(name).filter(|_| self.hooks == Hooks::Tracepoints);
+        let Some(iterator) = iterator else { return Ok(None) };
+        let link = self.program(iterator)?.attach_iter(self.maps.get(name)?.as_fd()).map_err(|source| {
             LoadError::Attach { program: iterator.to_owned(), source, log: last_words() }
         })?;
         read_all(&link, iterator).map(Some)
     }
 
-    /// The value at one key of a map; `None` where there is none.
-    fn lookup(&self, name: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, LoadError> {
-        self.map(name)?
-            .lookup(key, MapFlags::ANY)
-            .map_err(|source| LoadError::Map { map: name.to_owned(), source })
-    }
-
-    /// Puts a value into a map.
-    pub(super) fn update(&self, name: &'static str, key: &[u8], value: &[u8]) -> Result<(), LoadError> {
-        self.map(name)?
-            .update(key, value, MapFlags::ANY)
-            .map_err(|source| LoadError::Map { map: name.to_owned(), source })
-    }
-
-    /// The words of an array as they are now; none where the kernel could not make it.
-    pub(super) fn array(&self, name: &'static str) -> Result<&[AtomicU64], LoadError> {
-        let mapped = self.arrays.get(name).ok_or_else(|| LoadError::Missing(format!("map {name}")))?;
-        Ok(mapped.words())
-    }
-
     /// Writes the part of the shared state that is user space's.
     pub(super) fn control(&self, control: Control) -> Result<(), LoadError> {
-        for (word, value) in self.array(".data.control")?.iter().zip(control.words()) {
+        for (word, value) in self.maps.array(".data.control")?.iter().zip(control.words()) {
             word.store(value, Ordering::SeqCst);
         }
         Ok(())
@@ -531,11 +487,6 @@ fn read_all(link: &Link, name: &str) -> Result<Vec<u8>, LoadError> {
     Ok(bytes)
 }
 
-/// Internal maps are named after the object and their section; others by their own name.
-fn is_map(actual: &str, wanted: &str) -> bool {
-    if wanted.starts_with('.') { actual.ends_with(wanted) } else { actual == wanted }
-}
-
 fn choose_programs(open: &mut OpenObject, tasks: Tasks, hooks: Hooks, walks: bool) {
     let names = tasks.names();
     let mut wanted = vec![names.sys_enter, names.ring];
@@ -543,7 +494,7 @@ fn choose_programs(open: &mut OpenObject, tasks: Tasks, hooks: Hooks, walks: boo
     wanted.extend(names.submit);
     if hooks == Hooks::Tracepoints {
         wanted.extend(PREPARE);
-        wanted.extend(MAPS.iter().filter_map(|(_, iterator)| *iterator));
+        wanted.extend(maps::iterators());
     }
     if walks {
         wanted.extend([RESOLVE, names.admit]);
