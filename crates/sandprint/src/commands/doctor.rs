@@ -189,7 +189,7 @@ fn needs_for_perf(refused: &LoadError) -> &'static str {
             "recordings would be exact with tracefs: mount -t tracefs tracefs /sys/kernel/tracing"
         }
         LoadError::Perf(PerfError::Number { .. }) => {
-            "recordings would be exact as root, who alone may read /sys/kernel/tracing"
+            "recordings would be exact as root, or with CAP_DAC_READ_SEARCH too: /sys/kernel/tracing may not be read"
         }
         LoadError::Perf(_) => {
             "recordings would be exact with perf events: a container's seccomp filter, a security module or lockdown may forbid them; try outside"
