@@ -1,5 +1,6 @@
 //! `cargo xtask bpf`: compiles the recorder's BPF objects, which are committed, or checks that they are current.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
@@ -35,13 +36,13 @@ fn run(arguments: &[String]) -> anyhow::Result<String> {
         compile(&directory, object, &scratch)?;
         if !check {
             std::fs::copy(&scratch, &committed).with_context(|| format!("write {object}"))?;
-            report += &format!("wrote {object}\n");
+            writeln!(report, "wrote {object}")?;
             continue;
         }
         let fresh = std::fs::read(&scratch).with_context(|| format!("read the fresh {object}"))?;
         let old = std::fs::read(&committed).with_context(|| format!("read the committed {object}"))?;
         if fresh == old {
-            report += &format!("{object} is what its source gives\n");
+            writeln!(report, "{object} is what its source gives")?;
         } else if clang.contains(REFERENCE) {
             bail!("{object} is not what its source gives; run `make bpf` and commit the result");
         } else {

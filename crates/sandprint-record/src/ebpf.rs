@@ -445,19 +445,12 @@ impl Recorder {
         Ok(())
     }
 
-    fn calls(&self) -> Result<BTreeMap<CallKey, CallValue>, RecorderError> {
-        let entries = self.programs.calls()?;
-        let decode =
-            |(key, value): &(Vec<u8>, Vec<u8>)| Some((CallKey::decode(key)?, CallValue::decode(value)?));
-        Ok(entries.iter().filter_map(decode).collect())
-    }
-
     /// Every call with its count, those included that live tasks have not handed in.
     ///
     /// A task that ends hands in its own counts. It must not be counted twice, so what it handed in is read
     /// before and after its own counts: neither way finds more than there was.
     fn counts(&self) -> Result<BTreeMap<CallKey, CallValue>, RecorderError> {
-        let before = self.calls()?;
+        let before = self.programs.calls()?;
         if self.stopped || self.tasks() == Tasks::ByTid {
             return Ok(before);
         }
@@ -467,7 +460,7 @@ impl Recorder {
             let slot = live.entry(key).or_default();
             *slot = slot.saturating_add(record.count);
         }
-        let mut entries = self.calls()?;
+        let mut entries = self.programs.calls()?;
         for (key, value) in &mut entries {
             let handed_in = before.get(key).map_or(0, |value| value.count);
             let own = live.get(key).copied().unwrap_or_default();

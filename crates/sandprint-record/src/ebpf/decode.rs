@@ -71,9 +71,10 @@ pub(super) struct Control {
 impl Control {
     /// Its words: each is written at once.
     pub(super) fn words(self) -> [u64; 3] {
-        let [a, b, c, d] = self.launch_pid.to_ne_bytes();
-        let [e, f, g, h] = u32::from(self.attaching).to_ne_bytes();
-        [u64::from_ne_bytes([a, b, c, d, e, f, g, h]), self.image, self.stopped.into()]
+        let mut first = [0; 8];
+        first[..4].copy_from_slice(&self.launch_pid.to_ne_bytes());
+        first[4..].copy_from_slice(&u32::from(self.attaching).to_ne_bytes());
+        [u64::from_ne_bytes(first), self.image, self.stopped.into()]
     }
 }
 

@@ -1,6 +1,7 @@
 //! Loads the BPF object and attaches its programs: the part that decides what the kernel is asked for.
 
 use std::cell::{Cell, OnceCell};
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
@@ -407,23 +408,19 @@ impl Programs {
         &self.maps
     }
 
-    /// All entries of the calls map, key and value, in the memory layout of the programs.
-    pub(super) fn calls(&self) -> Result<Vec<(Vec<u8>, Vec<u8>)>, LoadError> {
+    /// All entries of the calls map.
+    pub(super) fn calls(&self) -> Result<BTreeMap<CallKey, CallValue>, LoadError> {
+        let decode = |key: &[u8], value: &[u8]| Some((CallKey::decode(key)?, CallValue::decode(value)?));
         if let Some(bytes) = self.read_map("calls")? {
             let entries = bytes.chunks_exact(CallKey::SIZE + CallValue::SIZE);
-            return Ok(entries
-                .map(|entry| {
-                    let (key, value) = entry.split_at(CallKey::SIZE);
-                    (key.to_vec(), value.to_vec())
-                })
-                .collect());
+            let entries = entries.map(|entry| entry.split_at(CallKey::SIZE));
+            return Ok(entries.filter_map(|(key, value)| decode(key, value)).collect());
         }
-        let mut entries = Vec::new();
+        let mut entries = BTreeMap::new();
         // Entries are never deleted, so stepping from key to key misses none that was there before.
         for key in self.maps.get("calls")?.keys() {
-            if let Some(value) = self.maps.lookup("calls", &key)? {
-                entries.push((key, value));
-            }
+            let value = self.maps.lookup("calls", &key)?;
+            entries.extend(value.and_then(|value| decode(&key, &value)));
         }
         Ok(entries)
     }

@@ -22,12 +22,12 @@ pub(super) fn recursion_misses(program: BorrowedFd<'_>) -> io::Result<u64> {
     if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(info.recursion_misses) }
 }
 
-/// `PERF_TYPE_TRACEPOINT` (linux/perf_event.h).
+/// Of `linux/perf_event.h`.
 const PERF_TYPE_TRACEPOINT: u64 = 2;
 /// `PERF_FLAG_FD_CLOEXEC`.
 const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 8;
 
-/// Opens the tracepoint of that number as a perf event, for all tasks (perf_event_open(2)). Programs that are
+/// Opens the tracepoint of that number as a perf event, for all tasks (`perf_event_open(2)`). Programs that are
 /// attached to it run on every CPU, whichever one the event is for.
 pub(super) fn open_tracepoint(number: u64) -> io::Result<OwnedFd> {
     // struct perf_event_attr as it was first (PERF_ATTR_SIZE_VER0): type and size, config, nothing else.
@@ -60,7 +60,7 @@ pub(super) fn open_tracepoint(number: u64) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(raw) })
 }
 
-/// `PERF_EVENT_IOC_SET_BPF`, `_IOW('$', 8, __u32)` (linux/perf_event.h).
+/// `PERF_EVENT_IOC_SET_BPF`, `_IOW('$', 8, __u32)` (`linux/perf_event.h`).
 const PERF_EVENT_IOC_SET_BPF: libc::Ioctl = 0x4004_2408;
 
 /// Attaches a BPF program to a perf event, until the event is gone.
