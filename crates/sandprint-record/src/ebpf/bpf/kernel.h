@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/* The kernel fields that the recorder reads, and no others; CO-RE finds them on the running kernel. */
+/*
+ * The kernel fields that the recorder reads, and no others; CO-RE finds them on the running kernel. Every
+ * struct that a program begins to read from costs libbpf a walk over all types of the kernel, so a field of
+ * an earlier kernel stands beside its successor, and not in a struct of its own.
+ */
 #ifndef SANDPRINT_KERNEL_H
 #define SANDPRINT_KERNEL_H
 
@@ -44,9 +48,19 @@ struct super_block {
 	u32 s_dev;
 };
 
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
+};
+
 struct inode {
 	struct super_block *i_sb;
 	unsigned long i_ino;
+	/* Each kernel has one of these three; see read_ctime. */
+	struct timespec64 i_ctime;
+	struct timespec64 __i_ctime;
+	s64 i_ctime_sec;
+	u32 i_ctime_nsec;
 };
 
 struct qstr {
