@@ -1,5 +1,6 @@
-//! `cargo xtask bpf`: compiles the recorder's BPF object, which is committed, or checks that it is current.
+//! `cargo xtask bpf`: compiles the recorder's BPF objects, which are committed, or checks that they are current.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
@@ -10,12 +11,12 @@ use crate::{Command, repository_root};
 /// The entry in the list of commands.
 pub(crate) const COMMAND: Command = Command {
     name: "bpf",
-    summary: "compile the BPF object; --check compares it with the committed one",
+    summary: "compile the BPF objects; --check compares them with the committed ones",
     run,
 };
 
-const SOURCE: &str = "recorder.bpf.c";
-const OBJECT: &str = "recorder.bpf.o";
+/// Each is compiled from the source of its name.
+const OBJECTS: [&str; 2] = ["recorder.bpf.o", "tracepoint.bpf.o"];
 /// The compiler whose output is committed: another one's is as good and not the same byte for byte.
 const REFERENCE: &str = "clang version 14.0.6";
 
@@ -27,27 +28,36 @@ fn run(arguments: &[String]) -> anyhow::Result<String> {
     };
     let directory = repository_root().join("crates/sandprint-record/src/ebpf/bpf");
     let clang = output(Process::new("clang").arg("--version"))?;
-    let committed = directory.join(OBJECT);
-    // Never compiled in place: a source with an error in it must not cost the object that works.
-    let scratch = repository_root().join("target").join(OBJECT);
-    compile(&directory, &scratch)?;
-    if !check {
-        std::fs::copy(&scratch, &committed).context("write the object")?;
-        return Ok(format!("wrote {OBJECT}\n"));
+    let mut report = String::new();
+    for object in OBJECTS {
+        let committed = directory.join(object);
+        // Never compiled in place: a source with an error in it must not cost the object that works.
+        let scratch = repository_root().join("target").join(object);
+        compile(&directory, object, &scratch)?;
+        if !check {
+            std::fs::copy(&scratch, &committed).with_context(|| format!("write {object}"))?;
+            writeln!(report, "wrote {object}")?;
+            continue;
+        }
+        let fresh = std::fs::read(&scratch).with_context(|| format!("read the fresh {object}"))?;
+        let old = std::fs::read(&committed).with_context(|| format!("read the committed {object}"))?;
+        if fresh == old {
+            writeln!(report, "{object} is what its source gives")?;
+        } else if clang.contains(REFERENCE) {
+            bail!("{object} is not what its source gives; run `make bpf` and commit the result");
+        } else {
+            bail!(
+                "{object} differs, but only {REFERENCE} gives the same bytes, and this is: {}",
+                clang.trim()
+            );
+        }
     }
-    let fresh = std::fs::read(&scratch).context("read the fresh object")?;
-    let old = std::fs::read(&committed).context("read the committed object")?;
-    if fresh == old {
-        return Ok(format!("{OBJECT} is what its source gives\n"));
-    }
-    if clang.contains(REFERENCE) {
-        bail!("{OBJECT} is not what its source gives; run `make bpf` and commit the result");
-    }
-    bail!("{OBJECT} differs, but only {REFERENCE} gives the same bytes, and this is: {}", clang.trim());
+    Ok(report)
 }
 
 /// Compiles without a path of this machine in the result, so that it is the same everywhere.
-fn compile(directory: &Path, object: &PathBuf) -> anyhow::Result<()> {
+fn compile(directory: &Path, object: &str, scratch: &PathBuf) -> anyhow::Result<()> {
+    let source = object.replace(".o", ".c");
     let triple = output(Process::new("cc").arg("-print-multiarch"))?;
     let here = directory.to_str().context("the repository's path is not UTF-8")?;
     output(
@@ -57,10 +67,10 @@ fn compile(directory: &Path, object: &PathBuf) -> anyhow::Result<()> {
             .args(["-Wno-unused-parameter", "-fdebug-compilation-dir=."])
             .arg(format!("-ffile-prefix-map={here}=."))
             .arg(format!("-I/usr/include/{}", triple.trim()))
-            .args(["-c", SOURCE, "-o"])
-            .arg(object),
+            .args(["-c", &source, "-o"])
+            .arg(scratch),
     )?;
-    output(Process::new("llvm-strip").arg("-g").arg(object))?;
+    output(Process::new("llvm-strip").arg("-g").arg(scratch))?;
     Ok(())
 }
 

@@ -146,8 +146,8 @@ impl Driver {
     pub(crate) fn state(&self) -> Result<State, SessionError> {
         match self {
             Driver::Ebpf(recorder) => {
-                let ebpf::State { live, admitted, last_new_ns, .. } = recorder.state()?;
-                Ok(State { live, admitted, last_new_ns })
+                let ebpf::State { admitted, last_new_ns, .. } = recorder.state()?;
+                Ok(State { live: recorder.live()?, admitted, last_new_ns })
             }
             Driver::Notify(recorder) => Ok(recorder.state()?),
         }

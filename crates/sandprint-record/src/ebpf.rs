@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use libbpf_rs::{MapCore, RingBuffer, RingBufferBuilder};
 use sandprint_model::{Arch, Fact, FirstSeen, Gap, GapKind, Image, KernelVersion, RunId, Seen, Trace};
@@ -16,11 +17,14 @@ use crate::host::{self, HostFacts};
 use crate::image::{self, BuildId, Wanted};
 
 mod decode;
+mod maps;
 mod object;
+mod perf;
 mod sys;
 
 pub use decode::{Event, State};
-pub use object::{LoadError, Tasks};
+pub use object::{Hooks, LoadError, Tasks};
+pub use perf::PerfError;
 
 use decode::{CallKey, CallValue, Config, Control, ImageInfo, Live};
 use object::Programs;
@@ -49,6 +53,8 @@ pub struct Options {
     pub follow_children: bool,
     /// How to keep tasks; `None` chooses the best that this kernel has.
     pub tasks: Option<Tasks>,
+    /// What to attach to; `None` chooses the way that is exact on this kernel, where that can be had.
+    pub hooks: Option<Hooks>,
 }
 
 /// Whether task storage can be trusted on that kernel.
@@ -63,9 +69,42 @@ pub fn choose_tasks(kernel: Option<KernelVersion>) -> Tasks {
     }
 }
 
+/// What is exact on that kernel.
+///
+/// From 7.0 on programs on raw tracepoints can be preempted, and are then skipped for other tasks; before,
+/// they were as exact as those of perf events, and faster.
+pub fn choose_hooks(kernel: Option<KernelVersion>) -> Hooks {
+    match kernel {
+        Some(kernel) if kernel >= KernelVersion::new(7, 0) => Hooks::Tracepoints,
+        _ => Hooks::RawTracepoints,
+    }
+}
+
+/// The ways to load the recorder, best first. What was asked for is not replaced by something else. A kernel that
+/// claims to be new enough for the best and still refuses gets the next.
+fn ways(options: &Options, kernel: Option<KernelVersion>) -> Vec<(Hooks, Tasks)> {
+    let hooks = match options.hooks {
+        Some(hooks) => vec![hooks],
+        None => match choose_hooks(kernel) {
+            Hooks::Tracepoints => vec![Hooks::Tracepoints, Hooks::RawTracepoints],
+            Hooks::RawTracepoints => vec![Hooks::RawTracepoints],
+        },
+    };
+    let tasks = match options.tasks {
+        Some(tasks) => vec![tasks],
+        None => match choose_tasks(kernel) {
+            Tasks::Storage => vec![Tasks::Storage, Tasks::ByTid],
+            Tasks::ByTid => vec![Tasks::ByTid],
+        },
+    };
+    hooks.iter().flat_map(|hooks| tasks.iter().map(|tasks| (*hooks, *tasks))).collect()
+}
+
 /// A loaded recorder.
 pub struct Recorder {
     programs: Programs,
+    /// Why what would be exact here could not be attached to.
+    refused: Option<LoadError>,
     ring: RingBuffer<'static>,
     events: Rc<RefCell<Vec<Event>>>,
     arch: Arch,
@@ -144,20 +183,36 @@ impl Recorder {
             walks,
             cgroup: matches!(options.scope, Scope::Cgroup(_)),
         };
-        let programs = match options.tasks {
-            Some(tasks) => Programs::load(&config, tasks, walks)?,
-            None => match choose_tasks(facts.kernel()) {
-                // A kernel that claims to be new enough and still refuses gets the way that works everywhere.
-                Tasks::Storage => Programs::load(&config, Tasks::Storage, walks)
-                    .or_else(|first| Programs::load(&config, Tasks::ByTid, walks).map_err(|_second| first))?,
-                Tasks::ByTid => Programs::load(&config, Tasks::ByTid, walks)?,
-            },
+        let mut refusals: Vec<((Hooks, Tasks), LoadError)> = Vec::new();
+        let mut loaded = None;
+        for (hooks, tasks) in ways(options, facts.kernel()) {
+            // Who may not attach there may not do so for other programs either.
+            let hopeless = |((refused, _), error): &((Hooks, Tasks), LoadError)| {
+                *refused == hooks && matches!(error, LoadError::Perf(_))
+            };
+            if refusals.iter().any(hopeless) {
+                continue;
+            }
+            match Programs::load(&config, tasks, hooks, walks) {
+                Ok(programs) => {
+                    loaded = Some(programs);
+                    break;
+                }
+                Err(error) => refusals.push(((hooks, tasks), error)),
+            }
+        }
+        let mut refusals = refusals.into_iter();
+        let first = refusals.next();
+        let Some(programs) = loaded else {
+            let missing = || LoadError::Missing("a way to record".to_owned());
+            return Err(first.map_or_else(missing, |(_, error)| error).into());
         };
+        let refused = first.filter(|((hooks, _), _)| *hooks != programs.hooks()).map(|(_, error)| error);
         let events = Rc::new(RefCell::new(Vec::new()));
         let sink = Rc::clone(&events);
         let mut builder = RingBufferBuilder::new();
         builder
-            .add(programs.map("events")?, move |bytes| {
+            .add(programs.maps().get("events")?, move |bytes| {
                 if let Some(event) = Event::decode(bytes) {
                     sink.borrow_mut().push(event);
                 }
@@ -167,6 +222,7 @@ impl Recorder {
         let ring = builder.build().map_err(RecorderError::Ring)?;
         Ok(Recorder {
             programs,
+            refused,
             ring,
             events,
             arch,
@@ -189,6 +245,12 @@ impl Recorder {
         self.programs.tasks()
     }
 
+    /// Why it is not attached to what would be exact on this kernel ([`choose_hooks`]); `None` where it is.
+    /// Events that are missed then are gaps.
+    pub fn refused(&self) -> Option<&LoadError> {
+        self.refused.as_ref()
+    }
+
     /// Whether this kernel has `io_uring` and does not show what is submitted through it; known once
     /// attached.
     pub fn hides_uring(&self) -> bool {
@@ -199,7 +261,7 @@ impl Recorder {
     pub fn attach(&mut self) -> Result<(), RecorderError> {
         if let Scope::Processes(tgids) = &self.scope {
             for tgid in tgids {
-                self.programs.update("wanted", &tgid.to_ne_bytes(), &1_u32.to_ne_bytes())?;
+                self.programs.maps().update("wanted", &tgid.to_ne_bytes(), &1_u32.to_ne_bytes())?;
             }
         }
         if self.scope != Scope::Launch {
@@ -208,10 +270,10 @@ impl Recorder {
         if let Scope::Cgroup(directory) = &self.scope {
             let opened = std::fs::File::open(directory)
                 .map_err(|source| RecorderError::Cgroup { directory: directory.clone(), source })?;
-            self.programs.update("cgroup", &0_u32.to_ne_bytes(), &opened.as_raw_fd().to_ne_bytes())?;
+            self.programs.maps().update("cgroup", &0_u32.to_ne_bytes(), &opened.as_raw_fd().to_ne_bytes())?;
         }
         let Scope::Processes(tgids) = &self.scope else { return Ok(self.programs.attach()?) };
-        let resolved = self.programs.map("targets")?.keys().count();
+        let resolved = self.programs.maps().get("targets")?.keys().count();
         if resolved < tgids.iter().collect::<BTreeSet<_>>().len() {
             let gone = tgids.iter().find(|tgid| !std::path::Path::new(&format!("/proc/{tgid}")).exists());
             return Err(RecorderError::NoProcess(gone.or(tgids.first()).copied().unwrap_or_default()));
@@ -261,8 +323,19 @@ impl Recorder {
 
     /// What the programs know of the recording as a whole.
     pub fn state(&self) -> Result<State, RecorderError> {
-        let bytes = self.programs.lookup(".bss", &0_u32.to_ne_bytes())?.unwrap_or_default();
+        let words = self.programs.maps().array(".bss")?.iter();
+        let bytes: Vec<u8> = words.flat_map(|word| word.load(Ordering::SeqCst).to_ne_bytes()).collect();
         State::decode(&bytes).ok_or_else(|| LoadError::Missing("the state".to_owned()).into())
+    }
+
+    /// How many tasks are followed now. Where the kernel did not always run the program that sees them end, it is
+    /// how many processes are left, which takes a walk over all tasks.
+    pub fn live(&self) -> Result<u64, RecorderError> {
+        let live = self.state()?.live;
+        if live == 0 || !self.programs.missed_ends() {
+            return Ok(live);
+        }
+        Ok(u64::try_from(self.processes()?.len()).unwrap_or(u64::MAX))
     }
 
     /// The followed processes, by their pid in our namespace. Some may have ended just now.
@@ -286,7 +359,8 @@ impl Recorder {
     /// Where the walk that gathers them cannot be loaded any more, the counts of live tasks are missing, which
     /// becomes a gap; that a call was made is known without it.
     pub fn stop(&mut self) -> Result<(), RecorderError> {
-        self.programs.stop_counting();
+        self.control.stopped = true;
+        self.programs.stop_counting(self.control)?;
         self.stopped = true;
         // A task hands in its own counts before it is no longer among the live ones.
         if self.state()?.live == 0 {
@@ -310,7 +384,8 @@ impl Recorder {
         if let Some(known) = self.images.get(&id) {
             return Ok(Arc::clone(known));
         }
-        let info = self.programs.lookup("image_info", &id.to_ne_bytes())?;
+        self.control.image = id;
+        let info = self.programs.image(self.control)?;
         let Some(info) = info.as_deref().and_then(ImageInfo::decode) else {
             return Ok(Arc::new(Image::default()));
         };
@@ -370,27 +445,12 @@ impl Recorder {
         Ok(())
     }
 
-    fn calls(&self) -> Result<BTreeMap<CallKey, CallValue>, RecorderError> {
-        let map = self.programs.map("calls")?;
-        let mut entries = BTreeMap::new();
-        // Entries are never deleted, so stepping from key to key misses none that was there before.
-        for key in map.keys() {
-            let value = self.programs.lookup("calls", &key)?;
-            if let (Some(key), Some(value)) =
-                (CallKey::decode(&key), value.as_deref().and_then(CallValue::decode))
-            {
-                entries.insert(key, value);
-            }
-        }
-        Ok(entries)
-    }
-
     /// Every call with its count, those included that live tasks have not handed in.
     ///
     /// A task that ends hands in its own counts. It must not be counted twice, so what it handed in is read
     /// before and after its own counts: neither way finds more than there was.
     fn counts(&self) -> Result<BTreeMap<CallKey, CallValue>, RecorderError> {
-        let before = self.calls()?;
+        let before = self.programs.calls()?;
         if self.stopped || self.tasks() == Tasks::ByTid {
             return Ok(before);
         }
@@ -400,7 +460,7 @@ impl Recorder {
             let slot = live.entry(key).or_default();
             *slot = slot.saturating_add(record.count);
         }
-        let mut entries = self.calls()?;
+        let mut entries = self.programs.calls()?;
         for (key, value) in &mut entries {
             let handed_in = before.get(key).map_or(0, |value| value.count);
             let own = live.get(key).copied().unwrap_or_default();
@@ -409,9 +469,9 @@ impl Recorder {
         Ok(entries)
     }
 
-    fn lost(&self, reason: u32) -> Result<u64, RecorderError> {
-        let bytes = self.programs.lookup("lost", &reason.to_ne_bytes())?.unwrap_or_default();
-        Ok(bytes.try_into().map_or(0, u64::from_ne_bytes))
+    fn lost(&self, reason: usize) -> Result<u64, RecorderError> {
+        let words = self.programs.maps().array("lost")?;
+        Ok(words.get(reason).map_or(0, |word| word.load(Ordering::SeqCst)))
     }
 
     fn collect_gaps(&self, run: &RunId, trace: &mut Trace) -> Result<(), RecorderError> {
@@ -428,6 +488,11 @@ impl Recorder {
         ];
         for (kind, count) in counted.into_iter().filter(|(_, count)| *count > 0) {
             note(kind, None, count);
+        }
+        let scripts = self.lost(5)?;
+        if scripts > 0 {
+            let detail = "a script may be counted as its interpreter".to_owned();
+            note(GapKind::ImagesMerged, Some(detail), scripts);
         }
         for (program, misses) in self.programs.misses() {
             note(GapKind::ProgramMissed, Some(program), misses);
@@ -447,10 +512,8 @@ impl Recorder {
     fn uring_gap(&self, run: &RunId, total: u64, trace: &mut Trace) -> Result<(), RecorderError> {
         let setup = trace.syscalls().iter().any(|syscall| syscall.name() == Some("io_uring_setup"));
         let mut operations = Vec::new();
-        // Usually none, and then 256 look-ups are saved.
-        for opcode in (0..=255_u32).take_while(|_| total > 0) {
-            let bytes = self.programs.lookup("uring_ops", &opcode.to_ne_bytes())?.unwrap_or_default();
-            let count = bytes.try_into().map_or(0, u64::from_ne_bytes);
+        for (opcode, count) in self.programs.maps().array("uring_ops")?.iter().enumerate() {
+            let count = count.load(Ordering::SeqCst);
             if count > 0 {
                 operations.push(format!("{opcode} ({count})"));
             }
@@ -498,6 +561,21 @@ mod tests {
         ] {
             assert_eq!(choose_tasks(kernel), tasks);
         }
+    }
+
+    #[test]
+    fn what_is_exact_is_tried_first_and_what_was_asked_for_stays() {
+        use Hooks::{RawTracepoints, Tracepoints};
+        let ways = |tasks, hooks, minor| {
+            let options = Options { scope: Scope::Launch, follow_children: true, tasks, hooks };
+            super::ways(&options, Some(minor))
+        };
+        let (old, new) = (KernelVersion::new(6, 18), KernelVersion::new(7, 0));
+        let both = |hooks| [(hooks, Tasks::Storage), (hooks, Tasks::ByTid)];
+        assert_eq!(ways(None, None, old), both(RawTracepoints));
+        assert_eq!(ways(None, None, new), [both(Tracepoints), both(RawTracepoints)].concat());
+        assert_eq!(ways(None, Some(Tracepoints), old), both(Tracepoints));
+        assert_eq!(ways(Some(Tasks::ByTid), Some(RawTracepoints), new), [(RawTracepoints, Tasks::ByTid)]);
     }
 
     #[test]

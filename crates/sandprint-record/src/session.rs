@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use sandprint_model::{ByteString, Exit, Gap, GapKind, Run, RunId, Trace};
 use sandprint_sandbox::foreground::{Foreground, ForegroundError};
 use sandprint_sandbox::launch::{Launch, LaunchError, Running, Suspended};
+use sandprint_sandbox::notify::Reported;
 use sandprint_sandbox::process::{self, ProcessError};
 use sandprint_sandbox::signals::Signal;
 
@@ -141,7 +142,8 @@ pub fn record_command(
 ) -> Result<Recorded, SessionError> {
     let facts = HostFacts::probe();
     let prepared = Prepared::choose(choice, options, &facts, &mut |error| observer.fell_back(error))?;
-    let launch = Launch { notified: prepared.wants_notifications().then_some(Reported::Every), ..launch.clone() };
+    let launch =
+        Launch { notified: prepared.wants_notifications().then_some(Reported::Every), ..launch.clone() };
     let mut suspended = launch.suspend()?;
     let driver = prepared.expect(&mut suspended, options, &facts)?;
     let mut session = Session::begin(driver, plan, &facts)?;

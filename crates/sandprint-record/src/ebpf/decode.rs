@@ -59,16 +59,22 @@ impl Config {
     }
 }
 
-/// `struct sp_control`, written by user space as a whole.
+/// `struct sp_control`, written by user space alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Control {
     pub launch_pid: u32,
     pub attaching: bool,
+    pub image: u64,
+    pub stopped: bool,
 }
 
 impl Control {
-    pub(super) fn encode(self) -> Vec<u8> {
-        [self.launch_pid, u32::from(self.attaching)].into_iter().flat_map(u32::to_ne_bytes).collect()
+    /// Its words: each is written at once.
+    pub(super) fn words(self) -> [u64; 3] {
+        let mut first = [0; 8];
+        first[..4].copy_from_slice(&self.launch_pid.to_ne_bytes());
+        first[4..].copy_from_slice(&u32::from(self.attaching).to_ne_bytes());
+        [u64::from_ne_bytes(first), self.image, self.stopped.into()]
     }
 }
 
@@ -123,6 +129,9 @@ pub(super) struct CallKey {
 }
 
 impl CallKey {
+    /// Bytes of `struct sp_call_key`.
+    pub(super) const SIZE: usize = 16;
+
     pub(super) fn decode(bytes: &[u8]) -> Option<CallKey> {
         let mut fields = Fields(bytes);
         Some(CallKey { image: fields.u64()?, abi: fields.u32()?, nr: fields.u32()? })
@@ -152,6 +161,9 @@ pub(super) struct CallValue {
 }
 
 impl CallValue {
+    /// Bytes of `struct sp_call`.
+    pub(super) const SIZE: usize = 40;
+
     pub(super) fn decode(bytes: &[u8]) -> Option<CallValue> {
         let mut fields = Fields(bytes);
         Some(CallValue {

@@ -1,19 +1,21 @@
 //! Loads the BPF object and attaches its programs: the part that decides what the kernel is asked for.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 
-use libbpf_rs::{
-    Link, MapCore, MapFlags, MapHandle, Object, ObjectBuilder, OpenMapMut, OpenObject, PrintLevel,
-};
+use libbpf_rs::{Link, MapCore as _, Object, ObjectBuilder, OpenMapMut, OpenObject, PrintLevel};
 
-use super::decode::{Config, Control};
+use super::decode::{CallKey, CallValue, Config, Control};
+use super::maps::{self, Maps};
+use super::perf::{self, PerfError};
 use super::sys;
 
-/// The committed object; `cargo xtask bpf --check` rebuilds and compares it.
-static OBJECT: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/recorder.bpf.o"));
+/// The committed objects; `cargo xtask bpf --check` rebuilds and compares them.
+static RAW_TRACEPOINTS: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/recorder.bpf.o"));
+static TRACEPOINTS: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/tracepoint.bpf.o"));
 
 /// ELF structures are read in place.
 #[repr(C, align(8))]
@@ -26,6 +28,25 @@ pub enum Tasks {
     Storage,
     /// In a hash by tid, counting in a shared map: slower, as exact, on every kernel.
     ByTid,
+}
+
+/// What the programs are attached to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hooks {
+    /// Raw tracepoints: the fastest way, exact where they keep preemption off (before 7.0).
+    RawTracepoints,
+    /// Tracepoints through perf events, which keep preemption off on every kernel. Needs tracefs, and kernel
+    /// functions that came with 6.12.
+    Tracepoints,
+}
+
+impl Hooks {
+    fn object(self) -> &'static [u8] {
+        match self {
+            Hooks::RawTracepoints => &RAW_TRACEPOINTS.0,
+            Hooks::Tracepoints => &TRACEPOINTS.0,
+        }
+    }
 }
 
 /// Loading or attaching the recorder failed.
@@ -57,6 +78,18 @@ pub enum LoadError {
     /// The object is not the one this program was built for.
     #[error("find {0} in the BPF object")]
     Missing(String),
+    /// A program could not be attached to a perf event.
+    #[error(transparent)]
+    Perf(#[from] PerfError),
+    /// The memory of an array could not be mapped.
+    #[error("map the memory of the BPF map {map}")]
+    Array {
+        /// The map's name.
+        map: String,
+        /// The kernel's answer.
+        #[source]
+        source: std::io::Error,
+    },
     /// A map could not be read or written.
     #[error("use the BPF map {map}")]
     Map {
@@ -109,7 +142,7 @@ struct Names {
     drain: Option<&'static str>,
     collect: Option<&'static str>,
     ring: &'static str,
-    submit: &'static [(&'static str, &'static str)],
+    submit: &'static [&'static str],
 }
 
 impl Tasks {
@@ -123,7 +156,7 @@ impl Tasks {
                 drain: Some("handle__drain"),
                 collect: Some("handle__collect"),
                 ring: "handle__ring",
-                submit: &[("handle__submit", "io_uring_submit_req")],
+                submit: &["handle__submit"],
             },
             Tasks::ByTid => Names {
                 sys_enter: "handle__sys_enter_by_tid",
@@ -134,10 +167,10 @@ impl Tasks {
                 collect: None,
                 ring: "handle__ring_by_tid",
                 submit: &[
-                    ("handle__submit_by_tid", "io_uring_submit_req"),
+                    "handle__submit_by_tid",
                     // In this order: the kernel refuses the older form where it does not fit, not the newer.
-                    ("handle__old_submit_sqe_by_tid", "io_uring_submit_sqe"),
-                    ("handle__submit_sqe_by_tid", "io_uring_submit_sqe"),
+                    "handle__old_submit_sqe_by_tid",
+                    "handle__submit_sqe_by_tid",
                 ],
             },
         }
@@ -153,27 +186,26 @@ impl Tasks {
 }
 
 const RESOLVE: &str = "handle__resolve";
-const MAPS: [&str; 11] = [
-    "calls",
-    "image_info",
-    "lost",
-    "events",
-    "wanted",
-    "uring_ops",
-    "targets",
-    ".bss",
-    ".data.control",
-    "tids",
-    "cgroup",
-];
+/// One that runs is enough, so one that was skipped is no loss; see `take_kind` in tracepoint.bpf.c.
+const PREPARE: [&str; 3] = ["handle__prepare_1", "handle__prepare_2", "handle__prepare_3"];
+/// What keeps a program attached.
+#[derive(Debug)]
+#[expect(dead_code, reason = "only to be dropped")]
+enum Attached {
+    Link(Link),
+    Event(OwnedFd),
+}
 
 /// The loaded object and what is attached of it.
 pub(super) struct Programs {
     object: Object,
     tasks: Tasks,
-    maps: BTreeMap<&'static str, MapHandle>,
-    sys_enter: Option<Link>,
-    others: Vec<Link>,
+    hooks: Hooks,
+    maps: Maps,
+    /// How many perf events were opened.
+    events: Cell<u32>,
+    sys_enter: Option<Attached>,
+    others: Vec<Attached>,
     /// The same object once more, on the same maps, with the walks that a recording may never need; loaded
     /// when the first of them is.
     walks: OnceCell<Object>,
@@ -188,34 +220,39 @@ impl std::fmt::Debug for Programs {
 }
 
 impl Programs {
-    /// Loads what `tasks` needs; `walks` for a target that already runs.
-    pub(super) fn load(config: &Config, tasks: Tasks, walks: bool) -> Result<Programs, LoadError> {
+    /// Loads what `tasks` and `hooks` need; `walks` for a target that already runs. With
+    /// [`Hooks::Tracepoints`], also tries whether they can be attached.
+    pub(super) fn load(
+        config: &Config,
+        tasks: Tasks,
+        hooks: Hooks,
+        walks: bool,
+    ) -> Result<Programs, LoadError> {
         if let Ok(mut log) = LOG.lock() {
             log.clear();
         }
         libbpf_rs::set_print(Some((PrintLevel::Warn, remember)));
-        let mut open = ObjectBuilder::default().open_memory(&OBJECT.0).map_err(LoadError::Open)?;
-        choose_programs(&mut open, tasks, walks);
+        let mut open = ObjectBuilder::default().open_memory(hooks.object()).map_err(LoadError::Open)?;
+        choose_programs(&mut open, tasks, hooks, walks);
         choose_maps(&mut open, config, tasks)?;
         let object = open.load().map_err(|source| LoadError::Load { source, log: last_words() })?;
-        let mut maps = BTreeMap::new();
-        for map in object.maps() {
-            let name = map.name().to_string_lossy().into_owned();
-            if let Some(known) = MAPS.iter().find(|known| is_map(&name, known)) {
-                let handle = MapHandle::try_from(&map)
-                    .map_err(|source| LoadError::Map { map: name.clone(), source })?;
-                maps.insert(*known, handle);
-            }
-        }
-        Ok(Programs {
+        let maps = Maps::of(&object)?;
+        let mut programs = Programs {
             object,
             tasks,
+            hooks,
             maps,
+            events: Cell::new(0),
             sys_enter: None,
             others: Vec::new(),
             walks: OnceCell::new(),
             hides_uring: false,
-        })
+        };
+        if hooks == Hooks::Tracepoints {
+            // Nothing is followed yet, so they do nothing yet.
+            programs.attach_lifecycle()?;
+        }
+        Ok(programs)
     }
 
     /// How followed tasks are kept.
@@ -223,20 +260,32 @@ impl Programs {
         self.tasks
     }
 
-    /// Attaches fork, exec, exit, `io_uring` and at last the calls themselves.
-    pub(super) fn attach(&mut self) -> Result<(), LoadError> {
-        let names = self.tasks.names();
-        for name in names.lifecycle {
+    /// What the programs are attached to.
+    pub(super) fn hooks(&self) -> Hooks {
+        self.hooks
+    }
+
+    fn attach_lifecycle(&mut self) -> Result<(), LoadError> {
+        let prepare = if self.hooks == Hooks::Tracepoints { &PREPARE[..] } else { &[] };
+        for name in prepare.iter().chain(&self.tasks.names().lifecycle) {
             let link = self.attach_one(name)?;
             self.others.push(link);
         }
+        Ok(())
+    }
+
+    /// Attaches fork, exec, exit, `io_uring` and at last the calls themselves.
+    pub(super) fn attach(&mut self) -> Result<(), LoadError> {
+        let names = self.tasks.names();
+        if self.others.is_empty() {
+            self.attach_lifecycle()?;
+        }
         // Missing tracepoints mean a kernel without io_uring, or one that cannot show what it does.
-        let ring = self.program(names.ring)?.attach_raw_tracepoint("io_uring_create");
-        if let Ok(ring) = ring {
+        if let Ok(ring) = self.attach_one(names.ring) {
             self.others.push(ring);
             self.hides_uring = true;
-            for (program, tracepoint) in names.submit {
-                if let Ok(link) = self.program(program)?.attach_raw_tracepoint(tracepoint) {
+            for name in names.submit {
+                if let Ok(link) = self.attach_one(name) {
                     self.others.push(link);
                     self.hides_uring = false;
                     break;
@@ -247,9 +296,11 @@ impl Programs {
         Ok(())
     }
 
-    /// Counts no more calls; the end of tasks is still seen.
-    pub(super) fn stop_counting(&mut self) {
+    /// Counts no more calls, once `control` says so too; the end of tasks is still seen.
+    pub(super) fn stop_counting(&mut self, control: Control) -> Result<(), LoadError> {
+        self.control(control)?;
         self.sys_enter = None;
+        Ok(())
     }
 
     /// Detaches everything.
@@ -262,8 +313,13 @@ impl Programs {
         find(&self.object, name)
     }
 
-    fn attach_one(&self, name: &str) -> Result<Link, LoadError> {
-        attach(&self.program(name)?, name)
+    fn attach_one(&self, name: &str) -> Result<Attached, LoadError> {
+        let program = self.program(name)?;
+        let Some(event) = perf::tracepoint_of(&program) else {
+            return Ok(Attached::Link(attach(&program, name)?));
+        };
+        let index = self.events.replace(self.events.get() + 1);
+        Ok(Attached::Event(perf::attach(&program, &event, self.maps.get("perf_events")?, index)?))
     }
 
     /// The object with the walks that are loaded late.
@@ -273,7 +329,7 @@ impl Programs {
         if let Some(loaded) = self.walks.get() {
             return Ok(loaded);
         }
-        let mut open = ObjectBuilder::default().open_memory(&OBJECT.0).map_err(LoadError::Open)?;
+        let mut open = ObjectBuilder::default().open_memory(self.hooks.object()).map_err(LoadError::Open)?;
         let late = self.tasks.late_walks();
         for mut program in open.progs_mut() {
             let load = late.iter().any(|name| program.name() == *name);
@@ -296,15 +352,7 @@ impl Programs {
     fn walk(&self, name: &str) -> Result<Vec<u8>, LoadError> {
         let late = self.tasks.late_walks().contains(&name);
         let object = if late { self.walks()? } else { &self.object };
-        let link = attach(&find(object, name)?, name)?;
-        let mut iterator = libbpf_rs::Iter::new(&link).map_err(|source| LoadError::Attach {
-            program: name.to_owned(),
-            source,
-            log: last_words(),
-        })?;
-        let mut bytes = Vec::new();
-        std::io::Read::read_to_end(&mut iterator, &mut bytes).map_err(LoadError::Walk)?;
-        Ok(bytes)
+        read_all(&attach(&find(object, name)?, name)?, name)
     }
 
     /// Finds the wanted processes, and the recorder, in the initial PID namespace.
@@ -340,7 +388,7 @@ impl Programs {
         let loaded = std::iter::once(&self.object).chain(self.walks.get());
         loaded
             .flat_map(Object::progs_mut)
-            .filter(|program| program.autoload())
+            .filter(|program| program.autoload() && !PREPARE.iter().any(|name| program.name() == *name))
             .filter_map(|program| {
                 let misses = sys::recursion_misses(program.as_fd()).ok()?;
                 (misses > 0).then(|| (program.name().to_string_lossy().into_owned(), misses))
@@ -348,28 +396,64 @@ impl Programs {
             .collect()
     }
 
-    /// A map by name.
-    pub(super) fn map(&self, name: &'static str) -> Result<&MapHandle, LoadError> {
-        self.maps.get(name).ok_or_else(|| LoadError::Missing(format!("map {name}")))
+    /// Whether the kernel did not run the program that sees tasks end, at least once.
+    pub(super) fn missed_ends(&self) -> bool {
+        let [_, _, exit] = self.tasks.names().lifecycle;
+        let misses = self.program(exit).map(|program| sys::recursion_misses(program.as_fd()));
+        !matches!(misses, Ok(Ok(0)))
     }
 
-    /// The value at one key of a map; `None` where there is none.
-    pub(super) fn lookup(&self, name: &'static str, key: &[u8]) -> Result<Option<Vec<u8>>, LoadError> {
-        self.map(name)?
-            .lookup(key, MapFlags::ANY)
-            .map_err(|source| LoadError::Map { map: name.to_owned(), source })
+    /// Its maps.
+    pub(super) fn maps(&self) -> &Maps {
+        &self.maps
     }
 
-    /// Puts a value into a map.
-    pub(super) fn update(&self, name: &'static str, key: &[u8], value: &[u8]) -> Result<(), LoadError> {
-        self.map(name)?
-            .update(key, value, MapFlags::ANY)
-            .map_err(|source| LoadError::Map { map: name.to_owned(), source })
+    /// All entries of the calls map.
+    pub(super) fn calls(&self) -> Result<BTreeMap<CallKey, CallValue>, LoadError> {
+        let decode = |key: &[u8], value: &[u8]| Some((CallKey::decode(key)?, CallValue::decode(value)?));
+        if let Some(bytes) = self.read_map("calls")? {
+            let entries = bytes.chunks_exact(CallKey::SIZE + CallValue::SIZE);
+            let entries = entries.map(|entry| entry.split_at(CallKey::SIZE));
+            return Ok(entries.filter_map(|(key, value)| decode(key, value)).collect());
+        }
+        let mut entries = BTreeMap::new();
+        // Entries are never deleted, so stepping from key to key misses none that was there before.
+        for key in self.maps.get("calls")?.keys() {
+            let value = self.maps.lookup("calls", &key)?;
+            entries.extend(value.and_then(|value| decode(&key, &value)));
+        }
+        Ok(entries)
+    }
+
+    /// The description of the image that `control` names; `None` where there is none.
+    pub(super) fn image(&self, control: Control) -> Result<Option<Vec<u8>>, LoadError> {
+        self.control(control)?;
+        match self.read_map("image_info")? {
+            Some(bytes) => Ok((!bytes.is_empty()).then_some(bytes)),
+            None => self.maps.lookup("image_info", &control.image.to_ne_bytes()),
+        }
+    }
+
+    /// What the iterator over a map writes, where it is to be read that way.
+    ///
+    /// While bpf(2) reads or writes a map, the kernel runs no program of a perf event on that CPU
+    /// (`bpf_disable_instrumentation`), and who does so can be preempted: what others do there meanwhile would
+    /// not be recorded. Iterators and mapped memory do without.
+    fn read_map(&self, name: &'static str) -> Result<Option<Vec<u8>>, LoadError> {
+        let iterator = maps::iterator_of(name).filter(|_| self.hooks == Hooks::Tracepoints);
+        let Some(iterator) = iterator else { return Ok(None) };
+        let link = self.program(iterator)?.attach_iter(self.maps.get(name)?.as_fd()).map_err(|source| {
+            LoadError::Attach { program: iterator.to_owned(), source, log: last_words() }
+        })?;
+        read_all(&link, iterator).map(Some)
     }
 
     /// Writes the part of the shared state that is user space's.
     pub(super) fn control(&self, control: Control) -> Result<(), LoadError> {
-        self.update(".data.control", &0_u32.to_ne_bytes(), &control.encode())
+        for (word, value) in self.maps.array(".data.control")?.iter().zip(control.words()) {
+            word.store(value, Ordering::SeqCst);
+        }
+        Ok(())
     }
 }
 
@@ -388,16 +472,27 @@ fn attach(program: &libbpf_rs::ProgramMut<'_>, name: &str) -> Result<Link, LoadE
     })
 }
 
-/// Internal maps are named after the object and their section; others by their own name.
-fn is_map(actual: &str, wanted: &str) -> bool {
-    if wanted.starts_with('.') { actual.ends_with(wanted) } else { actual == wanted }
+/// Runs an iterator to its end and returns what it wrote.
+fn read_all(link: &Link, name: &str) -> Result<Vec<u8>, LoadError> {
+    let mut iterator = libbpf_rs::Iter::new(link).map_err(|source| LoadError::Attach {
+        program: name.to_owned(),
+        source,
+        log: last_words(),
+    })?;
+    let mut bytes = Vec::new();
+    std::io::Read::read_to_end(&mut iterator, &mut bytes).map_err(LoadError::Walk)?;
+    Ok(bytes)
 }
 
-fn choose_programs(open: &mut OpenObject, tasks: Tasks, walks: bool) {
+fn choose_programs(open: &mut OpenObject, tasks: Tasks, hooks: Hooks, walks: bool) {
     let names = tasks.names();
     let mut wanted = vec![names.sys_enter, names.ring];
     wanted.extend(names.lifecycle);
-    wanted.extend(names.submit.iter().map(|(program, _)| *program));
+    wanted.extend(names.submit);
+    if hooks == Hooks::Tracepoints {
+        wanted.extend(PREPARE);
+        wanted.extend(maps::iterators());
+    }
     if walks {
         wanted.extend([RESOLVE, names.admit]);
     }

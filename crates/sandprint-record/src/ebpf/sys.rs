@@ -2,7 +2,9 @@
 #![expect(unsafe_code, reason = "bpf(2) commands that libbpf-rs does not wrap for a file descriptor")]
 
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr::NonNull;
+use std::sync::atomic::AtomicU64;
 
 use libbpf_rs::libbpf_sys;
 
@@ -18,6 +20,98 @@ pub(super) fn recursion_misses(program: BorrowedFd<'_>) -> io::Result<u64> {
         libbpf_sys::bpf_obj_get_info_by_fd(program.as_raw_fd(), (&raw mut info).cast(), &raw mut length)
     };
     if result < 0 { Err(io::Error::from_raw_os_error(-result)) } else { Ok(info.recursion_misses) }
+}
+
+/// Of `linux/perf_event.h`.
+const PERF_TYPE_TRACEPOINT: u64 = 2;
+/// `PERF_FLAG_FD_CLOEXEC`.
+const PERF_FLAG_FD_CLOEXEC: libc::c_ulong = 8;
+
+/// Opens the tracepoint of that number as a perf event, for all tasks (`perf_event_open(2)`). Programs that are
+/// attached to it run on every CPU, whichever one the event is for.
+pub(super) fn open_tracepoint(number: u64) -> io::Result<OwnedFd> {
+    // struct perf_event_attr as it was first (PERF_ATTR_SIZE_VER0): type and size, config, nothing else.
+    let mut attributes = [0_u64; 8];
+    let bytes = u64::try_from(size_of_val(&attributes)).map_err(io::Error::other)?;
+    let (low, high) = if cfg!(target_endian = "little") {
+        (PERF_TYPE_TRACEPOINT, bytes)
+    } else {
+        (bytes, PERF_TYPE_TRACEPOINT)
+    };
+    attributes[0] = low | high << 32;
+    attributes[1] = number;
+    let (every_task, cpu, no_group): (libc::pid_t, libc::c_int, libc::c_int) = (-1, 0, -1);
+    // SAFETY: `attributes` is ours, lives across the call, and says its own size; the rest are integers.
+    let opened = unsafe {
+        libc::syscall(
+            libc::SYS_perf_event_open,
+            attributes.as_ptr(),
+            every_task,
+            cpu,
+            no_group,
+            PERF_FLAG_FD_CLOEXEC,
+        )
+    };
+    let raw = RawFd::try_from(opened).map_err(io::Error::other)?;
+    if raw < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just given us this descriptor, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw) })
+}
+
+/// `PERF_EVENT_IOC_SET_BPF`, `_IOW('$', 8, __u32)` (`linux/perf_event.h`).
+const PERF_EVENT_IOC_SET_BPF: libc::Ioctl = 0x4004_2408;
+
+/// Attaches a BPF program to a perf event, until the event is gone.
+pub(super) fn set_program(event: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: this request takes a descriptor by value and touches no memory of ours; the borrows keep both open.
+    let result = unsafe { libc::ioctl(event.as_raw_fd(), PERF_EVENT_IOC_SET_BPF, program.as_raw_fd()) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The memory of an array map (`BPF_F_MMAPABLE`, kernel 5.5), which programs change at any time.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    start: NonNull<libc::c_void>,
+    bytes: usize,
+}
+
+impl Mapped {
+    /// Maps the first `bytes` of it, for reading and writing.
+    pub(super) fn new(map: BorrowedFd<'_>, bytes: usize) -> io::Result<Mapped> {
+        // SAFETY: asks for new memory at a place that the kernel chooses, so none of ours is touched; the
+        // caller's borrow keeps the descriptor open.
+        let start = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                bytes,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED,
+                map.as_raw_fd(),
+                0,
+            )
+        };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start = NonNull::new(start).ok_or_else(|| io::Error::other("mmap gave no address"))?;
+        Ok(Mapped { start, bytes })
+    }
+
+    /// Its words. Both sides read and write them whole.
+    pub(super) fn words(&self) -> &[AtomicU64] {
+        // SAFETY: the memory begins at a page, is mapped as long as `self` lives, and holds this many words;
+        // whoever else changes them is outside of this program, which is what atomics allow for.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), self.bytes / 8) }
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        // SAFETY: `new` mapped exactly this, and borrows of it ended with `self`.
+        unsafe { libc::munmap(self.start.as_ptr(), self.bytes) };
+    }
 }
 
 /// A descriptor of our own for one that libbpf shows only as a number.

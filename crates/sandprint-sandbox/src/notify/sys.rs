@@ -243,7 +243,14 @@ pub(crate) fn receive(listener: BorrowedFd<'_>, inbox: &Inbox) -> io::Result<Opt
         }
         let libc::seccomp_notif { id, pid, data, .. } = inbox.read();
         let libc::seccomp_data { nr, arch, instruction_pointer, args } = data;
-        return Ok(Some(Notification { id, tid: pid, audit_arch: arch, nr: nr.cast_unsigned(), instruction_pointer, args }));
+        return Ok(Some(Notification {
+            id,
+            tid: pid,
+            audit_arch: arch,
+            nr: nr.cast_unsigned(),
+            instruction_pointer,
+            args,
+        }));
     }
 }
 

@@ -127,7 +127,8 @@ fn record(
         Target::Processes(pids) => Scope::Processes(pids.clone()),
         Target::Cgroup { directory, .. } => Scope::Cgroup(directory.clone()),
     };
-    let options = Options { scope, follow_children: true, tasks: recording::tasks()? };
+    let options =
+        Options { scope, follow_children: true, tasks: recording::tasks()?, hooks: recording::hooks()? };
     let plan = Plan {
         name: args.name.clone(),
         target: Some(target.describe()),

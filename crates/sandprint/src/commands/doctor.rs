@@ -1,12 +1,14 @@
 //! `doctor`: what this host can record, what is missing, and the command that would grant it.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
-use sandprint_record::ebpf::{Options, Recorder, RecorderError, Scope, Tasks};
+use sandprint_record::ebpf::{LoadError, Options, PerfError, Recorder, RecorderError, Scope, Tasks};
 use sandprint_record::host::HostFacts;
 use sandprint_sandbox::confine::feature::Feature;
 use sandprint_sandbox::confine::landlock::{self, LandlockError};
 use sandprint_sandbox::launch::Launch;
+use sandprint_sandbox::notify::Reported;
 
 use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
@@ -96,13 +98,6 @@ pub(crate) fn run(_args: &DoctorArgs) -> anyhow::Result<ExitStatus> {
 
 fn check(facts: &HostFacts) -> Vec<Check> {
     let mut checks = vec![match (facts.arch(), facts.kernel()) {
-        (Some(arch), Some(kernel)) if kernel >= SKIPS_PROGRAMS => Check::limited(
-            format!(
-                "Linux {} on {arch}: under load this kernel may skip the recorder's programs",
-                facts.release
-            ),
-            "a recording to which that happened says so with a gap; Linux 6.18 and older do not do it",
-        ),
         (Some(arch), Some(kernel)) if kernel >= OLDEST => {
             Check::good(format!("Linux {} on {arch}", facts.release))
         }
@@ -174,8 +169,6 @@ fn confinement() -> [Check; 2] {
     [seccomp, landlock]
 }
 
-/// From this kernel on, programs were seen to be skipped ("Kernel differences" in ARCHITECTURE.md).
-const SKIPS_PROGRAMS: sandprint_model::KernelVersion = sandprint_model::KernelVersion::new(7, 0);
 /// The oldest kernel that the recorder is made for.
 const OLDEST: sandprint_model::KernelVersion = sandprint_model::KernelVersion::new(5, 10);
 
@@ -204,13 +197,27 @@ fn try_notification(facts: &HostFacts) -> Check {
 
 /// Loads and attaches the recorder for a moment.
 fn try_recording(facts: &HostFacts) -> Check {
-    let options = Options { scope: Scope::Launch, follow_children: true, tasks: None };
+    let options = Options { scope: Scope::Launch, follow_children: true, tasks: None, hooks: None };
     let tried = Recorder::load(&options, facts).and_then(|mut recorder| {
         recorder.attach()?;
         // What is loaded only when a recording ends before its workload does.
         recorder.processes()?;
-        Ok::<_, RecorderError>((recorder.tasks(), recorder.hides_uring()))
+        let refused = recorder.refused().map(|error| (needs_for_perf(error), chain(error)));
+        Ok::<_, RecorderError>((recorder.tasks(), recorder.hides_uring(), refused))
     });
+    let tried = match tried {
+        Ok((_, _, Some((fix, error)))) => {
+            return Check::limited(
+                format!(
+                    "the recorder loads and attaches, but under load Linux {} may skip its programs, which a gap then says: failed to {error}",
+                    facts.release
+                ),
+                fix,
+            );
+        }
+        Ok((tasks, hides_uring, None)) => Ok((tasks, hides_uring)),
+        Err(error) => Err(error),
+    };
     match tried {
         Ok((Tasks::Storage, false)) => {
             Check::good("the recorder loads and attaches; tasks count for themselves")
@@ -233,5 +240,53 @@ fn try_recording(facts: &HostFacts) -> Check {
             };
             Check::missing(format!("the recorder cannot be loaded: {error:#}"), fix)
         }
+    }
+}
+
+/// What would let the recorder attach to perf events, which no kernel skips.
+fn needs_for_perf(refused: &LoadError) -> &'static str {
+    match refused {
+        LoadError::Perf(PerfError::Number { source, .. }) if source.kind() == ErrorKind::NotFound => {
+            "recordings would be exact with tracefs: mount -t tracefs tracefs /sys/kernel/tracing"
+        }
+        LoadError::Perf(PerfError::Number { .. }) => {
+            "recordings would be exact as root, or with CAP_DAC_READ_SEARCH too: /sys/kernel/tracing may not be read"
+        }
+        LoadError::Perf(_) => {
+            "recordings would be exact with perf events: a container's seccomp filter, a security module or lockdown may forbid them; try outside"
+        }
+        _ => "recordings would be exact if this kernel took these programs; please report what it says",
+    }
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_perf_event_that_is_refused_has_its_remedy() {
+        let number = |kind: ErrorKind| {
+            LoadError::Perf(PerfError::Number {
+                event: "sched/sched_process_exit".to_owned(),
+                source: kind.into(),
+            })
+        };
+        let opened = LoadError::Perf(PerfError::Open {
+            event: "sched/sched_process_exit".to_owned(),
+            source: ErrorKind::PermissionDenied.into(),
+        });
+        assert!(needs_for_perf(&number(ErrorKind::NotFound)).contains("mount -t tracefs"));
+        assert!(needs_for_perf(&number(ErrorKind::PermissionDenied)).contains("as root"));
+        assert!(needs_for_perf(&opened).contains("perf events"));
+        assert_eq!(
+            chain(&opened),
+            "open a perf event for the tracepoint sched/sched_process_exit: permission denied"
+        );
     }
 }

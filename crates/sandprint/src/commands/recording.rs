@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueHint;
 use sandprint_model::{Exit, Trace};
-use sandprint_record::ebpf::Tasks;
+use sandprint_record::ebpf::{Hooks, Tasks};
 use sandprint_record::session::{SessionError, Why};
 
 use super::not_started;
@@ -105,6 +105,22 @@ pub(crate) fn tasks() -> anyhow::Result<Option<Tasks>> {
         Some(other) => Err(Deciding::usage(
             format!("SANDPRINT_TASKS is {other:?}"),
             "set it to `storage` or `tid`, or unset it to let sandprint choose",
+        )
+        .into()),
+    }
+}
+
+/// What to attach to: `SANDPRINT_HOOKS=raw_tp|tracepoint` chooses; unset, what is exact on this kernel.
+///
+/// For tests and measurements, as above.
+pub(crate) fn hooks() -> anyhow::Result<Option<Hooks>> {
+    match std::env::var("SANDPRINT_HOOKS").ok().as_deref() {
+        None | Some("") => Ok(None),
+        Some("raw_tp") => Ok(Some(Hooks::RawTracepoints)),
+        Some("tracepoint") => Ok(Some(Hooks::Tracepoints)),
+        Some(other) => Err(Deciding::usage(
+            format!("SANDPRINT_HOOKS is {other:?}"),
+            "set it to `raw_tp` or `tracepoint`, or unset it to let sandprint choose",
         )
         .into()),
     }

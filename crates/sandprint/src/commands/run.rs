@@ -169,8 +169,12 @@ fn record(
     let (program, arguments) = args.command.split_first().context("there is no command")?;
     let mut launch = Launch::new(program, arguments);
     launch.user = args.user.as_deref().map(User::resolve).transpose().context("failed to change the user")?;
-    let options =
-        Options { scope: Scope::Launch, follow_children: !args.no_children, tasks: recording::tasks()? };
+    let options = Options {
+        scope: Scope::Launch,
+        follow_children: !args.no_children,
+        tasks: recording::tasks()?,
+        hooks: recording::hooks()?,
+    };
     let plan = Plan {
         name: args.name.clone(),
         command: args.command.iter().map(|word| ByteString::new(word.as_encoded_bytes())).collect(),

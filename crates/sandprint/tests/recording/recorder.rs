@@ -91,6 +91,10 @@ pub(crate) fn record(around: &[&str], how: How, words: &[String], folder: &Path)
     command.args(&line[1..]).args(how.options).arg("-o").arg(&trace).arg("--").args(words);
     run::prepare(&mut command, folder);
     command.envs(how.variables.iter().copied());
+    // Who runs the tests may choose what to attach to.
+    if let Some(hooks) = std::env::var_os("SANDPRINT_HOOKS") {
+        command.env("SANDPRINT_HOOKS", hooks);
+    }
     let run::Ended { status, stdout, stderr } = run::to_the_end(&mut command);
     assert!(trace.exists(), "{command:?} wrote no trace, {status}\n{stderr}");
     Recording { status, stdout, stderr, trace: TraceFile(trace), _folder: own }

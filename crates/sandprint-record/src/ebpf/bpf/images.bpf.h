@@ -75,6 +75,7 @@ __noinline int path_step(u64 id)
 	u32 mnt_offset = bpf_core_field_offset(struct mount, mnt);
 	struct dentry *dentry, *parent;
 	struct vfsmount *mnt;
+	struct mount *mount;
 	const unsigned char *name;
 	u32 used;
 	long length;
@@ -87,8 +88,8 @@ __noinline int path_step(u64 id)
 	if ((u64)dentry == image->root_dentry && (u64)mnt == image->root_mnt)
 		return 1;
 	parent = BPF_CORE_READ(dentry, d_parent);
-	if (dentry == parent || dentry == BPF_CORE_READ(mnt, mnt_root)) {
-		struct mount *mount = (void *)mnt - mnt_offset;
+	mount = (void *)mnt - mnt_offset;
+	if (dentry == parent || dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
 		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 
 		if (above == mount || !above) {

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/* The kernel fields that the recorder reads, and no others; CO-RE finds them on the running kernel. */
+/*
+ * The kernel fields that the recorder reads, and no others; CO-RE finds them on the running kernel. Every
+ * struct that a program begins to read from costs libbpf a walk over all types of the kernel, so a field of
+ * an earlier kernel stands beside its successor, and not in a struct of its own.
+ */
 #ifndef SANDPRINT_KERNEL_H
 #define SANDPRINT_KERNEL_H
 
@@ -44,9 +48,19 @@ struct super_block {
 	u32 s_dev;
 };
 
+struct timespec64 {
+	s64 tv_sec;
+	long tv_nsec;
+};
+
 struct inode {
 	struct super_block *i_sb;
 	unsigned long i_ino;
+	/* Each kernel has one of these three; see read_ctime. */
+	struct timespec64 i_ctime;
+	struct timespec64 __i_ctime;
+	s64 i_ctime_sec;
+	u32 i_ctime_nsec;
 };
 
 struct qstr {
@@ -137,6 +151,36 @@ struct bpf_iter_meta {
 struct bpf_iter__task {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
+};
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	void *key;
+	void *value;
+};
+
+/* What the tracepoints tell programs of the type `tracepoint`. */
+
+struct trace_event_raw_sys_enter {
+	long id;
+};
+
+struct trace_event_raw_sched_process_fork {
+	int child_pid;
+};
+
+struct trace_event_raw_sched_process_exec {
+	u32 __data_loc_filename;
+	int old_pid;
+};
+
+struct trace_event_raw_io_uring_create {
+	void *ctx;
+};
+
+struct trace_event_raw_io_uring_submit_req {
+	void *ctx;
+	u8 opcode;
 };
 
 #pragma clang attribute pop

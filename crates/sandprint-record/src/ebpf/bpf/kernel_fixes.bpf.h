@@ -5,27 +5,6 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-struct timespec64 {
-	s64 tv_sec;
-	long tv_nsec;
-};
-
-/* Before 13bc24457850 ("fs: rename i_ctime field to __i_ctime", 6.6). */
-struct inode___before_6_6 {
-	struct timespec64 i_ctime;
-};
-
-/* From there to 3aa63a569c64 ("fs: switch timespec64 fields in inode to discrete integers", 6.11). */
-struct inode___before_6_11 {
-	struct timespec64 __i_ctime;
-};
-
-/* Since then. */
-struct inode___since_6_11 {
-	s64 i_ctime_sec;
-	u32 i_ctime_nsec;
-};
-
 /* Of the tracepoint io_uring_submit_sqe; see read_old_submission. */
 struct trace_event_raw_io_uring_submit_sqe {
 	void *req;
@@ -63,22 +42,22 @@ static __always_inline void read_old_submission(const u64 *args, u64 *ring, u8 *
 	*opcode = bpf_core_field_exists(event->req) ? third : second;
 }
 
-/* The time of an inode's last change, as far as this kernel shows it; else zero. */
+/*
+ * The time of an inode's last change, as far as this kernel shows it; else zero. i_ctime became __i_ctime
+ * in 6.6 (13bc24457850, "fs: rename i_ctime field to __i_ctime"), and two integers in 6.11 (3aa63a569c64,
+ * "fs: switch timespec64 fields in inode to discrete integers").
+ */
 static __always_inline void read_ctime(const struct inode *inode, u64 *seconds, u32 *nanoseconds)
 {
-	const struct inode___since_6_11 *since_6_11 = (const void *)inode;
-	const struct inode___before_6_11 *before_6_11 = (const void *)inode;
-	const struct inode___before_6_6 *before_6_6 = (const void *)inode;
-
-	if (bpf_core_field_exists(since_6_11->i_ctime_sec)) {
-		*seconds = BPF_CORE_READ(since_6_11, i_ctime_sec);
-		*nanoseconds = BPF_CORE_READ(since_6_11, i_ctime_nsec);
-	} else if (bpf_core_field_exists(before_6_11->__i_ctime)) {
-		*seconds = BPF_CORE_READ(before_6_11, __i_ctime.tv_sec);
-		*nanoseconds = BPF_CORE_READ(before_6_11, __i_ctime.tv_nsec);
-	} else if (bpf_core_field_exists(before_6_6->i_ctime)) {
-		*seconds = BPF_CORE_READ(before_6_6, i_ctime.tv_sec);
-		*nanoseconds = BPF_CORE_READ(before_6_6, i_ctime.tv_nsec);
+	if (bpf_core_field_exists(inode->i_ctime_sec)) {
+		*seconds = BPF_CORE_READ(inode, i_ctime_sec);
+		*nanoseconds = BPF_CORE_READ(inode, i_ctime_nsec);
+	} else if (bpf_core_field_exists(inode->__i_ctime)) {
+		*seconds = BPF_CORE_READ(inode, __i_ctime.tv_sec);
+		*nanoseconds = BPF_CORE_READ(inode, __i_ctime.tv_nsec);
+	} else if (bpf_core_field_exists(inode->i_ctime)) {
+		*seconds = BPF_CORE_READ(inode, i_ctime.tv_sec);
+		*nanoseconds = BPF_CORE_READ(inode, i_ctime.tv_nsec);
 	}
 }
 

@@ -19,14 +19,37 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 	return 0;
 }
 
+/* What an exec runs: the file that was named, or the interpreter that a binary format found for it. */
+enum sp_exec {
+	SP_EXEC_UNSEEN = 0,
+	SP_EXEC_PLAIN = 1,
+	SP_EXEC_SCRIPT = 2,
+};
+
+static __always_inline u64 file_of(struct linux_binprm *bprm)
+{
+	return (u64)BPF_CORE_READ(bprm, file);
+}
+
+static __always_inline u64 filename_of(struct linux_binprm *bprm)
+{
+	return (u64)BPF_CORE_READ(bprm, filename);
+}
+
+/* A binary format that runs an interpreter changes `interp` and keeps `filename`. */
+static __always_inline enum sp_exec kind_of(struct linux_binprm *bprm)
+{
+	return BPF_CORE_READ(bprm, interp) == BPF_CORE_READ(bprm, filename) ? SP_EXEC_PLAIN : SP_EXEC_SCRIPT;
+}
+
 /*
  * Runs after an exec that succeeded, in the task that goes on. Other threads of the process are gone;
- * the task has taken over its leader's tid, `old_pid` is the one it had.
+ * the task has taken over its leader's tid, `old_pid` is the one it had. `file` is what runs now, `filename`
+ * the string that the call gave: both are addresses.
  */
-static __always_inline int on_exec(struct task_struct *task, s32 old_pid, struct linux_binprm *bprm,
-				   bool by_tid)
+static __always_inline int on_exec(struct task_struct *task, s32 old_pid, u64 file, u64 filename,
+				   enum sp_exec kind, bool by_tid)
 {
-	const char *filename = BPF_CORE_READ(bprm, filename);
 	struct sp_head *head;
 	bool attach;
 	u64 image;
@@ -62,11 +85,11 @@ static __always_inline int on_exec(struct task_struct *task, s32 old_pid, struct
 			return 0;
 	}
 
-	/* A binary format that runs an interpreter changes `interp` and keeps `filename`. */
-	if (BPF_CORE_READ(bprm, interp) == filename)
-		filename = NULL;
-	image = image_id((u64)BPF_CORE_READ(bprm, file), (u64)filename, (u64)BPF_CORE_READ(task, fs),
-			 BPF_CORE_READ(task, tgid));
+	if (kind == SP_EXEC_UNSEEN)
+		count_lost(SP_LOST_SCRIPTS, 1);
+	if (kind != SP_EXEC_SCRIPT)
+		filename = 0;
+	image = image_id(file, filename, (u64)BPF_CORE_READ(task, fs), BPF_CORE_READ(task, tgid));
 
 	/* The walk may have passed it already: an exec from a thread changes the tid. */
 	if (attach)

@@ -1,27 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /*
- * The recorder's BPF object. One part per concern; each part has its maps first. The programs come in
- * two sets, of which user space loads one: with task storage (kernels from 6.2, where it is reliable in
- * tracing programs: 0593dd34e534, e8b02296a6b8), or by tid.
+ * The recorder on raw tracepoints, as every kernel before 7.0 has it. The programs come in two sets, of which
+ * user space loads one: with task storage (kernels from 6.2, where it is reliable in tracing programs:
+ * 0593dd34e534, e8b02296a6b8), or by tid.
  */
-#include "kernel.h"
-
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
-
-#include "recorder.h"
-
-#include "kernel_fixes.bpf.h"
-#include "atomic.bpf.h"
-#include "lost.bpf.h"
-#include "events.bpf.h"
-#include "scope.bpf.h"
-#include "images.bpf.h"
-#include "syscalls.bpf.h"
-#include "lifecycle.bpf.h"
-#include "walk.bpf.h"
-#include "uring.bpf.h"
+#include "recorder.bpf.h"
 
 /* With task storage. */
 
@@ -40,37 +23,13 @@ int BPF_PROG(handle__fork, struct task_struct *parent, struct task_struct *child
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(handle__exec, struct task_struct *task, s32 old_pid, struct linux_binprm *bprm)
 {
-	return on_exec(task, old_pid, bprm, false);
+	return on_exec(task, old_pid, file_of(bprm), filename_of(bprm), kind_of(bprm), false);
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(handle__exit, struct task_struct *task)
 {
 	return on_exit(task, false);
-}
-
-SEC("iter/task")
-int handle__admit(struct bpf_iter__task *ctx)
-{
-	return on_admit(ctx->task, false);
-}
-
-SEC("iter/task")
-int handle__drain(struct bpf_iter__task *ctx)
-{
-	return on_drain(ctx);
-}
-
-SEC("iter/task")
-int handle__collect(struct bpf_iter__task *ctx)
-{
-	return on_collect(ctx->task);
-}
-
-SEC("iter/task")
-int handle__list(struct bpf_iter__task *ctx)
-{
-	return on_list(ctx, false);
 }
 
 SEC("raw_tp/io_uring_create")
@@ -106,25 +65,13 @@ int BPF_PROG(handle__fork_by_tid, struct task_struct *parent, struct task_struct
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(handle__exec_by_tid, struct task_struct *task, s32 old_pid, struct linux_binprm *bprm)
 {
-	return on_exec(task, old_pid, bprm, true);
+	return on_exec(task, old_pid, file_of(bprm), filename_of(bprm), kind_of(bprm), true);
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(handle__exit_by_tid, struct task_struct *task)
 {
 	return on_exit(task, true);
-}
-
-SEC("iter/task")
-int handle__admit_by_tid(struct bpf_iter__task *ctx)
-{
-	return on_admit(ctx->task, true);
-}
-
-SEC("iter/task")
-int handle__list_by_tid(struct bpf_iter__task *ctx)
-{
-	return on_list(ctx, true);
 }
 
 SEC("raw_tp/io_uring_create")
@@ -161,14 +108,6 @@ int handle__old_submit_sqe_by_tid(struct bpf_raw_tracepoint_args *ctx)
 
 	read_old_submission(ctx->args, &ring, &opcode);
 	return on_submit(ring, opcode, true);
-}
-
-/* With both. */
-
-SEC("iter/task")
-int handle__resolve(struct bpf_iter__task *ctx)
-{
-	return on_resolve(ctx->task);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -30,6 +30,7 @@ enum sp_lost {
 	SP_LOST_IMAGES = 2,    /* the images map was full: counted as the unknown image */
 	SP_LOST_EVENT = 3,     /* the ring buffer was full: read from the maps at the end */
 	SP_LOST_RINGS = 4,     /* the map of io_uring instances was full */
+	SP_LOST_SCRIPTS = 5,   /* unknown whether a script was executed: counted as the interpreter's own */
 	SP_LOST_MAX = 8,
 };
 
@@ -51,6 +52,8 @@ struct sp_config {
 struct sp_control {
 	__u32 launch_pid; /* the suspended child, in the recorder's PID namespace; 0 for none */
 	__u32 attaching;  /* the existing tasks are being walked: look at ancestors on fork, exec and exit */
+	__u64 image;	  /* the image that user space is about to read */
+	__u64 stopped;	  /* calls are no longer counted, though programs may stay attached for a while */
 };
 
 /* Written by the programs alone. */
