@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     attach, completions, confined, coverage, diff, doctor, generate, import, man, merge, policy, run, show,
-    subtract,
+    subtract, verify,
 };
 use crate::exit::{self, ExitStatus};
 use crate::output;
@@ -77,6 +77,7 @@ pub(crate) enum ProfileCommand {
     Subtract(subtract::SubtractArgs),
     Coverage(coverage::CoverageArgs),
     Import(import::ImportArgs),
+    Verify(verify::VerifyArgs),
 }
 
 /// What is done with policies.
@@ -101,6 +102,7 @@ impl Command {
             Command::Profile(ProfileCommand::Subtract(args)) => subtract::run(args),
             Command::Profile(ProfileCommand::Coverage(args)) => coverage::run(args),
             Command::Profile(ProfileCommand::Import(args)) => import::run(args),
+            Command::Profile(ProfileCommand::Verify(args)) => verify::run(args),
             Command::Policy(PolicyCommand::Fmt(args)) => policy::fmt::run(args),
             Command::Policy(PolicyCommand::Check(args)) => policy::check::run(args),
             Command::Policy(PolicyCommand::Test(args)) => policy::test::run(args),
@@ -115,7 +117,9 @@ impl Command {
     /// The status for an error that decides none of its own.
     pub(crate) fn failure_status(&self) -> ExitStatus {
         match self {
-            Command::Profile(ProfileCommand::Run(_)) | Command::Confined(_) => ExitStatus::RecorderFailed,
+            Command::Profile(ProfileCommand::Run(_) | ProfileCommand::Verify(_)) | Command::Confined(_) => {
+                ExitStatus::RecorderFailed
+            }
             _ => ExitStatus::Failure,
         }
     }

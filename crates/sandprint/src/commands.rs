@@ -14,6 +14,7 @@ pub(crate) mod policy;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod subtract;
+pub(crate) mod verify;
 
 mod confined_landlock;
 mod not_started;

@@ -51,6 +51,16 @@ Exit status:
   127  the command was not found
   2    the command line is wrong";
 
+/// The end of `profile verify --help`.
+pub(crate) const HELP_VERIFY: &str = "\
+Exit status:
+  0    nothing was refused
+  3    a call was refused, or the command ended differently under the filter itself
+  125  sandprint itself failed; stderr says why, with a hint
+  126  the command was found, but could not be run
+  127  the command was not found
+  2    the command line is wrong";
+
 /// The end of `profile diff --help`.
 pub(crate) const HELP_DIFF: &str = "\
 Exit status:

@@ -91,7 +91,8 @@ fn a_dropped_running_workload_goes_on() {
 
 #[test]
 fn a_child_ended_before_its_execve_is_told_apart_from_a_workload_ended_at_once() {
-    for signal in [Signal::INT, Signal::TERM, Signal::KILL] {
+    // Not SIGINT, which whoever runs the tests may have had ignored: the child takes that on.
+    for signal in [Signal::TERM, Signal::KILL] {
         let suspended = shell("exit 0").suspend().unwrap();
         suspended.child.process.signal(signal).unwrap();
         assert!(suspended.child.process.wait_ended(Duration::from_secs(10)).unwrap());

@@ -122,7 +122,7 @@ fn confinement(policy: &Policy, native: Abi, log: bool) -> anyhow::Result<Confin
 }
 
 /// Why a policy starts nothing here.
-fn explain_unfit(path: &Path, unfit: &Unfit) -> Deciding {
+pub(crate) fn explain_unfit(path: &Path, unfit: &Unfit) -> Deciding {
     let hint = match unfit {
         Unfit::Foreign { .. } => {
             "generate one from a recording that was made on this kind of machine; under this one not even the \

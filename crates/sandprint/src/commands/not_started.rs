@@ -34,6 +34,12 @@ pub(crate) fn explain(launch: &LaunchError, command: &OsStr) -> Option<Deciding>
             format!("failed to {launch}: {cause}"),
             "only root may become another user: use sudo, or leave out --user",
         ),
+        (Failure::Ours, LaunchError::Filter { .. }) => (
+            ExitStatus::RecorderFailed,
+            format!("failed to {launch}: {cause}"),
+            "where another recorder or supervisor has its listener on this process already, there is no second one; \
+             `sandprint doctor` tries both recorders",
+        ),
         (Failure::Ours, _) => return None,
     };
     Some(Deciding { status, message, hint: hint.to_owned() })

@@ -21,8 +21,10 @@ fn on_a_terminal(scratch: &Scratch, words: &[&str], keys: &str) -> (String, Exit
     unlockpt(&master).unwrap();
     let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
     let open = || File::options().read(true).write(true).open(&name).unwrap();
-    // setsid makes its standard input the controlling terminal, and becomes the command.
-    let mut command = scratch.command("setsid", &[&["--ctty"], words].concat());
+    // setsid makes its standard input the controlling terminal, env gives the keys the meaning that whoever runs the
+    // tests may have taken from them (a shell, for what it starts behind itself), and both become the command.
+    let around = ["--ctty", "env", "--default-signal=INT", "--default-signal=QUIT"];
+    let mut command = scratch.command("setsid", &[&around, words].concat());
     command.stdin(open()).stdout(open()).stderr(open());
     let mut child = command.spawn().unwrap();
     drop(command);

@@ -1,0 +1,83 @@
+//! A call that the policy refused in a trial.
+
+use std::fmt;
+use std::time::Duration;
+
+use sandprint_model::{Action, ByteString, Call, Rule};
+
+/// Calls that were refused alike: the same call from the same code of the same program, which one rule would allow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The first of them.
+    pub call: Call,
+    /// What the policy said.
+    pub action: Action,
+    /// How often.
+    pub count: u64,
+    /// The executable that made it, as its process saw the path; empty where it could not be read.
+    pub image: ByteString,
+    /// From the first process of the trial down to the one that made the call.
+    pub ancestry: Vec<Ancestor>,
+    /// The code that made it, or why that is not known.
+    pub location: Result<Location, String>,
+    /// What the process did next, the first time.
+    pub next: Next,
+    /// The smallest rule that would allow it.
+    pub rule: Rule,
+}
+
+/// A process of the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ancestor {
+    /// Its number.
+    pub pid: u32,
+    /// The name of its main thread.
+    pub comm: ByteString,
+}
+
+/// A place in code.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    /// The file that the code was mapped from.
+    pub module: ByteString,
+    /// Where in that file, in bytes: just behind the system call instruction.
+    pub offset: u64,
+    /// The function there, where the file has a symbol for it.
+    pub function: Option<String>,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.function {
+            Some(function) => write!(f, "{function} in {} (offset {:#x})", self.module, self.offset),
+            None => write!(f, "{} (offset {:#x})", self.module, self.offset),
+        }
+    }
+}
+
+/// What a process did after its call was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// It made further calls, or still lived a while later.
+    WentOn,
+    /// It ended by itself, so soon after.
+    Ended(Duration),
+    /// The policy's action ended it.
+    Killed,
+    /// The call was let go on, to see what comes after it.
+    Allowed,
+    /// The trial ended before that was known.
+    Unknown,
+}
+
+impl fmt::Display for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Next::WentOn => f.write_str("the process went on"),
+            Next::Ended(after) => write!(f, "the process ended {} ms later", after.as_millis()),
+            Next::Killed => f.write_str("the process was killed for it"),
+            Next::Allowed => f.write_str("it was let go on, to see what comes next"),
+            Next::Unknown => f.write_str("what came of it is not known"),
+        }
+    }
+}

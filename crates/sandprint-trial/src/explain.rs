@@ -1,0 +1,275 @@
+//! The pass that explains: refused calls are reported to us by seccomp user notification, looked into while they wait,
+//! and then answered as the policy says, as far as a supervisor can.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sandprint_model::errno::ENOSYS;
+use sandprint_model::{Abi, Action, Arch, ByteString, Call, Condition, Policy, Reason, Rule, Syscall};
+use sandprint_policy::{cbpf, suggest};
+use sandprint_sandbox::foreground::Foreground;
+use sandprint_sandbox::launch::Launch;
+use sandprint_sandbox::notify::{Inbox, Listener, Notification, Reported};
+use sandprint_sandbox::process::{self, Process};
+use sandprint_sandbox::signals::Signal;
+
+use crate::origin::Origins;
+use crate::verdict::{Pass, asks_somebody};
+use crate::verify::VerifyError;
+use crate::{Denial, Next, watch};
+
+/// A process that still lives after this time has not ended for a refused call.
+const WENT_ON: Duration = Duration::from_millis(200);
+
+/// What the pass found.
+#[derive(Debug)]
+pub(crate) struct Explained {
+    pub(crate) pass: Pass,
+    pub(crate) denials: Vec<Denial>,
+    pub(crate) caveats: Vec<String>,
+}
+
+/// What makes calls alike.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    syscall: Syscall,
+    conditions: Vec<Condition>,
+    image: ByteString,
+    location: Result<crate::Location, String>,
+}
+
+/// What the answering thread and the watching one share.
+#[derive(Debug)]
+struct Books {
+    policy: Policy,
+    arch: Arch,
+    first: u32,
+    let_go_on: bool,
+    origins: Origins,
+    denials: BTreeMap<Key, Denial>,
+    /// Processes of which it is not known yet what they did after a denial.
+    pending: Vec<Pending>,
+    approximated: bool,
+    failed: Option<io::Error>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    key: Key,
+    tgid: u32,
+    process: Process,
+    since: Instant,
+}
+
+/// The policy with every refusal made a report.
+pub(crate) fn reporting(policy: &Policy) -> Policy {
+    let report = |action: Action| {
+        if action.lets_run() && !asks_somebody(action) { action } else { Action::Notify }
+    };
+    let mut policy = policy.clone();
+    policy.default_action = report(policy.default_action);
+    policy.foreign_action = report(policy.foreign_action);
+    for rule in policy.rules.values_mut().flatten() {
+        rule.action = report(rule.action);
+    }
+    policy
+}
+
+/// Runs it.
+pub(crate) fn run(
+    launch: &Launch,
+    policy: &Policy,
+    let_go_on: bool,
+    foreground: &mut Foreground,
+) -> Result<Explained, VerifyError> {
+    let arch = Arch::from_name(std::env::consts::ARCH).ok_or(VerifyError::UnknownArch)?;
+    let program = cbpf::compile(&reporting(policy)).map_err(VerifyError::Compile)?;
+    let launch = Launch { notified: Some(Reported::Program(program.to_bytes())), ..launch.clone() };
+    let mut suspended = launch.suspend()?;
+    let listener = suspended.notifications().ok_or(VerifyError::NoListener)?;
+    let books = Arc::new(Mutex::new(Books {
+        policy: policy.clone(),
+        arch,
+        first: suspended.pid(),
+        let_go_on,
+        origins: Origins::default(),
+        denials: BTreeMap::new(),
+        pending: Vec::new(),
+        approximated: false,
+        failed: None,
+    }));
+    serve(listener.try_clone().map_err(VerifyError::Wait)?, Arc::clone(&books)).map_err(VerifyError::Wait)?;
+    let mut running = suspended.release()?;
+    let exit = watch::until_ended(&mut running, foreground, || {
+        let mut books = lock(&books);
+        if let Some(error) = books.failed.take() {
+            return Err(VerifyError::Wait(error));
+        }
+        books.look_after_pending();
+        listener.is_hung_up().map_err(VerifyError::Wait)
+    })?;
+    let mut books = lock(&books);
+    let mut caveats = Vec::new();
+    if books.approximated {
+        caveats.push(
+            "signals of the policy's actions trap and kill were sent by sandprint in the pass that explains: a handler \
+             of SIGSYS sees another si_code there"
+                .to_owned(),
+        );
+    }
+    let mut denials: Vec<Denial> = std::mem::take(&mut books.denials).into_values().collect();
+    denials.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.call.syscall.cmp(&b.call.syscall)));
+    Ok(Explained { pass: Pass::Explained { exit, let_go_on }, denials, caveats })
+}
+
+fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
+    books.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts the thread that answers, until nobody has the filter any more.
+fn serve(listener: Listener, books: Arc<Mutex<Books>>) -> io::Result<()> {
+    let answer = move || {
+        if let Err(error) = answer_all(&listener, &books) {
+            lock(&books).failed = Some(error);
+        }
+    };
+    thread::Builder::new().name("denials".to_owned()).spawn(answer).map(drop)
+}
+
+fn answer_all(listener: &Listener, books: &Mutex<Books>) -> io::Result<()> {
+    let mut inbox = Inbox::new()?;
+    loop {
+        let Some(notification) = listener.receive(&mut inbox)? else {
+            if listener.is_hung_up()? {
+                return Ok(());
+            }
+            continue;
+        };
+        let mut books = lock(books);
+        let answer = books.enter(&notification, listener);
+        match answer {
+            Answer::GoOn => listener.go_on(&mut inbox, &notification)?,
+            Answer::Fail(errno) => listener.refuse(&mut inbox, &notification, errno)?,
+        };
+    }
+}
+
+enum Answer {
+    GoOn,
+    Fail(u16),
+}
+
+impl Books {
+    /// Enters a refused call, and says how it is to be answered.
+    fn enter(&mut self, notification: &Notification, listener: &Listener) -> Answer {
+        let call = Call { syscall: syscall(self.arch, notification), args: notification.args };
+        let action = self.policy.decide(&call);
+        let origin = self.origins.look(notification.tid, self.first, notification.instruction_pointer);
+        if !listener.still_waits(notification) {
+            // Its number may be another task's by now: what was read says nothing.
+            return Answer::Fail(ENOSYS);
+        }
+        for pending in &self.pending {
+            if pending.tgid == origin.tgid
+                && let Some(denial) = self.denials.get_mut(&pending.key)
+            {
+                denial.next = Next::WentOn;
+            }
+        }
+        self.pending.retain(|pending| pending.tgid != origin.tgid);
+        let rule = suggested(&call);
+        let key = Key {
+            syscall: call.syscall,
+            conditions: rule.conditions.clone(),
+            image: origin.image.clone(),
+            location: origin.location.clone(),
+        };
+        let is_new = !self.denials.contains_key(&key);
+        let denial = self.denials.entry(key.clone()).or_insert_with(|| Denial {
+            call,
+            action,
+            count: 0,
+            image: origin.image,
+            ancestry: origin.ancestry,
+            location: origin.location,
+            next: Next::Unknown,
+            rule,
+        });
+        denial.count = denial.count.saturating_add(1);
+        if self.let_go_on {
+            denial.next = Next::Allowed;
+            return Answer::GoOn;
+        }
+        let signal = match action {
+            Action::Trap => Some(Signal::from_number(SIGSYS)),
+            Action::KillThread | Action::KillProcess => Some(Some(Signal::KILL)),
+            _ => None,
+        };
+        if let Some(signal) = signal {
+            self.approximated = true;
+            if action != Action::Trap {
+                denial.next = Next::Killed;
+            }
+            if let Some(signal) = signal {
+                // It may be gone already, which is what was to come of it.
+                process::kill_process(origin.tgid, signal).unwrap_or_default();
+            }
+        }
+        if is_new
+            && denial.next == Next::Unknown
+            && let Ok(Some(process)) = Process::open(origin.tgid)
+        {
+            self.pending.push(Pending { key, tgid: origin.tgid, process, since: Instant::now() });
+        }
+        match action {
+            Action::Errno(errno) => Answer::Fail(errno),
+            _ => Answer::Fail(ENOSYS),
+        }
+    }
+
+    /// Finds out what processes did after a denial.
+    fn look_after_pending(&mut self) {
+        let Books { pending, denials, .. } = self;
+        pending.retain(|pending| {
+            let elapsed = pending.since.elapsed();
+            let ended = pending.process.wait_ended(Duration::ZERO).unwrap_or(false);
+            let next = if ended {
+                Next::Ended(elapsed)
+            } else if elapsed >= WENT_ON {
+                Next::WentOn
+            } else {
+                return true;
+            };
+            if let Some(denial) = denials.get_mut(&pending.key) {
+                denial.next = next;
+            }
+            false
+        });
+    }
+}
+
+/// signal(7): the same number on all our machines.
+const SIGSYS: i32 = 31;
+
+/// The smallest rule, with nothing said yet of who wants it.
+fn suggested(call: &Call) -> Rule {
+    let mut rule = suggest::allowing(call, Reason::ByHand(String::new()));
+    rule.reasons.clear();
+    rule
+}
+
+/// The call that a notification means.
+fn syscall(arch: Arch, notification: &Notification) -> Syscall {
+    let of_arch = arch.abis().iter().filter(|abi| abi.audit_arch() == notification.audit_arch);
+    let is_x32 = notification.nr & Abi::X32_BIT != 0;
+    let abi = of_arch.clone().find(|abi| (**abi == Abi::X32) == is_x32).copied();
+    match abi {
+        Some(Abi::X32) => Syscall { abi: Abi::X32, nr: notification.nr & !Abi::X32_BIT },
+        Some(abi) => Syscall { abi, nr: notification.nr },
+        // Where the bit means nothing, it is a part of the number.
+        None => Syscall { abi: of_arch.copied().next().unwrap_or(arch.native_abi()), nr: notification.nr },
+    }
+}

@@ -1,0 +1,21 @@
+//! Runs a workload under its policy, and explains what was refused.
+//!
+//! - [`mod@verify`]: the two passes, and the [`Verdict`].
+//! - [`Denial`]: a call that the policy refused: its arguments, who made it, from which code, what came of it, and
+//!   the smallest rule that would allow it.
+//! - [`report`]: a verdict for people, programs, pull requests and code-scanning pages.
+//!
+//! Nothing here prints, or knows the command line.
+
+mod confirm;
+mod denial;
+mod explain;
+mod origin;
+pub mod report;
+mod symbols;
+mod verdict;
+pub mod verify;
+mod watch;
+
+pub use denial::{Ancestor, Denial, Location, Next};
+pub use verdict::{Pass, Verdict};

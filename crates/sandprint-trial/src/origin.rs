@@ -1,0 +1,166 @@
+//! Who made a call, and from which code: what /proc says of a task while its call waits for an answer.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use sandprint_model::ByteString;
+
+use crate::symbols::Symbols;
+use crate::{Ancestor, Location};
+
+/// Deepest tree that is followed up.
+const DEEPEST: usize = 64;
+
+/// Who made a call.
+#[derive(Debug, Clone)]
+pub(crate) struct Origin {
+    /// Its process.
+    pub(crate) tgid: u32,
+    pub(crate) image: ByteString,
+    pub(crate) ancestry: Vec<Ancestor>,
+    pub(crate) location: Result<Location, String>,
+}
+
+/// Looks tasks up. Symbol tables are read once.
+#[derive(Debug, Default)]
+pub(crate) struct Origins {
+    symbols: BTreeMap<(u64, u64), Symbols>,
+}
+
+impl Origins {
+    /// Who `tid` is; `first` is the first process of the trial. `after` is the address behind the call's instruction.
+    pub(crate) fn look(&mut self, tid: u32, first: u32, after: u64) -> Origin {
+        let process = field(tid, "Tgid:").unwrap_or(tid);
+        let exe = fs::read_link(format!("/proc/{process}/exe")).unwrap_or_default();
+        Origin {
+            tgid: process,
+            image: ByteString::new(exe.into_os_string().into_vec()),
+            ancestry: ancestry(process, first),
+            location: self.location(tid, after),
+        }
+    }
+
+    fn location(&mut self, tid: u32, after: u64) -> Result<Location, String> {
+        let maps = fs::read(format!("/proc/{tid}/maps"))
+            .map_err(|error| format!("the memory map of the process could not be read ({error})"))?;
+        // The instruction may be the last of its mapping.
+        let at = after.saturating_sub(1);
+        let mapping =
+            maps.split(|byte| *byte == b'\n').filter_map(Mapping::parse).find(|mapping| mapping.holds(at));
+        let mapping = mapping.ok_or("the address is in no mapping")?;
+        if mapping.path.is_empty() {
+            return Err(
+                "it is in memory that no file was mapped to: code that was made at run time".to_owned()
+            );
+        }
+        let offset = at - mapping.start + mapping.offset + 1;
+        let module = ByteString::new(mapping.path.clone());
+        let function = self.symbols_of(tid, &mapping).and_then(|symbols| symbols.at(offset - 1));
+        Ok(Location { module, offset, function: function.map(str::to_owned) })
+    }
+
+    fn symbols_of(&mut self, tid: u32, mapping: &Mapping) -> Option<&Symbols> {
+        let path = Path::new(OsStr::from_bytes(&mapping.path));
+        let in_its_root: PathBuf = Path::new(&format!("/proc/{tid}/root")).join(path.strip_prefix("/").ok()?);
+        let file = File::open(in_its_root).ok()?;
+        let metadata = file.metadata().ok()?;
+        // What is at the path now may be another file than the one that is mapped.
+        if metadata.ino() != mapping.inode || !metadata.is_file() {
+            return None;
+        }
+        Some(self.symbols.entry((metadata.dev(), metadata.ino())).or_insert_with(|| Symbols::read(&file)))
+    }
+}
+
+/// A line of `/proc/PID/maps` (proc(5)).
+#[derive(Debug, PartialEq, Eq)]
+struct Mapping {
+    start: u64,
+    end: u64,
+    offset: u64,
+    inode: u64,
+    path: Vec<u8>,
+}
+
+impl Mapping {
+    fn parse(line: &[u8]) -> Option<Mapping> {
+        let mut fields = line.splitn(6, |byte| *byte == b' ');
+        let mut next = || fields.next().and_then(|field| std::str::from_utf8(field).ok());
+        let (start, end) = next()?.split_once('-')?;
+        let _permissions = next()?;
+        let offset = u64::from_str_radix(next()?, 16).ok()?;
+        let _device = next()?;
+        let inode = next()?.parse().ok()?;
+        let path = fields.next().unwrap_or_default().trim_ascii_start().to_vec();
+        let hexadecimal = |digits| u64::from_str_radix(digits, 16).ok();
+        Some(Mapping { start: hexadecimal(start)?, end: hexadecimal(end)?, offset, inode, path })
+    }
+
+    fn holds(&self, address: u64) -> bool {
+        (self.start..self.end).contains(&address)
+    }
+}
+
+/// A field of a task's status that is a number.
+fn field(tid: u32, name: &str) -> Option<u32> {
+    let status = fs::read(format!("/proc/{tid}/status")).ok()?;
+    let line = status.split(|byte| *byte == b'\n').find(|line| line.starts_with(name.as_bytes()))?;
+    std::str::from_utf8(line.get(name.len()..)?).ok()?.trim().parse().ok()
+}
+
+fn ancestry(tgid: u32, first: u32) -> Vec<Ancestor> {
+    let mut chain = Vec::new();
+    let mut pid = tgid;
+    while pid > 1 && chain.len() < DEEPEST {
+        let mut comm = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+        if comm.ends_with(b"\n") {
+            comm.pop();
+        }
+        chain.push(Ancestor { pid, comm: ByteString::new(comm) });
+        if pid == first {
+            break;
+        }
+        let Some(parent) = sandprint_sandbox::process::parent(pid) else { break };
+        pid = parent;
+    }
+    // An orphan's parent is none of the trial: what is above it says nothing.
+    if chain.last().is_some_and(|last| last.pid != first) {
+        chain.truncate(1);
+    }
+    chain.reverse();
+    chain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_a_memory_map_are_read() {
+        let line = b"7f1c8e000000-7f1c8e022000 r-xp 00026000 fd:01 1835 /usr/lib/a b.so";
+        let mapping = Mapping::parse(line).unwrap();
+        assert_eq!(
+            (mapping.start, mapping.offset, mapping.inode, mapping.path.as_slice()),
+            (0x7f1c_8e00_0000, 0x26000, 1835, &b"/usr/lib/a b.so"[..])
+        );
+        let anonymous = Mapping::parse(b"7ffd1000-7ffd3000 rw-p 00000000 00:00 0 ").unwrap();
+        assert_eq!(anonymous.path, b"");
+        assert_eq!(Mapping::parse(b"nonsense"), None);
+    }
+
+    #[test]
+    fn this_process_and_its_code_are_found() {
+        let pid = std::process::id();
+        let origin = Origins::default().look(pid, pid, (field as *const () as u64) + 8);
+        assert_eq!((origin.tgid, origin.ancestry.len()), (pid, 1));
+        let location = origin.location.unwrap();
+        assert!(location.function.as_deref().unwrap_or_default().contains("field"), "{location}");
+        assert!(origin.image.as_bytes().ends_with(location.module.as_bytes()));
+        let nowhere = Origins::default().look(pid, pid, 16).location;
+        assert!(nowhere.unwrap_err().contains("no mapping"));
+    }
+}

@@ -1,0 +1,100 @@
+//! A verdict, for people, programs, pull requests and code-scanning pages.
+
+mod json;
+mod markdown;
+mod sarif;
+mod text;
+
+use sandprint_model::wire::condition_in_words;
+use sandprint_model::{Exit, arguments};
+
+use crate::{Denial, Pass, Verdict};
+
+pub use json::to_json;
+pub use markdown::to_markdown;
+pub use sarif::to_sarif;
+pub use text::to_text;
+
+/// A refused call as strace would show its registers.
+fn call_in_words(denial: &Denial) -> String {
+    let native = denial.call.syscall.abi.arch().native_abi();
+    let call = arguments::render(denial.call.syscall, &denial.call.args);
+    if denial.call.syscall.abi == native { call } else { format!("{}: {call}", denial.call.syscall.abi) }
+}
+
+/// The conditions of the smallest rule; none where the call is allowed whole.
+fn conditions(denial: &Denial) -> Vec<String> {
+    let each = denial.rule.conditions.iter();
+    each.map(|condition| condition_in_words(denial.call.syscall, condition)).collect()
+}
+
+/// The smallest rule as a policy file has it, on one line.
+fn rule_in_words(denial: &Denial) -> String {
+    let conditions = conditions(denial);
+    if conditions.is_empty() {
+        format!("allow {}", denial.call.syscall)
+    } else {
+        format!("allow {} when {}", denial.call.syscall, conditions.join(" and "))
+    }
+}
+
+/// The tree down to the process that made the call.
+fn ancestry_in_words(denial: &Denial) -> String {
+    let each = denial.ancestry.iter().map(|process| format!("{}[{}]", process.comm, process.pid));
+    each.collect::<Vec<_>>().join(" > ")
+}
+
+fn location_in_words(denial: &Denial) -> String {
+    match &denial.location {
+        Ok(location) => location.to_string(),
+        Err(why) => format!("unknown: {why}"),
+    }
+}
+
+fn exit_in_words(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("ended with status {code}"),
+        Exit::Signal(signal) => format!("was ended by signal {signal}"),
+    }
+}
+
+fn pass_in_words(pass: &Pass) -> String {
+    match pass {
+        Pass::Explained { exit, let_go_on: false } => {
+            format!(
+                "with refused calls reported and then answered as the policy says, it {}",
+                exit_in_words(*exit)
+            )
+        }
+        Pass::Explained { exit, let_go_on: true } => {
+            format!("with refused calls recorded and let go on, it {}", exit_in_words(*exit))
+        }
+        Pass::Confirmed { exit, instructions, in_force } => format!(
+            "under the filter itself ({instructions} instructions, {}), it {}",
+            if *in_force {
+                "in force"
+            } else {
+                "not seen in force: it had ended before that could be looked up"
+            },
+            exit_in_words(*exit)
+        ),
+    }
+}
+
+/// What the whole means, in one sentence.
+fn summary(verdict: &Verdict) -> String {
+    let kinds = verdict.denials.len();
+    if kinds > 0 {
+        let (s, t) = (if verdict.refused() == 1 { "" } else { "s" }, if kinds == 1 { "" } else { "s" });
+        return format!("Refused {} call{s}, of {kinds} kind{t}", verdict.refused());
+    }
+    if verdict.ended_by_filter() {
+        return "Nothing was reported as refused, but under the filter itself the workload was ended by SIGSYS"
+            .to_owned();
+    }
+    if verdict.ends_differ() {
+        return "Nothing was reported as refused, but the workload ended differently under the filter itself"
+            .to_owned();
+    }
+    "Nothing was refused".to_owned()
+}

@@ -1,0 +1,124 @@
+//! A verdict for programs.
+
+use sandprint_model::{Exit, arguments};
+use serde::Serialize;
+
+use super::conditions;
+use crate::{Denial, Next, Pass, Verdict};
+
+#[derive(Serialize)]
+struct Report<'v> {
+    clean: bool,
+    command: Vec<String>,
+    refused: u64,
+    denials: Vec<Row<'v>>,
+    passes: Vec<PassRow>,
+    caveats: &'v [String],
+}
+
+#[derive(Serialize)]
+struct Row<'v> {
+    abi: &'static str,
+    nr: u32,
+    name: Option<&'static str>,
+    args: [u64; 6],
+    call: String,
+    action: String,
+    count: u64,
+    image: String,
+    ancestry: Vec<Process>,
+    location: Option<Code<'v>>,
+    no_location: Option<&'v str>,
+    next: &'static str,
+    ended_after_ms: Option<u64>,
+    rule: RuleRow,
+}
+
+#[derive(Serialize)]
+struct Process {
+    pid: u32,
+    comm: String,
+}
+
+#[derive(Serialize)]
+struct Code<'v> {
+    module: String,
+    offset: u64,
+    function: Option<&'v str>,
+}
+
+#[derive(Serialize)]
+struct RuleRow {
+    r#do: String,
+    when: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct PassRow {
+    kind: &'static str,
+    exit_code: Option<u8>,
+    exit_signal: Option<u8>,
+    filter_instructions: Option<usize>,
+    filter_in_force: Option<bool>,
+}
+
+/// Writes it, with a newline at the end.
+pub fn to_json(verdict: &Verdict) -> String {
+    let report = Report {
+        clean: verdict.is_clean(),
+        command: verdict.command.iter().map(ToString::to_string).collect(),
+        refused: verdict.refused(),
+        denials: verdict.denials.iter().map(row).collect(),
+        passes: verdict.passes.iter().map(pass).collect(),
+        caveats: &verdict.caveats,
+    };
+    // A struct of strings and numbers cannot fail to serialize.
+    serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+}
+
+fn row(denial: &Denial) -> Row<'_> {
+    let (next, ended_after_ms) = match denial.next {
+        Next::WentOn => ("went-on", None),
+        Next::Ended(after) => ("ended", Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))),
+        Next::Killed => ("killed", None),
+        Next::Allowed => ("let-go-on", None),
+        Next::Unknown => ("unknown", None),
+    };
+    Row {
+        abi: denial.call.syscall.abi.name(),
+        nr: denial.call.syscall.nr,
+        name: denial.call.syscall.name(),
+        args: denial.call.args,
+        call: arguments::render(denial.call.syscall, &denial.call.args),
+        action: denial.action.to_string(),
+        count: denial.count,
+        image: denial.image.escaped(),
+        ancestry: denial
+            .ancestry
+            .iter()
+            .map(|process| Process { pid: process.pid, comm: process.comm.escaped() })
+            .collect(),
+        location: denial.location.as_ref().ok().map(|location| Code {
+            module: location.module.escaped(),
+            offset: location.offset,
+            function: location.function.as_deref(),
+        }),
+        no_location: denial.location.as_ref().err().map(String::as_str),
+        next,
+        ended_after_ms,
+        rule: RuleRow { r#do: denial.rule.action.to_string(), when: conditions(denial) },
+    }
+}
+
+fn pass(pass: &Pass) -> PassRow {
+    let (exit_code, exit_signal) = match pass.exit() {
+        Exit::Code(code) => (Some(code), None),
+        Exit::Signal(signal) => (None, Some(signal)),
+    };
+    let (kind, filter_instructions, filter_in_force) = match pass {
+        Pass::Explained { let_go_on: false, .. } => ("explained", None, None),
+        Pass::Explained { let_go_on: true, .. } => ("explained-all", None, None),
+        Pass::Confirmed { instructions, in_force, .. } => ("confirmed", Some(*instructions), Some(*in_force)),
+    };
+    PassRow { kind, exit_code, exit_signal, filter_instructions, filter_in_force }
+}

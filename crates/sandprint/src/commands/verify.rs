@@ -1,0 +1,133 @@
+//! `profile verify`: run a command under its policy, and say what was refused.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{ValueEnum, ValueHint};
+use sandprint_model::Arch;
+use sandprint_policy::enforce;
+use sandprint_sandbox::foreground::Foreground;
+use sandprint_sandbox::launch::Launch;
+use sandprint_trial::report;
+use sandprint_trial::verify::{self, VerifyError, VerifyOptions};
+
+use super::{confined, not_started};
+use crate::cli::long_help;
+use crate::exit::{self, Deciding, ExitStatus};
+use crate::output;
+use crate::policy_source::PolicySource;
+use crate::trace_file::{Destination, Privacy};
+
+/// Run a command under a policy and explain every refused call
+///
+/// Needs no privilege. The command runs twice. In the first pass each refused call is reported to sandprint, which
+/// looks up who made it and from which code, and then answers as the policy says; in the second it runs under the
+/// filter itself, byte for byte as `profile generate -f bpf` writes it, with nobody in between.
+///
+/// The report goes to stderr, since standard output is the command's. For each refused call it has the arguments, the
+/// program and its place in the tree, the function and library, what the program did next, and the smallest rule that
+/// would allow it.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "sandprint profile verify [OPTIONS] --policy <POLICY> [--] <CMD>...",
+    after_long_help = long_help(EXAMPLES, exit::HELP_VERIFY),
+)]
+pub(crate) struct VerifyArgs {
+    /// The policy file, or its JSON form
+    #[arg(short, long, value_name = "POLICY", value_hint = ValueHint::FilePath)]
+    policy: PathBuf,
+
+    /// Let refused calls go on after they were recorded, so that one run finds all
+    ///
+    /// There is no second pass then. What the command does is not confined: do not use it on what you do not trust.
+    #[arg(long)]
+    all: bool,
+
+    /// How to write the report
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+
+    /// Write the report to this file instead of stderr
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
+    command: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For a pull request
+    Markdown,
+    /// For code-scanning pages (SARIF 2.1.0)
+    Sarif,
+}
+
+const EXAMPLES: &str = "
+  sandprint profile generate -i app.trace.json -f toml -o app.policy.toml
+  sandprint profile verify -p app.policy.toml -- ./app --check
+  sandprint profile verify -p app.policy.toml --all -- ./app --check      every refused call in one run
+  sandprint profile verify -p app.policy.toml -f sarif -o denied.sarif -- ./app --check";
+
+/// Makes the trial and writes its report.
+pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
+    let destination = args.output.as_deref().map(Destination::resolve).transpose()?;
+    let arch =
+        Arch::from_name(std::env::consts::ARCH).context("this machine is neither x86_64 nor aarch64")?;
+    let source = PolicySource::read(&args.policy)?;
+    enforce::check(source.policy(), arch.native_abi())
+        .map_err(|unfit| confined::explain_unfit(&args.policy, &unfit))?;
+    let source = source.usable()?;
+    let (program, arguments) = args.command.split_first().context("there is no command")?;
+    let mut foreground = Foreground::install().context("failed to take signals")?;
+    let launch = Launch::new(program, arguments);
+    let options = VerifyOptions { all: args.all };
+    // Both passes are to read the same, where standard input is a file.
+    let start = rustix::fs::tell(std::io::stdin()).ok();
+    let mut rewind = || {
+        if let Some(start) = start {
+            rustix::fs::seek(std::io::stdin(), rustix::fs::SeekFrom::Start(start)).unwrap_or_default();
+        }
+    };
+    let verdict = verify::verify(&launch, source.policy(), options, &mut foreground, &mut rewind)
+        .map_err(|error| explain(error, program))?;
+    let text = match args.format {
+        Format::Text => report::to_text(&verdict),
+        Format::Json => report::to_json(&verdict),
+        Format::Markdown => report::to_markdown(&verdict),
+        Format::Sarif => report::to_sarif(&verdict, &source.name, env!("CARGO_PKG_VERSION")),
+    };
+    match destination {
+        Some(destination) => destination.write(text.as_bytes(), Privacy::Shared)?,
+        None => output::talk(&text),
+    }
+    Ok(if verdict.is_clean() { ExitStatus::Success } else { ExitStatus::Different })
+}
+
+/// Why there was no trial.
+fn explain(error: VerifyError, command: &OsStr) -> anyhow::Error {
+    if let VerifyError::Launch(launch) = &error
+        && let Some(deciding) = not_started::explain(launch, command)
+    {
+        return deciding.into();
+    }
+    let hint = match &error {
+        VerifyError::Compile(_) => "a policy with fewer conditions on arguments makes a shorter filter",
+        VerifyError::Interrupted => "run it again, and let it end by itself",
+        VerifyError::UnknownArch => "sandprint works on x86_64 and aarch64",
+        _ => "`sandprint doctor` says what this host offers; run it again",
+    };
+    let error = anyhow::Error::new(error);
+    Deciding {
+        status: ExitStatus::RecorderFailed,
+        message: format!("failed to {error:#}"),
+        hint: hint.to_owned(),
+    }
+    .into()
+}
