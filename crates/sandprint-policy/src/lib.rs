@@ -3,6 +3,7 @@
 //! - [`cbpf`]: a policy becomes a classic BPF program, and what such a program says of a call.
 //! - [`synth`]: a [`Trace`](sandprint_model::Trace) becomes a [`Policy`](sandprint_model::Policy), each rule
 //!   with its reasons.
+//! - [`import`]: a profile of another tool becomes a policy, with what the policy cannot hold of it.
 //! - [`emit`]: a policy becomes a profile in the language of one sandbox, with the
 //!   [`Loss`](sandprint_model::Loss)es that this language forces.
 //!
@@ -11,4 +12,5 @@
 
 pub mod cbpf;
 pub mod emit;
+pub mod import;
 pub mod synth;
