@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::wire::Position;
-use sandprint_model::{Abi, Action, Arch, ByteString, Call, KernelVersion, Loss, Note, Policy, Reason, Rule, Syscall};
+use sandprint_model::{Abi, Action, Arch, ByteString, KernelVersion, Loss, Note, Policy, Reason, Rule, Syscall};
 
 use crate::cbpf::{Invalid, Program};
 
@@ -253,12 +253,6 @@ fn policy(
 /// Whether rules do nothing but what the default action does.
 fn is_idle(rules: &[Rule], default: Action) -> bool {
     rules.iter().all(|rule| rule.action == default)
-}
-
-/// A call of which only the number matters.
-#[cfg(test)]
-fn bare(syscall: Syscall) -> Call {
-    Call { syscall, args: [0; 6] }
 }
 
 #[cfg(test)]

@@ -96,7 +96,8 @@ mod tests {
     fn groups_hold_what_the_groups_in_them_hold() {
         let service = members("@system-service").unwrap();
         assert!(service.contains("io_submit") && service.contains("futex") && !service.contains("mount"));
-        assert!(members("@known").unwrap().is_superset(&service));
+        let unknown: Vec<_> = service.difference(&members("@known").unwrap()).copied().collect();
+        assert_eq!(unknown, ["set_tls", "uretprobe"], "systemd 252 has no number for them on amd64");
         assert_eq!(members("@nonsense"), None);
     }
 

@@ -350,7 +350,7 @@ mod tests {
         let text = "/* a\n b */ [1, // one\n  \"//\", /* x */ {\"a\\u00e9\\ud83d\\ude00\": null,},]";
         let document = parse(text).unwrap();
         let [Node { value: Value::List(items), .. }] = document.values.as_slice() else { panic!() };
-        assert_eq!(items.iter().map(|item| item.at).collect::<Vec<_>>(), [at(2, 8), at(3, 3), at(3, 18)]);
+        assert_eq!(items.iter().map(|item| item.at).collect::<Vec<_>>(), [at(2, 8), at(3, 3), at(3, 17)]);
         assert_eq!(items[1].value, Value::Text("//".to_owned()));
         let Value::Object(members) = &items[2].value else { panic!() };
         assert_eq!(members[0].1, "aé😀");

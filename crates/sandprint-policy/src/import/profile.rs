@@ -57,12 +57,6 @@ pub(super) struct Filter {
     pub(super) min_kernel: Option<KernelVersion>,
 }
 
-impl Filter {
-    pub(super) fn is_empty(&self) -> bool {
-        *self == Filter::default()
-    }
-}
-
 /// A comparison, as it stands there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Argument {
