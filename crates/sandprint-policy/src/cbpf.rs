@@ -13,8 +13,8 @@ mod compile;
 mod simulate;
 
 pub use compile::{CompileError, compile};
-pub(crate) use simulate::{arithmetic, compare};
 pub use simulate::{Invalid, SeccompData, returned_action, simulate, validate};
+pub(crate) use simulate::{arithmetic, compare};
 
 /// Most instructions of one program (`BPF_MAXINSNS`, `linux/bpf_common.h`).
 pub const MOST_INSTRUCTIONS: usize = 4096;

@@ -7,7 +7,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::wire::Position;
-use sandprint_model::{Abi, Action, Arch, ByteString, KernelVersion, Loss, Note, Policy, Reason, Rule, Syscall};
+use sandprint_model::{
+    Abi, Action, Arch, ByteString, KernelVersion, Loss, Note, Policy, Reason, Rule, Syscall,
+};
 
 use crate::cbpf::{Invalid, Program};
 
@@ -186,9 +188,12 @@ fn quoted(text: &str) -> String {
 /// A list of names for a sentence: escaped, and cut where it is long.
 fn listed<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
     const NAMED: usize = 40;
-    let names: Vec<String> = names.into_iter().map(|name| ByteString::from(name.as_str()).escaped()).collect();
+    let names: Vec<String> =
+        names.into_iter().map(|name| ByteString::from(name.as_str()).escaped()).collect();
     match names.get(..NAMED) {
-        Some(first) if names.len() > NAMED + 1 => format!("{} and {} more", first.join(", "), names.len() - NAMED),
+        Some(first) if names.len() > NAMED + 1 => {
+            format!("{} and {} more", first.join(", "), names.len() - NAMED)
+        }
         _ => names.join(", "),
     }
 }

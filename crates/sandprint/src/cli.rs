@@ -8,7 +8,8 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    attach, completions, coverage, diff, doctor, generate, import, man, merge, run, show, subtract,
+    attach, completions, coverage, diff, doctor, generate, import, man, merge, policy_import, run, show,
+    subtract,
 };
 use crate::exit::{self, ExitStatus};
 use crate::output;
@@ -50,6 +51,9 @@ pub(crate) enum Command {
     /// Record workloads, look at the recordings, and generate profiles from them.
     #[command(subcommand)]
     Profile(ProfileCommand),
+    /// Work with policies: what is allowed, each rule with its reasons.
+    #[command(subcommand)]
+    Policy(PolicyCommand),
     Doctor(doctor::DoctorArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -69,6 +73,12 @@ pub(crate) enum ProfileCommand {
     Import(import::ImportArgs),
 }
 
+/// What is done with policies.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    Import(policy_import::PolicyImportArgs),
+}
+
 impl Command {
     /// Does it.
     pub(crate) fn run(&self) -> anyhow::Result<ExitStatus> {
@@ -82,6 +92,7 @@ impl Command {
             Command::Profile(ProfileCommand::Subtract(args)) => subtract::run(args),
             Command::Profile(ProfileCommand::Coverage(args)) => coverage::run(args),
             Command::Profile(ProfileCommand::Import(args)) => import::run(args),
+            Command::Policy(PolicyCommand::Import(args)) => policy_import::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Completions(args) => completions::run(args),
             Command::Man(args) => man::run(args),

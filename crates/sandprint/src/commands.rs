@@ -9,6 +9,7 @@ pub(crate) mod generate;
 pub(crate) mod import;
 pub(crate) mod man;
 pub(crate) mod merge;
+pub(crate) mod policy_import;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod subtract;

@@ -178,7 +178,9 @@ fn check_one(at: usize, instruction: Instruction) -> Result<(), Invalid> {
         | op::NEGATE
         | op::JUMP => Ok(()),
         _ => match (code & op::CLASS, code & op::OPERATION, code & op::OPERAND_X) {
-            _ if code & !(op::CLASS | op::OPERATION | op::OPERAND_X) != 0 => Err(Invalid::Opcode { at, code }),
+            _ if code & !(op::CLASS | op::OPERATION | op::OPERAND_X) != 0 => {
+                Err(Invalid::Opcode { at, code })
+            }
             // Division (and no remainder: seccomp's list has none) by a constant that is not 0.
             (op::CLASS_ALU, 0x30, 0) if k == 0 => Err(Invalid::Arithmetic { at }),
             (op::CLASS_ALU, 0x60 | 0x70, 0) if k >= 32 => Err(Invalid::Arithmetic { at }),

@@ -66,7 +66,8 @@ impl Analysed {
             abis.insert(abi, parts);
         }
         let foreign = walk::parts(program, unknown_arch(program), (0, u32::MAX), &mut decisions)?;
-        let answers: BTreeSet<Option<Action>> = foreign.iter().map(|(.., id)| decisions.action(*id)).collect();
+        let answers: BTreeSet<Option<Action>> =
+            foreign.iter().map(|(.., id)| decisions.action(*id)).collect();
         let strictest = foreign.iter().map(|(.., id)| decisions.strictest(*id)).max();
         let trap = |value: u32| value & 0xffff_0000 == 0x0003_0000 && value & 0xffff != 0;
         Ok(Analysed {

@@ -79,7 +79,8 @@ pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportErro
     let mut profile = profile::read(text, Format::Docker)?;
     let named = match (profile.architectures.take(), profile.arch_map.take()) {
         (Some(_), Some(map)) if !map.is_empty() => {
-            let problem = "`archMap` stands beside `architectures`, and Docker takes one of them only".to_owned();
+            let problem =
+                "`archMap` stands beside `architectures`, and Docker takes one of them only".to_owned();
             return Err(ImportError::Text { at: profile.arch_map_at, problem });
         }
         (_, Some(map)) if !map.is_empty() => of_machine(map, target, &mut profile),
@@ -105,7 +106,8 @@ pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportErro
         profile.losses.insert(loss("`minKernel`", text, false));
     }
     let kernel = target.kernel.map_or("the newest kernel".to_owned(), |kernel| format!("Linux {kernel}"));
-    let words = format!("rules were chosen for {} on {kernel}, {}", target.arch, capabilities_in_words(target));
+    let words =
+        format!("rules were chosen for {} on {kernel}, {}", target.arch, capabilities_in_words(target));
     profile.notes.insert(Note(words));
     let mut imported = finish(Format::Docker, profile, &abis);
     imported.policy.kernel = target.kernel;

@@ -111,8 +111,14 @@ mod tests {
 
     #[test]
     fn families_have_the_numbers_of_the_kernel() {
-        for (name, number) in [("AF_UNIX", 1), ("AF_INET6", 10), ("AF_NETLINK", 16), ("AF_ALG", 38), ("AF_VSOCK", 40), ("AF_MCTP", 45)]
-        {
+        for (name, number) in [
+            ("AF_UNIX", 1),
+            ("AF_INET6", 10),
+            ("AF_NETLINK", 16),
+            ("AF_ALG", 38),
+            ("AF_VSOCK", 40),
+            ("AF_MCTP", 45),
+        ] {
             assert_eq!(address_family(name), Some(number), "{name}");
         }
         assert_eq!(address_family("AF_FOO"), None);

@@ -61,8 +61,11 @@ impl Value {
 
 /// Reads a document or a part of one.
 pub(super) fn parse(text: &str) -> Result<Document, ImportError> {
-    let mut parser =
-        Parser { rest: text.strip_prefix('\u{feff}').unwrap_or(text), at: Position::default(), comments: Vec::new() };
+    let mut parser = Parser {
+        rest: text.strip_prefix('\u{feff}').unwrap_or(text),
+        at: Position::default(),
+        comments: Vec::new(),
+    };
     let mut values = Vec::new();
     let mut is_part = false;
     loop {
@@ -80,7 +83,9 @@ pub(super) fn parse(text: &str) -> Result<Document, ImportError> {
                 is_part = true;
                 parser.step();
             }
-            Some(other) => return Err(parser.wrong(&format!("{} after the value", quoted(&other.to_string())))),
+            Some(other) => {
+                return Err(parser.wrong(&format!("{} after the value", quoted(&other.to_string()))));
+            }
         }
     }
     Ok(Document { values, comments: parser.comments, is_part })
@@ -130,7 +135,8 @@ impl Parser<'_> {
                 let Some((words, _)) = rest.split_once("*/") else {
                     return Err(self.wrong("a comment that does not end"));
                 };
-                self.comments.push(Comment { at, words: words.split_whitespace().collect::<Vec<_>>().join(" ") });
+                self.comments
+                    .push(Comment { at, words: words.split_whitespace().collect::<Vec<_>>().join(" ") });
                 self.steps(4 + words.len());
             } else if self.peek().is_some_and(|c| matches!(c, ' ' | '\t' | '\r' | '\n')) {
                 self.step();
@@ -178,7 +184,9 @@ impl Parser<'_> {
             Some('"') => Value::Text(self.text()?),
             Some('-' | '0'..='9') => Value::Number(self.number()?),
             Some('a'..='z') => self.word()?,
-            Some(other) => return Err(self.wrong(&format!("{} where a value should be", quoted(&other.to_string())))),
+            Some(other) => {
+                return Err(self.wrong(&format!("{} where a value should be", quoted(&other.to_string()))));
+            }
             None => return Err(self.wrong("the file ends where a value should be")),
         };
         Ok(Node { at, end: self.at, value })
@@ -224,7 +232,10 @@ impl Parser<'_> {
         depth: usize,
     ) -> Result<(), ImportError> {
         if members.iter().any(|(_, other, _)| *other == key) {
-            return Err(ImportError::Text { at, problem: format!("{} stands here a second time", quoted(&key)) });
+            return Err(ImportError::Text {
+                at,
+                problem: format!("{} stands here a second time", quoted(&key)),
+            });
         }
         self.skip()?;
         let value = self.value(depth + 1)?;

@@ -88,7 +88,8 @@ impl Filter {
     /// Adds a rule for a name in every ABI that has it.
     pub(super) fn add(&mut self, name: &str, action: Action, args: &[Argument], reason: &Reason) {
         let multiplexed = SUB_CALLS.iter().find(|(sub_call, ..)| *sub_call == name);
-        let is_known = Abi::ALL.iter().any(|abi| Syscall::from_name(*abi, name).is_some()) || multiplexed.is_some();
+        let is_known =
+            Abi::ALL.iter().any(|abi| Syscall::from_name(*abi, name).is_some()) || multiplexed.is_some();
         if !is_known {
             *self.unknown.entry(name.to_owned()).or_default() |= !super::runs(action);
             return;
@@ -102,7 +103,8 @@ impl Filter {
         let alternatives: Vec<&[Argument]> = if is_split { args.chunks(1).collect() } else { vec![args] };
         for args in alternatives {
             for abi in self.abis.clone() {
-                let mut conditions: Vec<Condition> = args.iter().filter_map(|arg| condition(abi, *arg)).collect();
+                let mut conditions: Vec<Condition> =
+                    args.iter().filter_map(|arg| condition(abi, *arg)).collect();
                 conditions.sort_by_key(|condition| condition.index);
                 if let Some(syscall) = Syscall::from_name(abi, name) {
                     self.push(syscall, conditions.clone(), action, reason);
@@ -209,7 +211,8 @@ fn order(name: &'static str, added: Vec<Added>, told: &mut Told) -> Vec<Rule> {
     let several = rules.windows(2).any(|pair| matches!(pair, [a, b] if a.action != b.action));
     if several {
         told.overlapping.insert(name);
-        let chains = rules.iter().map(|rule| rule.conditions.iter().flat_map(|c| nodes(*c)).collect()).collect();
+        let chains =
+            rules.iter().map(|rule| rule.conditions.iter().flat_map(|c| nodes(*c)).collect()).collect();
         let sequence = in_tree(&chains, (0..rules.len()).collect(), 0);
         return sequence.into_iter().filter_map(|at| rules.get(at).cloned()).collect();
     }
@@ -282,9 +285,10 @@ fn condition(abi: Abi, arg: Argument) -> Option<Condition> {
         Operator::Equal => Comparison::Equal(value),
         Operator::GreaterOrEqual => Comparison::GreaterOrEqual(value),
         Operator::Greater => Comparison::Greater(value),
-        // It cuts what the bits must be to the mask.
-        Operator::MaskedEqual if value == 0 && width == Width::Bits32 => return None,
-        Operator::MaskedEqual => Comparison::MaskedEqual { mask: value, value: arg.value_two & value },
+        Operator::MaskedEqual if (value, arg.value_two & all) == (0, 0) && width == Width::Bits32 => {
+            return None;
+        }
+        Operator::MaskedEqual => Comparison::MaskedEqual { mask: value, value: arg.value_two & all },
     };
     let condition = Condition { index: arg.index, width, comparison };
     Some(narrowed(condition))
@@ -293,10 +297,14 @@ fn condition(abi: Abi, arg: Argument) -> Option<Condition> {
 /// A comparison of bits that are all in the lower half is one of the lower half: easier to read, and the same.
 fn narrowed(condition: Condition) -> Condition {
     match condition.comparison {
+        // A value outside of its mask never matches.
+        Comparison::MaskedEqual { mask, value } if value & !mask != 0 => condition,
         Comparison::MaskedEqual { mask, value } if mask == 0xffff_ffff => {
             Condition { width: Width::Bits32, comparison: Comparison::Equal(value), ..condition }
         }
-        Comparison::MaskedEqual { mask, .. } if mask < 1 << 32 => Condition { width: Width::Bits32, ..condition },
+        Comparison::MaskedEqual { mask, .. } if mask < 1 << 32 => {
+            Condition { width: Width::Bits32, ..condition }
+        }
         _ => condition,
     }
 }

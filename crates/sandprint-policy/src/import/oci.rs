@@ -43,13 +43,17 @@ pub(super) fn abis(
     }
     let native = target.arch.native_abi();
     if listed_abis.is_empty() {
-        let words = format!("no architecture is listed: the profile was taken for {native} alone, as on such a machine");
+        let words = format!(
+            "no architecture is listed: the profile was taken for {native} alone, as on such a machine"
+        );
         profile.notes.insert(Note(words));
         return Ok(vec![native]);
     }
     let natives: BTreeSet<Abi> = listed_abis.iter().map(|abi| abi.arch().native_abi()).collect();
     for abi in natives.difference(&listed_abis) {
-        let words = format!("{abi} is not listed, and takes part all the same: libseccomp always adds the machine's own");
+        let words = format!(
+            "{abi} is not listed, and takes part all the same: libseccomp always adds the machine's own"
+        );
         profile.notes.insert(Note(words));
     }
     Ok(natives.iter().copied().chain(listed_abis.difference(&natives).copied()).collect())

@@ -195,12 +195,17 @@ impl Reader {
                 }
                 "syscalls" => {
                     let Value::List(items) = &node.value else {
-                        return Err(wrong(node.at, format!("{} where the list of rules should be", node.value.kind())));
+                        return Err(wrong(
+                            node.at,
+                            format!("{} where the list of rules should be", node.value.kind()),
+                        ));
                     };
                     self.entries(items)?;
                 }
                 "flags" => self.flags(node)?,
-                "listenerPath" | "listenerMetadata" => self.lose(key, "a policy does not name the supervisor"),
+                "listenerPath" | "listenerMetadata" => {
+                    self.lose(key, "a policy does not name the supervisor")
+                }
                 _ => self.ignored(key),
             }
         }
@@ -323,7 +328,8 @@ impl Reader {
         let action = action.ok_or_else(|| wrong(node.at, "the rule has no `action`"))?;
         let (action, told) = action_of(action, name.or(number))?;
         self.told(told);
-        let words: Vec<String> = std::iter::once(comment).chain(beside).filter(|words| !words.is_empty()).collect();
+        let words: Vec<String> =
+            std::iter::once(comment).chain(beside).filter(|words| !words.is_empty()).collect();
         Ok(Entry { at: node.at, names, action, args, comment: words.join("; "), includes, excludes })
     }
 
@@ -400,10 +406,9 @@ fn arch_map(node: &Node) -> Result<Vec<(String, Vec<(Position, String)>)>, Impor
 
 fn number(node: &Node) -> Result<u64, ImportError> {
     match &node.value {
-        Value::Number(text) => text
-            .parse()
-            .or_else(|error| whole(text).ok_or(error))
-            .map_err(|_not_whole| wrong(node.at, format!("{} is no whole number from 0 to 2^64-1", quoted(text)))),
+        Value::Number(text) => text.parse().or_else(|error| whole(text).ok_or(error)).map_err(|_not_whole| {
+            wrong(node.at, format!("{} is no whole number from 0 to 2^64-1", quoted(text)))
+        }),
         other => Err(wrong(node.at, format!("{} where a number should be", other.kind()))),
     }
 }
@@ -440,7 +445,8 @@ fn action_of(node: &Node, errno: Option<u16>) -> Result<(Action, Option<String>)
         "SCMP_ACT_KILL_PROCESS" => Action::KillProcess,
         _ => return Err(wrong(node.at, format!("{} is no action", quoted(&name)))),
     };
-    let told = errno.map(|_| format!("an errno stands beside {name}, which has none: newer runtimes refuse that"));
+    let told =
+        errno.map(|_| format!("an errno stands beside {name}, which has none: newer runtimes refuse that"));
     Ok((action, told))
 }
 
@@ -456,9 +462,13 @@ fn argument(node: &Node) -> Result<Argument, ImportError> {
         return Err(wrong(node.at, format!("{} where a comparison should be", node.value.kind())));
     };
     let find = |wanted: &str| {
-        members.iter().find(|(_, key, node)| key == wanted && node.value != Value::Null).map(|(_, _, node)| node)
+        members
+            .iter()
+            .find(|(_, key, node)| key == wanted && node.value != Value::Null)
+            .map(|(_, _, node)| node)
     };
-    let needed = |name: &str| find(name).ok_or_else(|| wrong(node.at, format!("the comparison has no `{name}`")));
+    let needed =
+        |name: &str| find(name).ok_or_else(|| wrong(node.at, format!("the comparison has no `{name}`")));
     if let Some((at, key, _)) =
         members.iter().find(|(_, key, _)| !["index", "value", "valueTwo", "op"].contains(&key.as_str()))
     {
@@ -467,7 +477,8 @@ fn argument(node: &Node) -> Result<Argument, ImportError> {
     let index = needed("index")?;
     let value = number(index)?;
     let index = u8::try_from(value).ok().filter(|index| *index < 6);
-    let index = index.ok_or_else(|| wrong(node.at, format!("there is no argument {value}: there are six, 0 to 5")))?;
+    let index = index
+        .ok_or_else(|| wrong(node.at, format!("there is no argument {value}: there are six, 0 to 5")))?;
     let name = needed("op")?;
     let operator = match text(name)?.as_str() {
         "SCMP_CMP_NE" => Operator::NotEqual,

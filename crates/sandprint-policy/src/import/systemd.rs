@@ -44,7 +44,11 @@ pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportErro
     let (assignments, strange) = unit_file::assignments(text);
     let mut settings = Settings::default();
     for at in strange {
-        settings.losses.insert(loss(format!("line {}", at.line), "no `Key=value`: systemd ignores it", false));
+        settings.losses.insert(loss(
+            format!("line {}", at.line),
+            "no `Key=value`: systemd ignores it",
+            false,
+        ));
     }
     let here: Vec<&Assignment> = assignments.iter().filter(|assignment| is_of_process(assignment)).collect();
     for assignment in &here {
@@ -94,7 +98,8 @@ fn join(settings: Settings, target: &Target) -> Imported {
         let words = "the unit has no SystemCallArchitectures=: each name holds for every ABI of the machine";
         notes.insert(Note(words.to_owned()));
     }
-    let policy: Policy = super::policy(Format::Systemd, (joined.default, foreign), &abis, joined.rules, notes);
+    let policy: Policy =
+        super::policy(Format::Systemd, (joined.default, foreign), &abis, joined.rules, notes);
     Imported { policy, losses }
 }
 
@@ -157,7 +162,9 @@ fn stricter_of(a: &Layer, b: &Layer) -> Layer {
         let both = |first: Rule| {
             second.clone().into_iter().map(move |second| {
                 let mut conditions = first.conditions.clone();
-                conditions.extend(second.conditions.iter().filter(|condition| !first.conditions.contains(condition)));
+                conditions.extend(
+                    second.conditions.iter().filter(|condition| !first.conditions.contains(condition)),
+                );
                 let action = first.action.max(second.action);
                 let mut reasons = BTreeSet::new();
                 for rule in [&first, &second] {

@@ -5,7 +5,8 @@ use sandprint_model::Call;
 use super::*;
 
 fn read(format: Format, text: &str) -> Imported {
-    import(format, text.as_bytes(), &Target::new(Arch::X86_64)).unwrap_or_else(|error| panic!("{error}: {text}"))
+    import(format, text.as_bytes(), &Target::new(Arch::X86_64))
+        .unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
 fn of(imported: &Imported, abi: Abi, name: &str, arg0: u64) -> Action {
@@ -90,7 +91,10 @@ fn what_is_wrong_with_json_is_said_with_its_place() {
             "{\"defaultAction\": \"SCMP_ACT_ERRNO\", \"defaultErrnoRet\": 70000}",
             "70000 is no errno: they go to 4095, at line 1, column 56",
         ),
-        ("{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"architectures\": [\"x86\"]}", "`x86` is no architecture, at line 1, column 55"),
+        (
+            "{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"architectures\": [\"x86\"]}",
+            "`x86` is no architecture, at line 1, column 55",
+        ),
         ("nonsense", "`nonsense` where a value should be, at line 1, column 1"),
         (" \n", "it is empty"),
     ] {
@@ -182,10 +186,13 @@ fn podman_names_errno_values_and_knows_no_kernels() {
 #[test]
 fn the_first_line_of_a_unit_says_what_kind_of_list_it_is() {
     let unit = |lines: &str| read(Format::Systemd, &format!("[Service]\n{lines}\n"));
-    let allow = unit("SystemCallFilter=read @basic-io \\\n  socket\nSystemCallFilter=~pread64 clone3:ENOSYS getpid\nSystemCallErrorNumber=EPERM");
+    let allow = unit(
+        "SystemCallFilter=read @basic-io \\\n  socket\nSystemCallFilter=~pread64 clone3:ENOSYS getpid\nSystemCallErrorNumber=EPERM",
+    );
     let x86_64 = |imported: &Imported, name| of(imported, Abi::X86_64, name, 0);
     assert_eq!(
-        ["read", "write", "socket", "pread64", "clone3", "getpid", "futex", "mount"].map(|name| x86_64(&allow, name)),
+        ["read", "write", "socket", "pread64", "clone3", "getpid", "futex", "mount"]
+            .map(|name| x86_64(&allow, name)),
         [
             Action::Allow,
             Action::Allow,
@@ -199,16 +206,24 @@ fn the_first_line_of_a_unit_says_what_kind_of_list_it_is() {
     );
     assert_eq!(of(&allow, Abi::I386, "socketcall", 1), Action::Allow);
     assert_eq!(of(&allow, Abi::I386, "socketcall", 2), Action::Errno(1));
-    let deny = unit("SystemCallFilter=~@mount ptrace:kill bpf:7\nSystemCallFilter=umount2\nSystemCallArchitectures=native");
+    let deny = unit(
+        "SystemCallFilter=~@mount ptrace:kill bpf:7\nSystemCallFilter=umount2\nSystemCallArchitectures=native",
+    );
     assert_eq!(
         ["read", "mount", "umount2", "ptrace", "bpf"].map(|name| x86_64(&deny, name)),
         [Action::Allow, Action::KillProcess, Action::Allow, Action::KillProcess, Action::Errno(7)]
     );
     assert_eq!(of(&deny, Abi::I386, "read", 0), Action::KillThread);
     let reset = unit("SystemCallFilter=read\nSystemCallFilter=\nSystemCallFilter=~mount");
-    assert_eq!(["read", "mount", "bpf"].map(|name| x86_64(&reset, name)), [Action::Allow, Action::KillProcess, Action::Allow]);
+    assert_eq!(
+        ["read", "mount", "bpf"].map(|name| x86_64(&reset, name)),
+        [Action::Allow, Action::KillProcess, Action::Allow]
+    );
     let log = unit("SystemCallFilter=~mount\nSystemCallLog=mount bpf");
-    assert_eq!(["read", "mount", "bpf"].map(|name| x86_64(&log, name)), [Action::Allow, Action::KillProcess, Action::Log]);
+    assert_eq!(
+        ["read", "mount", "bpf"].map(|name| x86_64(&log, name)),
+        [Action::Allow, Action::KillProcess, Action::Log]
+    );
 }
 
 #[test]
@@ -240,7 +255,8 @@ fn other_settings_of_a_unit_are_translated_or_told() {
     assert_eq!(of(&imported, Abi::I386, "socket", 2), Action::Allow);
     let scheduler = Syscall::from_name(Abi::X86_64, "sched_setscheduler").unwrap();
     let refused = (0..8).filter(|policy| {
-        imported.policy.decide(&Call { syscall: scheduler, args: [0, *policy, 0, 0, 0, 0] }) == Action::Errno(1)
+        imported.policy.decide(&Call { syscall: scheduler, args: [0, *policy, 0, 0, 0, 0] })
+            == Action::Errno(1)
     });
     assert_eq!(refused.collect::<Vec<_>>(), [1, 2, 4, 6, 7]);
 }

@@ -27,7 +27,10 @@ fn the_policy_of_a_recording_comes_back() {
             for call in telling_calls(&policy, [7; 6]).filter(|call| call.syscall.abi == abi) {
                 let unspoken = format == Format::Systemd
                     && call.syscall.since() > Some(sandprint_model::KernelVersion::new(6, 7));
-                assert!(imported.policy.decide(&call) == policy.decide(&call) || unspoken, "{format:?} {call:?}");
+                assert!(
+                    imported.policy.decide(&call) == policy.decide(&call) || unspoken,
+                    "{format:?} {call:?}"
+                );
             }
         }
     }

@@ -51,11 +51,20 @@ fn compared(arg: &Value) -> Compared {
     let name = arg["op"].as_str().unwrap().strip_prefix("SCMP_CMP_").unwrap();
     let operator = operators.iter().position(|operator| *operator == name).unwrap() + 1;
     let number = |key: &str| arg.get(key).map_or(0, |value| value.as_u64().unwrap());
-    (u8::try_from(number("index")).unwrap(), u8::try_from(operator).unwrap(), number("value"), number("valueTwo"))
+    (
+        u8::try_from(number("index")).unwrap(),
+        u8::try_from(operator).unwrap(),
+        number("value"),
+        number("valueTwo"),
+    )
 }
 
 fn abis(target: &Target) -> Vec<Abi> {
-    if target.arch == Arch::X86_64 { vec![Abi::X86_64, Abi::I386, Abi::X32] } else { vec![Abi::Aarch64, Abi::Arm] }
+    if target.arch == Arch::X86_64 {
+        vec![Abi::X86_64, Abi::I386, Abi::X32]
+    } else {
+        vec![Abi::Aarch64, Abi::Arm]
+    }
 }
 
 /// What libseccomp makes of the profile.
@@ -93,11 +102,30 @@ fn targets(arch: Arch) -> Vec<Target> {
 }
 
 /// Every number, and arguments at and beside those that the profiles compare with.
-pub(crate) fn grid(abis: &[Abi]) -> impl Iterator<Item = Call> {
-    let named = [0, 1, 2, 8, 9, 16, 0x20000, 0x20008, 0xffff_ffff, 0x7e02_0000, 0x7e02_0001, 0x0100_0000, 0x1_0000_0008];
+pub(crate) fn grid(abis: &[Abi]) -> impl Iterator<Item = Call> + use<> {
+    let named = [
+        0,
+        1,
+        2,
+        8,
+        9,
+        16,
+        0x20000,
+        0x20008,
+        0xffff_ffff,
+        0x7e02_0000,
+        0x7e02_0001,
+        0x0100_0000,
+        0x1_0000_0008,
+    ];
     let mut tried = vec![[0; 6], [u64::MAX; 6]];
     for value in named {
-        tried.extend([[value, 0, 0, 0, 0, 0], [16, value, 0, 0, 0, 0], [16, 3, value, 0, 0, 0], [value, 9, 9, 0, 0, 0]]);
+        tried.extend([
+            [value, 0, 0, 0, 0, 0],
+            [16, value, 0, 0, 0, 0],
+            [16, 3, value, 0, 0, 0],
+            [value, 9, 9, 0, 0, 0],
+        ]);
     }
     tried.extend((0..30).map(|sub_call| [sub_call, 16, 9, 0, 0, 0]));
     let abis = abis.to_vec();
@@ -180,8 +208,11 @@ fn as_many_calls_are_allowed_as_the_profile_names() {
                 names.iter().filter_map(|name| Syscall::from_name(abi, name)).collect();
             let allowed: BTreeSet<Syscall> =
                 imported.policy.allowed().filter(|syscall| syscall.abi == abi).collect();
-            let multiplexers: BTreeSet<Syscall> =
-                if abi == Abi::I386 { [call(abi, "ipc"), call(abi, "socketcall")].into() } else { BTreeSet::new() };
+            let multiplexers: BTreeSet<Syscall> = if abi == Abi::I386 {
+                [call(abi, "ipc"), call(abi, "socketcall")].into()
+            } else {
+                BTreeSet::new()
+            };
             let extra: BTreeSet<Syscall> = allowed.difference(&named).copied().collect();
             assert!(named.is_subset(&allowed) && extra.is_subset(&multiplexers), "{abi} {extra:?}");
             assert_eq!(allowed.len(), expected, "{abi}");

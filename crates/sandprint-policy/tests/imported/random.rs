@@ -34,7 +34,11 @@ fn any_entries(actions: &'static [Action]) -> impl Strategy<Value = Vec<Entry>> 
     let masked = (0..3u8, mask, value).prop_map(|(index, mask, value)| (index, 7, mask, value));
     let arg = prop_oneof![2 => equal, 1 => masked];
     let args = prop_oneof![1 => Just(Vec::new()), 4 => proptest::collection::vec(arg, 1..4)];
-    let entry = (select(&NAMES[..]), select(actions), args).prop_map(|(name, action, args)| Entry { name, action, args });
+    let entry = (select(&NAMES[..]), select(actions), args).prop_map(|(name, action, args)| Entry {
+        name,
+        action,
+        args,
+    });
     proptest::collection::vec(entry, 1..14)
 }
 
@@ -53,13 +57,18 @@ fn profile(default: Action, entries: &[Entry]) -> String {
         json!({"names": [entry.name], "action": action, "errnoRet": errno, "args": args})
     };
     let (action, errno) = name(default);
-    let architectures = if NATIVE == Abi::X86_64 { vec!["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"] } else { vec!["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"] };
+    let architectures = if NATIVE == Abi::X86_64 {
+        vec!["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"]
+    } else {
+        vec!["SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"]
+    };
     let entries: Vec<_> = entries.iter().map(entry).collect();
     json!({"defaultAction": action, "defaultErrnoRet": errno, "architectures": architectures, "syscalls": entries}).to_string()
 }
 
 fn calls(abis: &[Abi]) -> Vec<Call> {
-    let values = [0, 1, 2, 3, 5, 0xff, 0x101, 0xffff_ffff, 0x1_0000_0000, 0x1_0000_0001, 0xf_0000_0001, u64::MAX];
+    let values =
+        [0, 1, 2, 3, 5, 0xff, 0x101, 0xffff_ffff, 0x1_0000_0000, 0x1_0000_0001, 0xf_0000_0001, u64::MAX];
     let mut calls = Vec::new();
     for abi in abis {
         let here = NAMES.iter().filter_map(|name| sandprint_model::Syscall::from_name(*abi, name));
@@ -69,7 +78,10 @@ fn calls(abis: &[Abi]) -> Vec<Call> {
                     for c in [0, 1, 5, 0x1_0000_0001] {
                         let args = [a, b, c, 0, 0, 0];
                         let narrow = matches!(abi, Abi::I386 | Abi::Arm);
-                        calls.push(Call { syscall, args: if narrow { args.map(|arg| arg & 0xffff_ffff) } else { args } });
+                        calls.push(Call {
+                            syscall,
+                            args: if narrow { args.map(|arg| arg & 0xffff_ffff) } else { args },
+                        });
                     }
                 }
             }
@@ -82,7 +94,8 @@ fn check(default: Action, actions: &'static [Action], profiles: usize) {
     let Some(tool) = Tool::new() else { return };
     // The same profiles on every day.
     let mut runner = TestRunner::deterministic();
-    let abis: &[Abi] = if NATIVE == Abi::X86_64 { &[Abi::X86_64, Abi::I386, Abi::X32] } else { &[Abi::Aarch64, Abi::Arm] };
+    let abis: &[Abi] =
+        if NATIVE == Abi::X86_64 { &[Abi::X86_64, Abi::I386, Abi::X32] } else { &[Abi::Aarch64, Abi::Arm] };
     let calls = calls(abis);
     let mut compared = 0;
     for _ in 0..profiles {
@@ -113,5 +126,9 @@ fn rules_of_one_action_are_alternatives() {
 
 #[test]
 fn rules_of_several_actions_are_asked_in_libseccomps_order() {
-    check(Action::Errno(1), &[Action::Allow, Action::Allow, Action::Errno(38), Action::Trap, Action::Errno(1)], 150);
+    check(
+        Action::Errno(1),
+        &[Action::Allow, Action::Allow, Action::Errno(38), Action::Trap, Action::Errno(1)],
+        150,
+    );
 }

@@ -3,7 +3,7 @@
 use super::support::{Ended, Scratch};
 
 /// Every command there is.
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 16] = [
     &[],
     &["profile"],
     &["profile", "run"],
@@ -15,6 +15,8 @@ const COMMANDS: [&[&str]; 14] = [
     &["profile", "subtract"],
     &["profile", "coverage"],
     &["profile", "import"],
+    &["policy"],
+    &["policy", "import"],
     &["doctor"],
     &["completions"],
     &["man"],
@@ -37,7 +39,7 @@ fn the_help_of_every_command() {
 fn every_leaf_has_examples_and_documents_its_exit_status() {
     let scratch = Scratch::new();
     for command in COMMANDS {
-        if command == ["profile"] {
+        if command == ["profile"] || command == ["policy"] {
             continue;
         }
         let help = scratch.run(&[command, &["--help"]].concat()).stdout;
@@ -50,7 +52,7 @@ fn every_leaf_has_examples_and_documents_its_exit_status() {
 #[test]
 fn no_command_is_missing_from_the_lists() {
     let scratch = Scratch::new();
-    for (parent, skip) in [(&[][..], 0), (&["profile"][..], 1)] {
+    for (parent, skip) in [(&[][..], 0), (&["profile"][..], 1), (&["policy"][..], 1)] {
         let help = scratch.run(&[parent, &["--help"]].concat()).stdout;
         let listed: Vec<&str> = help
             .lines()
@@ -94,6 +96,11 @@ fn wrong_usage_is_an_error_with_a_hint_and_status_2() {
         &["profile", "subtract", "a"],
         &["profile", "coverage"],
         &["profile", "import", "a"],
+        &["policy"],
+        &["policy", "import"],
+        &["policy", "import", "--from", "nonsense", "a"],
+        &["policy", "import", "--cap", "CAP_NONSENSE", "a"],
+        &["policy", "import", "--kernel", "new", "a"],
         &["completions", "nonsense"],
     ] {
         let ended = scratch.run(arguments);
@@ -151,7 +158,7 @@ fn the_manual_has_every_command() {
     expected.extend(
         COMMANDS
             .iter()
-            .filter(|command| !command.is_empty() && **command != ["profile"])
+            .filter(|command| !command.is_empty() && **command != ["profile"] && **command != ["policy"])
             .map(|command| format!("sandprint {}", command.join(" ")).to_uppercase()),
     );
     expected.push("EXAMPLES AND EXIT STATUS".to_owned());

@@ -197,11 +197,14 @@ impl Match {
 
     /// As conditions.
     pub(super) fn conditions(&self) -> Vec<Condition> {
-        (0_u8..).zip(&self.0).flat_map(|(index, argument)| match argument {
-            Argument::Any => Vec::new(),
-            Argument::Range(first, last) => range(index, Width::Bits64, (*first, *last), u64::MAX),
-            Argument::Conditions(conditions) => conditions.clone(),
-        }).collect()
+        (0_u8..)
+            .zip(&self.0)
+            .flat_map(|(index, argument)| match argument {
+                Argument::Any => Vec::new(),
+                Argument::Range(first, last) => range(index, Width::Bits64, (*first, *last), u64::MAX),
+                Argument::Conditions(conditions) => conditions.clone(),
+            })
+            .collect()
     }
 }
 

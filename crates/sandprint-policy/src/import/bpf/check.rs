@@ -1,8 +1,8 @@
 //! The proof of an import: program and policy are asked about the same calls.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
-use sandprint_model::{Abi, Call, Comparison, Condition, Rule, Syscall};
+use sandprint_model::{Abi, Action, Call, Comparison, Condition, Rule, Syscall};
 
 use super::super::{Imported, loss, runs};
 use super::Analysed;
@@ -11,7 +11,9 @@ use crate::cbpf::{Program, SeccompData, returned_action, simulate};
 /// Most values of one argument that are tried for a call.
 const MOST_VALUES: usize = 96;
 /// Most calls that are tried of one number.
-const MOST_TRIED: usize = 20_000;
+const MOST_TRIED: usize = 4096;
+/// How many of them for a number whose rules another number has had.
+const TRIED_AGAIN: usize = 48;
 
 /// Adds a loss for every call that is decided differently without one that says so.
 pub(super) fn compare(program: &Program, analysed: &Analysed, imported: &mut Imported) {
@@ -22,13 +24,14 @@ pub(super) fn compare(program: &Program, analysed: &Analysed, imported: &mut Imp
         asked.extend(edges.map(|nr| Syscall { abi: *abi, nr }));
     }
     let mut differing: BTreeSet<(Syscall, bool)> = BTreeSet::new();
-    let mut values_of: (Vec<Rule>, Vec<[u64; 6]>) = (Vec::new(), tried(&[]));
+    let mut values_of: HashMap<Vec<(Vec<Condition>, Action)>, Vec<[u64; 6]>> = HashMap::new();
     for syscall in asked {
         let rules = imported.policy.rules.get(&syscall).map_or(&[][..], Vec::as_slice);
-        if values_of.0 != rules {
-            values_of = (rules.to_vec(), tried(rules));
-        }
-        for args in &values_of.1 {
+        let key: Vec<_> = rules.iter().map(|rule| (rule.conditions.clone(), rule.action)).collect();
+        let known = values_of.contains_key(&key);
+        let values = values_of.entry(key).or_insert_with(|| tried(rules));
+        let most = if known { TRIED_AGAIN } else { MOST_TRIED + TRIED_AGAIN };
+        for args in values.iter().take(most) {
             let narrow = matches!(syscall.abi, Abi::Arm | Abi::I386);
             let call = Call { syscall, args: if narrow { args.map(|arg| arg & 0xffff_ffff) } else { *args } };
             let says = returned_action(simulate(program, &SeccompData::from(&call)));
@@ -45,9 +48,8 @@ pub(super) fn compare(program: &Program, analysed: &Analysed, imported: &mut Imp
             let (first, last) = range.split_once(" to ")?;
             Some((first.parse::<u32>().ok()?..=last.parse().ok()?).contains(&syscall.nr))
         };
-        let is_said = |known: &sandprint_model::Loss| {
-            known.subject == subject || numbers(&known.subject) == Some(true)
-        };
+        let is_said =
+            |known: &sandprint_model::Loss| known.subject == subject || numbers(&known.subject) == Some(true);
         if weaker || !imported.losses.iter().any(is_said) {
             let text = "the program answers some calls of it otherwise than the policy";
             imported.losses.insert(loss(subject, text, weaker));
@@ -97,7 +99,13 @@ fn values(conditions: &[Condition], index: u8) -> Vec<u64> {
             | Comparison::GreaterOrEqual(value) => (value, u64::MAX),
             Comparison::MaskedEqual { mask, value } => (value, mask),
         };
-        for near in [named, named.wrapping_sub(1), named.wrapping_add(1), named | !mask, named ^ (mask & mask.wrapping_neg())] {
+        for near in [
+            named,
+            named.wrapping_sub(1),
+            named.wrapping_add(1),
+            named | !mask,
+            named ^ (mask & mask.wrapping_neg()),
+        ] {
             values.extend([near, near ^ 1 << 32, near | 0xabcd_0000_0000_0000]);
         }
         if values.len() > MOST_VALUES {

@@ -167,7 +167,9 @@ mod tests {
 
     #[test]
     fn numbers_within_a_mask() {
-        for (mask, least) in [(0xf0_u32, 0x01_u32), (0x0f, 0x10), (0x5, 0x2), (0xa, 0x3), (0xa, 0xb), (u32::MAX, 7)] {
+        for (mask, least) in
+            [(0xf0_u32, 0x01_u32), (0x0f, 0x10), (0x5, 0x2), (0xa, 0x3), (0xa, 0xb), (u32::MAX, 7)]
+        {
             let expected = (least..=0xff).find(|number| number & !mask == 0);
             assert_eq!(next_within(mask, least), expected, "{mask:x} {least:x}");
         }

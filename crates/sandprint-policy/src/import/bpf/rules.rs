@@ -165,7 +165,8 @@ impl Literal {
         match test {
             Test::Masked { mask: u32::MAX, value } if !holds && half.high => {
                 let below = Literal { half, test: Test::AtLeast(value), holds: false };
-                let above = value.checked_add(1).map(|next| Literal { half, test: Test::AtLeast(next), holds: true });
+                let above =
+                    value.checked_add(1).map(|next| Literal { half, test: Test::AtLeast(next), holds: true });
                 (value > 0).then_some(below).into_iter().chain(above).collect()
             }
             Test::Masked { mask, value } if !holds && mask != u32::MAX => {

@@ -11,7 +11,7 @@ use crate::cbpf::{Instruction, Program, op, returned_action};
 use super::decision::{Decisions, Half, Id};
 
 /// Most parts of one ABI's numbers.
-const MOST_PARTS: usize = 16_384;
+const MOST_PARTS: usize = 4096;
 /// Most states of one part.
 const MOST_STATES: usize = 65_536;
 /// Most decisions of a program.
@@ -34,7 +34,10 @@ enum Word {
     /// The number and this, which does not overflow within the part.
     Number(u32),
     /// Some bits of a half of an argument.
-    Bits { half: Half, mask: u32 },
+    Bits {
+        half: Half,
+        mask: u32,
+    },
 }
 
 /// A state of the machine.
@@ -60,10 +63,21 @@ enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Branch {
     None,
-    Equal { half: Half, mask: u32, value: u32 },
-    AtLeast { half: Half, mask: u32, least: u64 },
+    Equal {
+        half: Half,
+        mask: u32,
+        value: u32,
+    },
+    AtLeast {
+        half: Half,
+        mask: u32,
+        least: u64,
+    },
     /// Any of these bits is set.
-    AnySet { half: Half, mask: u32 },
+    AnySet {
+        half: Half,
+        mask: u32,
+    },
     Unknown,
 }
 
@@ -108,10 +122,7 @@ fn decide(
         if states.len() > MOST_STATES {
             return Err(TooComplex);
         }
-        let step = match program.0.get(at) {
-            Some(instruction) => step(*instruction, at, state, arch, part),
-            None => Step::Return(0),
-        };
+        let step = run(program, (at, state), arch, part);
         match &step {
             Step::Split(from) => return Ok(Err(*from)),
             Step::Next(next, _) => waiting.extend(next.iter().copied()),
@@ -139,6 +150,20 @@ fn decide(
         decided.insert(*key, id);
     }
     decided.get(&(0, start)).map(|id| Ok(*id)).ok_or(TooComplex)
+}
+
+/// Runs on to where the way parts, or ends.
+fn run(program: &Program, (mut at, mut state): (usize, State), arch: u32, part: (u32, u32)) -> Step {
+    loop {
+        let Some(instruction) = program.0.get(at) else { return Step::Return(0) };
+        match step(*instruction, at, state, arch, part) {
+            Step::Next(next, Branch::None) => match next.as_slice() {
+                [(after, then)] => (at, state) = (*after, *then),
+                _ => return Step::Next(next, Branch::None),
+            },
+            other => return other,
+        }
+    }
 }
 
 fn join(decisions: &mut Decisions, branch: Branch, yes: Id, no: Id) -> Id {
@@ -230,9 +255,15 @@ fn arithmetic(instruction: Instruction, state: State, part: (u32, u32)) -> Resul
     Ok(match (state.a, operand) {
         (Word::Constant(a), _) if negated => Word::Constant(a.wrapping_neg()),
         _ if negated => Word::Unknown,
-        (Word::Constant(a), Word::Constant(k)) => crate::cbpf::arithmetic(operation, a, k).map_or(Word::Unknown, Word::Constant),
+        (Word::Constant(a), Word::Constant(k)) => {
+            crate::cbpf::arithmetic(operation, a, k).map_or(Word::Unknown, Word::Constant)
+        }
         (Word::Bits { half, mask }, Word::Constant(k)) if operation == op::OPERATION_AND => {
-            if mask & k == 0 { Word::Constant(0) } else { Word::Bits { half, mask: mask & k } }
+            if mask & k == 0 {
+                Word::Constant(0)
+            } else {
+                Word::Bits { half, mask: mask & k }
+            }
         }
         (Word::Number(added), Word::Constant(k)) => match operation {
             op::OPERATION_AND => {
@@ -257,7 +288,11 @@ fn moved((first, last): (u32, u32), added: u32) -> Word {
 /// The number and `added`, split where that overflows.
 fn no_overflow(part: (u32, u32), _before: u32, added: u32) -> Result<Word, u32> {
     let overflows_at = 0_u32.wrapping_sub(added);
-    if added != 0 && part.0 < overflows_at && overflows_at <= part.1 { Err(overflows_at) } else { Ok(moved(part, added)) }
+    if added != 0 && part.0 < overflows_at && overflows_at <= part.1 {
+        Err(overflows_at)
+    } else {
+        Ok(moved(part, added))
+    }
 }
 
 fn jump(instruction: Instruction, next: usize, state: State, part: (u32, u32)) -> Step {

@@ -84,7 +84,8 @@ impl Settings {
             "SystemCallArchitectures" => self.let_in(value, arch),
             "RestrictAddressFamilies" => self.families(value),
             "Personality" if !value.is_empty() => {
-                let text = "it changes what LockPersonality= lets through, which was taken for the native one";
+                let text =
+                    "it changes what LockPersonality= lets through, which was taken for the native one";
                 self.losses.insert(loss("Personality", text, false));
             }
             _ => self.switch(key, value),
@@ -139,9 +140,7 @@ impl Settings {
             args: vec![Argument { index, operator, value, value_two: 0 }],
         };
         let (key, refusals): (&'static str, Vec<Refusal>) = match key {
-            "LockPersonality" => {
-                (LOCK_PERSONALITY, vec![compared("personality", 0, Operator::NotEqual, 0)])
-            }
+            "LockPersonality" => (LOCK_PERSONALITY, vec![compared("personality", 0, Operator::NotEqual, 0)]),
             "PrivateDevices" => ("PrivateDevices", group("@raw-io")),
             "ProtectClock" => ("ProtectClock", group("@clock")),
             "ProtectHostname" => ("ProtectHostname", refuse(&["sethostname", "setdomainname"])),
@@ -216,7 +215,12 @@ impl Settings {
 const LOCK_PERSONALITY: &str = "LockPersonality";
 
 /// Adds a line to a list of names; `is_log` has no answers of its own.
-fn take_names(list: &mut Option<NameList>, assignment: &Assignment, is_log: bool, losses: &mut BTreeSet<Loss>) {
+fn take_names(
+    list: &mut Option<NameList>,
+    assignment: &Assignment,
+    is_log: bool,
+    losses: &mut BTreeSet<Loss>,
+) {
     let Assignment { key, value, comment, .. } = assignment;
     if value.is_empty() {
         *list = None;
@@ -226,7 +230,8 @@ fn take_names(list: &mut Option<NameList>, assignment: &Assignment, is_log: bool
     let list = list.get_or_insert_with(|| {
         let mut list = NameList { allows: !inverted, names: BTreeMap::new() };
         if !inverted && !is_log {
-            let implied = Listed { action: None, comment: "@default, which comes with every allow-list".to_owned() };
+            let implied =
+                Listed { action: None, comment: "@default, which comes with every allow-list".to_owned() };
             let names = groups::members("@default").unwrap_or_default();
             list.names.extend(names.into_iter().map(|name| (name.to_owned(), implied.clone())));
         }

@@ -67,7 +67,8 @@ mod tests {
 
     #[test]
     fn lines_are_joined_and_comments_belong_to_what_follows() {
-        let text = "# head\n\n[Service]\n# why\n; so\nA = b \\\n# no\n  c\\\n\nB=\nnonsense\n[Install]\nC=d\\";
+        let text =
+            "# head\n\n[Service]\n# why\n; so\nA = b \\\n# no\n  c\\\n\nB=\nnonsense\n[Install]\nC=d\\";
         let (found, strange) = assignments(text);
         let seen: Vec<_> = found
             .iter()
