@@ -10,6 +10,7 @@
 //! - one argument twice in a rule makes every comparison of it a rule of its own (runc, crun);
 //! - on i386, `socket` and its relatives allow `socketcall` too, with the number of the sub-call in argument 0
 //!   in place of that argument's own comparison, and those of System V IPC allow `ipc`;
+//! - bits that a masked comparison asks for outside of its mask are left out;
 //! - in the ABIs whose arguments it takes for 32 bits wide, x32 among them, it compares lower halves.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -285,10 +286,9 @@ fn condition(abi: Abi, arg: Argument) -> Option<Condition> {
         Operator::Equal => Comparison::Equal(value),
         Operator::GreaterOrEqual => Comparison::GreaterOrEqual(value),
         Operator::Greater => Comparison::Greater(value),
-        Operator::MaskedEqual if (value, arg.value_two & all) == (0, 0) && width == Width::Bits32 => {
-            return None;
-        }
-        Operator::MaskedEqual => Comparison::MaskedEqual { mask: value, value: arg.value_two & all },
+        // It cuts what the bits must be to the mask.
+        Operator::MaskedEqual if value == 0 && width == Width::Bits32 => return None,
+        Operator::MaskedEqual => Comparison::MaskedEqual { mask: value, value: arg.value_two & value },
     };
     let condition = Condition { index: arg.index, width, comparison };
     Some(narrowed(condition))
@@ -297,8 +297,6 @@ fn condition(abi: Abi, arg: Argument) -> Option<Condition> {
 /// A comparison of bits that are all in the lower half is one of the lower half: easier to read, and the same.
 fn narrowed(condition: Condition) -> Condition {
     match condition.comparison {
-        // A value outside of its mask never matches.
-        Comparison::MaskedEqual { mask, value } if value & !mask != 0 => condition,
         Comparison::MaskedEqual { mask, value } if mask == 0xffff_ffff => {
             Condition { width: Width::Bits32, comparison: Comparison::Equal(value), ..condition }
         }

@@ -194,7 +194,7 @@ fn the_programs_of_real_profiles_are_imported_exactly() {
 /// How many calls are allowed, counted over the JSON alone.
 #[test]
 fn as_many_calls_are_allowed_as_the_profile_names() {
-    for (text, expected) in [(DOCKER, [334, 411, 350]), (PODMAN, [0, 0, 0])] {
+    for (text, expected) in [(DOCKER, [292, 344, 288]), (PODMAN, [312, 369, 308])] {
         let root: Value = serde_json::from_str(text).unwrap();
         let target = target(Arch::X86_64);
         let imported = import(Format::Docker, text.as_bytes(), &target).unwrap();
@@ -221,14 +221,16 @@ fn as_many_calls_are_allowed_as_the_profile_names() {
 }
 
 #[test]
-fn real_profiles_lose_nothing_but_names_of_other_machines() {
+fn real_profiles_lose_nothing_but_a_second_name() {
     for text in [DOCKER, PODMAN] {
         assert_eq!(sniff(text.as_bytes()), Some(Format::Docker));
         for arch in Arch::ALL {
             let imported = import(Format::Docker, text.as_bytes(), &target(arch)).unwrap();
             let subjects: Vec<&str> = imported.losses.iter().map(|loss| loss.subject.as_str()).collect();
             let texts: Vec<&str> = imported.losses.iter().map(|loss| loss.text.as_str()).collect();
-            assert_eq!(subjects, ["unknown names"], "{arch} {texts:?}");
+            // libseccomp has a second name for an arm call, which the tables know by the kernel's alone.
+            let expected = if arch == Arch::Aarch64 { &["unknown names"][..] } else { &[] };
+            assert_eq!(subjects, expected, "{arch} {texts:?}");
         }
     }
 }

@@ -69,7 +69,7 @@ impl Maker<'_> {
             // The side that is asked for first, and whether it can come to the other.
             let (holds, shares) = if self.decisions.reaches(yes, no) {
                 (true, true)
-            } else if self.is_long(no) && self.decisions.reaches(no, yes) {
+            } else if self.is_long(yes) && self.decisions.reaches(no, yes) {
                 (false, true)
             } else {
                 (literal(true).alternatives().len() <= literal(false).alternatives().len(), false)
