@@ -92,13 +92,18 @@ impl Analysed {
 
     /// The strictest answer to the numbers that most calls without a name have.
     fn default_action(&self) -> Action {
+        let own = self.own();
         let widest = |abi: &Abi| {
             let parts = self.abis.get(abi)?;
             let positive = parts.iter().filter(|(first, ..)| *first < 0x8000_0000);
             let (.., id) = positive.max_by_key(|(first, last, _)| last.min(&0x7fff_ffff) - first)?;
             Some(self.decisions.strictest(*id))
         };
-        self.own().iter().filter_map(widest).max().unwrap_or(self.foreign)
+        // An ABI that is decided as a whole has rules for its calls, and does not need the default action.
+        let is_whole = |abi: &&Abi| self.abis.get(abi).is_some_and(|parts| parts.len() == 1);
+        let (whole, divided): (Vec<&Abi>, Vec<&Abi>) = own.iter().partition(is_whole);
+        let strictest = |abis: Vec<&Abi>| abis.into_iter().filter_map(widest).max();
+        strictest(divided).or_else(|| strictest(whole)).unwrap_or(self.foreign)
     }
 
     fn imported(&self) -> Imported {

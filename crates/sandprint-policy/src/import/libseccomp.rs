@@ -4,9 +4,9 @@
 //!
 //! - a rule with the default action never reaches it;
 //! - the first rule without conditions decides, and those with conditions are dropped, whatever their actions;
-//! - conditions of one rule are AND-ed, rules are OR-ed; where two rules with different actions match one call,
-//!   the one with the higher first argument index decides, then the one that came first (its `db.c` sorts
-//!   comparisons into a tree);
+//! - conditions of one rule are AND-ed, rules are OR-ed; which of two rules with different actions decides a
+//!   call that both match, depends on the order of its tree, which versions differ in: the stricter is taken, and
+//!   that is told as a loss;
 //! - one argument twice in a rule makes every comparison of it a rule of its own (runc, crun);
 //! - on i386, `socket` and its relatives allow `socketcall` too, with the number of the sub-call in argument 0
 //!   in place of that argument's own comparison, and those of System V IPC allow `ipc`;
@@ -15,7 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::{Abi, Action, Comparison, Condition, Note, Reason, Rule, Syscall, Width};
+use sandprint_model::{Abi, Action, Comparison, Condition, Loss, Note, Reason, Rule, Syscall, Width};
 
 use super::profile::{Argument, Operator};
 
@@ -127,8 +127,8 @@ impl Filter {
         self.calls.entry(syscall).or_default().push(added);
     }
 
-    /// The rules, and what a reader should know of them.
-    pub(super) fn finish(self) -> (BTreeMap<Syscall, Vec<Rule>>, BTreeSet<Note>) {
+    /// The rules, what a reader should know of them, and where they are stricter than the profile may be.
+    pub(super) fn finish(self) -> (BTreeMap<Syscall, Vec<Rule>>, BTreeSet<Note>, BTreeSet<Loss>) {
         let mut told = Told::default();
         let mut rules = BTreeMap::new();
         for (syscall, added) in self.calls {
@@ -138,7 +138,13 @@ impl Filter {
             }
             rules.insert(syscall, order(name, added, &mut told));
         }
-        (rules, told.notes())
+        let lost = told.overlapping.iter().map(|name| {
+            let text = "rules with different actions may match one call, and libseccomp's order decides: the \
+                        stricter one was put first";
+            super::loss(*name, text, false)
+        });
+        let losses = lost.collect();
+        (rules, told.notes(), losses)
     }
 }
 
@@ -168,11 +174,6 @@ impl Told {
             (
                 self.contradicting,
                 "libseccomp refuses the profile: the same conditions have two actions; the first was taken",
-            ),
-            (
-                self.overlapping,
-                "rules with different actions may match one call: they are in the order in which libseccomp \
-                 2.5.4 asks",
             ),
         ];
         let said = cases.into_iter().filter(|(names, _)| !names.is_empty());
@@ -209,66 +210,23 @@ fn order(name: &'static str, added: Vec<Added>, told: &mut Told) -> Vec<Rule> {
             }
         }
     }
-    let several = rules.windows(2).any(|pair| matches!(pair, [a, b] if a.action != b.action));
-    if several {
+    let meets =
+        |rule: &Rule| rules.iter().any(|other| other.action != rule.action && !are_disjoint(rule, other));
+    if rules.iter().any(meets) {
         told.overlapping.insert(name);
-        let chains =
-            rules.iter().map(|rule| rule.conditions.iter().flat_map(|c| nodes(*c)).collect()).collect();
-        let sequence = in_tree(&chains, (0..rules.len()).collect(), 0);
-        return sequence.into_iter().filter_map(|at| rules.get(at).cloned()).collect();
+        rules.sort_by_key(|rule| std::cmp::Reverse(rule.action));
     }
     rules
 }
 
-/// One comparison of a half of an argument, as a node of libseccomp's tree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct TreeNode {
-    index: u8,
-    kind: u8,
-    mask: u64,
-    value: u64,
-}
-
-/// The nodes of a condition: the upper half's, then the lower one's.
-fn nodes(condition: Condition) -> Vec<TreeNode> {
-    let all = 0xffff_ffff_u64;
-    let (kind, mask, value) = match condition.comparison {
-        // What is not equal is the other branch of the same node.
-        Comparison::Equal(value) | Comparison::NotEqual(value) => (0, u64::MAX, value),
-        Comparison::MaskedEqual { mask, value } => (0, mask, value),
-        // "Less" is the other branch of "greater or equal".
-        Comparison::Less(value) | Comparison::GreaterOrEqual(value) => (1, u64::MAX, value),
-        Comparison::LessOrEqual(value) | Comparison::Greater(value) => (2, u64::MAX, value),
+/// Whether two rules surely match no call both: one asks for a value that the other rules out.
+fn are_disjoint(one: &Rule, other: &Rule) -> bool {
+    let excludes = |condition: &Condition, other: &Condition| {
+        let Comparison::Equal(value) = condition.comparison else { return false };
+        let same = (condition.index, condition.width) == (other.index, other.width);
+        same && !other.holds(&[value; 6])
     };
-    let low = TreeNode { index: condition.index, kind, mask: mask & all, value: value & all };
-    match condition.width {
-        Width::Bits32 => vec![low],
-        Width::Bits64 => {
-            let high = TreeNode { index: condition.index, kind, mask: mask >> 32, value: value >> 32 };
-            vec![high, low]
-        }
-    }
-}
-
-/// In which order a tree asks for the rules: at each level higher arguments first, then by age; rules that share
-/// a node are asked for together.
-fn in_tree(chains: &Vec<Vec<TreeNode>>, rules: Vec<usize>, depth: usize) -> Vec<usize> {
-    let node = |rule: &usize| chains.get(*rule).and_then(|chain| chain.get(depth)).copied();
-    let mut groups: Vec<(Option<TreeNode>, Vec<usize>)> = Vec::new();
-    for rule in rules {
-        let own = node(&rule);
-        match groups.iter_mut().find(|(node, _)| *node == own) {
-            Some((_, group)) => group.push(rule),
-            None => groups.push((own, vec![rule])),
-        }
-    }
-    // A rule that ends here decides before those that go on.
-    groups.sort_by_key(|(node, _)| node.map_or(0, |node| 6 - node.index.min(5)));
-    let below = |(node, group): (Option<TreeNode>, Vec<usize>)| match node {
-        Some(_) if group.len() > 1 => in_tree(chains, group, depth + 1),
-        _ => group,
-    };
-    groups.into_iter().flat_map(below).collect()
+    one.conditions.iter().any(|a| other.conditions.iter().any(|b| excludes(a, b) || excludes(b, a)))
 }
 
 /// A comparison as it is made in an ABI; none where it always holds.

@@ -94,7 +94,8 @@ pub(super) fn finish(format: Format, profile: Profile, abis: &[Abi]) -> Imported
                      policy does not";
         notes.insert(Note(words.to_owned()));
     }
-    let (rules, more) = filter.finish();
+    let (rules, more, lost) = filter.finish();
+    losses.extend(lost);
     notes.extend(more);
     Imported { policy: policy(format, (default, Action::KillThread), abis, rules, notes), losses }
 }
