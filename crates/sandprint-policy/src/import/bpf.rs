@@ -156,16 +156,13 @@ impl Analysed {
             reasons: BTreeSet::from([reason(Format::Bpf, "")]),
         };
         let mut lost = Vec::new();
-        let mut found = match rules::rules(&self.decisions, id) {
-            Some(found) => {
-                found.into_iter().map(|(matched, action)| rule(matched.conditions(), action)).collect()
-            }
-            None => {
-                let text = "its arguments decide in more ways than can be listed: the policy has the strictest \
+        let mut found = if let Some(found) = rules::rules(&self.decisions, id) {
+            found.into_iter().map(|(matched, action)| rule(matched.conditions(), action)).collect()
+        } else {
+            let text = "its arguments decide in more ways than can be listed: the policy has the strictest \
                             answer";
-                lost.push(loss("", text, false));
-                vec![rule(Vec::new(), self.decisions.strictest(id))]
-            }
+            lost.push(loss("", text, false));
+            vec![rule(Vec::new(), self.decisions.strictest(id))]
         };
         if !self.decisions.is_exact(id) {
             let text = "the program looks at something else than the call and its arguments, or calculates with \

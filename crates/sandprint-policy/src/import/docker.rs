@@ -4,7 +4,7 @@
 //! force is decided for one target. Docker takes the architectures of its own machine's entry in `archMap`.
 //! Podman knows no `minKernel`, and uses such a rule always.
 //!
-//! Sources: profiles/seccomp/seccomp_linux.go of moby, pkg/seccomp of containers/common 0.50.
+//! Sources: `profiles/seccomp/seccomp_linux.go` of moby, pkg/seccomp of containers/common 0.50.
 
 use std::collections::BTreeSet;
 
@@ -116,7 +116,7 @@ pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportErro
 
 /// The architectures of the target's entry.
 fn of_machine(
-    map: Vec<(String, Vec<(sandprint_model::wire::Position, String)>)>,
+    map: Vec<profile::MapEntry>,
     target: &Target,
     profile: &mut Profile,
 ) -> Vec<(sandprint_model::wire::Position, String)> {
@@ -141,13 +141,13 @@ fn is_in_force(entry: &Entry, target: &Target) -> bool {
     let has = |cap: &String| target.capabilities.contains(cap);
     let reaches = |version: KernelVersion| target.kernel.is_none_or(|kernel| kernel >= version);
     let (includes, excludes) = (&entry.includes, &entry.excludes);
-    let excluded = has_machine(&excludes.arches)
+    let is_out = has_machine(&excludes.arches)
         || excludes.caps.iter().any(has)
         || excludes.min_kernel.is_some_and(reaches);
-    let included = (includes.arches.is_empty() || has_machine(&includes.arches))
+    let is_in = (includes.arches.is_empty() || has_machine(&includes.arches))
         && includes.caps.iter().all(has)
         && includes.min_kernel.is_none_or(reaches);
-    included && !excluded
+    is_in && !is_out
 }
 
 fn capabilities_in_words(target: &Target) -> String {

@@ -195,19 +195,16 @@ fn order(name: &'static str, added: Vec<Added>, told: &mut Told) -> Vec<Rule> {
     let mut merged: Vec<Added> = Vec::new();
     let mut rules: Vec<Rule> = Vec::new();
     for new in added {
-        match merged.iter().position(|other| other.conditions == new.conditions) {
-            Some(at) => {
-                let same_action = merged.get(at).is_some_and(|other| other.action == new.action);
-                match rules.get_mut(at) {
-                    Some(rule) if same_action => drop(rule.reasons.insert(new.reason)),
-                    _ => drop(told.contradicting.insert(name)),
-                }
+        if let Some(at) = merged.iter().position(|other| other.conditions == new.conditions) {
+            let same_action = merged.get(at).is_some_and(|other| other.action == new.action);
+            match rules.get_mut(at) {
+                Some(rule) if same_action => drop(rule.reasons.insert(new.reason)),
+                _ => drop(told.contradicting.insert(name)),
             }
-            None => {
-                let Added { conditions, action, reason } = new.clone();
-                rules.push(Rule { conditions, action, reasons: BTreeSet::from([reason]) });
-                merged.push(new);
-            }
+        } else {
+            let Added { conditions, action, reason } = new.clone();
+            rules.push(Rule { conditions, action, reasons: BTreeSet::from([reason]) });
+            merged.push(new);
         }
     }
     let meets =
@@ -255,7 +252,7 @@ fn condition(abi: Abi, arg: Argument) -> Option<Condition> {
 /// A comparison of bits that are all in the lower half is one of the lower half: easier to read, and the same.
 fn narrowed(condition: Condition) -> Condition {
     match condition.comparison {
-        Comparison::MaskedEqual { mask, value } if mask == 0xffff_ffff => {
+        Comparison::MaskedEqual { mask: 0xffff_ffff, value } => {
             Condition { width: Width::Bits32, comparison: Comparison::Equal(value), ..condition }
         }
         Comparison::MaskedEqual { mask, .. } if mask < 1 << 32 => {

@@ -26,7 +26,7 @@ pub(super) struct Profile {
     /// Names of architectures.
     pub(super) architectures: Option<Vec<(Position, String)>>,
     /// Of Docker: an architecture, and what is let in beside it.
-    pub(super) arch_map: Option<Vec<(String, Vec<(Position, String)>)>>,
+    pub(super) arch_map: Option<Vec<MapEntry>>,
     /// Where `archMap` stands.
     pub(super) arch_map_at: Position,
     pub(super) entries: Vec<Entry>,
@@ -35,6 +35,9 @@ pub(super) struct Profile {
     pub(super) losses: BTreeSet<Loss>,
     pub(super) notes: BTreeSet<Note>,
 }
+
+/// An entry of `archMap`: an architecture, and those that are let in beside it.
+pub(super) type MapEntry = (String, Vec<(Position, String)>);
 
 /// One element of `syscalls`.
 #[derive(Debug, Clone, PartialEq)]
@@ -204,7 +207,7 @@ impl Reader {
                 }
                 "flags" => self.flags(node)?,
                 "listenerPath" | "listenerMetadata" => {
-                    self.lose(key, "a policy does not name the supervisor")
+                    self.lose(key, "a policy does not name the supervisor");
                 }
                 _ => self.ignored(key),
             }
@@ -390,7 +393,7 @@ fn plain(texts: Vec<(Position, String)>) -> Vec<String> {
     texts.into_iter().map(|(_, text)| text).collect()
 }
 
-fn arch_map(node: &Node) -> Result<Vec<(String, Vec<(Position, String)>)>, ImportError> {
+fn arch_map(node: &Node) -> Result<Vec<MapEntry>, ImportError> {
     let Value::List(items) = &node.value else {
         return Err(wrong(node.at, format!("{} where a list should be", node.value.kind())));
     };

@@ -52,7 +52,7 @@ pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportErro
     }
     let here: Vec<&Assignment> = assignments.iter().filter(|assignment| is_of_process(assignment)).collect();
     for assignment in &here {
-        settings.take(assignment, target.arch)?;
+        settings.take(assignment, target.arch);
     }
     if !settings.filters_calls {
         return Err(ImportError::NoFilter);
@@ -61,7 +61,7 @@ pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportErro
         let words = "there are settings above any section: they were taken for those of [Service]";
         settings.notes.insert(Note(words.to_owned()));
     }
-    Ok(join(settings, target))
+    Ok(join(&settings, target))
 }
 
 /// What one setting does: an answer for every call.
@@ -81,14 +81,14 @@ impl Layer {
 }
 
 /// One policy of all settings.
-fn join(settings: Settings, target: &Target) -> Imported {
+fn join(settings: &Settings, target: &Target) -> Imported {
     let machine = target.arch.abis();
     let abis: Vec<Abi> = match &settings.architectures {
         None => machine.to_vec(),
         Some(listed) => machine.iter().copied().filter(|abi| listed.contains(abi)).collect(),
     };
     let (mut losses, mut notes) = (settings.losses.clone(), settings.notes.clone());
-    let layers = layers(&settings, &abis, &mut losses);
+    let layers = layers(settings, &abis, &mut losses);
     let mut joined = Layer { default: Action::Allow, rules: BTreeMap::new() };
     for layer in layers {
         joined = stricter_of(&joined, &layer);

@@ -1,4 +1,4 @@
-//! A profile's way through libseccomp, by the steps of runc 1.1 (libcontainer/seccomp/seccomp_linux.go): the
+//! A profile's way through libseccomp, by the steps of runc 1.1 (`libcontainer/seccomp/seccomp_linux.go`): the
 //! filter that it exports.
 
 use std::fmt::Write;
@@ -126,7 +126,8 @@ impl Tool {
     /// Compiles them, where that can be done here.
     pub(crate) fn new() -> Option<Tool> {
         let folder = tempfile::tempdir().unwrap();
-        let source = folder.path().join("steps.c");
+        hosts::make_folder(&folder.path().join("work"));
+        let source = folder.path().join("work/steps.c");
         hosts::write(&source, STEPS);
         let program = folder.path().join("steps").to_str().unwrap().to_owned() + ".out";
         let arguments = ["-O1", "-Wall", "-Werror", source.to_str().unwrap(), "-o", &program, "-lseccomp"];

@@ -204,7 +204,7 @@ fn as_many_calls_are_allowed_as_the_profile_names() {
             .flat_map(|entry| strings(&entry["names"]))
             .collect();
         for (abi, expected) in [Abi::X86_64, Abi::I386, Abi::X32].into_iter().zip(expected) {
-            let named: BTreeSet<Syscall> =
+            let calls: BTreeSet<Syscall> =
                 names.iter().filter_map(|name| Syscall::from_name(abi, name)).collect();
             let allowed: BTreeSet<Syscall> =
                 imported.policy.allowed().filter(|syscall| syscall.abi == abi).collect();
@@ -213,8 +213,8 @@ fn as_many_calls_are_allowed_as_the_profile_names() {
             } else {
                 BTreeSet::new()
             };
-            let extra: BTreeSet<Syscall> = allowed.difference(&named).copied().collect();
-            assert!(named.is_subset(&allowed) && extra.is_subset(&multiplexers), "{abi} {extra:?}");
+            let extra: BTreeSet<Syscall> = allowed.difference(&calls).copied().collect();
+            assert!(calls.is_subset(&allowed) && extra.is_subset(&multiplexers), "{abi} {extra:?}");
             assert_eq!(allowed.len(), expected, "{abi}");
         }
     }

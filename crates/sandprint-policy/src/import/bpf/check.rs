@@ -15,6 +15,9 @@ const MOST_TRIED: usize = 4096;
 /// How many of them for a number whose rules another number has had.
 const TRIED_AGAIN: usize = 48;
 
+/// What rules do, without why.
+type Meaning = Vec<(Vec<Condition>, Action)>;
+
 /// Adds a loss for every call that is decided differently without one that says so.
 pub(super) fn compare(program: &Program, analysed: &Analysed, imported: &mut Imported) {
     let mut asked: BTreeSet<Syscall> = imported.policy.rules.keys().copied().collect();
@@ -24,7 +27,7 @@ pub(super) fn compare(program: &Program, analysed: &Analysed, imported: &mut Imp
         asked.extend(edges.map(|nr| Syscall { abi: *abi, nr }));
     }
     let mut differing: BTreeSet<(Syscall, bool)> = BTreeSet::new();
-    let mut values_of: HashMap<Vec<(Vec<Condition>, Action)>, Vec<[u64; 6]>> = HashMap::new();
+    let mut values_of: HashMap<Meaning, Vec<[u64; 6]>> = HashMap::new();
     for syscall in asked {
         let rules = imported.policy.rules.get(&syscall).map_or(&[][..], Vec::as_slice);
         let key: Vec<_> = rules.iter().map(|rule| (rule.conditions.clone(), rule.action)).collect();

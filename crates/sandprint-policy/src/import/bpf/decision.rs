@@ -155,7 +155,7 @@ fn next_within(mask: u32, least: u32) -> Option<u32> {
         return Some(least);
     }
     // The highest bit that cannot be had: a free bit above it must be set, and nothing below that one.
-    let top = 31 - outside.leading_zeros();
+    let top = outside.ilog2();
     let free = (top + 1..32).find(|bit| mask >> bit & 1 == 1 && least >> bit & 1 == 0)?;
     let above = u64::from(least) >> free << free;
     u32::try_from(above).ok().map(|above| above | 1 << free)

@@ -10,9 +10,9 @@ use super::arguments::{Bounds, Literal, Match};
 use super::decision::{Decisions, Id, Node, Test};
 
 /// Most rules of one call.
-const MOST_RULES: usize = 1024;
+const MOST_RULES: usize = 512;
 /// Most steps in finding them.
-const MOST_STEPS: usize = 100_000;
+const MOST_STEPS: usize = 4000;
 /// How deep decisions may lie in each other, other than in a chain.
 const DEEPEST: usize = 128;
 

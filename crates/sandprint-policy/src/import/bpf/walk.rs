@@ -243,7 +243,7 @@ fn split_at_bits((first, last): (u32, u32), added: u32, bits: u32) -> Option<u32
     if differ == 0 {
         return None;
     }
-    let top = 31 - differ.leading_zeros();
+    let top = differ.ilog2();
     let changing = u32::MAX >> (31 - top);
     (bits & changing != 0).then(|| (high >> top << top).wrapping_sub(added))
 }
@@ -307,10 +307,9 @@ fn jump(instruction: Instruction, next: usize, state: State, part: (u32, u32)) -
         (Word::Number(added), Word::Constant(k)) => {
             let (low, high) = (part.0.wrapping_add(added), part.1.wrapping_add(added));
             let from = match operation {
-                op::OPERATION_JEQ if low < k && k <= high => Some(k),
+                op::OPERATION_JEQ | op::OPERATION_JGE if low < k && k <= high => Some(k),
                 op::OPERATION_JEQ if low == k && k < high => Some(k + 1),
                 op::OPERATION_JGT if low <= k && k < high => Some(k + 1),
-                op::OPERATION_JGE if low < k && k <= high => Some(k),
                 op::OPERATION_JSET => split_at_bits(part, added, k).map(|from| from.wrapping_add(added)),
                 _ => None,
             };

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sandprint_model::{Abi, Action, Arch, Loss, Note, errno};
 
 use super::super::profile::{Argument, Operator};
-use super::super::{ImportError, groups, loss, quoted};
+use super::super::{groups, loss, quoted};
 use super::unit_file::Assignment;
 use super::{CALL_SETTINGS, UNTRANSLATED, ignored};
 
@@ -72,7 +72,7 @@ pub(super) struct Refusal {
 
 impl Settings {
     /// Takes one assignment in.
-    pub(super) fn take(&mut self, assignment: &Assignment, arch: Arch) -> Result<(), ImportError> {
+    pub(super) fn take(&mut self, assignment: &Assignment, arch: Arch) {
         let Assignment { key, value, .. } = assignment;
         if CALL_SETTINGS.contains(&key.as_str()) {
             self.filters_calls = true;
@@ -90,7 +90,6 @@ impl Settings {
             }
             _ => self.switch(key, value),
         }
-        Ok(())
     }
 
     fn error_number(&mut self, value: &str) {
@@ -249,14 +248,12 @@ fn take_names(
             }
         };
         let names: Vec<&str> = if name.starts_with('@') {
-            match groups::members(name) {
-                Some(members) => members.into_iter().collect(),
-                None => {
-                    let text = format!("{} is no group of systemd 252, which ignores it", quoted(name));
-                    losses.insert(loss(key, text, !list.allows));
-                    continue;
-                }
-            }
+            let Some(members) = groups::members(name) else {
+                let text = format!("{} is no group of systemd 252, which ignores it", quoted(name));
+                losses.insert(loss(key, text, !list.allows));
+                continue;
+            };
+            members.into_iter().collect()
         } else {
             vec![name]
         };
