@@ -21,7 +21,9 @@ use walk::{Part, TooComplex};
 
 /// Most numbers of one part that get rules of their own. The largest gap between named calls is smaller; what is
 /// beyond stays with the default action.
-const MOST_NUMBERS: u32 = 4096;
+const MOST_NUMBERS: u32 = 1024;
+/// Most calls that get rules.
+const MOST_CALLS: usize = 8192;
 
 /// Reads a program.
 pub(super) fn import(bytes: &[u8]) -> Result<Imported, ImportError> {
@@ -29,6 +31,9 @@ pub(super) fn import(bytes: &[u8]) -> Result<Imported, ImportError> {
     validate(&program)?;
     let analysed = Analysed::new(&program).map_err(|TooComplex| ImportError::TooComplex)?;
     let mut imported = analysed.imported();
+    if imported.policy.rules.len() > MOST_CALLS {
+        return Err(ImportError::TooComplex);
+    }
     check::compare(&program, &analysed, &mut imported);
     Ok(imported)
 }

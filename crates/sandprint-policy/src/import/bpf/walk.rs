@@ -10,12 +10,12 @@ use crate::cbpf::{Instruction, Program, op, returned_action};
 
 use super::decision::{Decisions, Half, Id};
 
-/// Most parts of one ABI's numbers.
-const MOST_PARTS: usize = 4096;
+/// Most parts of one ABI's numbers that are tried. Parts that turn out alike are joined, and count all the same.
+const MOST_TRIED: usize = 16_384;
 /// Most states of one part.
-const MOST_STATES: usize = 65_536;
+const MOST_STATES: usize = 8192;
 /// Most decisions of a program.
-const MOST_DECISIONS: usize = 65_536;
+const MOST_DECISIONS: usize = 16_384;
 
 /// The numbers from the first to the second, both included, and how they are decided.
 pub(super) type Part = (u32, u32, Id);
@@ -90,8 +90,10 @@ pub(super) fn parts(
 ) -> Result<Vec<Part>, TooComplex> {
     let mut done: Vec<Part> = Vec::new();
     let mut waiting = vec![range];
+    let mut tried = 0;
     while let Some((first, last)) = waiting.pop() {
-        if done.len() + waiting.len() > MOST_PARTS || decisions.len() > MOST_DECISIONS {
+        tried += 1;
+        if tried > MOST_TRIED || decisions.len() > MOST_DECISIONS {
             return Err(TooComplex);
         }
         match decide(program, arch, (first, last), decisions)? {
