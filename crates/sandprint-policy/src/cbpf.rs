@@ -14,6 +14,7 @@ mod simulate;
 
 pub use compile::{CompileError, compile};
 pub use simulate::{Invalid, SeccompData, returned_action, simulate, validate};
+pub(crate) use simulate::{arithmetic, compare};
 
 /// Most instructions of one program (`BPF_MAXINSNS`, `linux/bpf_common.h`).
 pub const MOST_INSTRUCTIONS: usize = 4096;
@@ -77,6 +78,50 @@ pub(crate) mod op {
     pub(crate) const JGE: u16 = 0x35;
     /// Return k.
     pub(crate) const RETURN: u16 = 0x06;
+    /// Return A.
+    pub(crate) const RETURN_A: u16 = 0x16;
+    /// A = the length of the data, 64.
+    pub(crate) const LOAD_LENGTH: u16 = 0x80;
+    /// X = the length of the data, 64.
+    pub(crate) const LOAD_X_LENGTH: u16 = 0x81;
+    /// A = k.
+    pub(crate) const LOAD_IMMEDIATE: u16 = 0x00;
+    /// X = k.
+    pub(crate) const LOAD_X_IMMEDIATE: u16 = 0x01;
+    /// A = scratch cell k.
+    pub(crate) const LOAD_SCRATCH: u16 = 0x60;
+    /// X = scratch cell k.
+    pub(crate) const LOAD_X_SCRATCH: u16 = 0x61;
+    /// Scratch cell k = A.
+    pub(crate) const STORE: u16 = 0x02;
+    /// Scratch cell k = X.
+    pub(crate) const STORE_X: u16 = 0x03;
+    /// X = A.
+    pub(crate) const A_TO_X: u16 = 0x07;
+    /// A = X.
+    pub(crate) const X_TO_A: u16 = 0x87;
+    /// A = -A.
+    pub(crate) const NEGATE: u16 = 0x84;
+    /// Bits of an arithmetic or jump instruction that say which.
+    pub(crate) const OPERATION: u16 = 0xf0;
+    /// Of an arithmetic instruction: A & operand.
+    pub(crate) const OPERATION_AND: u16 = 0x50;
+    /// Of a jump: A == operand.
+    pub(crate) const OPERATION_JEQ: u16 = 0x10;
+    /// Of a jump: A > operand.
+    pub(crate) const OPERATION_JGT: u16 = 0x20;
+    /// Of a jump: A >= operand.
+    pub(crate) const OPERATION_JGE: u16 = 0x30;
+    /// Of a jump: A & operand != 0.
+    pub(crate) const OPERATION_JSET: u16 = 0x40;
+    /// The operand is X instead of k.
+    pub(crate) const OPERAND_X: u16 = 0x08;
+    /// Bits of an instruction that say what kind it is of.
+    pub(crate) const CLASS: u16 = 0x07;
+    /// Arithmetic.
+    pub(crate) const CLASS_ALU: u16 = 0x04;
+    /// Jumps.
+    pub(crate) const CLASS_JUMP: u16 = 0x05;
 }
 
 /// Offsets in `struct seccomp_data` (linux/seccomp.h), on little-endian machines.

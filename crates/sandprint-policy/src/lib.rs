@@ -6,6 +6,7 @@
 //!   with its reasons.
 //! - [`mod@check`]: what a policy says and cannot have been meant.
 //! - [`compare`]: what two policies say differently; [`cases`]: the arguments that show it.
+//! - [`import`]: a profile of another tool becomes a policy, with what the policy cannot hold of it.
 //! - [`emit`]: a policy becomes a profile in the language of one sandbox, with the
 //!   [`Loss`](sandprint_model::Loss)es that this language forces.
 //! - [`enforce`]: whether a process can confine itself by a policy and still start a program, and the rule that shows
@@ -21,6 +22,7 @@ pub mod check;
 pub mod compare;
 pub mod emit;
 pub mod enforce;
+pub mod import;
 pub mod landlock;
 pub mod suggest;
 pub mod synth;

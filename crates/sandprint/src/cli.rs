@@ -87,6 +87,7 @@ pub(crate) enum PolicyCommand {
     Check(policy::check::CheckArgs),
     Test(policy::test::TestArgs),
     Diff(policy::diff::DiffArgs),
+    Import(policy::import::PolicyImportArgs),
 }
 
 impl Command {
@@ -107,6 +108,7 @@ impl Command {
             Command::Policy(PolicyCommand::Check(args)) => policy::check::run(args),
             Command::Policy(PolicyCommand::Test(args)) => policy::test::run(args),
             Command::Policy(PolicyCommand::Diff(args)) => policy::diff::run(args),
+            Command::Policy(PolicyCommand::Import(args)) => policy::import::run(args),
             Command::Confined(args) => confined::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Completions(args) => completions::run(args),

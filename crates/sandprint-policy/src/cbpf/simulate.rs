@@ -105,25 +105,6 @@ pub enum Invalid {
     End,
 }
 
-const LOAD_LENGTH: u16 = 0x80;
-const LOAD_X_LENGTH: u16 = 0x81;
-const LOAD_IMMEDIATE: u16 = 0x00;
-const LOAD_X_IMMEDIATE: u16 = 0x01;
-const LOAD_SCRATCH: u16 = 0x60;
-const LOAD_X_SCRATCH: u16 = 0x61;
-const STORE: u16 = 0x02;
-const STORE_X: u16 = 0x03;
-const A_TO_X: u16 = 0x07;
-const X_TO_A: u16 = 0x87;
-const RETURN_A: u16 = 0x16;
-const NEGATE: u16 = 0x84;
-/// Bits of an arithmetic or jump instruction that say which.
-const OPERATION: u16 = 0xf0;
-/// The operand is X instead of k.
-const OPERAND_X: u16 = 0x08;
-const CLASS: u16 = 0x07;
-const CLASS_ALU: u16 = 0x04;
-const CLASS_JUMP: u16 = 0x05;
 const SCRATCH_CELLS: u32 = 16;
 
 /// Checks what the kernel checks when a filter is installed.
@@ -142,8 +123,8 @@ pub fn validate(program: &Program) -> Result<(), Invalid> {
         let mut cells = written.get(at).copied().unwrap_or_default();
         let cell = 1_u16.checked_shl(instruction.k).unwrap_or(0);
         match instruction.code {
-            STORE | STORE_X => cells |= cell,
-            LOAD_SCRATCH | LOAD_X_SCRATCH if cells & cell == 0 => {
+            op::STORE | op::STORE_X => cells |= cell,
+            op::LOAD_SCRATCH | op::LOAD_X_SCRATCH if cells & cell == 0 => {
                 return Err(Invalid::Unwritten { at, cell: instruction.k });
             }
             _ => {}
@@ -154,7 +135,7 @@ pub fn validate(program: &Program) -> Result<(), Invalid> {
         }
     }
     match program.0.last().map(|instruction| instruction.code) {
-        Some(op::RETURN | RETURN_A) => Ok(()),
+        Some(op::RETURN | op::RETURN_A) => Ok(()),
         _ => Err(Invalid::End),
     }
 }
@@ -164,9 +145,9 @@ fn successors(at: usize, instruction: Instruction) -> Vec<u64> {
     let next = u64::try_from(at).unwrap_or(u64::MAX).saturating_add(1);
     let skip = |count: u64| next.saturating_add(count);
     match instruction.code {
-        op::RETURN | RETURN_A => vec![],
+        op::RETURN | op::RETURN_A => vec![],
         op::JUMP => vec![skip(u64::from(instruction.k))],
-        code if code & CLASS == CLASS_JUMP => {
+        code if code & op::CLASS == op::CLASS_JUMP => {
             vec![skip(u64::from(instruction.jump_true)), skip(u64::from(instruction.jump_false))]
         }
         _ => vec![next],
@@ -178,30 +159,32 @@ fn check_one(at: usize, instruction: Instruction) -> Result<(), Invalid> {
     let Instruction { code, k, .. } = instruction;
     match code {
         op::LD_ABS if k > 60 || !k.is_multiple_of(4) => Err(Invalid::Load { at, offset: k }),
-        LOAD_SCRATCH | LOAD_X_SCRATCH | STORE | STORE_X if k >= SCRATCH_CELLS => {
+        op::LOAD_SCRATCH | op::LOAD_X_SCRATCH | op::STORE | op::STORE_X if k >= SCRATCH_CELLS => {
             Err(Invalid::Scratch { at, cell: k })
         }
         op::LD_ABS
-        | LOAD_LENGTH
-        | LOAD_X_LENGTH
-        | LOAD_IMMEDIATE
-        | LOAD_X_IMMEDIATE
-        | LOAD_SCRATCH
-        | LOAD_X_SCRATCH
-        | STORE
-        | STORE_X
-        | A_TO_X
-        | X_TO_A
+        | op::LOAD_LENGTH
+        | op::LOAD_X_LENGTH
+        | op::LOAD_IMMEDIATE
+        | op::LOAD_X_IMMEDIATE
+        | op::LOAD_SCRATCH
+        | op::LOAD_X_SCRATCH
+        | op::STORE
+        | op::STORE_X
+        | op::A_TO_X
+        | op::X_TO_A
         | op::RETURN
-        | RETURN_A
-        | NEGATE
+        | op::RETURN_A
+        | op::NEGATE
         | op::JUMP => Ok(()),
-        _ => match (code & CLASS, code & OPERATION, code & OPERAND_X) {
-            _ if code & !(CLASS | OPERATION | OPERAND_X) != 0 => Err(Invalid::Opcode { at, code }),
+        _ => match (code & op::CLASS, code & op::OPERATION, code & op::OPERAND_X) {
+            _ if code & !(op::CLASS | op::OPERATION | op::OPERAND_X) != 0 => {
+                Err(Invalid::Opcode { at, code })
+            }
             // Division (and no remainder: seccomp's list has none) by a constant that is not 0.
-            (CLASS_ALU, 0x30, 0) if k == 0 => Err(Invalid::Arithmetic { at }),
-            (CLASS_ALU, 0x60 | 0x70, 0) if k >= 32 => Err(Invalid::Arithmetic { at }),
-            (CLASS_JUMP, 0x10..=0x40, _) | (CLASS_ALU, 0x00..=0x70 | 0xa0, _) => Ok(()),
+            (op::CLASS_ALU, 0x30, 0) if k == 0 => Err(Invalid::Arithmetic { at }),
+            (op::CLASS_ALU, 0x60 | 0x70, 0) if k >= 32 => Err(Invalid::Arithmetic { at }),
+            (op::CLASS_JUMP, 0x10..=0x40, _) | (op::CLASS_ALU, 0x00..=0x70 | 0xa0, _) => Ok(()),
             _ => Err(Invalid::Opcode { at, code }),
         },
     }
@@ -222,32 +205,32 @@ pub fn simulate(program: &Program, call: &SeccompData) -> u32 {
         match code {
             op::LD_ABS => a = call.word(k).unwrap_or(0),
             // sizeof(struct seccomp_data)
-            LOAD_LENGTH => a = 64,
-            LOAD_X_LENGTH => x = 64,
-            LOAD_IMMEDIATE => a = k,
-            LOAD_X_IMMEDIATE => x = k,
-            LOAD_SCRATCH => a = scratch.get(index).copied().unwrap_or(0),
-            LOAD_X_SCRATCH => x = scratch.get(index).copied().unwrap_or(0),
-            STORE | STORE_X => {
+            op::LOAD_LENGTH => a = 64,
+            op::LOAD_X_LENGTH => x = 64,
+            op::LOAD_IMMEDIATE => a = k,
+            op::LOAD_X_IMMEDIATE => x = k,
+            op::LOAD_SCRATCH => a = scratch.get(index).copied().unwrap_or(0),
+            op::LOAD_X_SCRATCH => x = scratch.get(index).copied().unwrap_or(0),
+            op::STORE | op::STORE_X => {
                 if let Some(slot) = scratch.get_mut(index) {
-                    *slot = if code == STORE { a } else { x };
+                    *slot = if code == op::STORE { a } else { x };
                 }
             }
-            A_TO_X => x = a,
-            X_TO_A => a = x,
+            op::A_TO_X => x = a,
+            op::X_TO_A => a = x,
             op::RETURN => return k,
-            RETURN_A => return a,
-            NEGATE => a = a.wrapping_neg(),
+            op::RETURN_A => return a,
+            op::NEGATE => a = a.wrapping_neg(),
             op::JUMP => at = at.saturating_add(index),
             _ => {
-                let operand = if code & OPERAND_X == 0 { k } else { x };
-                if code & CLASS == CLASS_JUMP {
-                    let holds = compare(code & OPERATION, a, operand);
+                let operand = if code & op::OPERAND_X == 0 { k } else { x };
+                if code & op::CLASS == op::CLASS_JUMP {
+                    let holds = compare(code & op::OPERATION, a, operand);
                     let skip = if holds { instruction.jump_true } else { instruction.jump_false };
                     at += usize::from(skip);
                 } else {
                     // A division by an X of 0 ends the program (net/core/filter.c: it returns 0).
-                    match arithmetic(code & OPERATION, a, operand) {
+                    match arithmetic(code & op::OPERATION, a, operand) {
                         Some(value) => a = value,
                         None => return 0,
                     }
@@ -258,7 +241,8 @@ pub fn simulate(program: &Program, call: &SeccompData) -> u32 {
     0
 }
 
-fn compare(operation: u16, a: u32, operand: u32) -> bool {
+/// Whether a conditional jump's condition holds.
+pub(crate) fn compare(operation: u16, a: u32, operand: u32) -> bool {
     match operation {
         0x10 => a == operand,
         0x20 => a > operand,
@@ -267,7 +251,8 @@ fn compare(operation: u16, a: u32, operand: u32) -> bool {
     }
 }
 
-fn arithmetic(operation: u16, a: u32, operand: u32) -> Option<u32> {
+/// The result of an arithmetic instruction; none for a division by zero.
+pub(crate) fn arithmetic(operation: u16, a: u32, operand: u32) -> Option<u32> {
     match operation {
         0x00 => Some(a.wrapping_add(operand)),
         0x10 => Some(a.wrapping_sub(operand)),

@@ -3,4 +3,5 @@
 pub(crate) mod check;
 pub(crate) mod diff;
 pub(crate) mod fmt;
+pub(crate) mod import;
 pub(crate) mod test;

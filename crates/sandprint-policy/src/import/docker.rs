@@ -1,0 +1,167 @@
+//! The JSON of Docker's profiles, and of Podman's (containers-common), which name errno values.
+//!
+//! A rule may be bound to machines, capabilities and a kernel (`includes`, `excludes`): which of them are in
+//! force is decided for one target. Docker takes the architectures of its own machine's entry in `archMap`.
+//! Podman knows no `minKernel`, and uses such a rule always.
+//!
+//! Sources: `profiles/seccomp/seccomp_linux.go` of moby, pkg/seccomp of containers/common 0.50.
+
+use std::collections::BTreeSet;
+
+use sandprint_model::{Arch, KernelVersion, Note};
+
+use super::oci::{self, finish};
+use super::profile::{self, Entry, Profile};
+use super::{Format, ImportError, Imported, Target, listed, loss};
+
+/// What Docker gives a container without being asked (oci/caps/defaults.go of moby).
+pub const DEFAULT_CAPABILITIES: [&str; 14] = [
+    "CAP_AUDIT_WRITE",
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_MKNOD",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_RAW",
+    "CAP_SETFCAP",
+    "CAP_SETGID",
+    "CAP_SETPCAP",
+    "CAP_SETUID",
+    "CAP_SYS_CHROOT",
+];
+
+/// Every other capability (linux/capability.h).
+const FURTHER_CAPABILITIES: [&str; 27] = [
+    "CAP_AUDIT_CONTROL",
+    "CAP_AUDIT_READ",
+    "CAP_BLOCK_SUSPEND",
+    "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
+    "CAP_DAC_READ_SEARCH",
+    "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER",
+    "CAP_LEASE",
+    "CAP_LINUX_IMMUTABLE",
+    "CAP_MAC_ADMIN",
+    "CAP_MAC_OVERRIDE",
+    "CAP_NET_ADMIN",
+    "CAP_NET_BROADCAST",
+    "CAP_PERFMON",
+    "CAP_SYSLOG",
+    "CAP_SYS_ADMIN",
+    "CAP_SYS_BOOT",
+    "CAP_SYS_MODULE",
+    "CAP_SYS_NICE",
+    "CAP_SYS_PACCT",
+    "CAP_SYS_PTRACE",
+    "CAP_SYS_RAWIO",
+    "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME",
+    "CAP_SYS_TTY_CONFIG",
+    "CAP_WAKE_ALARM",
+];
+
+/// The full name of a capability, which may be given in small letters and without `CAP_`.
+pub fn capability(name: &str) -> Option<&'static str> {
+    let wanted = name.to_ascii_uppercase();
+    let wanted = wanted.strip_prefix("CAP_").unwrap_or(&wanted);
+    DEFAULT_CAPABILITIES
+        .iter()
+        .chain(&FURTHER_CAPABILITIES)
+        .find(|full| full.strip_prefix("CAP_") == Some(wanted))
+        .copied()
+}
+
+/// Reads a profile.
+pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportError> {
+    let mut profile = profile::read(text, Format::Docker)?;
+    let named = match (profile.architectures.take(), profile.arch_map.take()) {
+        (Some(_), Some(map)) if !map.is_empty() => {
+            let problem =
+                "`archMap` stands beside `architectures`, and Docker takes one of them only".to_owned();
+            return Err(ImportError::Text { at: profile.arch_map_at, problem });
+        }
+        (_, Some(map)) if !map.is_empty() => of_machine(map, target, &mut profile),
+        (named, _) => named.unwrap_or_default(),
+    };
+    // On its own machine Docker also lets in its own ABI.
+    let abis: Vec<_> = oci::abis(&named, target, &mut profile)?;
+    let is_podman = profile.names_errno;
+    let mut ignored_kernels = BTreeSet::new();
+    let entries = std::mem::take(&mut profile.entries);
+    for mut entry in entries {
+        if is_podman && entry.includes.min_kernel.or(entry.excludes.min_kernel).is_some() {
+            ignored_kernels.extend(entry.names.iter().cloned());
+            entry.includes.min_kernel = None;
+            entry.excludes.min_kernel = None;
+        }
+        if is_in_force(&entry, target) {
+            profile.entries.push(entry);
+        }
+    }
+    if !ignored_kernels.is_empty() {
+        let text = format!("Podman, whose profile this is, ignores it: {}", listed(&ignored_kernels));
+        profile.losses.insert(loss("`minKernel`", text, false));
+    }
+    let kernel = target.kernel.map_or("the newest kernel".to_owned(), |kernel| format!("Linux {kernel}"));
+    let words =
+        format!("rules were chosen for {} on {kernel}, {}", target.arch, capabilities_in_words(target));
+    profile.notes.insert(Note(words));
+    let mut imported = finish(Format::Docker, profile, &abis);
+    imported.policy.kernel = target.kernel;
+    Ok(imported)
+}
+
+/// The architectures of the target's entry.
+fn of_machine(
+    map: Vec<profile::MapEntry>,
+    target: &Target,
+    profile: &mut Profile,
+) -> Vec<(sandprint_model::wire::Position, String)> {
+    let native = target.arch.native_abi();
+    let at = profile.arch_map_at;
+    for (name, others) in map {
+        if oci::abi(&name) == Some(native) {
+            return std::iter::once((at, name)).chain(others).collect();
+        }
+    }
+    profile.notes.insert(Note(format!("`archMap` has no entry for {}", target.arch)));
+    Vec::new()
+}
+
+/// Whether Docker uses a rule.
+fn is_in_force(entry: &Entry, target: &Target) -> bool {
+    let machine = match target.arch {
+        Arch::Aarch64 => "arm64",
+        Arch::X86_64 => "amd64",
+    };
+    let has_machine = |arches: &[String]| arches.iter().any(|arch| arch == machine);
+    let has = |cap: &String| target.capabilities.contains(cap);
+    let reaches = |version: KernelVersion| target.kernel.is_none_or(|kernel| kernel >= version);
+    let (includes, excludes) = (&entry.includes, &entry.excludes);
+    let is_out = has_machine(&excludes.arches)
+        || excludes.caps.iter().any(has)
+        || excludes.min_kernel.is_some_and(reaches);
+    let is_in = (includes.arches.is_empty() || has_machine(&includes.arches))
+        && includes.caps.iter().all(has)
+        && includes.min_kernel.is_none_or(reaches);
+    is_in && !is_out
+}
+
+fn capabilities_in_words(target: &Target) -> String {
+    let defaults: BTreeSet<String> = DEFAULT_CAPABILITIES.iter().map(|name| (*name).to_owned()).collect();
+    let added: BTreeSet<String> = target.capabilities.difference(&defaults).cloned().collect();
+    if target.capabilities.is_superset(&defaults) {
+        if added.is_empty() {
+            "with Docker's default capabilities".to_owned()
+        } else {
+            format!("with Docker's default capabilities and {}", listed(&added))
+        }
+    } else if target.capabilities.is_empty() {
+        "without capabilities".to_owned()
+    } else {
+        format!("with {} alone", listed(&target.capabilities))
+    }
+}

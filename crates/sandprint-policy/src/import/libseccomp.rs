@@ -1,0 +1,263 @@
+//! Rules by name → rules of a policy, as libseccomp and the runtimes above it make a filter of them.
+//!
+//! libseccomp has no order. What it does where rules of one call meet was seen with version 2.5.4:
+//!
+//! - a rule with the default action never reaches it;
+//! - the first rule without conditions decides, and those with conditions are dropped, whatever their actions;
+//! - conditions of one rule are AND-ed, rules are OR-ed; which of two rules with different actions decides a
+//!   call that both match, depends on the order of its tree, which versions differ in: the stricter is taken, and
+//!   that is told as a loss;
+//! - one argument twice in a rule makes every comparison of it a rule of its own (runc, crun);
+//! - on i386, `socket` and its relatives allow `socketcall` too, with the number of the sub-call in argument 0
+//!   in place of that argument's own comparison, and those of System V IPC allow `ipc`;
+//! - bits that a masked comparison asks for outside of its mask are left out;
+//! - in the ABIs whose arguments it takes for 32 bits wide, x32 among them, it compares lower halves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sandprint_model::{Abi, Action, Comparison, Condition, Loss, Note, Reason, Rule, Syscall, Width};
+
+use super::profile::{Argument, Operator};
+
+/// The sub-calls of i386's multiplexers (linux/net.h, linux/ipc.h).
+const SUB_CALLS: &[(&str, &str, u64)] = &[
+    ("socket", "socketcall", 1),
+    ("bind", "socketcall", 2),
+    ("connect", "socketcall", 3),
+    ("listen", "socketcall", 4),
+    ("accept", "socketcall", 5),
+    ("getsockname", "socketcall", 6),
+    ("getpeername", "socketcall", 7),
+    ("socketpair", "socketcall", 8),
+    ("send", "socketcall", 9),
+    ("recv", "socketcall", 10),
+    ("sendto", "socketcall", 11),
+    ("recvfrom", "socketcall", 12),
+    ("shutdown", "socketcall", 13),
+    ("setsockopt", "socketcall", 14),
+    ("getsockopt", "socketcall", 15),
+    ("sendmsg", "socketcall", 16),
+    ("recvmsg", "socketcall", 17),
+    ("accept4", "socketcall", 18),
+    ("recvmmsg", "socketcall", 19),
+    ("sendmmsg", "socketcall", 20),
+    ("semop", "ipc", 1),
+    ("semget", "ipc", 2),
+    ("semctl", "ipc", 3),
+    ("semtimedop", "ipc", 4),
+    ("msgsnd", "ipc", 11),
+    ("msgrcv", "ipc", 12),
+    ("msgget", "ipc", 13),
+    ("msgctl", "ipc", 14),
+    ("shmat", "ipc", 21),
+    ("shmdt", "ipc", 22),
+    ("shmget", "ipc", 23),
+    ("shmctl", "ipc", 24),
+];
+
+/// A filter in the making.
+#[derive(Debug)]
+pub(super) struct Filter {
+    default: Action,
+    abis: Vec<Abi>,
+    calls: BTreeMap<Syscall, Vec<Added>>,
+    /// Names that are no call of any ABI here, and whether one of their rules refuses.
+    pub(super) unknown: BTreeMap<String, bool>,
+    /// Rules whose action is the default one.
+    dropped: BTreeSet<String>,
+}
+
+/// A rule of one call.
+#[derive(Debug, Clone)]
+struct Added {
+    conditions: Vec<Condition>,
+    action: Action,
+    reason: Reason,
+}
+
+impl Filter {
+    pub(super) fn new(default: Action, abis: &[Abi]) -> Filter {
+        Filter {
+            default,
+            abis: abis.to_vec(),
+            calls: BTreeMap::new(),
+            unknown: BTreeMap::new(),
+            dropped: BTreeSet::new(),
+        }
+    }
+
+    /// Adds a rule for a name in every ABI that has it.
+    pub(super) fn add(&mut self, name: &str, action: Action, args: &[Argument], reason: &Reason) {
+        let multiplexed = SUB_CALLS.iter().find(|(sub_call, ..)| *sub_call == name);
+        let is_known =
+            Abi::ALL.iter().any(|abi| Syscall::from_name(*abi, name).is_some()) || multiplexed.is_some();
+        if !is_known {
+            *self.unknown.entry(name.to_owned()).or_default() |= !super::runs(action);
+            return;
+        }
+        if action == self.default {
+            self.dropped.insert(name.to_owned());
+            return;
+        }
+        let mut indexes = BTreeSet::new();
+        let is_split = !args.iter().all(|arg| indexes.insert(arg.index));
+        let alternatives: Vec<&[Argument]> = if is_split { args.chunks(1).collect() } else { vec![args] };
+        for args in alternatives {
+            for abi in self.abis.clone() {
+                let mut conditions: Vec<Condition> =
+                    args.iter().filter_map(|arg| condition(abi, *arg)).collect();
+                conditions.sort_by_key(|condition| condition.index);
+                if let Some(syscall) = Syscall::from_name(abi, name) {
+                    self.push(syscall, conditions.clone(), action, reason);
+                }
+                if let (Abi::I386, Some((_, multiplexer, number))) = (abi, multiplexed)
+                    && let Some(syscall) = Syscall::from_name(abi, multiplexer)
+                {
+                    conditions.retain(|condition| condition.index != 0);
+                    let comparison = Comparison::Equal(*number);
+                    conditions.insert(0, Condition { index: 0, width: Width::Bits32, comparison });
+                    self.push(syscall, conditions, action, reason);
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, syscall: Syscall, conditions: Vec<Condition>, action: Action, reason: &Reason) {
+        let added = Added { conditions, action, reason: reason.clone() };
+        self.calls.entry(syscall).or_default().push(added);
+    }
+
+    /// The rules, what a reader should know of them, and where they are stricter than the profile may be.
+    pub(super) fn finish(self) -> (BTreeMap<Syscall, Vec<Rule>>, BTreeSet<Note>, BTreeSet<Loss>) {
+        let mut told = Told::default();
+        let mut rules = BTreeMap::new();
+        for (syscall, added) in self.calls {
+            let name = syscall.name().unwrap_or_default();
+            if self.dropped.contains(name) {
+                told.dropped.insert(name);
+            }
+            rules.insert(syscall, order(name, added, &mut told));
+        }
+        let lost = told.overlapping.iter().map(|name| {
+            let text = "rules with different actions may match one call, and libseccomp's order decides: the \
+                        stricter one was put first";
+            super::loss(*name, text, false)
+        });
+        let losses = lost.collect();
+        (rules, told.notes(), losses)
+    }
+}
+
+/// Names that something is said about.
+#[derive(Debug, Default)]
+struct Told {
+    dropped: BTreeSet<&'static str>,
+    unconditional: BTreeSet<&'static str>,
+    contradicting: BTreeSet<&'static str>,
+    overlapping: BTreeSet<&'static str>,
+}
+
+impl Told {
+    fn notes(self) -> BTreeSet<Note> {
+        let list = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
+        let cases = [
+            (
+                self.dropped,
+                "runtimes drop a rule whose action is the default one, though another rule of the same call \
+                 stands against it",
+            ),
+            (
+                self.unconditional,
+                "libseccomp lets the first rule without conditions decide, and drops others of the same call that \
+                 have another action",
+            ),
+            (
+                self.contradicting,
+                "libseccomp refuses the profile: the same conditions have two actions; the first was taken",
+            ),
+        ];
+        let said = cases.into_iter().filter(|(names, _)| !names.is_empty());
+        said.map(|(names, words)| Note(format!("{words}: {}", list(names)))).collect()
+    }
+}
+
+/// The rules of one call, in an order in which the first that matches decides as libseccomp does.
+fn order(name: &'static str, added: Vec<Added>, told: &mut Told) -> Vec<Rule> {
+    if let Some(first) = added.iter().find(|added| added.conditions.is_empty()) {
+        let action = first.action;
+        if added.iter().any(|other| other.action != action) {
+            told.unconditional.insert(name);
+        }
+        let same = added.iter().filter(|other| other.action == action && other.conditions.is_empty());
+        let reasons = same.map(|other| other.reason.clone()).collect();
+        return vec![Rule { conditions: Vec::new(), action, reasons }];
+    }
+    let mut merged: Vec<Added> = Vec::new();
+    let mut rules: Vec<Rule> = Vec::new();
+    for new in added {
+        if let Some(at) = merged.iter().position(|other| other.conditions == new.conditions) {
+            let same_action = merged.get(at).is_some_and(|other| other.action == new.action);
+            match rules.get_mut(at) {
+                Some(rule) if same_action => drop(rule.reasons.insert(new.reason)),
+                _ => drop(told.contradicting.insert(name)),
+            }
+        } else {
+            let Added { conditions, action, reason } = new.clone();
+            rules.push(Rule { conditions, action, reasons: BTreeSet::from([reason]) });
+            merged.push(new);
+        }
+    }
+    let meets =
+        |rule: &Rule| rules.iter().any(|other| other.action != rule.action && !are_disjoint(rule, other));
+    if rules.iter().any(meets) {
+        told.overlapping.insert(name);
+        rules.sort_by_key(|rule| std::cmp::Reverse(rule.action));
+    }
+    rules
+}
+
+/// Whether two rules surely match no call both: one asks for a value that the other rules out.
+fn are_disjoint(one: &Rule, other: &Rule) -> bool {
+    let excludes = |condition: &Condition, other: &Condition| {
+        let Comparison::Equal(value) = condition.comparison else { return false };
+        let same = (condition.index, condition.width) == (other.index, other.width);
+        same && !other.holds(&[value; 6])
+    };
+    one.conditions.iter().any(|a| other.conditions.iter().any(|b| excludes(a, b) || excludes(b, a)))
+}
+
+/// A comparison as it is made in an ABI; none where it always holds.
+fn condition(abi: Abi, arg: Argument) -> Option<Condition> {
+    let width = match abi {
+        Abi::Arm | Abi::I386 | Abi::X32 => Width::Bits32,
+        Abi::Aarch64 | Abi::X86_64 => Width::Bits64,
+    };
+    let all = if width == Width::Bits32 { 0xffff_ffff } else { u64::MAX };
+    let value = arg.value & all;
+    let comparison = match arg.operator {
+        Operator::NotEqual => Comparison::NotEqual(value),
+        Operator::Less => Comparison::Less(value),
+        Operator::LessOrEqual => Comparison::LessOrEqual(value),
+        Operator::Equal => Comparison::Equal(value),
+        Operator::GreaterOrEqual => Comparison::GreaterOrEqual(value),
+        Operator::Greater => Comparison::Greater(value),
+        // It cuts what the bits must be to the mask.
+        Operator::MaskedEqual if value == 0 && width == Width::Bits32 => return None,
+        Operator::MaskedEqual => Comparison::MaskedEqual { mask: value, value: arg.value_two & value },
+    };
+    let condition = Condition { index: arg.index, width, comparison };
+    Some(narrowed(condition))
+}
+
+/// A comparison of bits that are all in the lower half is one of the lower half: easier to read, and the same.
+fn narrowed(condition: Condition) -> Condition {
+    match condition.comparison {
+        Comparison::MaskedEqual { mask: 0xffff_ffff, value } => {
+            Condition { width: Width::Bits32, comparison: Comparison::Equal(value), ..condition }
+        }
+        Comparison::MaskedEqual { mask, .. } if mask < 1 << 32 => {
+            Condition { width: Width::Bits32, ..condition }
+        }
+        _ => condition,
+    }
+}

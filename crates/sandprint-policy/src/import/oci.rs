@@ -1,0 +1,101 @@
+//! The `linux.seccomp` object of the OCI runtime specification, as runc and crun read it.
+//!
+//! Names that a runtime does not know are skipped there, and rules of the default action dropped. Calls of an
+//! ABI that is not listed kill the thread (libseccomp's own answer, which runtimes leave as it is).
+
+use std::collections::BTreeSet;
+
+use sandprint_model::wire::Position;
+use sandprint_model::{Abi, Action, Note};
+
+use super::libseccomp::Filter;
+use super::profile::{self, Profile};
+use super::{Format, ImportError, Imported, Target, listed, loss, policy, quoted, reason, runs};
+
+/// Reads a profile.
+pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportError> {
+    let mut profile = profile::read(text, Format::Oci)?;
+    let named = profile.architectures.take().unwrap_or_default();
+    let abis = abis(&named, target, &mut profile)?;
+    Ok(finish(Format::Oci, profile, &abis))
+}
+
+/// The ABIs of an `architectures` list, native ones first; the target's own where it is empty.
+pub(super) fn abis(
+    named: &[(Position, String)],
+    target: &Target,
+    profile: &mut Profile,
+) -> Result<Vec<Abi>, ImportError> {
+    let mut listed_abis = BTreeSet::new();
+    let mut others = BTreeSet::new();
+    for (at, name) in named {
+        match abi(name) {
+            Some(abi) => drop(listed_abis.insert(abi)),
+            None if name.starts_with("SCMP_ARCH_") => drop(others.insert(name.clone())),
+            None => {
+                let problem = format!("{} is no architecture", quoted(name));
+                return Err(ImportError::Text { at: *at, problem });
+            }
+        }
+    }
+    if !others.is_empty() {
+        profile.losses.insert(loss("architectures", format!("not known here: {}", listed(&others)), false));
+    }
+    let native = target.arch.native_abi();
+    if listed_abis.is_empty() {
+        let words = format!(
+            "no architecture is listed: the profile was taken for {native} alone, as on such a machine"
+        );
+        profile.notes.insert(Note(words));
+        return Ok(vec![native]);
+    }
+    let natives: BTreeSet<Abi> = listed_abis.iter().map(|abi| abi.arch().native_abi()).collect();
+    for abi in natives.difference(&listed_abis) {
+        let words = format!(
+            "{abi} is not listed, and takes part all the same: libseccomp always adds the machine's own"
+        );
+        profile.notes.insert(Note(words));
+    }
+    Ok(natives.iter().copied().chain(listed_abis.difference(&natives).copied()).collect())
+}
+
+/// The ABI of a name that libseccomp gives architectures.
+pub(super) fn abi(name: &str) -> Option<Abi> {
+    Some(match name {
+        "SCMP_ARCH_AARCH64" => Abi::Aarch64,
+        "SCMP_ARCH_ARM" => Abi::Arm,
+        "SCMP_ARCH_X32" => Abi::X32,
+        "SCMP_ARCH_X86" => Abi::I386,
+        "SCMP_ARCH_X86_64" => Abi::X86_64,
+        _ => return None,
+    })
+}
+
+/// The policy of a profile for some ABIs.
+pub(super) fn finish(format: Format, profile: Profile, abis: &[Abi]) -> Imported {
+    let default = profile.default_action;
+    let (mut losses, mut notes) = (profile.losses, profile.notes);
+    let mut filter = Filter::new(default, abis);
+    for entry in &profile.entries {
+        let reason = reason(format, &entry.comment);
+        for name in &entry.names {
+            filter.add(name, entry.action, &entry.args, &reason);
+        }
+    }
+    if !filter.unknown.is_empty() {
+        let refused = filter.unknown.values().any(|refuses| *refuses);
+        let names: BTreeSet<String> = std::mem::take(&mut filter.unknown).into_keys().collect();
+        let text = format!("no call of a machine that is known here has such a name: {}", listed(&names));
+        losses.insert(loss("unknown names", text, refused && runs(default)));
+    }
+    let stub = !matches!(default, Action::Allow | Action::Log | Action::Trace(_) | Action::Errno(38));
+    if stub {
+        let words = "runc answers ENOSYS, not the default action, above the highest number that the profile names; the \
+                     policy does not";
+        notes.insert(Note(words.to_owned()));
+    }
+    let (rules, more, lost) = filter.finish();
+    losses.extend(lost);
+    notes.extend(more);
+    Imported { policy: policy(format, (default, Action::KillThread), abis, rules, notes), losses }
+}

@@ -1,0 +1,197 @@
+//! A unit file of systemd, or a drop-in: what its settings refuse, as systemd 252 makes filters of them.
+//!
+//! Every setting is a filter of its own in the kernel, which takes the strictest answer of all; so they are
+//! read one by one and then joined. What is not translated is a loss: the unit refuses more than the policy.
+//!
+//! Source: src/core/load-fragment.c, src/core/execute.c and src/shared/seccomp-util.c of version 252.
+
+mod settings;
+mod unit_file;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sandprint_model::{Abi, Action, Loss, Note, Policy, Reason, Rule, Syscall};
+
+use super::libseccomp::Filter;
+use super::{Format, ImportError, Imported, Target, listed, loss, quoted, reason, runs};
+use settings::Settings;
+use unit_file::Assignment;
+
+/// Sections whose settings are those of a process (systemd.exec(5)).
+const SECTIONS: [&str; 4] = ["Service", "Socket", "Mount", "Swap"];
+
+/// Settings that filter calls or name the filter's ABIs.
+const CALL_SETTINGS: [&str; 4] =
+    ["SystemCallFilter", "SystemCallErrorNumber", "SystemCallArchitectures", "SystemCallLog"];
+
+/// Settings that systemd compiles into filters which are not translated.
+const UNTRANSLATED: [&str; 4] =
+    ["DynamicUser", "MemoryDenyWriteExecute", "RestrictNamespaces", "RestrictSUIDSGID"];
+
+/// Whether a text is a unit file with such settings, or some lines of one.
+pub(super) fn looks_like(text: &str) -> bool {
+    let (found, _) = unit_file::assignments(text);
+    found.iter().any(|assignment| is_of_process(assignment) && assignment.key.starts_with("SystemCall"))
+        || text.lines().any(|line| line.trim() == "[Service]")
+}
+
+fn is_of_process(assignment: &Assignment) -> bool {
+    assignment.section.as_deref().is_none_or(|section| SECTIONS.contains(&section))
+}
+
+/// Reads a unit.
+pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportError> {
+    let (assignments, strange) = unit_file::assignments(text);
+    let mut settings = Settings::default();
+    for at in strange {
+        settings.losses.insert(loss(
+            format!("line {}", at.line),
+            "no `Key=value`: systemd ignores it",
+            false,
+        ));
+    }
+    let here: Vec<&Assignment> = assignments.iter().filter(|assignment| is_of_process(assignment)).collect();
+    for assignment in &here {
+        settings.take(assignment, target.arch);
+    }
+    if !settings.filters_calls {
+        return Err(ImportError::NoFilter);
+    }
+    if here.iter().any(|assignment| assignment.section.is_none()) {
+        let words = "there are settings above any section: they were taken for those of [Service]";
+        settings.notes.insert(Note(words.to_owned()));
+    }
+    Ok(join(&settings, target))
+}
+
+/// What one setting does: an answer for every call.
+struct Layer {
+    default: Action,
+    rules: BTreeMap<Syscall, Vec<Rule>>,
+}
+
+impl Layer {
+    fn decides(&self, syscall: Syscall) -> Vec<Rule> {
+        let mut rules = self.rules.get(&syscall).cloned().unwrap_or_default();
+        if !rules.iter().any(|rule| rule.conditions.is_empty()) {
+            rules.push(Rule { conditions: Vec::new(), action: self.default, reasons: BTreeSet::new() });
+        }
+        rules
+    }
+}
+
+/// One policy of all settings.
+fn join(settings: &Settings, target: &Target) -> Imported {
+    let machine = target.arch.abis();
+    let abis: Vec<Abi> = match &settings.architectures {
+        None => machine.to_vec(),
+        Some(listed) => machine.iter().copied().filter(|abi| listed.contains(abi)).collect(),
+    };
+    let (mut losses, mut notes) = (settings.losses.clone(), settings.notes.clone());
+    let layers = layers(settings, &abis, &mut losses);
+    let mut joined = Layer { default: Action::Allow, rules: BTreeMap::new() };
+    for layer in layers {
+        joined = stricter_of(&joined, &layer);
+    }
+    let foreign = if settings.architectures.is_some() { Action::KillThread } else { Action::Allow };
+    if settings.architectures.is_none() {
+        let words = "the unit has no SystemCallArchitectures=: each name holds for every ABI of the machine";
+        notes.insert(Note(words.to_owned()));
+    }
+    let policy: Policy =
+        super::policy(Format::Systemd, (joined.default, foreign), &abis, joined.rules, notes);
+    Imported { policy, losses }
+}
+
+/// The filters of a unit.
+fn layers(settings: &Settings, abis: &[Abi], losses: &mut BTreeSet<Loss>) -> Vec<Layer> {
+    let mut layers = Vec::new();
+    if let Some(list) = &settings.filter {
+        let (default, listed_action) =
+            if list.allows { (settings.refusal, Action::Allow) } else { (Action::Allow, settings.refusal) };
+        let mut filter = Filter::new(default, abis);
+        for (name, entry) in &list.names {
+            let action = entry.action.unwrap_or(listed_action);
+            filter.add(name, action, &[], &reason(Format::Systemd, &entry.comment));
+        }
+        lose_unknown(&filter, default, losses);
+        layers.push(Layer { default, rules: filter.finish().0 });
+    }
+    if let Some(list) = &settings.log {
+        let (default, listed_action) =
+            if list.allows { (Action::Allow, Action::Log) } else { (Action::Log, Action::Allow) };
+        let mut filter = Filter::new(default, abis);
+        for (name, entry) in &list.names {
+            filter.add(name, listed_action, &[], &reason(Format::Systemd, &entry.comment));
+        }
+        layers.push(Layer { default, rules: filter.finish().0 });
+    }
+    for (key, refusals) in &settings.refusals {
+        let mut filter = Filter::new(Action::Allow, abis);
+        let why: Reason = reason(Format::Systemd, &format!("{key}="));
+        for refusal in refusals {
+            filter.add(refusal.name, Action::Errno(refusal.errno), &refusal.args, &why);
+        }
+        let mut rules = filter.finish().0;
+        // systemd leaves out ABIs that have the call only inside of a multiplexer.
+        let leaves_out = *key == "RestrictAddressFamilies";
+        rules.retain(|syscall, _| !(leaves_out && syscall.abi == Abi::I386));
+        layers.push(Layer { default: Action::Allow, rules });
+    }
+    layers
+}
+
+fn lose_unknown(filter: &Filter, default: Action, losses: &mut BTreeSet<Loss>) {
+    // The groups name calls of other machines.
+    let in_groups = super::groups::members("@known").unwrap_or_default();
+    let names: BTreeSet<String> =
+        filter.unknown.keys().filter(|name| !in_groups.contains(name.as_str())).cloned().collect();
+    if !names.is_empty() {
+        let text = format!("no call of a machine that is known here has such a name: {}", listed(&names));
+        losses.insert(loss("unknown names", text, runs(default)));
+    }
+}
+
+/// Both layers at once: the kernel takes the stricter answer.
+fn stricter_of(a: &Layer, b: &Layer) -> Layer {
+    let calls: BTreeSet<Syscall> = a.rules.keys().chain(b.rules.keys()).copied().collect();
+    let default = a.default.max(b.default);
+    let mut rules = BTreeMap::new();
+    for syscall in calls {
+        let second = b.decides(syscall);
+        let both = |first: Rule| {
+            second.clone().into_iter().map(move |second| {
+                let mut conditions = first.conditions.clone();
+                conditions.extend(
+                    second.conditions.iter().filter(|condition| !first.conditions.contains(condition)),
+                );
+                let action = first.action.max(second.action);
+                let mut reasons = BTreeSet::new();
+                for rule in [&first, &second] {
+                    if rule.action == action {
+                        reasons.extend(rule.reasons.iter().cloned());
+                    }
+                }
+                Rule { conditions, action, reasons }
+            })
+        };
+        let mut product: Vec<Rule> = a.decides(syscall).into_iter().flat_map(both).collect();
+        while product.last().is_some_and(|rule| rule.action == default) {
+            product.pop();
+        }
+        for rule in &mut product {
+            if rule.reasons.is_empty() {
+                rule.reasons.insert(reason(Format::Systemd, "what no setting refuses"));
+            }
+        }
+        if !product.is_empty() {
+            rules.insert(syscall, product);
+        }
+    }
+    Layer { default, rules }
+}
+
+/// A value that systemd does not understand, and ignores with a warning.
+fn ignored(key: &str, value: &str) -> Loss {
+    loss(key, format!("{} is not understood, and systemd ignores it", quoted(value)), false)
+}

@@ -1,0 +1,308 @@
+//! What each importer makes of small profiles, and what it says of what it cannot read.
+
+use sandprint_model::Call;
+
+use super::*;
+
+fn read(format: Format, text: &str) -> Imported {
+    import(format, text.as_bytes(), &Target::new(Arch::X86_64))
+        .unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn of(imported: &Imported, abi: Abi, name: &str, arg0: u64) -> Action {
+    let syscall = Syscall::from_name(abi, name).unwrap();
+    imported.policy.decide(&Call { syscall, args: [arg0, 0, 0, 0, 0, 0] })
+}
+
+fn notes(imported: &Imported) -> Vec<&str> {
+    imported.policy.notes.iter().map(|note| note.0.as_str()).collect()
+}
+
+fn losses(imported: &Imported) -> Vec<String> {
+    imported.losses.iter().map(|loss| format!("{}{loss}", if loss.weaker { "! " } else { "" })).collect()
+}
+
+/// A post in a forum has this; its comment promises another clock than it allows.
+const FORUM: &str = r#"{
+"defaultAction": "SCMP_ACT_ERRNO",
+"syscalls": [
+{ "names": ["read", "write", "close", "poll"], "action": "SCMP_ACT_ALLOW" },
+{ "names": ["clock_gettime"], "action": "SCMP_ACT_ALLOW", "args": [{ "index": 0, "value": 4, "op": "SCMP_CMP_EQ" }] }, // CLOCK_MONOTONIC_COARSE only
+{ "names": ["connect", "recvfrom", "sendto"], "action": "SCMP_ACT_ALLOW" }
+]
+}
+"#;
+
+#[test]
+fn the_forums_snippet_is_read_with_its_comment_and_in_part() {
+    assert_eq!(sniff(FORUM.as_bytes()), Some(Format::Oci));
+    let whole = read(Format::Oci, FORUM);
+    assert_eq!(losses(&whole), [] as [&str; 0]);
+    let clock = Syscall::from_name(Abi::X86_64, "clock_gettime").unwrap();
+    let [rule] = whole.policy.rules[&clock].as_slice() else { panic!() };
+    let reason = Reason::Imported("oci: CLOCK_MONOTONIC_COARSE only".to_owned());
+    assert_eq!(rule.reasons, BTreeSet::from([reason]));
+    let lines: Vec<&str> = FORUM.lines().collect();
+    for (part, calls) in [
+        (lines[3..6].join("\n"), 8),
+        (lines[4].to_owned(), 1),
+        (lines[4].trim_end_matches(", // CLOCK_MONOTONIC_COARSE only").to_owned(), 1),
+        (lines[2..7].join("\n"), 8),
+        (format!("[{}]", lines[3..6].join("\n")), 8),
+    ] {
+        assert_eq!(sniff(part.as_bytes()), Some(Format::Oci), "{part}");
+        let imported = read(Format::Oci, &part);
+        assert_eq!(imported.policy.rules.len(), calls, "{part}");
+        let assumed = |note: &&str| note.contains("default action was taken to be SCMP_ACT_ERRNO");
+        assert_eq!(notes(&imported).into_iter().filter(assumed).count(), 1, "{part}");
+        assert_eq!(of(&imported, Abi::X86_64, "clock_gettime", 4), Action::Allow);
+        assert_eq!(of(&imported, Abi::X86_64, "clock_gettime", 6), Action::Errno(1));
+    }
+}
+
+#[test]
+fn a_part_that_only_refuses_is_part_of_a_list_of_refusals() {
+    let imported = read(Format::Oci, r#"{"names": ["ptrace"], "action": "SCMP_ACT_KILL"}"#);
+    assert_eq!(of(&imported, Abi::X86_64, "ptrace", 0), Action::KillThread);
+    assert_eq!(of(&imported, Abi::X86_64, "read", 0), Action::Allow);
+}
+
+#[test]
+fn what_is_wrong_with_json_is_said_with_its_place() {
+    for (text, expected) in [
+        ("{\"syscalls\": []}", "the profile has no `defaultAction`, at line 1, column 1"),
+        ("{\"defaultAction\": \"SCMP_ACT_FOO\"}", "`SCMP_ACT_FOO` is no action, at line 1, column 19"),
+        ("{\"defaultAction\": 3}", "a number where a string should be, at line 1, column 19"),
+        ("[\n{\"names\": [\"read\"]}]", "the rule has no `action`, at line 2, column 1"),
+        ("[{\"action\": \"SCMP_ACT_ALLOW\"}]", "the rule has no `names`, at line 1, column 2"),
+        (
+            "[{\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\",\n \"args\": [{\"index\": 6, \"value\": 0, \"op\": \"SCMP_CMP_EQ\"}]}]",
+            "there is no argument 6: there are six, 0 to 5, at line 2, column 11",
+        ),
+        (
+            "[{\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\",\n \"args\": [{\"index\": 0, \"value\": 0, \"op\": \"EQ\"}]}]",
+            "`EQ` is no comparison, at line 2, column 42",
+        ),
+        (
+            "[{\"names\": [\"read\"], \"action\": \"SCMP_ACT_ALLOW\",\n \"args\": [{\"index\": 0, \"value\": -1, \"op\": \"SCMP_CMP_EQ\"}]}]",
+            "`-1` is no whole number from 0 to 2^64-1, at line 2, column 33",
+        ),
+        (
+            "{\"defaultAction\": \"SCMP_ACT_ERRNO\", \"defaultErrnoRet\": 70000}",
+            "70000 is no errno: they go to 4095, at line 1, column 56",
+        ),
+        (
+            "{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"architectures\": [\"x86\"]}",
+            "`x86` is no architecture, at line 1, column 55",
+        ),
+        ("nonsense", "`nonsense` where a value should be, at line 1, column 1"),
+        (" \n", "it is empty"),
+    ] {
+        let error = import(Format::Oci, text.as_bytes(), &Target::new(Arch::X86_64)).unwrap_err();
+        assert_eq!(error.to_string(), expected, "{text}");
+    }
+    assert_eq!(import(Format::Oci, b"{\xff", &Target::new(Arch::X86_64)), Err(ImportError::NotText(1)));
+}
+
+#[test]
+fn what_a_policy_does_not_hold_is_told() {
+    let text = r#"{"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_LOG"], "listenerPath": "/x", "extra": 1,
+        "architectures": ["SCMP_ARCH_X86", "SCMP_ARCH_S390X"],
+        "syscalls": [{"names": ["no_such_call", "s390_pci_mmio_read", "bpf"], "action": "SCMP_ACT_ERRNO", "comment": "c",
+                      "includes": {"caps": ["CAP_BPF"]}}]}"#;
+    let imported = read(Format::Oci, text);
+    assert_eq!(
+        losses(&imported),
+        [
+            "`SECCOMP_FILTER_FLAG_LOG`: a policy has no flags of seccomp(2): give it to whoever loads the filter",
+            "`comment`: a word of Docker's profiles, which OCI runtimes ignore",
+            "`extra`: not a word of such profiles: it is ignored",
+            "`includes`: a word of Docker's profiles, which OCI runtimes ignore",
+            "`listenerPath`: a policy does not name the supervisor",
+            "architectures: not known here: SCMP_ARCH_S390X",
+            "! unknown names: no call of a machine that is known here has such a name: no_such_call, s390_pci_mmio_read",
+        ]
+    );
+    assert_eq!(of(&imported, Abi::I386, "bpf", 0), Action::Errno(1));
+    assert_eq!(of(&imported, Abi::X86_64, "bpf", 0), Action::Errno(1));
+    assert_eq!(imported.policy.foreign_action, Action::KillThread);
+}
+
+const DOCKER: &str = r#"{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
+    "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X32"]},
+                {"architecture": "SCMP_ARCH_AARCH64", "subArchitectures": ["SCMP_ARCH_ARM"]}],
+    "syscalls": [
+        {"name": "read", "names": [], "action": "SCMP_ACT_ALLOW", "args": null, "comment": "all need it", "includes": {}},
+        {"names": ["ptrace"], "action": "SCMP_ACT_ALLOW", "includes": {"minKernel": "4.8"}},
+        {"names": ["bpf"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_BPF", "CAP_PERFMON"]}},
+        {"names": ["mount"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1, "excludes": {"caps": ["CAP_SYS_ADMIN"]}},
+        {"names": ["chroot"], "action": "SCMP_ACT_ALLOW", "includes": {"caps": ["CAP_SYS_CHROOT"]}},
+        {"names": ["fsync"], "action": "SCMP_ACT_ALLOW", "includes": {"arches": ["arm64"]}}
+    ]}"#;
+
+#[test]
+fn docker_chooses_rules_by_machine_kernel_and_capabilities() {
+    assert_eq!(sniff(DOCKER.as_bytes()), Some(Format::Docker));
+    let of_target = |target: &Target| import(Format::Docker, DOCKER.as_bytes(), target).unwrap();
+    let x86_64 = of_target(&Target::new(Arch::X86_64));
+    let abis: BTreeSet<Abi> = x86_64.policy.rules.keys().map(|syscall| syscall.abi).collect();
+    assert_eq!(abis, [Abi::X32, Abi::X86_64].into());
+    let decided = |imported: &Imported, abi| {
+        ["read", "ptrace", "bpf", "mount", "chroot", "fsync"].map(|name| of(imported, abi, name, 0))
+    };
+    let (yes, no) = (Action::Allow, Action::Errno(38));
+    assert_eq!(decided(&x86_64, Abi::X86_64), [yes, yes, no, Action::Errno(1), yes, no]);
+    let aarch64 = of_target(&Target::new(Arch::Aarch64));
+    assert_eq!(decided(&aarch64, Abi::Aarch64), [yes, yes, no, Action::Errno(1), yes, yes]);
+    let mut target = Target::new(Arch::X86_64);
+    target.kernel = Some(KernelVersion::new(4, 7));
+    target.capabilities = ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN"].map(str::to_owned).into();
+    assert_eq!(decided(&of_target(&target), Abi::X86_64), [yes, no, yes, no, no, no]);
+    let reason = Reason::Imported("docker: all need it".to_owned());
+    assert!(x86_64.policy.rules[&Syscall { abi: Abi::X86_64, nr: 0 }][0].reasons.contains(&reason));
+    let chosen = "rules were chosen for x86_64 on the newest kernel, with Docker's default capabilities";
+    assert!(notes(&x86_64).contains(&chosen), "{:?}", notes(&x86_64));
+}
+
+#[test]
+fn podman_names_errno_values_and_knows_no_kernels() {
+    let text = r#"{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrno": "ENOSYS", "defaultErrnoRet": 1, "syscalls": [
+        {"names": ["ptrace"], "action": "SCMP_ACT_ERRNO", "errno": "EINVAL", "errnoRet": 5, "includes": {"minKernel": "99.0"}}]}"#;
+    assert_eq!(sniff(text.as_bytes()), Some(Format::Docker));
+    let mut target = Target::new(Arch::X86_64);
+    target.kernel = Some(KernelVersion::new(6, 1));
+    let imported = import(Format::Docker, text.as_bytes(), &target).unwrap();
+    assert_eq!(imported.policy.default_action, Action::Errno(38));
+    assert_eq!(of(&imported, Abi::X86_64, "ptrace", 0), Action::Errno(22));
+    assert_eq!(losses(&imported), ["`minKernel`: Podman, whose profile this is, ignores it: ptrace"]);
+    let both = r#"{"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86"], "archMap": [{"architecture": "SCMP_ARCH_X86_64"}]}"#;
+    let error = import(Format::Docker, both.as_bytes(), &target).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "`archMap` stands beside `architectures`, and Docker takes one of them only, at line 1, column 73"
+    );
+}
+
+#[test]
+fn the_first_line_of_a_unit_says_what_kind_of_list_it_is() {
+    let unit = |lines: &str| read(Format::Systemd, &format!("[Service]\n{lines}\n"));
+    let allow = unit(
+        "SystemCallFilter=read @basic-io \\\n  socket\nSystemCallFilter=~pread64 clone3:ENOSYS getpid\nSystemCallErrorNumber=EPERM",
+    );
+    let x86_64 = |imported: &Imported, name| of(imported, Abi::X86_64, name, 0);
+    assert_eq!(
+        ["read", "write", "socket", "pread64", "clone3", "getpid", "futex", "mount"]
+            .map(|name| x86_64(&allow, name)),
+        [
+            Action::Allow,
+            Action::Allow,
+            Action::Allow,
+            Action::Errno(1),
+            Action::Errno(38),
+            Action::Errno(1),
+            Action::Allow,
+            Action::Errno(1),
+        ]
+    );
+    assert_eq!(of(&allow, Abi::I386, "socketcall", 1), Action::Allow);
+    assert_eq!(of(&allow, Abi::I386, "socketcall", 2), Action::Errno(1));
+    let deny = unit(
+        "SystemCallFilter=~@mount ptrace:kill bpf:7\nSystemCallFilter=umount2\nSystemCallArchitectures=native",
+    );
+    assert_eq!(
+        ["read", "mount", "umount2", "ptrace", "bpf"].map(|name| x86_64(&deny, name)),
+        [Action::Allow, Action::KillProcess, Action::Allow, Action::KillProcess, Action::Errno(7)]
+    );
+    assert_eq!(of(&deny, Abi::I386, "read", 0), Action::KillThread);
+    let reset = unit("SystemCallFilter=read\nSystemCallFilter=\nSystemCallFilter=~mount");
+    assert_eq!(
+        ["read", "mount", "bpf"].map(|name| x86_64(&reset, name)),
+        [Action::Allow, Action::KillProcess, Action::Allow]
+    );
+    let log = unit("SystemCallFilter=~mount\nSystemCallLog=mount bpf");
+    assert_eq!(
+        ["read", "mount", "bpf"].map(|name| x86_64(&log, name)),
+        [Action::Allow, Action::KillProcess, Action::Log]
+    );
+}
+
+#[test]
+fn other_settings_of_a_unit_are_translated_or_told() {
+    let text = "[Service]\nLockPersonality=yes\nRestrictRealtime=true\nRestrictAddressFamilies=AF_UNIX AF_INET6 AF_FOO\n\
+                ProtectKernelModules=1\nMemoryDenyWriteExecute=on\nProtectClock=no\n";
+    let imported = read(Format::Systemd, text);
+    assert_eq!(
+        losses(&imported),
+        [
+            "! MemoryDenyWriteExecute: systemd refuses some calls for it, which the policy does not",
+            "RestrictAddressFamilies: `AF_FOO` is not understood, and systemd ignores it",
+        ]
+    );
+    let eafnosupport = Action::Errno(97);
+    for (name, arg0, expected) in [
+        ("personality", 0, Action::Allow),
+        ("personality", 8, Action::Errno(1)),
+        ("socket", 0, eafnosupport),
+        ("socket", 1, Action::Allow),
+        ("socket", 2, eafnosupport),
+        ("socket", 10, Action::Allow),
+        ("socket", 11, eafnosupport),
+        ("init_module", 0, Action::Errno(1)),
+        ("clock_settime", 0, Action::Allow),
+    ] {
+        assert_eq!(of(&imported, Abi::X86_64, name, arg0), expected, "{name} {arg0}");
+    }
+    assert_eq!(of(&imported, Abi::I386, "socket", 2), Action::Allow);
+    let scheduler = Syscall::from_name(Abi::X86_64, "sched_setscheduler").unwrap();
+    let refused = (0..8).filter(|policy| {
+        imported.policy.decide(&Call { syscall: scheduler, args: [0, *policy, 0, 0, 0, 0] })
+            == Action::Errno(1)
+    });
+    assert_eq!(refused.collect::<Vec<_>>(), [1, 2, 4, 6, 7]);
+}
+
+#[test]
+fn what_systemd_ignores_is_told() {
+    let text = "SystemCallFilter=read:EPERM write @nonsense no_such_call\nSystemCallFilter=~kill: ptrace:EFOO\nSystemCallErrorNumber=9999\nnonsense\n";
+    let imported = read(Format::Systemd, text);
+    assert_eq!(
+        losses(&imported),
+        [
+            "SystemCallErrorNumber: `9999` is not understood, and systemd ignores it",
+            "SystemCallFilter: `@nonsense` is no group of systemd 252, which ignores it",
+            "SystemCallFilter: `kill:` is not understood, and systemd ignores it",
+            "SystemCallFilter: `ptrace:EFOO` is not understood, and systemd ignores it",
+            "SystemCallFilter: `read:EPERM` is not understood, and systemd ignores it",
+            "line 4: no `Key=value`: systemd ignores it",
+            "unknown names: no call of a machine that is known here has such a name: no_such_call",
+        ]
+    );
+    assert_eq!(imported.policy.default_action, Action::KillProcess);
+    let none = import(Format::Systemd, b"[Service]\nExecStart=/bin/true\n", &Target::new(Arch::X86_64));
+    assert_eq!(none, Err(ImportError::NoFilter));
+}
+
+#[test]
+fn formats_are_told_apart() {
+    for (bytes, expected) in [
+        (&b"[Service]\nExecStart=/x\n"[..], Some(Format::Systemd)),
+        (b"SystemCallFilter=~mount", Some(Format::Systemd)),
+        (b"{\"defaultAction\": \"SCMP_ACT_LOG\"}", Some(Format::Oci)),
+        (b"{\"defaultAction\": \"SCMP_ACT_LOG\", \"archMap\": []}", Some(Format::Docker)),
+        (b"{\"name\": \"left-pad\"}", None),
+        (b"{\"schema\": \"sandprint/policy\", \"rules\": []}", None),
+        (b"version = 1\ndefault = \"allow\"\n", None),
+        (b"\x06\x00\x00\x00\x00\x00\xff\x7f", Some(Format::Bpf)),
+        (b"\x06\x00\x00\x00\x00\x00\xff", None),
+        (b"\x20\x00\x00\x00\x00\x00\x00\x00", None),
+        (b"", None),
+    ] {
+        assert_eq!(sniff(bytes), expected, "{bytes:?}");
+    }
+    for format in Format::ALL {
+        assert_eq!(Format::from_name(format.name()), Some(format));
+    }
+    assert_eq!(capability("sys_admin"), Some("CAP_SYS_ADMIN"));
+    assert_eq!(capability("CAP_SYS_CHROOT"), Some("CAP_SYS_CHROOT"));
+    assert_eq!(capability("CAP_ALL"), None);
+}

@@ -1,0 +1,53 @@
+//! A policy → a profile → a policy: the same wherever the format lost nothing.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use sandprint_model::{Abi, Arch, Policy};
+use sandprint_policy::emit::by_name;
+use sandprint_policy::import::{Format, Target, import};
+
+use crate::losses;
+use crate::policies::{any_policy, ls, policy, telling_calls};
+
+const FORMATS: [Format; 3] = [Format::Docker, Format::Oci, Format::Systemd];
+
+fn machines(policy: &Policy) -> BTreeSet<Arch> {
+    policy.rules.keys().map(|syscall| syscall.abi.arch()).collect()
+}
+
+#[test]
+fn the_policy_of_a_recording_comes_back() {
+    for abi in [Abi::X86_64, Abi::Aarch64] {
+        let policy = policy(&ls(abi));
+        for format in FORMATS {
+            let text =
+                by_name(format.name()).unwrap().emit(&policy).unwrap().content.as_text().unwrap().to_owned();
+            let imported = import(format, text.as_bytes(), &Target::new(abi.arch())).unwrap();
+            assert_eq!(imported.losses, BTreeSet::new(), "{format:?}");
+            for call in telling_calls(&policy, [7; 6]).filter(|call| call.syscall.abi == abi) {
+                let unspoken = format == Format::Systemd
+                    && call.syscall.since() > Some(sandprint_model::KernelVersion::new(6, 7));
+                assert!(
+                    imported.policy.decide(&call) == policy.decide(&call) || unspoken,
+                    "{format:?} {call:?}"
+                );
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn what_comes_back_differs_only_where_the_format_had_a_loss(policy in any_policy(), args in any::<[u64; 6]>()) {
+        for format in FORMATS {
+            let emitted = by_name(format.name()).unwrap().emit(&policy).unwrap();
+            for machine in machines(&policy) {
+                let imported = import(format, emitted.content.as_bytes(), &Target::new(machine)).unwrap();
+                prop_assert_eq!(&imported.losses, &BTreeSet::new(), "{:?}", emitted.content);
+                let here = telling_calls(&policy, args).filter(|call| call.syscall.abi.arch() == machine);
+                losses::check(&policy, &emitted.losses, here, |call| imported.policy.decide(call));
+            }
+        }
+    }
+}
