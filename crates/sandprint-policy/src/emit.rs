@@ -11,14 +11,18 @@ use sandprint_model::{Action, Loss, Policy, errno};
 
 use crate::synth::Runtime;
 
+mod alternatives;
 mod bpf;
 mod by_name;
 mod docker;
 mod escape;
+mod firecracker;
 mod json;
 mod markdown;
 mod oci;
+mod one_machine;
 mod policy_file;
+mod reasons;
 mod seccomp_h;
 mod shape;
 mod systemd;
@@ -26,6 +30,7 @@ mod unattended;
 
 pub use bpf::Bpf;
 pub use docker::Docker;
+pub use firecracker::Firecracker;
 pub use json::Json;
 pub use markdown::Markdown;
 pub use oci::Oci;
@@ -35,7 +40,7 @@ pub use systemd::Systemd;
 
 /// Every format, in name order.
 pub static FORMATS: &[&dyn Format] =
-    &[&Bpf, &Docker, &Json, &Markdown, &Oci, &SeccompHeader, &Systemd, &PolicyFile];
+    &[&Bpf, &Docker, &Firecracker, &Json, &Markdown, &Oci, &SeccompHeader, &Systemd, &PolicyFile];
 
 /// The format of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Format> {

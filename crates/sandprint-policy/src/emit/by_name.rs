@@ -113,6 +113,8 @@ impl<'p> ByName<'p> {
             if let Some(why) = shaped.cut {
                 self.losses.insert(cut_loss(&format!("{abi} {name}"), why, default));
             }
+            self.losses
+                .extend(shaped.lost.iter().map(|lost| stricter(format!("{abi} {name}"), lost.words())));
             reasons.extend(rules.iter().flat_map(|rule| &rule.reasons));
             since = since.max(syscall.since());
             own.push((*abi, shaped.shape));

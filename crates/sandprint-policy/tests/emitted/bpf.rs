@@ -9,7 +9,11 @@ pub(crate) struct Program(cbpf::Program);
 impl Program {
     /// Reads an array of `struct sock_filter`, which must be one that the kernel would take.
     pub(crate) fn parse(bytes: &[u8]) -> Program {
-        let program = cbpf::Program::from_bytes(bytes).unwrap();
+        Program::new(cbpf::Program::from_bytes(bytes).unwrap())
+    }
+
+    /// A program, which must be one that the kernel would take.
+    pub(crate) fn new(program: cbpf::Program) -> Program {
         cbpf::validate(&program).unwrap();
         Program(program)
     }

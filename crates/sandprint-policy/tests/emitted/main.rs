@@ -9,6 +9,8 @@
 
 mod bpf;
 mod conditions;
+mod firecracker_filters;
+mod grid;
 mod hostile;
 mod hosts;
 mod losses;
