@@ -18,6 +18,7 @@ mod docker;
 mod escape;
 mod firecracker;
 mod json;
+mod k8s;
 mod markdown;
 mod oci;
 mod one_machine;
@@ -32,6 +33,7 @@ pub use bpf::Bpf;
 pub use docker::Docker;
 pub use firecracker::Firecracker;
 pub use json::Json;
+pub use k8s::K8s;
 pub use markdown::Markdown;
 pub use oci::Oci;
 pub use policy_file::PolicyFile;
@@ -40,7 +42,7 @@ pub use systemd::Systemd;
 
 /// Every format, in name order.
 pub static FORMATS: &[&dyn Format] =
-    &[&Bpf, &Docker, &Firecracker, &Json, &Markdown, &Oci, &SeccompHeader, &Systemd, &PolicyFile];
+    &[&Bpf, &Docker, &Firecracker, &Json, &K8s, &Markdown, &Oci, &SeccompHeader, &Systemd, &PolicyFile];
 
 /// The format of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Format> {

@@ -83,6 +83,10 @@ proptest! {
         if let [Some(hostile), Some(plain)] = [policy.clone(), harmless.clone()].map(of_one_machine) {
             prop_assert_eq!(text("firecracker", &hostile), text("firecracker", &plain));
         }
+        let [object, plain] = [&policy, &harmless].map(|policy| {
+            serde_yaml_ng::from_str::<serde_json::Value>(&text("k8s", policy)).unwrap()
+        });
+        prop_assert_eq!(object, plain);
         let [report, plain] = [&policy, &harmless].map(|policy| text("markdown", policy));
         prop_assert_eq!(structure(&report), structure(&plain));
         prop_assert!(!report.contains(['<', '>']));

@@ -13,6 +13,7 @@ mod firecracker_filters;
 mod grid;
 mod hostile;
 mod hosts;
+mod kubernetes_objects;
 mod losses;
 mod oci_profiles;
 mod policies;

@@ -195,7 +195,7 @@ mod tests {
         for format in FORMATS {
             let asks = |runtime| launcher_note(*format, runtime).is_some();
             let launchers: &[Runtime] = match format.name() {
-                "docker" | "oci" => &[Runtime::Crun, Runtime::Runc],
+                "docker" | "k8s" | "oci" => &[Runtime::Crun, Runtime::Runc],
                 "systemd" => &[Runtime::Systemd],
                 "bpf" => &[Runtime::Bwrap],
                 _ => &[],
