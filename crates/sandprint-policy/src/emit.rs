@@ -19,7 +19,9 @@ mod escape;
 mod firecracker;
 mod json;
 mod k8s;
+mod kafel;
 mod markdown;
+mod minijail;
 mod oci;
 mod one_machine;
 mod policy_file;
@@ -34,15 +36,29 @@ pub use docker::Docker;
 pub use firecracker::Firecracker;
 pub use json::Json;
 pub use k8s::K8s;
+pub use kafel::Kafel;
 pub use markdown::Markdown;
+pub use minijail::Minijail;
 pub use oci::Oci;
 pub use policy_file::PolicyFile;
 pub use seccomp_h::SeccompHeader;
 pub use systemd::Systemd;
 
 /// Every format, in name order.
-pub static FORMATS: &[&dyn Format] =
-    &[&Bpf, &Docker, &Firecracker, &Json, &K8s, &Markdown, &Oci, &SeccompHeader, &Systemd, &PolicyFile];
+pub static FORMATS: &[&dyn Format] = &[
+    &Bpf,
+    &Docker,
+    &Firecracker,
+    &Json,
+    &K8s,
+    &Kafel,
+    &Markdown,
+    &Minijail,
+    &Oci,
+    &SeccompHeader,
+    &Systemd,
+    &PolicyFile,
+];
 
 /// The format of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Format> {

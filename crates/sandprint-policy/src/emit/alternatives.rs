@@ -143,7 +143,7 @@ pub(super) fn one_action(rules: &[Rule], default: Action) -> OneAction {
 }
 
 /// The actions of the rules that can decide, in order.
-fn reached(rules: &[Rule]) -> Vec<Action> {
+pub(super) fn reached(rules: &[Rule]) -> Vec<Action> {
     let mut actions = Vec::new();
     for rule in rules {
         match atoms(&rule.conditions) {
@@ -317,6 +317,14 @@ impl Atom {
 }
 
 impl When {
+    /// How many atoms there are.
+    pub(super) fn atoms(&self) -> usize {
+        match self {
+            When::Always => 0,
+            When::AnyOf(alternatives) => alternatives.iter().map(Vec::len).sum(),
+        }
+    }
+
     /// Whether the arguments are among these.
     #[cfg(test)]
     fn holds(&self, args: &[u64; 6]) -> bool {

@@ -55,7 +55,7 @@ impl Format for Firecracker {
         let policy = policy.as_ref();
         let filter = Filter::new(policy, abi);
         filter.fits()?;
-        losses.extend(one_machine::other_abis(policy, abi, Action::KillProcess));
+        losses.extend(one_machine::other_abis(policy, abi, Action::KillProcess, filter.otherwise));
         losses.extend(filter.losses.iter().cloned());
         Ok(Emitted::text(filter.json(), losses))
     }

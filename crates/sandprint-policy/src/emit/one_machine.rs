@@ -31,21 +31,21 @@ pub(super) fn native_abi(policy: &Policy) -> Result<Abi, EmitError> {
 }
 
 /// What a filter for `abi` alone does to calls of others: `elsewhere` where the architecture differs; x32,
-/// which shares it, meets the default action, because its numbers are none of the list.
-pub(super) fn other_abis(policy: &Policy, abi: Abi, elsewhere: Action) -> BTreeSet<Loss> {
+/// which shares it, meets what is done to `unlisted` calls, because its numbers are none of the list.
+pub(super) fn other_abis(policy: &Policy, abi: Abi, elsewhere: Action, unlisted: Action) -> BTreeSet<Loss> {
     let mut losses = BTreeSet::new();
     let mut lose = |subject: String, text: String, allows_more: bool| {
         losses.insert(if allows_more { weaker(subject, text) } else { stricter(subject, text) });
     };
-    let (default, foreign) = (policy.default_action, policy.foreign_action);
+    let foreign = policy.foreign_action;
     let mut further: BTreeMap<Abi, bool> = BTreeMap::new();
     for (syscall, rules) in &policy.rules {
         if syscall.abi != abi {
-            *further.entry(syscall.abi).or_default() |= is_refusal_lost(rules, default);
+            *further.entry(syscall.abi).or_default() |= is_refusal_lost(rules, unlisted);
         }
     }
     for (other, refuses) in &further {
-        let (got, allows_more) = if *other == Abi::X32 { (default, *refuses) } else { (elsewhere, false) };
+        let (got, allows_more) = if *other == Abi::X32 { (unlisted, *refuses) } else { (elsewhere, false) };
         let text = format!(
             "this format holds the calls of {abi} only; what it does to these: {}",
             action_in_words(got)
@@ -60,13 +60,13 @@ pub(super) fn other_abis(policy: &Policy, abi: Abi, elsewhere: Action) -> BTreeS
         );
         lose("other ABIs".to_owned(), text, runs(elsewhere) && !runs(foreign));
     }
-    if abi == Abi::X86_64 && !further.contains_key(&Abi::X32) && default != foreign {
+    if abi == Abi::X86_64 && !further.contains_key(&Abi::X32) && unlisted != foreign {
         let text = format!(
             "they look like unknown numbers to this format, which does this to them: {}; the policy says: {}",
-            action_in_words(default),
+            action_in_words(unlisted),
             action_in_words(foreign)
         );
-        lose("all of x32".to_owned(), text, runs(default) && !runs(foreign));
+        lose("all of x32".to_owned(), text, runs(unlisted) && !runs(foreign));
     }
     losses
 }

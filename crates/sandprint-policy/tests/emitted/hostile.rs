@@ -64,6 +64,11 @@ fn without_lines(text: &str, start: char) -> Vec<&str> {
     text.lines().filter(|line| !line.starts_with(start)).collect()
 }
 
+/// Lines without what follows the first `start`.
+fn without_tails<'t>(text: &'t str, start: &str) -> Vec<&'t str> {
+    text.lines().map(|line| line.split_once(start).map_or(line, |(code, _)| code.trim_end())).collect()
+}
+
 /// The cells of each table row, and the first character of every other line.
 fn structure(markdown: &str) -> Vec<(usize, Option<char>)> {
     markdown.lines().map(|line| (line.matches('|').count(), line.chars().next())).collect()
@@ -82,6 +87,14 @@ proptest! {
         prop_assert_eq!(without_lines(&dropin, '#'), without_lines(&plain, '#'));
         if let [Some(hostile), Some(plain)] = [policy.clone(), harmless.clone()].map(of_one_machine) {
             prop_assert_eq!(text("firecracker", &hostile), text("firecracker", &plain));
+            let [kafel, plain_kafel] = [&hostile, &plain].map(|policy| text("kafel", policy));
+            prop_assert_eq!(without_tails(&kafel, "//"), without_tails(&plain_kafel, "//"));
+            if let [Ok(lines), Ok(plain)] =
+                [&hostile, &plain].map(|policy| by_name("minijail").unwrap().emit(policy))
+            {
+                let [lines, plain] = [&lines, &plain].map(|emitted| emitted.content.as_text().unwrap());
+                prop_assert_eq!(without_lines(lines, '#'), without_lines(plain, '#'));
+            }
         }
         let [object, plain] = [&policy, &harmless].map(|policy| {
             serde_yaml_ng::from_str::<serde_json::Value>(&text("k8s", policy)).unwrap()

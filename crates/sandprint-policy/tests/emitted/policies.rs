@@ -227,7 +227,7 @@ pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
 }
 
 /// Formats that hold the native ABI of one machine.
-pub(crate) const ONE_MACHINE: &[&str] = &["firecracker"];
+pub(crate) const ONE_MACHINE: &[&str] = &["firecracker", "kafel", "minijail"];
 
 /// The part of a policy that concerns one machine, where that is not only its 32-bit ABIs.
 pub(crate) fn of_one_machine(mut policy: Policy) -> Option<Policy> {
