@@ -3,6 +3,7 @@
 //! - [`cbpf`]: a policy becomes a classic BPF program, and what such a program says of a call.
 //! - [`synth`]: a [`Trace`](sandprint_model::Trace) becomes a [`Policy`](sandprint_model::Policy), each rule
 //!   with its reasons.
+//! - [`mod@translate`]: a policy of one architecture becomes one of another.
 //! - [`mod@check`]: what a policy says and cannot have been meant.
 //! - [`emit`]: a policy becomes a profile in the language of one sandbox, with the
 //!   [`Loss`](sandprint_model::Loss)es that this language forces.
@@ -14,3 +15,4 @@ pub mod cbpf;
 pub mod check;
 pub mod emit;
 pub mod synth;
+pub mod translate;
