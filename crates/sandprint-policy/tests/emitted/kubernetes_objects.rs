@@ -65,7 +65,7 @@ fn validate(schema: &Value, value: &Value, at: &str) -> Result<(), String> {
 }
 
 /// The object, and its losses.
-fn object(policy: &Policy) -> (Value, BTreeSet<Loss>) {
+pub(crate) fn object(policy: &Policy) -> (Value, BTreeSet<Loss>) {
     let emitted = by_name("k8s").unwrap().emit(policy).unwrap();
     let text = emitted.content.as_text().unwrap();
     let object: Value = serde_yaml_ng::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"));
@@ -79,7 +79,7 @@ fn object(policy: &Policy) -> (Value, BTreeSet<Loss>) {
 
 /// The profile that the operator writes: the spec, whose fields of value zero are left out. A runtime takes
 /// zero for them again, but EPERM for the errno of an action that takes one.
-fn profile(object: &Value, machine: Arch) -> Profile {
+pub(crate) fn profile(object: &Value, machine: Arch) -> Profile {
     let mut spec = object["spec"].clone();
     if spec["defaultAction"] == "SCMP_ACT_ERRNO" {
         spec["defaultErrnoRet"] = 1.into();

@@ -15,6 +15,7 @@ mod hostile;
 mod hosts;
 mod kafel_policies;
 mod kubernetes_objects;
+mod libseccomp_runtime;
 mod losses;
 mod minijail_policies;
 mod oci_profiles;

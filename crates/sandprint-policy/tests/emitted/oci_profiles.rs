@@ -12,17 +12,17 @@ use crate::policies::{any_policy, call, ls, policy, telling_calls};
 
 /// A profile as a runtime on one machine reads it.
 pub(crate) struct Profile {
-    default: Action,
-    abis: BTreeSet<Abi>,
-    rules: BTreeMap<String, Vec<(Action, Vec<Check>)>>,
+    pub(crate) default: Action,
+    pub(crate) abis: BTreeSet<Abi>,
+    pub(crate) rules: BTreeMap<String, Vec<(Action, Vec<Check>)>>,
 }
 
 /// One element of `args`.
-struct Check {
-    index: usize,
-    op: String,
-    value: u64,
-    value_two: Option<u64>,
+pub(crate) struct Check {
+    pub(crate) index: usize,
+    pub(crate) op: String,
+    pub(crate) value: u64,
+    pub(crate) value_two: Option<u64>,
 }
 
 fn strings(value: &Value) -> impl Iterator<Item = &str> {

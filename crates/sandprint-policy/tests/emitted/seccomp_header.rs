@@ -39,7 +39,7 @@ pub(crate) fn has_libseccomp() -> bool {
 }
 
 /// Compiles and links one file; the program's path.
-fn compile(compiler: &str, options: &[&str], source: &Path) -> Result<String, String> {
+pub(crate) fn compile(compiler: &str, options: &[&str], source: &Path) -> Result<String, String> {
     let program = source.with_extension("out").to_str().unwrap().to_owned();
     let files = [source.to_str().unwrap(), "-o", &program, "-lseccomp"];
     let output = hosts::run(compiler, &[options, &files].concat())?;
