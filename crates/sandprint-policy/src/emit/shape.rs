@@ -9,6 +9,7 @@
 //!   alternatives, which allows more;
 //! - libseccomp 2.5.4 merges two ordered comparisons of one argument wrongly (fixed in 2.6.1,
 //!   GHSA-4q85-33p6-j5g6), so a range becomes masked comparisons unless it is the only comparison there is;
+//! - it mistakes a mask of the upper half alone where i386 takes part (`without_upper_halves`);
 //! - a 64-bit comparison of a 32-bit argument sees what the caller left in the upper half, so 32-bit
 //!   arguments are always compared under a mask.
 
@@ -56,6 +57,21 @@ impl Shape {
 }
 
 impl Shape {
+    /// The shape without the entries that look at the upper half of an argument alone.
+    ///
+    /// In a filter for `x86_64` and i386, libseccomp 2.5.4 takes the i386 half of such an entry, which holds
+    /// for every value, for the `x86_64` one, when another entry of the call looks at another argument.
+    pub(super) fn without_upper_halves(self) -> Shape {
+        let Shape::When(action, mut entries) = self else { return self };
+        entries.retain(|entry| {
+            entry.iter().all(|condition| match condition.comparison {
+                Comparison::MaskedEqual { mask, .. } => mask & LOWER_HALF != 0,
+                _ => true,
+            })
+        });
+        if entries.is_empty() { Shape::Default } else { Shape::When(action, entries) }
+    }
+
     /// What libseccomp makes of this shape in an ABI whose arguments it takes for 32 bits wide, as it does
     /// for x32 too: it compares the lower halves only.
     pub(super) fn as_seen_through(&self, abi: Abi) -> Shape {

@@ -11,8 +11,8 @@ use sandprint_policy::synth::{DefaultAction, SynthConfig, synthesize};
 
 use crate::bpf::Program;
 use crate::hosts::{self, NATIVE};
-use crate::losses;
 use crate::policies::{allowing, any_policy, call, ls, policy, telling_calls};
+use crate::{grid, losses};
 
 const EXPORT: &str = r#"
 #include <stdio.h>
@@ -222,7 +222,8 @@ fn every_difference_from_the_policy_is_a_loss() {
         );
         let emitted = emit(&policy);
         let program = export(&emitted);
-        let here = telling_calls(&policy, [7; 6]).filter(|call| call.syscall.abi.arch() == NATIVE.arch());
+        let calls = telling_calls(&policy, [7; 6]).chain(grid::calls(&policy));
+        let here = calls.filter(|call| call.syscall.abi.arch() == NATIVE.arch());
         losses::check(&policy, &emitted.losses, here, |call| program.decide(call));
     }
 }
