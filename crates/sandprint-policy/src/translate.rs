@@ -124,9 +124,10 @@ impl Translation {
                 continue;
             }
             replaced = true;
-            let why = match row.old == name {
-                true => format!("{abi} has it for {name}: {}", row.why),
-                false => format!("{abi} still has it beside {name}, and libcs call it there"),
+            let why = if row.old == name {
+                format!("{abi} has it for {name}: {}", row.why)
+            } else {
+                format!("{abi} still has it beside {name}, and libcs call it there")
             };
             self.replace(there, of, &kept, &why, |index| arguments(row.arguments, index));
         }

@@ -123,12 +123,11 @@ impl File {
         if actions.contains(&Action::Log) {
             self.losses.insert(stricter(&subject, "it runs without being logged"));
         }
-        let groups = match when(rules, runs).as_ref().map(groups) {
-            Some(Some(groups)) => groups,
-            _ => {
-                self.losses.insert(stricter(&subject, Lost::TooMany.words()));
-                Some(Vec::new())
-            }
+        let groups = if let Some(Some(groups)) = when(rules, runs).as_ref().map(groups) {
+            groups
+        } else {
+            self.losses.insert(stricter(&subject, Lost::TooMany.words()));
+            Some(Vec::new())
         };
         let refusals: BTreeSet<Action> = actions.into_iter().filter(|action| !runs(*action)).collect();
         let errno = refusals.iter().find_map(|refusal| match refusal {

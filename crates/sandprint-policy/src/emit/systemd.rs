@@ -84,7 +84,7 @@ impl Format for Systemd {
         text.push_str(&names.filter());
         text.push_str(&error_number(policy.default_action, &mut losses));
         text.push_str(&names.log());
-        restrictions.values().for_each(|restriction| text.push_str(&restriction.lines));
+        text.extend(restrictions.values().map(|restriction| restriction.lines.as_str()));
         Ok(Emitted::text(text, losses))
     }
 }

@@ -111,9 +111,8 @@ fn the_head_says_how_a_pod_names_it_with_the_operator_and_without() {
     let emitted = by_name("k8s").unwrap().emit(&policy(&ls(Abi::X86_64))).unwrap();
     let head: Vec<&str> =
         emitted.content.as_text().unwrap().lines().take_while(|line| line.starts_with('#')).collect();
-    let stanza: String =
-        head.iter().filter_map(|line| line.strip_prefix("#   ")).map(|line| format!("{line}\n")).collect();
-    let stanza: Value = serde_yaml_ng::from_str(&stanza).unwrap();
+    let stanza: Vec<&str> = head.iter().filter_map(|line| line.strip_prefix("#   ")).collect();
+    let stanza: Value = serde_yaml_ng::from_str(&stanza.join("\n")).unwrap();
     let profile = &stanza["securityContext"]["seccompProfile"];
     assert_eq!(
         (&profile["type"], &profile["localhostProfile"]),

@@ -26,7 +26,7 @@ pub(super) struct Restriction {
     pub(super) wider: bool,
 }
 
-/// Families by number, as far as every systemd since 252 knows their names (address_families(7)).
+/// Families by number, as far as every systemd since 252 knows their names.
 const FAMILIES: &[(u64, &str)] = &[
     (1, "AF_UNIX"),
     (2, "AF_INET"),
