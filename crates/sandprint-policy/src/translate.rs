@@ -125,7 +125,7 @@ impl Translation {
             }
             replaced = true;
             let why = if row.old == name {
-                format!("{abi} has it for {name}: {}", row.why)
+                format!("{abi} has this in its place: {}", row.why)
             } else {
                 format!("{abi} still has it beside {name}, and libcs call it there")
             };
