@@ -11,14 +11,21 @@ use sandprint_model::{Action, Loss, Policy, errno};
 
 use crate::synth::Runtime;
 
+mod alternatives;
 mod bpf;
 mod by_name;
 mod docker;
 mod escape;
+mod firecracker;
 mod json;
+mod k8s;
+mod kafel;
 mod markdown;
+mod minijail;
 mod oci;
+mod one_machine;
 mod policy_file;
+mod reasons;
 mod seccomp_h;
 mod shape;
 mod systemd;
@@ -26,16 +33,32 @@ mod unattended;
 
 pub use bpf::Bpf;
 pub use docker::Docker;
+pub use firecracker::Firecracker;
 pub use json::Json;
+pub use k8s::K8s;
+pub use kafel::Kafel;
 pub use markdown::Markdown;
+pub use minijail::Minijail;
 pub use oci::Oci;
 pub use policy_file::PolicyFile;
 pub use seccomp_h::SeccompHeader;
 pub use systemd::Systemd;
 
 /// Every format, in name order.
-pub static FORMATS: &[&dyn Format] =
-    &[&Bpf, &Docker, &Json, &Markdown, &Oci, &SeccompHeader, &Systemd, &PolicyFile];
+pub static FORMATS: &[&dyn Format] = &[
+    &Bpf,
+    &Docker,
+    &Firecracker,
+    &Json,
+    &K8s,
+    &Kafel,
+    &Markdown,
+    &Minijail,
+    &Oci,
+    &SeccompHeader,
+    &Systemd,
+    &PolicyFile,
+];
 
 /// The format of that name.
 pub fn by_name(name: &str) -> Option<&'static dyn Format> {

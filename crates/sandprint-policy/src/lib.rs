@@ -4,6 +4,7 @@
 //! - [`suggest`]: the smallest rule that would let a refused call run.
 //! - [`synth`]: a [`Trace`](sandprint_model::Trace) becomes a [`Policy`](sandprint_model::Policy), each rule
 //!   with its reasons.
+//! - [`mod@translate`]: a policy of one architecture becomes one of another.
 //! - [`mod@check`]: what a policy says and cannot have been meant.
 //! - [`compare`]: what two policies say differently; [`cases`]: the arguments that show it.
 //! - [`import`]: a profile of another tool becomes a policy, with what the policy cannot hold of it.
@@ -26,3 +27,4 @@ pub mod import;
 pub mod landlock;
 pub mod suggest;
 pub mod synth;
+pub mod translate;

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use sandprint_model::errno::{ENOSYS, EPERM};
 use sandprint_model::{Action, Image, KernelVersion, Policy, Reason, Rule, RunId, Syscall, Trace};
 
-mod baseline;
-mod fallback;
+pub(crate) mod baseline;
+pub(crate) mod fallback;
 mod gaps;
 mod notes;
-mod portable;
+pub(crate) mod portable;
 mod runtime;
 
 pub use runtime::Runtime;

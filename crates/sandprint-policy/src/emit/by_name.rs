@@ -113,9 +113,19 @@ impl<'p> ByName<'p> {
             if let Some(why) = shaped.cut {
                 self.losses.insert(cut_loss(&format!("{abi} {name}"), why, default));
             }
+            self.losses
+                .extend(shaped.lost.iter().map(|lost| stricter(format!("{abi} {name}"), lost.words())));
             reasons.extend(rules.iter().flat_map(|rule| &rule.reasons));
             since = since.max(syscall.since());
-            own.push((*abi, shaped.shape));
+            let beside_narrow = self.abis.iter().any(|other| matches!(other, Abi::Arm | Abi::I386));
+            let whole = shaped.shape.clone();
+            let shape = if beside_narrow { shaped.shape.without_upper_halves() } else { shaped.shape };
+            if shape != whole {
+                let why = "libseccomp mistakes what looks at the upper half of an argument alone, where a 32-bit ABI \
+                           takes part";
+                self.losses.insert(cut_loss(&format!("{abi} {name}"), why, default));
+            }
+            own.push((*abi, shape));
         }
         let common = join(&own, default);
         for (abi, own) in own {

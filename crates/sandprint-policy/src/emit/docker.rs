@@ -143,7 +143,7 @@ fn map_entry(arch: Arch, abis: &[Abi]) -> MapEntry {
 
 /// Why these calls are there: the strongest of their reasons, in fixed words, because the reasons' own words
 /// differ for each call.
-fn comment<'r>(reasons: impl Iterator<Item = &'r Reason>) -> (u8, &'static str) {
+pub(super) fn comment<'r>(reasons: impl Iterator<Item = &'r Reason>) -> (u8, &'static str) {
     let ranked = reasons.map(|reason| match reason {
         Reason::Observed { .. } => (0, "observed"),
         Reason::ByHand(_) => (1, "put there by hand"),

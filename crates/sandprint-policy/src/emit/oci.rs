@@ -69,22 +69,22 @@ struct Profile {
 #[serde(rename_all = "camelCase")]
 pub(super) struct Syscalls {
     pub(super) names: Vec<&'static str>,
-    action: &'static str,
+    pub(super) action: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    errno_ret: Option<u16>,
+    pub(super) errno_ret: Option<u16>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    args: Vec<Argument>,
+    pub(super) args: Vec<Argument>,
 }
 
 /// A comparison. For `SCMP_CMP_MASKED_EQ`, `value` is the mask and `valueTwo` what the bits must be.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Argument {
-    index: u8,
-    value: u64,
+pub(super) struct Argument {
+    pub(super) index: u8,
+    pub(super) value: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    value_two: Option<u64>,
-    op: &'static str,
+    pub(super) value_two: Option<u64>,
+    pub(super) op: &'static str,
 }
 
 /// JSON as people read it, with a newline at its end.

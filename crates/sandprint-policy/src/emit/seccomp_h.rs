@@ -15,7 +15,7 @@ use super::by_name::{OLD_LIBSECCOMP, close_multiplexers, cut_loss};
 use super::oci::architecture;
 use super::shape::{Shape, is_refusal_lost, runs, shape};
 use super::unattended::unattended;
-use super::{EmitError, Emitted, Format, escape, names_in_words, stricter, weaker};
+use super::{EmitError, Emitted, Format, escape, names_in_words, reasons, stricter, weaker};
 
 mod fragments;
 
@@ -26,9 +26,6 @@ pub struct SeccompHeader;
 /// Calls of later kernels are spelt with a fallback to their number: libseccomp before 2.5 lacks the names.
 /// 2.4.0 is the oldest that anybody should use (CVE-2019-9893).
 const ALWAYS_NAMED: KernelVersion = KernelVersion::new(5, 0);
-
-/// How many programs a comment names.
-const NAMED_IMAGES: usize = 3;
 
 impl Format for SeccompHeader {
     fn name(&self) -> &'static str {
@@ -123,6 +120,7 @@ impl Filter {
             if let Some(why) = fitted.cut {
                 losses.insert(cut_loss(&subject, why, default));
             }
+            losses.extend(fitted.lost.iter().map(|lost| stricter(&subject, lost.words())));
             let name = syscall.name();
             // libseccomp's numbers are those of the ABI that it was compiled for; the others go by name.
             let sayable =
@@ -370,29 +368,5 @@ fn comparison(comparison: Comparison) -> (&'static str, u64, u64) {
 
 /// The reasons of a rule, fit for a comment.
 fn comment<'r>(reasons: impl Iterator<Item = &'r Reason>) -> String {
-    let all: BTreeSet<String> = reasons.map(reason_in_words).collect();
-    escape::c_comment(&all.into_iter().collect::<Vec<_>>().join("; "))
-}
-
-fn reason_in_words(reason: &Reason) -> String {
-    match reason {
-        Reason::Observed { count, runs, images } => {
-            let plural = if *runs == 1 { "" } else { "s" };
-            let mut words = format!("observed: {count} in {runs} run{plural}");
-            for (place, image) in images.iter().take(NAMED_IMAGES).enumerate() {
-                words.push_str(if place == 0 { ", by " } else { ", " });
-                words.push_str(&image.to_string());
-            }
-            if images.len() > NAMED_IMAGES {
-                write!(words, " and {} more", images.len() - NAMED_IMAGES).unwrap_or_default();
-            }
-            words
-        }
-        Reason::Baseline(why) | Reason::Fallback(why) | Reason::ByHand(why) | Reason::Imported(why) => {
-            why.clone()
-        }
-        Reason::Decided { words, on, by } => format!("{words} ({on}, {by})"),
-        Reason::Portability { of, why } => format!("for {of}: {why}"),
-        Reason::Runtime { runtime, why } => format!("{runtime}: {why}"),
-    }
+    escape::c_comment(&reasons::in_words(reasons))
 }

@@ -1,14 +1,15 @@
 //! The rules of one call in the shape that libseccomp can hold, and so OCI runtimes and Docker too.
 //!
-//! A [`Policy`](sandprint_model::Policy) decides by the first rule that matches. libseccomp has no order: it
-//! has one action for a call, and entries that are OR-ed, each with at most one comparison per argument.
-//! What does not fit is cut off, and said.
+//! libseccomp has one action for a call, and entries that are OR-ed, each with at most one comparison per
+//! argument; so the rules become alternatives first, and these become entries. What does not fit is cut off,
+//! and said.
 //!
 //! Known faults that the shape avoids:
 //! - one argument index twice in an entry is refused by libseccomp, and runtimes then split the entry into
 //!   alternatives, which allows more;
 //! - libseccomp 2.5.4 merges two ordered comparisons of one argument wrongly (fixed in 2.6.1,
 //!   GHSA-4q85-33p6-j5g6), so a range becomes masked comparisons unless it is the only comparison there is;
+//! - it mistakes a mask of the upper half alone where i386 takes part (`without_upper_halves`);
 //! - a 64-bit comparison of a 32-bit argument sees what the caller left in the upper half, so 32-bit
 //!   arguments are always compared under a mask.
 
@@ -16,9 +17,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::{Abi, Action, Comparison, Condition, Rule, Width};
 
+use super::alternatives::{Atom, Lost, OneAction, Test, When, one_action};
+
 /// How many entries one call may have. The kernel takes 4096 instructions in all (`BPF_MAXINSNS`), and an
 /// entry costs up to four for each comparison.
 const MAX_ENTRIES: usize = 128;
+
+const TOO_MANY: &str = "its conditions need too many entries";
 
 /// What happens to one call, as libseccomp can hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +57,21 @@ impl Shape {
 }
 
 impl Shape {
+    /// The shape without the entries that look at the upper half of an argument alone.
+    ///
+    /// In a filter for `x86_64` and i386, libseccomp 2.5.4 takes the i386 half of such an entry, which holds
+    /// for every value, for the `x86_64` one, when another entry of the call looks at another argument.
+    pub(super) fn without_upper_halves(self) -> Shape {
+        let Shape::When(action, mut entries) = self else { return self };
+        entries.retain(|entry| {
+            entry.iter().all(|condition| match condition.comparison {
+                Comparison::MaskedEqual { mask, .. } => mask & LOWER_HALF != 0,
+                _ => true,
+            })
+        });
+        if entries.is_empty() { Shape::Default } else { Shape::When(action, entries) }
+    }
+
     /// What libseccomp makes of this shape in an ABI whose arguments it takes for 32 bits wide, as it does
     /// for x32 too: it compares the lower halves only.
     pub(super) fn as_seen_through(&self, abi: Abi) -> Shape {
@@ -100,6 +120,8 @@ pub(super) struct Shaped {
     pub(super) shape: Shape,
     /// Why something was cut off, if it was: the calls that it decided get the default action.
     pub(super) cut: Option<&'static str>,
+    /// What is lost by having one action for the call. Nothing more runs by it.
+    pub(super) lost: BTreeSet<Lost>,
 }
 
 /// Brings the rules of one call into shape. `default` is what happens where no rule matches.
@@ -121,58 +143,32 @@ enum Ordered {
 }
 
 fn build(abi: Abi, rules: &[Rule], default: Action, ordered: Ordered) -> Shaped {
-    let mut cut = None;
-    let mut reached: Vec<(Action, Match)> = Vec::new();
-    for rule in rules {
-        match conjunction(abi, &rule.conditions, ordered) {
-            Match::Never => {}
-            Match::Unsayable(why) => {
-                cut = Some(why);
-                break;
-            }
-            found => {
-                let last = matches!(found, Match::Always);
-                reached.push((rule.action, found));
-                if last {
-                    break;
-                }
-            }
-        }
+    let OneAction { taken, lost } = one_action(rules, default);
+    let mut shaped = Shaped { shape: Shape::Default, cut: None, lost };
+    if shaped.lost.remove(&Lost::TooMany) {
+        shaped.cut = Some(TOO_MANY);
     }
-    if cut.is_none() {
-        while reached.last().is_some_and(|(action, _)| *action == default) {
-            reached.pop();
-        }
-    }
-    let Some(action) = reached.first().map(|(action, _)| *action) else {
-        return Shaped { shape: Shape::Default, cut };
+    let Some((action, when)) = taken else { return shaped };
+    let When::AnyOf(alternatives) = when else {
+        return Shaped { shape: Shape::Always(action), ..shaped };
     };
     let mut entries = Vec::new();
-    let mut always = false;
-    for (rule_action, found) in reached {
-        if rule_action != action {
-            cut = Some("its later rules act differently, and there is no order of rules");
-            break;
-        }
-        match found {
-            Match::Always => always = true,
+    for alternative in &alternatives {
+        match conjunction(abi, alternative, ordered) {
+            Match::Never => {}
+            Match::Always => return Shaped { shape: Shape::Always(action), ..shaped },
             Match::Entries(more) => entries.extend(more),
-            Match::Never | Match::Unsayable(_) => {}
+            Match::Unsayable(why) => shaped.cut = Some(why),
         }
     }
     entries.sort_unstable();
     entries.dedup();
-    let shape = if action == default {
-        Shape::Default
-    } else if always {
-        Shape::Always(action)
-    } else if entries.len() > MAX_ENTRIES {
-        cut = Some("its conditions need too many entries");
-        Shape::Default
-    } else {
-        Shape::When(action, entries)
-    };
-    Shaped { shape, cut }
+    if entries.len() > MAX_ENTRIES {
+        shaped.cut = Some(TOO_MANY);
+    } else if !entries.is_empty() {
+        shaped.shape = Shape::When(action, entries);
+    }
+    shaped
 }
 
 /// When a conjunction of conditions holds.
@@ -184,24 +180,21 @@ enum Match {
     Unsayable(&'static str),
 }
 
-fn conjunction(abi: Abi, conditions: &[Condition], ordered: Ordered) -> Match {
-    let mut arguments: BTreeMap<u8, Vec<Condition>> = BTreeMap::new();
-    for condition in conditions {
-        if condition.index > 5 {
-            return Match::Never;
-        }
-        arguments.entry(condition.index).or_default().push(*condition);
+fn conjunction(abi: Abi, atoms: &[Atom], ordered: Ordered) -> Match {
+    let mut arguments: BTreeMap<u8, Vec<Atom>> = BTreeMap::new();
+    for atom in atoms {
+        arguments.entry(atom.index).or_default().push(*atom);
     }
     let mut entries: Vec<Vec<Condition>> = vec![Vec::new()];
-    for (index, conditions) in arguments {
-        let alternatives = match argument(abi, &conditions, ordered) {
+    for (index, atoms) in arguments {
+        let alternatives = match argument(abi, &atoms, ordered) {
             Values::None => return Match::Never,
             Values::All => continue,
             Values::Unsayable(why) => return Match::Unsayable(why),
             Values::AnyOf(alternatives) => alternatives,
         };
         if alternatives.len() * entries.len() > MAX_ENTRIES {
-            return Match::Unsayable("its conditions need too many entries");
+            return Match::Unsayable(TOO_MANY);
         }
         entries = entries
             .iter()
@@ -226,25 +219,25 @@ enum Values {
     Unsayable(&'static str),
 }
 
-fn argument(abi: Abi, conditions: &[Condition], ordered: Ordered) -> Values {
-    let wide = conditions.iter().any(|condition| condition.width == Width::Bits64);
+fn argument(abi: Abi, atoms: &[Atom], ordered: Ordered) -> Values {
+    let wide = atoms.iter().any(|atom| atom.width == Width::Bits64);
     if wide && abi == Abi::X32 {
         // libseccomp takes x32 for a 32-bit ABI and leaves the upper half of its 64-bit registers out.
         return Values::Unsayable("libseccomp does not look at the upper half of an x32 argument");
     }
-    if let [Condition { width: Width::Bits64, comparison, .. }] = conditions
+    if let [Atom { width: Width::Bits64, test: Test::Is(comparison), .. }] = atoms
         && !is_32_bit(abi)
         && let Some(kept) = kept(*comparison, ordered)
     {
         return Values::AnyOf(vec![kept]);
     }
     let mut blocks = vec![Block { mask: 0, value: 0 }];
-    for condition in conditions {
-        let more = blocks_of(abi, condition);
+    for atom in atoms {
+        let more = blocks_of(abi, atom);
         let both: Vec<Block> =
             blocks.iter().flat_map(|block| more.iter().filter_map(|other| block.and(*other))).collect();
         if both.len() > MAX_ENTRIES {
-            return Values::Unsayable("its conditions need too many entries");
+            return Values::Unsayable(TOO_MANY);
         }
         blocks = both;
     }
@@ -278,9 +271,11 @@ fn kept(comparison: Comparison, ordered: Ordered) -> Option<Comparison> {
 
 /// The values whose bits under `mask` are `value`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Block {
-    mask: u64,
-    value: u64,
+pub(super) struct Block {
+    /// The bits that are looked at.
+    pub(super) mask: u64,
+    /// What they are; zero elsewhere.
+    pub(super) value: u64,
 }
 
 impl Block {
@@ -298,13 +293,16 @@ impl Block {
     }
 }
 
-/// The blocks that together hold exactly the values that satisfy a condition.
-fn blocks_of(abi: Abi, condition: &Condition) -> Vec<Block> {
-    let bits = match condition.width {
+/// The blocks that together hold exactly the values that satisfy an atom.
+pub(super) fn blocks_of(abi: Abi, atom: &Atom) -> Vec<Block> {
+    let bits = match atom.width {
         Width::Bits32 => 32,
         Width::Bits64 => 64,
     };
-    let blocks = comparison_blocks(bits, condition.comparison);
+    let blocks = match atom.test {
+        Test::Is(comparison) => comparison_blocks(bits, comparison),
+        Test::MaskedNotEqual { mask, value } => differing_in(mask, value),
+    };
     if bits == 32 || !is_32_bit(abi) {
         return blocks;
     }
@@ -319,9 +317,7 @@ fn comparison_blocks(bits: u32, comparison: Comparison) -> Vec<Block> {
     let everything = Block { mask: 0, value: 0 };
     match comparison {
         Comparison::Equal(other) => vec![Block { mask: all, value: other & all }],
-        Comparison::NotEqual(other) => {
-            (0..bits).map(|bit| 1 << bit).map(|mask: u64| Block { mask, value: !other & mask }).collect()
-        }
+        Comparison::NotEqual(other) => differing_in(all, other),
         Comparison::Less(other) => below(bits, other & all),
         Comparison::LessOrEqual(other) if other & all == all => vec![everything],
         Comparison::LessOrEqual(other) => below(bits, (other & all) + 1),
@@ -333,6 +329,12 @@ fn comparison_blocks(bits: u32, comparison: Comparison) -> Vec<Block> {
         }
         Comparison::MaskedEqual { .. } => Vec::new(),
     }
+}
+
+/// Values that differ from `value` in some bit of `mask`.
+fn differing_in(mask: u64, value: u64) -> Vec<Block> {
+    let bits = (0..64).map(|bit| 1 << bit).filter(|bit| mask & bit != 0);
+    bits.map(|bit: u64| Block { mask: bit, value: !value & bit }).collect()
 }
 
 /// Values below a limit: those that first differ from it in a bit that it has set.

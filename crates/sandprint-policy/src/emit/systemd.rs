@@ -3,9 +3,10 @@
 //! Every setting is reset first, so that the unit's own lines do not mix with these; only `SystemCallLog=`,
 //! which refuses nothing, is left to the unit unless the policy logs. `SystemCallFilter=` as an allow-list
 //! lets in the group `@default` unasked; what the policy does not allow of it is taken back, so that the
-//! list is exact. What it cannot say: conditions on arguments, numbers without a name, an ABI of its own for
-//! a name, and most actions. A call that the policy allows under conditions is allowed whole, since a service
-//! without it fails for certain; the loss says that this is more than the policy.
+//! list is exact. What it cannot say: most conditions on arguments (see `restrictions`), numbers without a
+//! name, an ABI of its own for a name, and most actions. A call that the policy allows under conditions is
+//! allowed whole, since a service without it fails for certain; the loss says that this is more than the
+//! policy.
 //!
 //! Source: systemd.exec(5) and src/core/load-fragment.c, src/shared/seccomp-util.c of version 252.
 //!
@@ -24,6 +25,10 @@ use super::shape::{Shape, runs};
 use super::unattended::unattended;
 use super::{EmitError, Emitted, Format, action_in_words, names_in_words, stricter, weaker};
 use crate::synth::Runtime;
+
+mod restrictions;
+
+use restrictions::{Restriction, restrictions};
 
 /// `/etc/systemd/system/UNIT.service.d/50-sandprint.conf`.
 #[derive(Debug)]
@@ -63,9 +68,10 @@ impl Format for Systemd {
         let list = ByName::new(policy, &abis_of(policy));
         losses.extend(list.losses.iter().cloned());
         let mut names = Names::new(policy.default_action);
+        let restrictions = restrictions(&list, policy.default_action);
         for (name, call) in &list.calls {
             let unknown = call.since.is_some_and(|since| since > NAMED_UP_TO);
-            names.add(name, &call.shape, unknown);
+            names.add(name, &call.shape, unknown, restrictions.get(name));
         }
         names.lose_unspoken();
         if !runs(policy.default_action) {
@@ -78,6 +84,7 @@ impl Format for Systemd {
         text.push_str(&names.filter());
         text.push_str(&error_number(policy.default_action, &mut losses));
         text.push_str(&names.log());
+        text.extend(restrictions.values().map(|restriction| restriction.lines.as_str()));
         Ok(Emitted::text(text, losses))
     }
 }
@@ -113,17 +120,30 @@ impl Names {
         }
     }
 
-    fn add(&mut self, name: &'static str, shape: &Shape, unknown: bool) {
+    fn add(&mut self, name: &'static str, shape: &Shape, unknown: bool, restriction: Option<&Restriction>) {
         match shape {
             Shape::Default => {}
             Shape::Always(action) if runs(*action) => self.allow(name, *action, unknown),
             Shape::Always(action) => self.refuse(name, *action, unknown),
             Shape::When(action, _) if runs(*action) => {
-                let text = "systemd cannot look at arguments: the call is allowed with any";
-                self.losses.insert(weaker(name, text));
+                self.lose_conditions(name, restriction);
                 self.allow(name, *action, unknown);
             }
             Shape::When(..) => self.leave_to_default(name, "systemd cannot look at arguments"),
+        }
+    }
+
+    /// The call is allowed with any arguments, as far as no other setting restricts it.
+    fn lose_conditions(&mut self, name: &'static str, restriction: Option<&Restriction>) {
+        let Some(Restriction { refusal, wider, .. }) = restriction else {
+            let text = "systemd cannot look at arguments: the call is allowed with any";
+            self.losses.insert(weaker(name, text));
+            return;
+        };
+        self.losses.insert(stricter(name, *refusal));
+        if *wider {
+            let text = "systemd looks at no more of its arguments: it is allowed with any others";
+            self.losses.insert(weaker(name, text));
         }
     }
 

@@ -61,7 +61,7 @@ const BASELINE: &[Entry] = &[
 ];
 
 /// What these ABIs need.
-pub(super) fn needed(abis: &BTreeSet<Abi>) -> impl Iterator<Item = (Syscall, Reason)> {
+pub(crate) fn needed(abis: &BTreeSet<Abi>) -> impl Iterator<Item = (Syscall, Reason)> {
     BASELINE.iter().flat_map(move |entry| {
         let here = entry.abis.iter().filter(|abi| abis.contains(abi));
         let calls = here.filter_map(|abi| Syscall::from_name(*abi, entry.name));

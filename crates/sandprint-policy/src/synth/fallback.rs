@@ -59,7 +59,7 @@ const TIME64: &[&str] = &[
 const TIME64_WHY: &str = "a 32-bit libc tries it first and falls back to the call with 32-bit times";
 
 /// The calls of these ABIs that are answered as absent unless they are allowed, with their reasons.
-pub(super) fn absent(
+pub(crate) fn absent(
     abis: &BTreeSet<Abi>,
     kernel: Option<KernelVersion>,
 ) -> BTreeMap<Syscall, BTreeSet<Reason>> {

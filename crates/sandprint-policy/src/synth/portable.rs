@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sandprint_model::{Reason, Syscall};
+use sandprint_model::{Abi, Reason, Syscall};
 
 mod equivalents;
 
@@ -30,6 +30,15 @@ pub(super) fn equivalents(observed: &BTreeSet<Syscall>) -> impl Iterator<Item = 
                 .map(|call| (call, Reason::Portability { of: *of, why: row.why.to_owned() }))
         })
     })
+}
+
+/// What stands in another ABI for a call that it has not, and why.
+pub(crate) fn equivalents_there(name: &str, abi: Abi) -> Vec<(Syscall, &'static str)> {
+    let rows = EQUIVALENTS.iter().filter(|row| row.observed.contains(&name));
+    rows.flat_map(|row| {
+        row.allowed.iter().filter_map(move |other| Some((Syscall::from_name(abi, other)?, row.why)))
+    })
+    .collect()
 }
 
 #[cfg(test)]

@@ -77,9 +77,9 @@ fn conditions_that_libseccomp_compiles_decide_as_the_policy_does() {
     // The same rules on every machine and every day.
     let mut runner = TestRunner::deterministic();
     let mut exact = 0;
-    for _ in 0..8 {
+    for _ in 0..16 {
         // The kernel takes 4096 instructions, so few calls for each program.
-        let calls: Vec<Syscall> = (0..40).map(|nr| Syscall { abi: NATIVE, nr }).collect();
+        let calls: Vec<Syscall> = (0..20).map(|nr| Syscall { abi: NATIVE, nr }).collect();
         let mut policy: Policy = allowing(&calls);
         for rules in policy.rules.values_mut() {
             *rules = any_rules().new_tree(&mut runner).unwrap().current();

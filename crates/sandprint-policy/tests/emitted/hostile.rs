@@ -7,6 +7,7 @@ use sandprint_model::{Image, Note, Policy, Reason, wire};
 use sandprint_policy::emit::{FORMATS, by_name};
 
 use crate::hosts::NATIVE;
+use crate::one_machine::{ONE_MACHINE, of_one_machine};
 use crate::policies::{any_policy, call};
 use crate::seccomp_header::{export, has_libseccomp};
 
@@ -64,6 +65,11 @@ fn without_lines(text: &str, start: char) -> Vec<&str> {
     text.lines().filter(|line| !line.starts_with(start)).collect()
 }
 
+/// Lines without what follows the first `start`.
+fn without_tails<'t>(text: &'t str, start: &str) -> Vec<&'t str> {
+    text.lines().map(|line| line.split_once(start).map_or(line, |(code, _)| code.trim_end())).collect()
+}
+
 /// The cells of each table row, and the first character of every other line.
 fn structure(markdown: &str) -> Vec<(usize, Option<char>)> {
     markdown.lines().map(|line| (line.matches('|').count(), line.chars().next())).collect()
@@ -80,6 +86,21 @@ proptest! {
         prop_assert_eq!(header, plain);
         let [dropin, plain] = [&policy, &harmless].map(|policy| text("systemd", policy));
         prop_assert_eq!(without_lines(&dropin, '#'), without_lines(&plain, '#'));
+        if let [Some(hostile), Some(plain)] = [policy.clone(), harmless.clone()].map(of_one_machine) {
+            prop_assert_eq!(text("firecracker", &hostile), text("firecracker", &plain));
+            let [kafel, plain_kafel] = [&hostile, &plain].map(|policy| text("kafel", policy));
+            prop_assert_eq!(without_tails(&kafel, "//"), without_tails(&plain_kafel, "//"));
+            if let [Ok(lines), Ok(plain)] =
+                [&hostile, &plain].map(|policy| by_name("minijail").unwrap().emit(policy))
+            {
+                let [lines, plain] = [&lines, &plain].map(|emitted| emitted.content.as_text().unwrap());
+                prop_assert_eq!(without_lines(lines, '#'), without_lines(plain, '#'));
+            }
+        }
+        let [object, plain] = [&policy, &harmless].map(|policy| {
+            serde_yaml_ng::from_str::<serde_json::Value>(&text("k8s", policy)).unwrap()
+        });
+        prop_assert_eq!(object, plain);
         let [report, plain] = [&policy, &harmless].map(|policy| text("markdown", policy));
         prop_assert_eq!(structure(&report), structure(&plain));
         prop_assert!(!report.contains(['<', '>']));
@@ -93,7 +114,9 @@ proptest! {
     #[test]
     fn every_file_ends_with_one_newline_and_holds_no_control_character(policy in any_policy()) {
         for format in FORMATS {
-            let emitted = format.emit(&policy).unwrap();
+            let emitted = format.emit(&policy);
+            prop_assert!(emitted.is_ok() || ONE_MACHINE.contains(&format.name()), "{}", format.name());
+            let Ok(emitted) = emitted else { continue };
             let Some(text) = emitted.content.as_text() else { continue };
             prop_assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{}", format.name());
             let control = text.chars().find(|c| c.is_control() && *c != '\n');

@@ -34,7 +34,8 @@ pub(crate) fn check(
 /// Whether a loss speaks of a call.
 fn covers(loss: &Loss, syscall: Syscall, default: Action) -> bool {
     let subject = loss.subject.as_str();
-    let name = syscall.name().unwrap_or("-");
+    let name = syscall.to_string();
+    let name = name.as_str();
     let listed =
         loss.text.split_once(": ").is_some_and(|(_, list)| list.split(", ").any(|listed| listed == name));
     let of_abi = subject.strip_prefix(syscall.abi.name()).map_or(subject, str::trim_start);
@@ -49,6 +50,7 @@ fn covers(loss: &Loss, syscall: Syscall, default: Action) -> bool {
         || subject == format!("{} number {}", syscall.abi, syscall.nr)
         || (subject == syscall.abi.name() && listed)
         || subject == "other ABIs"
+        || subject == format!("all of {}", syscall.abi)
         || subject == format!("{} without rules", syscall.abi)
         || (subject == "default action" && !runs(default))
         || newer

@@ -9,9 +9,15 @@
 
 mod bpf;
 mod conditions;
+mod firecracker_filters;
+mod grid;
 mod hostile;
 mod hosts;
+mod kafel_policies;
+mod kubernetes_objects;
+mod libseccomp_runtime;
 mod losses;
+mod minijail_policies;
 mod oci_profiles;
 mod policies;
 mod seccomp_header;

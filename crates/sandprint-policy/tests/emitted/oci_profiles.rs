@@ -11,18 +11,18 @@ use crate::losses::{self, runs};
 use crate::policies::{any_policy, call, ls, policy, telling_calls};
 
 /// A profile as a runtime on one machine reads it.
-struct Profile {
-    default: Action,
-    abis: BTreeSet<Abi>,
-    rules: BTreeMap<String, Vec<(Action, Vec<Check>)>>,
+pub(crate) struct Profile {
+    pub(crate) default: Action,
+    pub(crate) abis: BTreeSet<Abi>,
+    pub(crate) rules: BTreeMap<String, Vec<(Action, Vec<Check>)>>,
 }
 
 /// One element of `args`.
-struct Check {
-    index: usize,
-    op: String,
-    value: u64,
-    value_two: Option<u64>,
+pub(crate) struct Check {
+    pub(crate) index: usize,
+    pub(crate) op: String,
+    pub(crate) value: u64,
+    pub(crate) value_two: Option<u64>,
 }
 
 fn strings(value: &Value) -> impl Iterator<Item = &str> {
@@ -61,9 +61,13 @@ fn keys(value: &Value) -> BTreeSet<&str> {
 
 impl Profile {
     fn read(text: &str, machine: Arch) -> Profile {
-        let root: Value = serde_json::from_str(text).unwrap();
+        Profile::of(&serde_json::from_str(text).unwrap(), machine)
+    }
+
+    /// A profile that has been read as JSON.
+    pub(crate) fn of(root: &Value, machine: Arch) -> Profile {
         let known = ["defaultAction", "defaultErrnoRet", "architectures", "archMap", "syscalls"];
-        assert!(keys(&root).is_subset(&known.into()), "{:?}", keys(&root));
+        assert!(keys(root).is_subset(&known.into()), "{:?}", keys(root));
         let native = machine.native_abi();
         let mut abis = BTreeSet::from([native]);
         match (root.get("architectures"), root.get("archMap")) {
@@ -109,8 +113,8 @@ impl Profile {
         Profile { default, abis, rules }
     }
 
-    /// What libseccomp makes of it, its multiplexing on i386 included.
-    fn decide(&self, call: &Call) -> Action {
+    /// What libseccomp is documented to make of it, its multiplexing on i386 included.
+    pub(crate) fn decide(&self, call: &Call) -> Action {
         let abi = call.syscall.abi;
         if !self.abis.contains(&abi) {
             return Action::KillThread;

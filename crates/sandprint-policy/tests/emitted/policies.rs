@@ -140,14 +140,29 @@ fn any_action() -> impl Strategy<Value = Action> {
 }
 
 fn any_condition() -> impl Strategy<Value = Condition> {
-    let comparison = (0..3u64, 0..7u8).prop_map(|(value, kind)| match kind {
-        0 => Comparison::NotEqual(value),
-        1 => Comparison::Less(value),
-        2 => Comparison::GreaterOrEqual(value),
-        3 => Comparison::MaskedEqual { mask: 6, value: value & 6 },
-        _ => Comparison::Equal(value),
-    });
-    (0..2u8, select(&[Width::Bits32, Width::Bits64][..]), comparison)
+    let value = prop_oneof![
+        6 => 0..3u64,
+        1 => (0..3u64).prop_map(|near| 0xffff_fffe + near),
+        1 => (0..2u64).prop_map(|near| u64::MAX - near),
+        1 => any::<u64>(),
+    ];
+    let mask = prop_oneof![
+        4 => Just(6u64),
+        2 => select(&[0, 1, 0x7e02_0000, 0xffff_ffff, 0xffff_ffff_0000_0000, u64::MAX][..]),
+        1 => any::<u64>(),
+    ];
+    let comparison =
+        (value, mask, any::<bool>(), 0..11u8).prop_map(|(value, mask, inside, kind)| match kind {
+            0 => Comparison::NotEqual(value),
+            1 => Comparison::Less(value),
+            2 => Comparison::LessOrEqual(value),
+            3 => Comparison::Greater(value),
+            4 => Comparison::GreaterOrEqual(value),
+            // A value outside its mask never matches.
+            5 | 6 => Comparison::MaskedEqual { mask, value: if inside { value & mask } else { value } },
+            _ => Comparison::Equal(value),
+        });
+    (prop_oneof![4 => 0..2u8, 1 => 2..6u8], select(&[Width::Bits32, Width::Bits64][..]), comparison)
         .prop_map(|(index, width, comparison)| Condition { index, width, comparison })
 }
 
@@ -197,7 +212,7 @@ pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
         .prop_filter_map("not in this ABI", |(abi, name)| Syscall::from_name(abi, name));
     let numbered = (abi, select(&[5000, u32::MAX][..])).prop_map(|(abi, nr)| Syscall { abi, nr });
     let syscall = prop_oneof![9 => named, 1 => numbered];
-    let rules = prop_oneof![3 => vec(any_rule(0..1), 1..2), 1 => vec(any_rule(0..3), 1..4)];
+    let rules = prop_oneof![3 => vec(any_rule(0..1), 1..2), 1 => vec(any_rule(0..4), 1..5)];
     let default = prop_oneof![6 => Just(Action::Errno(1)), 1 => any_action()];
     let foreign = prop_oneof![3 => Just(Action::KillProcess), 1 => any_action()];
     (btree_map(syscall, rules, 1..24), default, foreign, any::<String>()).prop_map(

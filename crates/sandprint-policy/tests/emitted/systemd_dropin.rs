@@ -7,13 +7,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use sandprint_model::{Abi, Action, Arch, Call, KernelVersion, Policy, Syscall};
+use sandprint_model::{
+    Abi, Action, Arch, Call, Comparison, Condition, KernelVersion, Policy, Rule, Syscall, Width,
+};
 use sandprint_policy::emit::by_name;
 use sandprint_policy::synth::{DefaultAction, Runtime, SynthConfig, synthesize};
 
 use crate::hosts::{self, NATIVE};
-use crate::losses;
-use crate::policies::{any_policy, call, ls, policy, telling_calls, trace};
+use crate::policies::{allowing, any_policy, call, ls, policy, telling_calls, trace};
+
+use crate::{grid, losses};
 
 static DEFAULT_GROUP: &str = include_str!("../../data/systemd-default.txt");
 
@@ -32,6 +35,19 @@ struct Unit {
     refused: Action,
     /// Names that are logged; with `true` all others are.
     log: Option<(bool, BTreeSet<String>)>,
+    families: Option<BTreeSet<u64>>,
+    namespaces: bool,
+    realtime: bool,
+}
+
+fn family(name: &str) -> u64 {
+    match name {
+        "AF_UNIX" => 1,
+        "AF_INET" => 2,
+        "AF_INET6" => 10,
+        "AF_NETLINK" => 16,
+        other => panic!("{other}"),
+    }
 }
 
 fn errno(word: &str) -> Action {
@@ -52,6 +68,9 @@ impl Unit {
             filter: BTreeMap::new(),
             refused: Action::KillProcess,
             log: None,
+            families: None,
+            namespaces: false,
+            realtime: false,
         };
         let mut lines = text.lines().filter(|line| !line.starts_with('#'));
         assert_eq!(lines.next(), Some("[Service]"));
@@ -64,6 +83,10 @@ impl Unit {
                 "SystemCallErrorNumber" if value.is_empty() => unit.refused = Action::KillProcess,
                 "SystemCallErrorNumber" => unit.refused = errno(value),
                 "SystemCallLog" => unit.add_log(value, &knows),
+                "RestrictAddressFamilies" if value.is_empty() => unit.families = None,
+                "RestrictAddressFamilies" => unit.families = Some(value.split(' ').map(family).collect()),
+                "RestrictNamespaces" => unit.namespaces = value == "yes",
+                "RestrictRealtime" => unit.realtime = value == "yes",
                 other => panic!("{other}"),
             }
         }
@@ -125,7 +148,34 @@ impl Unit {
         logged.extend(names.split(' ').filter(|name| knows(name)).map(str::to_owned));
     }
 
+    /// What the filters of other settings than `SystemCallFilter=` refuse (seccomp-util.c).
+    fn restrict(&self, call: &Call) -> Option<Action> {
+        const NAMESPACES: u64 = 0x7e02_0000;
+        match call.syscall.name()? {
+            "socket" => {
+                self.families.as_ref().filter(|some| !some.contains(&call.args[0])).map(|_| Action::Errno(97))
+            }
+            "clone" | "unshare" if self.namespaces && call.args[0] & NAMESPACES != 0 => {
+                Some(Action::Errno(1))
+            }
+            "setns" if self.namespaces => Some(Action::Errno(1)),
+            "clone3" if self.namespaces => Some(Action::Errno(38)),
+            "sched_setscheduler" if self.realtime && ![0, 3, 5].contains(&call.args[1]) => {
+                Some(Action::Errno(1))
+            }
+            _ => None,
+        }
+    }
+
     fn decide(&self, call: &Call) -> Action {
+        let decided = self.decide_by_name(call);
+        match self.restrict(call) {
+            Some(refusal) if losses::runs(decided) => refusal,
+            _ => decided,
+        }
+    }
+
+    fn decide_by_name(&self, call: &Call) -> Action {
         if self.abis.as_ref().is_some_and(|abis| !abis.contains(&call.syscall.abi)) {
             return Action::KillThread;
         }
@@ -172,6 +222,61 @@ fn a_policy_of_one_abi_is_exact_but_for_names_that_came_after_linux_6_7() {
                 assert_eq!(got, expected, "{abi} {} by {default_action:?}", call.syscall);
             }
         }
+    }
+}
+
+/// A policy that allows some calls with some arguments only: `(call, argument, comparison)`, each allowed.
+fn under_conditions(conditions: &[(&str, u8, Comparison)], others: &[&str]) -> Policy {
+    let names = conditions.iter().map(|(name, _, _)| *name).chain(others.iter().copied());
+    let mut policy = allowing(&names.map(|name| call(NATIVE, name)).collect::<Vec<_>>());
+    for syscall in conditions.iter().map(|(name, _, _)| call(NATIVE, name)).collect::<BTreeSet<_>>() {
+        let whole = policy.rules.remove(&syscall).unwrap().remove(0);
+        let of_call = conditions.iter().filter(|(name, _, _)| call(NATIVE, name) == syscall);
+        let rules = of_call.map(|(_, index, comparison)| {
+            let condition = Condition { index: *index, width: Width::Bits32, comparison: *comparison };
+            Rule { conditions: vec![condition], ..whole.clone() }
+        });
+        policy.rules.insert(syscall, rules.collect());
+    }
+    policy
+}
+
+#[test]
+fn conditions_that_a_setting_of_systemd_holds_are_held_by_it() {
+    use Comparison::{Equal, MaskedEqual};
+    let no_namespaces = MaskedEqual { mask: 0x7e02_0000, value: 0 };
+    let held = [
+        ("socket", 0, Equal(1)),
+        ("socket", 0, Equal(10)),
+        ("clone", 0, no_namespaces),
+        ("sched_setscheduler", 1, Equal(0)),
+        ("sched_setscheduler", 1, Equal(3)),
+        ("sched_setscheduler", 1, Equal(5)),
+    ];
+    let policy = under_conditions(&held, &["read"]);
+    let emitted = dropin(&policy);
+    let text = emitted.content.as_text().unwrap();
+    for line in
+        ["RestrictAddressFamilies=AF_UNIX AF_INET6\n", "RestrictNamespaces=yes\n", "RestrictRealtime=yes\n"]
+    {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let of_the_held = |loss: &&sandprint_model::Loss| held.iter().any(|(name, _, _)| loss.subject == *name);
+    assert!(!emitted.losses.iter().filter(of_the_held).any(|loss| loss.weaker), "{:?}", emitted.losses);
+    let unit = Unit::read(text, NATIVE.arch(), |_| true);
+    let here = grid::calls(&policy).filter(|call| call.syscall.abi.arch() == NATIVE.arch());
+    losses::check(&policy, &emitted.losses, here, |call| unit.decide(call));
+
+    // What a setting would refuse besides, or does not hold, keeps it out.
+    for (conditions, others) in [
+        (&[("clone", 0, no_namespaces)][..], &["unshare"][..]),
+        (&[("clone", 0, MaskedEqual { mask: 0x1000_0000, value: 0 })], &["read"]),
+        (&[("sched_setscheduler", 1, Equal(1))], &["read"]),
+        (&[("socket", 0, Equal(77))], &["read"]),
+    ] {
+        let emitted = dropin(&under_conditions(conditions, others));
+        assert!(!emitted.content.as_text().unwrap().contains("Restrict"), "{emitted:?}");
+        assert!(emitted.losses.iter().any(|loss| loss.weaker && loss.subject == conditions[0].0));
     }
 }
 
@@ -259,4 +364,8 @@ fn systemd_takes_the_dropin_without_a_word() {
         let text = dropin(&synthesize(&trace, &config).unwrap()).content.as_text().unwrap().to_owned();
         assert_eq!(verify(&text), "", "{text}");
     }
+    let narrowed = under_conditions(&[("socket", 0, Comparison::Equal(16))], &["execve"]);
+    let text = dropin(&narrowed).content.as_text().unwrap().to_owned();
+    assert!(text.contains("RestrictAddressFamilies=AF_NETLINK"));
+    assert_eq!(verify(&text), "", "{text}");
 }

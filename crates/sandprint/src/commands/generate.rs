@@ -1,12 +1,14 @@
 //! `profile generate`: a profile from traces or from a policy, in the language of one sandbox.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use sandprint_model::{KernelVersion, Policy};
+use sandprint_model::{Arch, KernelVersion, Policy};
 use sandprint_policy::emit::{self, Content, EmitError, Emitted, FORMATS};
 use sandprint_policy::synth::{self, DefaultAction, Runtime, SynthConfig, SynthError};
+use sandprint_policy::translate::translate;
 
 use super::merge::read_merged;
 use crate::cli::long_help;
@@ -66,6 +68,12 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "VERSION")]
     kernel: Option<KernelVersion>,
 
+    /// Make the profile for this machine, whatever the traces were recorded on
+    ///
+    /// Calls are translated by name and by purpose: open becomes openat on aarch64, which has no open.
+    #[arg(long, value_name = "ARCH", value_parser = arch_parser())]
+    arch: Option<Arch>,
+
     /// Leave out what every process needs though a run need not show it
     #[arg(long)]
     no_baseline: bool,
@@ -110,11 +118,20 @@ fn runtime_parser() -> impl TypedValueParser<Value = Runtime> {
     PossibleValuesParser::new(values).try_map(|name| Runtime::from_name(&name).ok_or("no such runtime"))
 }
 
+fn arch_parser() -> impl TypedValueParser<Value = Arch> {
+    let values = Arch::ALL.map(Arch::name);
+    PossibleValuesParser::new(values).try_map(|name| Arch::from_name(&name).ok_or("no such architecture"))
+}
+
 /// Makes it.
 pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitStatus> {
     trace_file::stdin_once(&args.input)?;
     let destination = trace_file::destination(args.output.as_deref())?;
     let policy = args.policy()?;
+    let (policy, lost) = match args.arch.map(|arch| translate(&policy, arch)) {
+        Some(translated) => (translated.policy, translated.losses),
+        None => (policy, BTreeSet::new()),
+    };
     let emitted = args.format.emit(&policy).map_err(|error| cannot_say(args.format, &error))?;
     if matches!(emitted.content, Content::Binary(_)) && destination.is_terminal() {
         return Err(Deciding::usage(
@@ -126,6 +143,9 @@ pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitStatus> {
     destination.write(emitted.content.as_bytes(), Privacy::Shared)?;
     if let Some(note) = launcher_note(args.format, args.runtime) {
         output::note(&note);
+    }
+    for loss in &lost {
+        output::warn(&format!("not all of the recording could be translated: {loss}"));
     }
     tell(&policy, &emitted);
     Ok(ExitStatus::Success)
@@ -230,7 +250,7 @@ mod tests {
         for format in FORMATS {
             let asks = |runtime| launcher_note(*format, runtime).is_some();
             let launchers: &[Runtime] = match format.name() {
-                "docker" | "oci" => &[Runtime::Crun, Runtime::Runc],
+                "docker" | "k8s" | "oci" => &[Runtime::Crun, Runtime::Runc],
                 "systemd" => &[Runtime::Systemd],
                 "bpf" => &[Runtime::Bwrap],
                 _ => &[],
