@@ -19,6 +19,7 @@ mod libseccomp_runtime;
 mod losses;
 mod minijail_policies;
 mod oci_profiles;
+mod one_machine;
 mod policies;
 mod seccomp_header;
 mod snapshots;

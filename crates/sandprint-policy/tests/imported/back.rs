@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use sandprint_model::{Abi, Arch, Policy};
+use sandprint_model::{Abi, Arch, Loss, Policy};
 use sandprint_policy::emit::by_name;
 use sandprint_policy::import::{Format, Target, import};
 
@@ -44,9 +44,13 @@ proptest! {
             let emitted = by_name(format.name()).unwrap().emit(&policy).unwrap();
             for machine in machines(&policy) {
                 let imported = import(format, emitted.content.as_bytes(), &Target::new(machine)).unwrap();
-                prop_assert_eq!(&imported.losses, &BTreeSet::new(), "{:?}", emitted.content);
+                // To libseccomp a rule for socket is one for a sub-call of socketcall as well, where that is: it may
+                // overlap with the policy's own rules for socketcall, and then the order is libseccomp's.
+                let multiplexed = |loss: &&Loss| !loss.weaker && ["socketcall", "ipc"].contains(&loss.subject.as_str());
+                prop_assert!(imported.losses.iter().all(|loss| multiplexed(&loss)), "{:?}", imported.losses);
+                let losses: BTreeSet<Loss> = emitted.losses.union(&imported.losses).cloned().collect();
                 let here = telling_calls(&policy, args).filter(|call| call.syscall.abi.arch() == machine);
-                losses::check(&policy, &emitted.losses, here, |call| imported.policy.decide(call));
+                losses::check(&policy, &losses, here, |call| imported.policy.decide(call));
             }
         }
     }

@@ -72,7 +72,7 @@ enum Format {
 const EXAMPLES: &str = "
   sandprint profile generate -i app.trace.json -f toml -o app.policy.toml
   sandprint profile verify -p app.policy.toml -- ./app --check
-  sandprint profile verify -p app.policy.toml --all -- ./app --check      every refused call in one run
+  sandprint profile verify -p app.policy.toml --all -- ./app --check      all in one run
   sandprint profile verify -p app.policy.toml -f sarif -o denied.sarif -- ./app --check";
 
 /// Makes the trial and writes its report.
