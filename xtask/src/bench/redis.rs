@@ -18,7 +18,7 @@ use super::workshop::{Workshop, words};
 pub(super) const REDIS: Workload = Workload {
     title: "redis-server under redis-benchmark (get, set; 20 clients)",
     unit: "requests/s",
-    rounds: 5,
+    rounds: 13,
     suffers: true,
     measure,
 };
