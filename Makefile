@@ -6,7 +6,7 @@ SANDPRINT = $(TARGET)/release/sandprint
 # Recording needs CAP_BPF and CAP_PERFMON; without root, sudo asks for them.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo build test check bpf test-kernels bench install clean
+.PHONY: help demo build test check bpf test-kernels soak bench install clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -46,6 +46,12 @@ test-kernels: ## Boot other kernels in small virtual machines and run the witnes
 	@scripts/install-packages test
 	@scripts/install-packages kernels
 	lab/test-kernels
+
+soak: build ## Run real programs 20 times each under their policies, with other work on the machine meanwhile
+	@scripts/install-packages test
+	@sha256sum /dev/zero & one=$$!; sha256sum /dev/zero & two=$$!; \
+	SANDPRINT_SOAK=20 $(CARGO) test --locked --package sandprint --test soak; \
+	status=$$?; kill $$one $$two; exit $$status
 
 bench: build ## Measure the recorder beside its floor, strace and others, in one run (BENCH=--write keeps the table)
 	@scripts/install-packages bench

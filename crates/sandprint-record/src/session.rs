@@ -69,6 +69,8 @@ pub struct Progress {
 
 /// Who is told.
 pub trait Observer {
+    /// What runs already is recorded from now on.
+    fn attached(&mut self) {}
     /// It is time to report progress.
     fn progress(&mut self, progress: Progress);
     /// It is time to put what is known so far into safety; it carries the gap of an unfinished recording.
@@ -161,6 +163,7 @@ pub fn record_running(
     let facts = HostFacts::probe();
     let mut recorder = Recorder::load(options, &facts)?;
     recorder.attach()?;
+    observer.attached();
     let session = Session::begin(Driver::Ebpf(Box::new(recorder)), plan, &facts)?;
     session.watch(foreground, observer)
 }

@@ -79,6 +79,13 @@ impl<'a> Screen<'a> {
 }
 
 impl Observer for Screen<'_> {
+    fn attached(&mut self) {
+        // On a terminal the status line says so; a script waits for this one.
+        if !io::stderr().is_terminal() {
+            output::note("the recording has begun");
+        }
+    }
+
     fn progress(&mut self, progress: Progress) {
         if !self.may_draw() {
             // What is drawn scrolls away with the workload's own output.
