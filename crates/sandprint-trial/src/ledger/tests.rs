@@ -86,8 +86,10 @@ fn a_written_rule_says_what_when_and_who() {
     let reasons: Vec<String> = rules[0].reasons.iter().map(ToString::to_string).collect();
     assert_eq!(
         reasons,
-        ["decided on 2026-11-22 by --accept socket: allowed with these arguments: /bin/app made it, in socket of \
-          /lib/libc.so"]
+        [
+            "decided on 2026-11-22 by --accept socket: allowed with these arguments: /bin/app made it, in socket of \
+          /lib/libc.so"
+        ]
     );
 }
 

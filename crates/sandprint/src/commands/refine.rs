@@ -121,13 +121,13 @@ pub(crate) fn run(args: &RefineArgs) -> anyhow::Result<ExitStatus> {
         .map_err(|unfit| confined::explain_unfit(&args.policy, &unfit))?;
     let path = args.output.as_deref().unwrap_or(&args.policy);
     let saver = Saver::prepare(path, &source, args.output.is_none() && args.policy.exists())?;
-    let policy = source.policy().clone();
-    let on = today();
+    let (policy, on) = (source.policy().clone(), today());
     let mut refinement = if args.ask {
         Refinement::new(policy, on, Person::at_the_terminal(saver.clone())?)
     } else {
         Refinement::new(policy, on, args.rules(saver.clone())?)
     };
+    saver.save(source.policy())?;
     let (program, arguments) = args.command.split_first().context("there is no command")?;
     let mut foreground = Foreground::install().context("failed to take signals")?;
     let launch = Launch::new(program, arguments);
@@ -178,7 +178,8 @@ impl RefineArgs {
             return Err(Deciding::usage("`--accept observed` and `--trace` go together", hint).into());
         }
         if let Some(nothing) = patterns.iter().find(|pattern| !accept::matches_something(pattern)) {
-            let hint = "a pattern is a call's name, in which `*` stands for anything and `?` for one character";
+            let hint =
+                "a pattern is a call's name, in which `*` stands for anything and `?` for one character";
             return Err(Deciding::usage(format!("no system call has a name like `{nothing}`"), hint).into());
         }
         let observed = match &self.trace {
@@ -236,7 +237,8 @@ fn today() -> Date {
 /// Says what was decided, and how it stands.
 fn tell(refinement: &Refinement, saver: &Saver, end: End, rounds: &[Round]) {
     let decisions = refinement.decisions();
-    let of = |wanted: &[Answer]| decisions.iter().filter(|decision| wanted.contains(&decision.answer)).count();
+    let of =
+        |wanted: &[Answer]| decisions.iter().filter(|decision| wanted.contains(&decision.answer)).count();
     let allowed = of(&[Answer::Allow, Answer::AllowWithArguments]);
     let (once, refused) = (of(&[Answer::Once]), of(&[Answer::Refuse]));
     for decision in &decisions {
@@ -269,7 +271,9 @@ fn tell(refinement: &Refinement, saver: &Saver, end: End, rounds: &[Round]) {
     match end {
         End::Settled => {}
         End::Stopped => output::note("stopped as wanted; the same command line goes on from here"),
-        End::Interrupted => output::note("interrupted; what was decided is kept, and the same command line goes on"),
+        End::Interrupted => {
+            output::note("interrupted; what was decided is kept, and the same command line goes on")
+        }
         End::UsedUp => output::note(
             "the rounds are used up, and the last one still brought decisions; run it again, or give more `--rounds`",
         ),
@@ -280,11 +284,17 @@ fn tell(refinement: &Refinement, saver: &Saver, end: End, rounds: &[Round]) {
 fn tell_left(left: &[Denial], end: End) {
     if left.is_empty() {
         if end == End::Settled {
-            output::talk("the last run had no refused call; `sandprint profile verify` proves it under the filter itself");
+            output::talk(
+                "the last run had no refused call; `sandprint profile verify` proves it under the filter itself",
+            );
         }
         return;
     }
-    let kinds = if left.len() == 1 { "1 kind of call is".to_owned() } else { format!("{} kinds of calls are", left.len()) };
+    let kinds = if left.len() == 1 {
+        "1 kind of call is".to_owned()
+    } else {
+        format!("{} kinds of calls are", left.len())
+    };
     output::talk(&format!("{kinds} still refused by the policy:"));
     for denial in left {
         output::talk(&report::denial_to_text(denial));

@@ -19,7 +19,8 @@ use crate::output;
 /// How often it is looked whether the call still waits.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-const CHOICES: &str = "a: allow  w: allow with these arguments  o: allow once  r: refuse  s: skip, stays refused  q: stop";
+const CHOICES: &str =
+    "a: allow  w: allow with these arguments  o: allow once  r: refuse  s: skip, stays refused  q: stop";
 
 /// The person.
 #[derive(Debug)]
@@ -60,7 +61,8 @@ impl Person {
             let read = self.terminal.read(&mut typed)?;
             let typed = typed.get(..read).unwrap_or_default();
             // The end of the terminal's input, which somebody typed.
-            let text = if typed.is_empty() { "q".to_owned() } else { String::from_utf8_lossy(typed).into_owned() };
+            let text =
+                if typed.is_empty() { "q".to_owned() } else { String::from_utf8_lossy(typed).into_owned() };
             return Ok(Some(text));
         }
     }

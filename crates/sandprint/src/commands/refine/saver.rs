@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use sandprint_model::wire::{self, PolicyFile};
 use sandprint_model::Policy;
+use sandprint_model::wire::{self, PolicyFile};
 
 use crate::exit::Deciding;
 use crate::output::{self, quote};
@@ -28,7 +28,7 @@ struct State {
 impl Saver {
     /// Finds out, before the command is started, whether the policy can be written there.
     ///
-    /// `is_there`: the file that was read is the one that is written, and stays as it is until something is decided.
+    /// `is_there`: the file that was read is the one that is written, which stays as it is until something is decided.
     pub(super) fn prepare(path: &Path, source: &PolicySource, is_there: bool) -> anyhow::Result<Saver> {
         TraceOutput::prepare(path, false)?;
         let destination = Destination::resolve(path)?;
@@ -43,11 +43,7 @@ impl Saver {
             written: None,
             warned: false,
         };
-        if is_there {
-            state.written = Some(state.text());
-        } else {
-            state.save(source.policy())?;
-        }
+        state.written = is_there.then(|| state.text());
         Ok(Saver(Arc::new(Mutex::new(state))))
     }
 
