@@ -39,11 +39,11 @@ use crate::trace_file;
 /// What a rule of the policy refuses stays refused and is not asked. Interrupted, it keeps what was decided.
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "sandprint profile refine [OPTIONS] --policy <POLICY> <--ask|--accept <PATTERN>|--accept-all> \
-                      [--] <CMD>...",
+    override_usage = "sandprint profile refine --policy <POLICY> <--ask|--accept <PATTERN>|--accept-all> <CMD>...",
     after_long_help = long_help(EXAMPLES, exit::HELP_REFINE),
     group = ArgGroup::new("decider").required(true).args(["ask", "accept", "accept_all"]),
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option on the command line")]
 pub(crate) struct RefineArgs {
     /// The policy file, or its JSON form
     #[arg(short, long, value_name = "POLICY", value_hint = ValueHint::FilePath)]
@@ -157,10 +157,8 @@ impl RefineArgs {
 
     /// What stands for a person.
     fn rules(&self, saver: Saver) -> anyhow::Result<Rules> {
-        let by = |words: &str| match self.with_arguments {
-            true => format!("{words} --with-arguments"),
-            false => words.to_owned(),
-        };
+        let suffix = if self.with_arguments { " --with-arguments" } else { "" };
+        let by = |words: &str| format!("{words}{suffix}");
         let (accepted, by) = if self.accept_all {
             (Accepted::All, by("--accept-all"))
         } else {
@@ -272,7 +270,7 @@ fn tell(refinement: &Refinement, saver: &Saver, end: End, rounds: &[Round]) {
         End::Settled => {}
         End::Stopped => output::note("stopped as wanted; the same command line goes on from here"),
         End::Interrupted => {
-            output::note("interrupted; what was decided is kept, and the same command line goes on")
+            output::note("interrupted; what was decided is kept, and the same command line goes on");
         }
         End::UsedUp => output::note(
             "the rounds are used up, and the last one still brought decisions; run it again, or give more `--rounds`",

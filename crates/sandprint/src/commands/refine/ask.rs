@@ -102,12 +102,11 @@ impl Decider for Person {
 /// What is asked. It waits, so that nothing came of it yet.
 fn question(denial: &Denial) -> String {
     let text = report::denial_to_text(denial);
-    let lines = text.lines().filter(|line| !line.trim_start().starts_with("then "));
-    let mut text: String = std::iter::once("").chain(lines).map(|line| format!("{line}\n")).collect();
-    if let Some(risk) = sandprint_policy::risk::of(denial.call.syscall) {
-        text += &format!("    risk  {}: {}\n", risk.severity, risk.why);
-    }
-    text
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with("then ")).map(str::to_owned);
+    let risk = sandprint_policy::risk::of(denial.call.syscall);
+    let risk = risk.map(|risk| format!("    risk  {}: {}", risk.severity, risk.why));
+    // An empty line before it, as between the denials of a report.
+    std::iter::once(String::new()).chain(lines).chain(risk).collect::<Vec<_>>().join("\n")
 }
 
 fn answer(typed: &str) -> Option<Answer> {
