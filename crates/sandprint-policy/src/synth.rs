@@ -22,7 +22,7 @@ pub use runtime::Runtime;
 
 /// The policy to start from where there is no recording: the execve that starts a program, and what every process
 /// needs without asking for it. All else fails with EPERM; other ABIs kill.
-pub fn bare(native: Abi) -> Policy {
+pub fn starting_point(native: Abi) -> Policy {
     let execve = Syscall::from_name(native, "execve");
     let why = "the program is started with it".to_owned();
     let execve = execve.map(|syscall| (syscall, Reason::Baseline(why)));

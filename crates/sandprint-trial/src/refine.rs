@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use sandprint_model::{Call, Date, Exit, Policy, Syscall};
 use sandprint_policy::enforce;
@@ -18,11 +20,18 @@ use crate::ledger::{Ledger, Standing};
 use crate::verify::VerifyError;
 use crate::{Answer, Decision, Denial};
 
+/// How long a question may take to be withdrawn.
+const WITHDRAWN: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether it is.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
 /// Who decides: a person, or rules.
 pub trait Decider: fmt::Debug + Send {
     /// Decides about a call that nothing but a default of the policy refuses.
     ///
-    /// The call waits meanwhile, as `still_waits` says; `None` if it does not any more, and nothing was decided.
+    /// The call waits meanwhile, as `still_waits` says. Once it does not, a question is to be withdrawn within a second
+    /// with `None`, and nothing was decided.
     fn decide(&mut self, denial: &Denial, still_waits: &dyn Fn() -> bool) -> Option<Answer>;
 
     /// Who or what answers, for the reasons of rules.
@@ -128,9 +137,14 @@ impl Asking {
         decider.decided(&policy);
     }
 
-    /// Waits until no question is open. All that can be asked for has ended, so that what is open is withdrawn.
+    /// Waits until no question is open: where the tree has ended, what is open is withdrawn soon.
     fn settle(&self) {
-        drop(self.decider.lock().unwrap_or_else(PoisonError::into_inner));
+        let begun = Instant::now();
+        // A signal may have ended the round while a part of the tree still waits for an answer.
+        while matches!(self.decider.try_lock(), Err(TryLockError::WouldBlock)) && begun.elapsed() < WITHDRAWN
+        {
+            thread::sleep(LOOK_AGAIN);
+        }
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {

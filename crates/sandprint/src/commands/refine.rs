@@ -57,7 +57,7 @@ pub(crate) struct RefineArgs {
     #[arg(long)]
     ask: bool,
 
-    /// Allow the calls of these names (`read,pread*`), or `observed`: those of the traces of --trace
+    /// Allow the calls of these names (`read,pread*`), or `observed`: those of --trace
     ///
     /// What is not accepted stays refused, and is not written.
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', num_args = 1)]
@@ -149,7 +149,7 @@ impl RefineArgs {
             return Err(Deciding::usage("a policy that is refined needs a file", hint).into());
         }
         if self.new && !self.policy.exists() {
-            let file = PolicyFile::new(synth::bare(native));
+            let file = PolicyFile::new(synth::starting_point(native));
             return Ok(PolicySource { name: quote(&self.policy), file, is_policy_file: true });
         }
         Ok(PolicySource::read(&self.policy)?.usable()?)
@@ -248,7 +248,11 @@ fn tell(refinement: &Refinement, saver: &Saver, end: End, rounds: &[Round]) {
         };
         output::talk(&format!("  {rule}"));
     }
-    let runs = if rounds.len() == 1 { "1 run".to_owned() } else { format!("{} runs", rounds.len()) };
+    let runs = match rounds.len() {
+        0 => "no complete run".to_owned(),
+        1 => "1 run".to_owned(),
+        runs => format!("{runs} runs"),
+    };
     output::talk(&format!(
         "{}: {allowed} allowed, {refused} refused, {once} allowed once; {runs}",
         saver.describe()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 
-use sandprint_model::{Action, Reason, Syscall};
+use sandprint_model::{Action, Reason, Syscall, wire};
 
 use crate::support::{Ended, SANDPRINT, Scratch, can_notify, native};
 
@@ -122,6 +122,24 @@ fn comments_survive_and_rules_that_refuse_are_not_weakened() {
     assert!(written.starts_with("# kept by the tests\n"), "{written}");
     assert!(written.contains("# nobody makes directories"), "{written}");
     assert!(allowed(&scratch, "other.toml").len() > allowed(&scratch, "p.toml").len());
+}
+
+#[test]
+fn the_json_form_stays_json() {
+    if !can_notify() {
+        return;
+    }
+    let scratch = Scratch::new();
+    assert_eq!(refine(&scratch, &["--new", "--accept-all", "--", "/bin/true"]).status, 0);
+    assert_eq!(scratch.profile(&["generate", "-p", "p.toml", "-f", "json", "-o", "p.json"]).status, 0);
+    let words = ["refine", "-p", "p.json", "--accept-all", "--", "mkdir", "made"];
+    let ended = scratch.profile(&words);
+    assert_eq!(ended.status, 0, "{}", ended.stderr);
+    assert!(scratch.path("made").is_dir());
+    let policy = wire::decode_policy(scratch.read("p.json").as_bytes()).unwrap();
+    let before = scratch.policy_file("p.toml");
+    assert!(before.rules.iter().all(|(syscall, rules)| policy.rules.get(syscall) == Some(rules)));
+    assert!(policy.rules.len() > before.rules.len());
 }
 
 #[test]

@@ -32,6 +32,9 @@ fn a_refused_call_is_named_with_all_that_is_known_of_it() {
         let pid = denial["ancestry"][0]["pid"].take();
         assert!(pid.as_u64().is_some_and(|pid| pid > 1), "{pid}");
         assert!(denial["location"]["offset"].take().as_u64().is_some_and(|offset| offset > 0));
+        // Of six registers, socket(2) has three.
+        let registers = denial["args"].take();
+        assert_eq!(registers.as_array().unwrap()[..3], [1, 1, 0], "{registers}");
         let module = denial["location"]["module"].take();
         assert!(module.as_str().unwrap().contains("libc"), "{module}");
         assert_eq!(denial["ended_after_ms"].take().is_u64(), next == "ended");
@@ -56,7 +59,7 @@ fn a_refused_call_is_named_with_all_that_is_known_of_it() {
                 "abi": crate::support::native().name(),
                 "nr": sandprint_model::Syscall::from_name(crate::support::native(), "socket").unwrap().nr,
                 "name": "socket",
-                "args": report["denials"][0]["args"],
+                "args": null,
                 "call": "socket(AF_UNIX, SOCK_STREAM, 0)",
                 "action": in_words,
                 "count": refused,
