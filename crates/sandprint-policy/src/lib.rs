@@ -2,6 +2,7 @@
 //!
 //! - [`cbpf`]: a policy becomes a classic BPF program, and what such a program says of a call.
 //! - [`suggest`]: the smallest rule that would let a refused call run.
+//! - [`risk`]: what a call lets a hostile program try.
 //! - [`synth`]: a [`Trace`](sandprint_model::Trace) becomes a [`Policy`](sandprint_model::Policy), each rule
 //!   with its reasons.
 //! - [`mod@translate`]: a policy of one architecture becomes one of another.
@@ -25,6 +26,7 @@ pub mod emit;
 pub mod enforce;
 pub mod import;
 pub mod landlock;
+pub mod risk;
 pub mod suggest;
 pub mod synth;
 pub mod translate;

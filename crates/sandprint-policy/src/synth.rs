@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sandprint_model::errno::{ENOSYS, EPERM};
-use sandprint_model::{Action, Image, KernelVersion, Policy, Reason, Rule, RunId, Syscall, Trace};
+use sandprint_model::{Abi, Action, Image, KernelVersion, Policy, Reason, Rule, RunId, Syscall, Trace};
 
 pub(crate) mod baseline;
 pub(crate) mod fallback;
@@ -19,6 +19,26 @@ pub(crate) mod portable;
 mod runtime;
 
 pub use runtime::Runtime;
+
+/// The policy to start from where there is no recording: the execve that starts a program, and what every process
+/// needs without asking for it. All else fails with EPERM; other ABIs kill.
+pub fn starting_point(native: Abi) -> Policy {
+    let execve = Syscall::from_name(native, "execve");
+    let why = "the program is started with it".to_owned();
+    let execve = execve.map(|syscall| (syscall, Reason::Baseline(why)));
+    let mut rules: BTreeMap<Syscall, Vec<Rule>> = BTreeMap::new();
+    for (syscall, reason) in execve.into_iter().chain(baseline::needed(&BTreeSet::from([native]))) {
+        let reasons = BTreeSet::from([reason]);
+        rules.insert(syscall, vec![Rule { conditions: Vec::new(), action: Action::Allow, reasons }]);
+    }
+    Policy {
+        kernel: None,
+        default_action: Action::Errno(EPERM),
+        foreign_action: Action::KillProcess,
+        rules,
+        notes: BTreeSet::new(),
+    }
+}
 
 /// How a policy is made of a trace.
 #[derive(Debug, Clone, PartialEq, Eq)]

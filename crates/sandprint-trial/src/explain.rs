@@ -16,13 +16,26 @@ use sandprint_sandbox::notify::{Inbox, Listener, Notification, Reported};
 use sandprint_sandbox::process::{self, Process};
 use sandprint_sandbox::signals::Signal;
 
+use crate::ledger::Standing;
 use crate::origin::Origins;
+use crate::refine::Asking;
 use crate::verdict::{Pass, asks_somebody};
 use crate::verify::VerifyError;
 use crate::{Denial, Next, watch};
 
 /// A process that still lives after this time has not ended for a refused call.
 const WENT_ON: Duration = Duration::from_millis(200);
+
+/// How refused calls are answered.
+#[derive(Debug)]
+pub(crate) enum Answering {
+    /// As the policy says.
+    AsThePolicySays,
+    /// They go on, to see what comes after them.
+    LetGoOn,
+    /// As is decided while they wait.
+    Asking(Asking),
+}
 
 /// What the pass found.
 #[derive(Debug)]
@@ -47,7 +60,7 @@ struct Books {
     policy: Policy,
     arch: Arch,
     first: u32,
-    let_go_on: bool,
+    answering: Answering,
     origins: Origins,
     denials: BTreeMap<Key, Denial>,
     /// Processes of which it is not known yet what they did after a denial.
@@ -82,9 +95,10 @@ pub(crate) fn reporting(policy: &Policy) -> Policy {
 pub(crate) fn run(
     launch: &Launch,
     policy: &Policy,
-    let_go_on: bool,
+    answering: Answering,
     foreground: &mut Foreground,
 ) -> Result<Explained, VerifyError> {
+    let let_go_on = matches!(answering, Answering::LetGoOn);
     let arch = Arch::from_name(std::env::consts::ARCH).ok_or(VerifyError::UnknownArch)?;
     let program = cbpf::compile(&reporting(policy)).map_err(VerifyError::Compile)?;
     let launch = Launch { notified: Some(Reported::Program(program.to_bytes())), ..launch.clone() };
@@ -94,7 +108,7 @@ pub(crate) fn run(
         policy: policy.clone(),
         arch,
         first: suspended.pid(),
-        let_go_on,
+        answering,
         origins: Origins::default(),
         denials: BTreeMap::new(),
         pending: Vec::new(),
@@ -148,29 +162,60 @@ fn answer_all(listener: &Listener, books: &Mutex<Books>) -> io::Result<()> {
             }
             continue;
         };
-        let mut books = lock(books);
-        let answer = books.enter(&notification, listener);
-        match answer {
-            Answer::GoOn => listener.go_on(&mut inbox, &notification)?,
-            Answer::Fail(errno) => listener.refuse(&mut inbox, &notification, errno)?,
+        let entered = lock(books).enter(&notification, listener);
+        let response = match entered {
+            Entered::Answered(response) => response,
+            Entered::Open(open) => {
+                // Nobody else waits for the books while somebody thinks.
+                open.asking.ask(&open.denial, &|| listener.still_waits(&notification));
+                lock(books).answer_open(&open)
+            }
+        };
+        match response {
+            Response::GoOn => listener.go_on(&mut inbox, &notification)?,
+            Response::Fail(errno) => listener.refuse(&mut inbox, &notification, errno)?,
         };
     }
 }
 
-enum Answer {
+enum Response {
     GoOn,
     Fail(u16),
 }
 
+enum Entered {
+    Answered(Response),
+    Open(Box<Open>),
+}
+
+/// A call that is to be decided about.
+struct Open {
+    asking: Asking,
+    /// With this very call, not the first of those like it.
+    denial: Denial,
+    key: Key,
+    tgid: u32,
+    is_new: bool,
+}
+
 impl Books {
     /// Enters a refused call, and says how it is to be answered.
-    fn enter(&mut self, notification: &Notification, listener: &Listener) -> Answer {
+    fn enter(&mut self, notification: &Notification, listener: &Listener) -> Entered {
         let call = Call { syscall: syscall(self.arch, notification), args: notification.args };
+        let asking = match &self.answering {
+            Answering::Asking(asking) => Some(asking.clone()),
+            Answering::AsThePolicySays | Answering::LetGoOn => None,
+        };
+        let standing = asking.as_ref().map(|asking| asking.standing(&call));
+        if standing == Some(Standing::Allowed) {
+            // Since it was decided: the filter in force is older than that.
+            return Entered::Answered(Response::GoOn);
+        }
         let action = self.policy.decide(&call);
         let origin = self.origins.look(notification.tid, self.first, notification.instruction_pointer);
         if !listener.still_waits(notification) {
             // Its number may be another task's by now: what was read says nothing.
-            return Answer::Fail(ENOSYS);
+            return Entered::Answered(Response::Fail(ENOSYS));
         }
         for pending in &self.pending {
             if pending.tgid == origin.tgid
@@ -199,34 +244,60 @@ impl Books {
             rule,
         });
         denial.count = denial.count.saturating_add(1);
-        if self.let_go_on {
+        if standing == Some(Standing::Once) || matches!(self.answering, Answering::LetGoOn) {
             denial.next = Next::Allowed;
-            return Answer::GoOn;
+            return Entered::Answered(Response::GoOn);
         }
+        if let Some(asking) = asking
+            && standing == Some(Standing::Open)
+        {
+            let denial = Denial { call, ..denial.clone() };
+            let open = Open { asking, denial, key, tgid: origin.tgid, is_new };
+            return Entered::Open(Box::new(open));
+        }
+        Entered::Answered(self.refuse(key, action, origin.tgid, is_new))
+    }
+
+    /// Answers a call that was asked about.
+    fn answer_open(&mut self, open: &Open) -> Response {
+        match open.asking.standing(&open.denial.call) {
+            Standing::Allowed | Standing::Once => {
+                if let Some(denial) = self.denials.get_mut(&open.key) {
+                    denial.next = Next::Allowed;
+                }
+                Response::GoOn
+            }
+            Standing::Refused | Standing::Open => {
+                self.refuse(open.key.clone(), open.denial.action, open.tgid, open.is_new)
+            }
+        }
+    }
+
+    /// Answers a call as the action says, as far as a supervisor can.
+    fn refuse(&mut self, key: Key, action: Action, tgid: u32, is_new: bool) -> Response {
         let signal = match action {
-            Action::Trap => Some(Signal::from_number(SIGSYS)),
-            Action::KillThread | Action::KillProcess => Some(Some(Signal::KILL)),
+            Action::Trap => Signal::from_number(SIGSYS),
+            Action::KillThread | Action::KillProcess => Some(Signal::KILL),
             _ => None,
         };
+        let is_killed = signal == Some(Signal::KILL);
         if let Some(signal) = signal {
             self.approximated = true;
-            if action != Action::Trap {
-                denial.next = Next::Killed;
-            }
-            if let Some(signal) = signal {
-                // It may be gone already, which is what was to come of it.
-                process::kill_process(origin.tgid, signal).unwrap_or_default();
-            }
+            // It may be gone already, which is what was to come of it.
+            process::kill_process(tgid, signal).unwrap_or_default();
+        }
+        if is_killed && let Some(denial) = self.denials.get_mut(&key) {
+            denial.next = Next::Killed;
         }
         if is_new
-            && denial.next == Next::Unknown
-            && let Ok(Some(process)) = Process::open(origin.tgid)
+            && !is_killed
+            && let Ok(Some(process)) = Process::open(tgid)
         {
-            self.pending.push(Pending { key, tgid: origin.tgid, process, since: Instant::now() });
+            self.pending.push(Pending { key, tgid, process, since: Instant::now() });
         }
         match action {
-            Action::Errno(errno) => Answer::Fail(errno),
-            _ => Answer::Fail(ENOSYS),
+            Action::Errno(errno) => Response::Fail(errno),
+            _ => Response::Fail(ENOSYS),
         }
     }
 

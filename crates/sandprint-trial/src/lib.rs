@@ -3,6 +3,7 @@
 //! - [`mod@verify`]: the two passes, and the [`Verdict`].
 //! - [`Denial`]: a call that the policy refused: its arguments, who made it, from which code, what came of it, and
 //!   the smallest rule that would allow it.
+//! - [`refine`]: the same run again and again, where somebody decides each refused call and the policy grows by that.
 //! - [`report`]: a verdict for people, programs, pull requests and code-scanning pages.
 //!
 //! Nothing here prints, or knows the command line.
@@ -10,7 +11,9 @@
 mod confirm;
 mod denial;
 mod explain;
+mod ledger;
 mod origin;
+pub mod refine;
 pub mod report;
 mod symbols;
 mod verdict;
@@ -18,4 +21,5 @@ pub mod verify;
 mod watch;
 
 pub use denial::{Ancestor, Denial, Location, Next};
+pub use ledger::{Answer, Decision};
 pub use verdict::{Pass, Verdict};

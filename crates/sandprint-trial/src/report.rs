@@ -13,7 +13,7 @@ use crate::{Denial, Pass, Verdict};
 pub use json::to_json;
 pub use markdown::to_markdown;
 pub use sarif::to_sarif;
-pub use text::to_text;
+pub use text::{denial_to_text, to_text};
 
 /// A refused call as strace would show its registers.
 fn call_in_words(denial: &Denial) -> String {
@@ -29,7 +29,7 @@ fn conditions(denial: &Denial) -> Vec<String> {
 }
 
 /// The smallest rule as a policy file has it, on one line.
-fn rule_in_words(denial: &Denial) -> String {
+pub fn rule_in_words(denial: &Denial) -> String {
     let conditions = conditions(denial);
     if conditions.is_empty() {
         format!("allow {}", denial.call.syscall)

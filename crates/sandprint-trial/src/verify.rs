@@ -9,7 +9,8 @@ use sandprint_sandbox::foreground::{Foreground, ForegroundError};
 use sandprint_sandbox::launch::{Launch, LaunchError};
 use sandprint_sandbox::process::ProcessError;
 
-use crate::{Verdict, confirm, explain};
+use crate::explain::{self, Answering};
+use crate::{Verdict, confirm};
 
 /// How a trial is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,7 +60,8 @@ pub fn verify(
     between: &mut dyn FnMut(),
 ) -> Result<Verdict, VerifyError> {
     let program = cbpf::compile(policy).map_err(VerifyError::Compile)?;
-    let explained = explain::run(launch, policy, options.all, foreground)?;
+    let answering = if options.all { Answering::LetGoOn } else { Answering::AsThePolicySays };
+    let explained = explain::run(launch, policy, answering, foreground)?;
     let mut passes = vec![explained.pass];
     if !options.all {
         between();

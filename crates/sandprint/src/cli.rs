@@ -9,8 +9,8 @@ use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    attach, completions, confined, coverage, diff, doctor, generate, import, man, merge, policy, run, show,
-    subtract, verify,
+    attach, completions, confined, coverage, diff, doctor, generate, import, man, merge, policy, refine, run,
+    show, subtract, verify,
 };
 use crate::exit::{self, ExitStatus};
 use crate::output;
@@ -78,6 +78,7 @@ pub(crate) enum ProfileCommand {
     Coverage(coverage::CoverageArgs),
     Import(import::ImportArgs),
     Verify(verify::VerifyArgs),
+    Refine(refine::RefineArgs),
 }
 
 /// What is done with policies.
@@ -104,6 +105,7 @@ impl Command {
             Command::Profile(ProfileCommand::Coverage(args)) => coverage::run(args),
             Command::Profile(ProfileCommand::Import(args)) => import::run(args),
             Command::Profile(ProfileCommand::Verify(args)) => verify::run(args),
+            Command::Profile(ProfileCommand::Refine(args)) => refine::run(args),
             Command::Policy(PolicyCommand::Fmt(args)) => policy::fmt::run(args),
             Command::Policy(PolicyCommand::Check(args)) => policy::check::run(args),
             Command::Policy(PolicyCommand::Test(args)) => policy::test::run(args),
@@ -119,9 +121,10 @@ impl Command {
     /// The status for an error that decides none of its own.
     pub(crate) fn failure_status(&self) -> ExitStatus {
         match self {
-            Command::Profile(ProfileCommand::Run(_) | ProfileCommand::Verify(_)) | Command::Confined(_) => {
-                ExitStatus::RecorderFailed
-            }
+            Command::Profile(
+                ProfileCommand::Run(_) | ProfileCommand::Verify(_) | ProfileCommand::Refine(_),
+            )
+            | Command::Confined(_) => ExitStatus::RecorderFailed,
             _ => ExitStatus::Failure,
         }
     }

@@ -11,6 +11,7 @@ pub(crate) mod import;
 pub(crate) mod man;
 pub(crate) mod merge;
 pub(crate) mod policy;
+pub(crate) mod refine;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod subtract;

@@ -61,6 +61,16 @@ Exit status:
   127  the command was not found
   2    the command line is wrong";
 
+/// The end of `profile refine --help`.
+pub(crate) const HELP_REFINE: &str = "\
+Exit status:
+  0    the policy is written, and the last run had no refused call
+  3    the policy is written, and calls are still refused, or the last run was not the proof
+  125  sandprint itself failed; stderr says why, with a hint
+  126  the command was found, but could not be run
+  127  the command was not found
+  2    the command line is wrong";
+
 /// The end of `profile diff --help`.
 pub(crate) const HELP_DIFF: &str = "\
 Exit status:

@@ -353,3 +353,18 @@ fn a_launcher_is_added_to_a_policy_that_was_made_without_it() {
         }
     }
 }
+
+#[test]
+fn the_policy_to_start_from_starts_a_program_and_allows_little_else() {
+    for native in [Abi::X86_64, Abi::Aarch64] {
+        let policy = super::starting_point(native);
+        assert_eq!(crate::enforce::check(&policy, native), Ok(()));
+        assert_eq!(crate::check::check(&policy), []);
+        assert_eq!(crate::enforce::of_execve(&policy, native, [0; 6]).unwrap().action, Action::Allow);
+        assert!(policy.rules.values().flatten().all(|rule| rule.reasons.len() == 1));
+        for name in ["openat", "mmap", "socket", "clone", "execveat"] {
+            let syscall = Syscall::from_name(native, name).unwrap();
+            assert_eq!(policy.decide(&sandprint_model::Call { syscall, args: [0; 6] }), Action::Errno(1));
+        }
+    }
+}

@@ -88,13 +88,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
     let mut foreground = Foreground::install().context("failed to take signals")?;
     let launch = Launch::new(program, arguments);
     let options = VerifyOptions { all: args.all };
-    // Both passes are to read the same, where standard input is a file.
-    let start = rustix::fs::tell(std::io::stdin()).ok();
-    let mut rewind = || {
-        if let Some(start) = start {
-            rustix::fs::seek(std::io::stdin(), rustix::fs::SeekFrom::Start(start)).unwrap_or_default();
-        }
-    };
+    let mut rewind = rewinding();
     let verdict = verify::verify(&launch, source.policy(), options, &mut foreground, &mut rewind)
         .map_err(|error| explain(error, program))?;
     let text = match args.format {
@@ -110,8 +104,18 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
     Ok(if verdict.is_clean() { ExitStatus::Success } else { ExitStatus::Different })
 }
 
+/// Has the next run read the same as this one, where standard input is a file.
+pub(super) fn rewinding() -> impl FnMut() {
+    let start = rustix::fs::tell(std::io::stdin()).ok();
+    move || {
+        if let Some(start) = start {
+            rustix::fs::seek(std::io::stdin(), rustix::fs::SeekFrom::Start(start)).unwrap_or_default();
+        }
+    }
+}
+
 /// Why there was no trial.
-fn explain(error: VerifyError, command: &OsStr) -> anyhow::Error {
+pub(super) fn explain(error: VerifyError, command: &OsStr) -> anyhow::Error {
     if let VerifyError::Launch(launch) = &error
         && let Some(deciding) = not_started::explain(launch, command)
     {

@@ -1,0 +1,140 @@
+//! What each answer makes of a policy.
+
+use sandprint_model::{Abi, ByteString};
+use sandprint_policy::suggest;
+
+use super::*;
+use crate::{Location, Next};
+
+fn call(abi: Abi, name: &str, args: [u64; 6]) -> Call {
+    Call { syscall: Syscall::from_name(abi, name).unwrap(), args }
+}
+
+fn denial(call: Call, action: Action) -> Denial {
+    let mut rule = suggest::allowing(&call, Reason::ByHand(String::new()));
+    rule.reasons.clear();
+    Denial {
+        call,
+        action,
+        count: 1,
+        image: ByteString::from("/bin/app"),
+        ancestry: Vec::new(),
+        location: Ok(Location {
+            module: ByteString::from("/lib/libc.so"),
+            offset: 0x10,
+            function: Some("socket".to_owned()),
+        }),
+        next: Next::Unknown,
+        rule,
+    }
+}
+
+const REFUSED: Action = Action::Errno(1);
+
+fn ledger(rules: &[(Call, Action)]) -> Ledger {
+    let mut policy = Policy {
+        kernel: None,
+        default_action: REFUSED,
+        foreign_action: Action::KillProcess,
+        rules: BTreeMap::new(),
+        notes: BTreeSet::new(),
+    };
+    for (call, action) in rules {
+        let conditions = suggest::allowing(call, Reason::ByHand(String::new())).conditions;
+        let rule = Rule { conditions, action: *action, reasons: BTreeSet::new() };
+        policy.rules.entry(call.syscall).or_default().push(rule);
+    }
+    Ledger::new(policy, "2026-11-22".parse().unwrap())
+}
+
+const NATIVE: Abi = Abi::X86_64;
+const NOTHING: [u64; 6] = [0; 6];
+
+fn inet() -> Call {
+    call(NATIVE, "socket", [2, 1, 0, 0, 0, 0])
+}
+
+fn netlink() -> Call {
+    call(NATIVE, "socket", [16, 3, 0, 0, 0, 0])
+}
+
+#[test]
+fn each_answer_does_what_it_says_and_no_more() {
+    for (answer, asked, other, decisions, rules) in [
+        (Answer::Allow, Standing::Allowed, Standing::Allowed, 1, 1),
+        (Answer::AllowWithArguments, Standing::Allowed, Standing::Open, 1, 1),
+        (Answer::Once, Standing::Once, Standing::Open, 1, 0),
+        (Answer::Refuse, Standing::Refused, Standing::Refused, 1, 1),
+        (Answer::Leave, Standing::Refused, Standing::Open, 0, 0),
+        (Answer::Stop, Standing::Refused, Standing::Refused, 0, 0),
+    ] {
+        let mut ledger = ledger(&[(call(NATIVE, "execve", NOTHING), Action::Allow)]);
+        assert_eq!(ledger.standing(&inet()), Standing::Open);
+        ledger.enter(&denial(inet(), REFUSED), answer, "--accept-all");
+        assert_eq!((ledger.standing(&inet()), ledger.standing(&netlink())), (asked, other), "{answer:?}");
+        assert_eq!(ledger.decisions.len(), decisions, "{answer:?}");
+        assert_eq!(ledger.policy.rules.get(&inet().syscall).map_or(0, Vec::len), rules, "{answer:?}");
+        assert_eq!(ledger.stopped, answer == Answer::Stop);
+    }
+}
+
+#[test]
+fn a_written_rule_says_what_when_and_who() {
+    let mut ledger = ledger(&[(call(NATIVE, "execve", NOTHING), Action::Allow)]);
+    ledger.enter(&denial(inet(), REFUSED), Answer::AllowWithArguments, "--accept socket");
+    let rules = &ledger.policy.rules[&inet().syscall];
+    let reasons: Vec<String> = rules[0].reasons.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        reasons,
+        [
+            "decided on 2026-11-22 by --accept socket: allowed with these arguments: /bin/app made it, in socket of \
+          /lib/libc.so"
+        ]
+    );
+}
+
+#[test]
+fn what_a_rule_refuses_is_not_asked_and_not_weakened() {
+    let mut ledger = ledger(&[(netlink(), Action::Errno(97))]);
+    assert_eq!(ledger.standing(&netlink()), Standing::Refused);
+    ledger.enter(&denial(inet(), REFUSED), Answer::Allow, "x");
+    assert_eq!(ledger.standing(&inet()), Standing::Allowed);
+    assert_eq!(ledger.policy.decide(&netlink()), Action::Errno(97));
+}
+
+#[test]
+fn arguments_that_were_allowed_stay_allowed_when_the_rest_is_refused() {
+    let mut ledger = ledger(&[(call(NATIVE, "execve", NOTHING), Action::Allow)]);
+    ledger.enter(&denial(inet(), REFUSED), Answer::AllowWithArguments, "x");
+    ledger.enter(&denial(netlink(), REFUSED), Answer::Refuse, "x");
+    assert_eq!(ledger.policy.decide(&inet()), Action::Allow);
+    assert_eq!(ledger.policy.decide(&netlink()), REFUSED);
+    assert_eq!(ledger.standing(&call(NATIVE, "socket", [1, 1, 0, 0, 0, 0])), Standing::Refused);
+}
+
+#[test]
+fn a_first_rule_of_an_abi_is_told_and_never_lets_the_others_run() {
+    let foreign = call(Abi::I386, "getpid", NOTHING);
+    let mut told = ledger(&[(inet(), Action::Allow)]);
+    told.enter(&denial(foreign, Action::KillProcess), Answer::Allow, "x");
+    assert_eq!(told.standing(&foreign), Standing::Allowed);
+    assert_eq!(told.notes.len(), 1, "{:?}", told.notes);
+
+    let mut refused = ledger(&[(inet(), Action::Allow)]);
+    refused.policy.default_action = Action::Allow;
+    refused.enter(&denial(foreign, Action::KillProcess), Answer::Allow, "x");
+    assert_eq!(refused.standing(&foreign), Standing::Refused);
+    assert_eq!((refused.decisions.len(), refused.notes.len()), (0, 1));
+    assert_eq!(refused.policy.decide(&call(Abi::I386, "ptrace", NOTHING)), Action::KillProcess);
+}
+
+#[test]
+fn many_alternatives_are_counted() {
+    let mut ledger = ledger(&[(call(NATIVE, "execve", NOTHING), Action::Allow)]);
+    for family in 1..=9 {
+        let call = call(NATIVE, "socket", [family, 1, 0, 0, 0, 0]);
+        ledger.enter(&denial(call, REFUSED), Answer::AllowWithArguments, "x");
+    }
+    assert_eq!(ledger.alternatives_beyond(8), BTreeMap::from([(inet().syscall, 9)]));
+    assert_eq!(ledger.alternatives_beyond(9), BTreeMap::new());
+}

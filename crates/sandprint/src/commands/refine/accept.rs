@@ -1,0 +1,115 @@
+//! Rules in place of a person: which refused calls are allowed.
+
+use std::collections::BTreeSet;
+
+use sandprint_model::{Abi, Policy, Syscall};
+use sandprint_trial::refine::Decider;
+use sandprint_trial::{Answer, Denial};
+
+use super::Saver;
+
+/// Rules that accept calls. What they do not accept stays refused, and is not written.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) accepted: Accepted,
+    /// Whether a call is allowed only as it was made.
+    pub(super) with_arguments: bool,
+    /// The options on the command line, for reasons.
+    pub(super) by: String,
+    pub(super) saver: Saver,
+}
+
+/// Which calls are accepted.
+#[derive(Debug)]
+pub(super) enum Accepted {
+    /// Every one.
+    All,
+    /// Those with a name that a pattern matches, and those that were observed.
+    Some {
+        /// Names, with `*` and `?`.
+        patterns: Vec<String>,
+        /// Calls of a trace.
+        observed: BTreeSet<Syscall>,
+    },
+}
+
+impl Accepted {
+    fn has(&self, syscall: Syscall) -> bool {
+        match self {
+            Accepted::All => true,
+            Accepted::Some { patterns, observed } => {
+                let named = |name: &str| patterns.iter().any(|pattern| is_match(pattern, name));
+                observed.contains(&syscall) || syscall.name().is_some_and(named)
+            }
+        }
+    }
+}
+
+impl Decider for Rules {
+    fn decide(&mut self, denial: &Denial, _still_waits: &dyn Fn() -> bool) -> Option<Answer> {
+        Some(match (self.accepted.has(denial.call.syscall), self.with_arguments) {
+            (false, _) => Answer::Leave,
+            (true, true) => Answer::AllowWithArguments,
+            (true, false) => Answer::Allow,
+        })
+    }
+
+    fn by(&self) -> String {
+        self.by.clone()
+    }
+
+    fn decided(&mut self, policy: &Policy) {
+        self.saver.checkpoint(policy);
+    }
+}
+
+/// Whether any call of any ABI has a name that the pattern matches.
+pub(super) fn matches_something(pattern: &str) -> bool {
+    let named = |syscall: Syscall| syscall.name().is_some_and(|name| is_match(pattern, name));
+    Abi::ALL.into_iter().flat_map(Syscall::all).any(named)
+}
+
+/// Whether a name is as a pattern says: `*` stands for any characters, `?` for one.
+fn is_match(pattern: &str, name: &str) -> bool {
+    fn matches(pattern: &[u8], name: &[u8]) -> bool {
+        match (pattern.split_first(), name.split_first()) {
+            (None, _) => name.is_empty(),
+            (Some((b'*', rest)), None) => matches(rest, name),
+            (Some((b'*', rest)), Some((_, tail))) => matches(rest, name) || matches(pattern, tail),
+            (Some((b'?', rest)), Some((_, tail))) => matches(rest, tail),
+            (Some((wanted, rest)), Some((found, tail))) => wanted == found && matches(rest, tail),
+            (Some(_), None) => false,
+        }
+    }
+    matches(pattern.as_bytes(), name.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_names() {
+        for (pattern, name, expected) in [
+            ("read", "read", true),
+            ("read", "readv", false),
+            ("read*", "read", true),
+            ("read*", "readlinkat", true),
+            ("*at", "openat", true),
+            ("*at", "openat2", false),
+            ("p?ead64", "pread64", true),
+            ("pread6?", "pread6", false),
+            ("*", "", true),
+            ("", "read", false),
+            ("*e*a*", "preadv", true),
+        ] {
+            assert_eq!(is_match(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_for_nothing_is_known_as_such() {
+        assert!(matches_something("sigreturn") && matches_something("*64"));
+        assert!(!matches_something("raed") && !matches_something("read;"));
+    }
+}

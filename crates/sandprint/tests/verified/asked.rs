@@ -1,0 +1,103 @@
+//! `profile refine --ask` on a terminal.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use sandprint_model::{Action, Call, Syscall};
+
+use crate::support::{SANDPRINT, Scratch, can_notify, native};
+
+/// Refines `p.toml` for a command on a terminal of its own. Each question is answered by what `answer` makes of its
+/// text. Gives all that was shown, and the exit status.
+fn ask(scratch: &Scratch, command: &[&str], answer: impl Fn(&str) -> &'static str) -> (String, Option<i32>) {
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    let open = || File::options().read(true).write(true).open(&name).unwrap();
+    let words =
+        ["--ctty", "env", "--default-signal=INT", SANDPRINT, "profile", "refine", "-p", "p.toml", "--new"];
+    let mut asked = scratch.command("setsid", &[&words[..], &["--ask", "--"], command].concat());
+    asked.env("USER", "tester").stdin(open()).stdout(open()).stderr(open());
+    let mut child = asked.spawn().unwrap();
+    drop(asked);
+    let mut screen = File::from(master.try_clone().unwrap());
+    let (sender, shown) = channel();
+    thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        // EIO is the end of a terminal that nobody has open any more.
+        while let Ok(length @ 1..) = screen.read(&mut bytes) {
+            if sender.send(bytes[..length].to_vec()).is_err() {
+                return;
+            }
+        }
+    });
+    let mut keys = File::from(master);
+    let (mut text, mut answered) = (String::new(), 0);
+    while let Ok(bytes) = shown.recv_timeout(Duration::from_secs(20)) {
+        text.push_str(&String::from_utf8_lossy(&bytes));
+        while let Some(end) = text[answered..].find("q: stop") {
+            let question = &text[answered..answered + end];
+            keys.write_all(answer(question).as_bytes()).unwrap();
+            answered += end + "q: stop".len();
+        }
+    }
+    (text, child.wait().unwrap().code())
+}
+
+fn decide(scratch: &Scratch, name: &str, args: [u64; 6]) -> Action {
+    let syscall = Syscall::from_name(native(), name).unwrap();
+    scratch.policy_file("p.toml").decide(&Call { syscall, args })
+}
+
+#[test]
+fn each_new_call_is_asked_once_and_the_answers_are_written() {
+    if !can_notify() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let answer = |question: &str| {
+        if question.contains("openat(") {
+            "w\n"
+        } else if question.contains("access(") {
+            "r\n"
+        } else if question.contains("prlimit64(") {
+            "o\n"
+        } else {
+            "a\n"
+        }
+    };
+    let (shown, status) = ask(&scratch, &["/bin/true"], answer);
+    assert_eq!(shown.matches("mmap(").count(), 1, "{shown}");
+    assert_eq!(decide(&scratch, "mmap", [0; 6]), Action::Allow);
+    assert_eq!(decide(&scratch, "openat", [0, 0, 0o2_000_000, 0, 0, 0]), Action::Allow);
+    assert_eq!(decide(&scratch, "openat", [0, 0, 1, 0, 0, 0]), Action::Errno(1));
+    let text = scratch.read("p.toml");
+    assert!(text.contains("by = \"tester at the terminal\""), "{text}");
+    if native().name() == "x86_64" {
+        assert!(shown.contains("access(") && shown.contains("1 refused, 1 allowed once; 2 runs"), "{shown}");
+        assert!(text.contains("[[x86_64.access]]\ndo = \"errno EPERM\"\n"), "{text}");
+        assert!(!text.contains("prlimit64"), "{text}");
+        assert_eq!(status, Some(3));
+    }
+}
+
+#[test]
+fn ctrl_c_and_q_keep_what_was_decided() {
+    if !can_notify() {
+        return;
+    }
+    for (key, said) in [("\u{3}", "interrupted; what was decided is kept"), ("q\n", "stopped as wanted")] {
+        let scratch = Scratch::new();
+        let answer = |question: &str| if question.contains("openat(") { key } else { "a\n" };
+        let (shown, status) = ask(&scratch, &["/bin/true"], answer);
+        assert_eq!(status, Some(3), "{shown}");
+        assert!(shown.contains(said), "{shown}");
+        assert_eq!(decide(&scratch, "brk", [0; 6]), Action::Allow, "{shown}");
+        assert_eq!(decide(&scratch, "openat", [0; 6]), Action::Errno(1));
+    }
+}

@@ -1,0 +1,15 @@
+//! `profile verify` and `profile refine` from outside: what they say of refused calls, and what they make of a policy.
+
+#[cfg(test)]
+mod asked;
+#[cfg(test)]
+#[path = "../support/expect.rs"]
+mod expect;
+#[cfg(test)]
+mod refined;
+#[cfg(test)]
+mod reports;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod verdicts;
