@@ -23,6 +23,7 @@ const COMMANDS: &[&[&str]] = &[
     &["policy", "test"],
     &["policy", "diff"],
     &["policy", "import"],
+    &["policy", "explain"],
     &["doctor"],
     &["completions"],
     &["man"],

@@ -1,0 +1,1 @@
+//! Explanations of policies that are small enough to be counted by hand.
