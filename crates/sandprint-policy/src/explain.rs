@@ -143,7 +143,8 @@ pub fn explain(file: &PolicyFile, trace: Option<&Trace>) -> Explanation {
         .flat_map(|(syscall, rules)| rules.iter().map(|rule| (*syscall, rule)))
         .flat_map(|(syscall, rule)| words::findings(syscall, rule, &file.comments(syscall, rule)))
         .collect();
-    let gaps = trace.map(|trace| trace.blocking_gaps().map(|(gap, _)| gap.kind.explain().to_owned()).collect());
+    let gaps =
+        trace.map(|trace| trace.blocking_gaps().map(|(gap, _)| gap.kind.explain().to_owned()).collect());
     Explanation {
         default_action: policy.default_action,
         foreign_action: policy.foreign_action,

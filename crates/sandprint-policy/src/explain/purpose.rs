@@ -184,7 +184,8 @@ mod tests {
 
     #[test]
     fn every_named_call_of_every_abi_has_exactly_one_purpose() {
-        let names: BTreeSet<&str> = Abi::ALL.into_iter().flat_map(Syscall::all).filter_map(Syscall::name).collect();
+        let names: BTreeSet<&str> =
+            Abi::ALL.into_iter().flat_map(Syscall::all).filter_map(Syscall::name).collect();
         let listed: Vec<&str> = rows().iter().map(|[name, ..]| *name).collect();
         assert!(listed.windows(2).all(|pair| pair[0] < pair[1]), "sorted, each once");
         assert_eq!(listed, names.into_iter().collect::<Vec<_>>());

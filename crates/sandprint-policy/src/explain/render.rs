@@ -39,10 +39,14 @@ impl Explanation {
             text.push_str("\nvalues that are not what their author's words name:\n");
         }
         for finding in &self.findings {
-            line(&mut text, 2, &format!("{} {}: {}", finding.syscall.abi, finding.syscall, finding.sentence()));
+            line(
+                &mut text,
+                2,
+                &format!("{} {}: {}", finding.syscall.abi, finding.syscall, finding.sentence()),
+            );
             line(&mut text, 4, &format!("the author wrote: {}", safe(&finding.wrote)));
         }
-        for part in &self.abis {
+        for part in self.in_order(listed) {
             line(&mut text, 0, "");
             line(&mut text, 0, &self.numbers(part));
             if listed.contains(&part.abi) {
@@ -56,7 +60,8 @@ impl Explanation {
 
     /// For a pull request or a document.
     pub fn to_markdown(&self, listed: &BTreeSet<Abi>) -> String {
-        let mut text = format!("{}\n", markdown_prose(self.head().trim_end()));
+        // Numbers, names of ABIs and actions: nothing that would need escaping.
+        let mut text = self.head();
         for gap in &self.gaps {
             line(&mut text, 0, &format!("\nThe traces may lack calls: {}", markdown_prose(gap)));
         }
@@ -66,10 +71,14 @@ impl Explanation {
         for finding in &self.findings {
             let call = markdown_code(&finding.syscall.to_string());
             let (sentence, wrote) = (markdown_prose(&finding.sentence()), markdown_code(&finding.wrote));
-            line(&mut text, 0, &format!("- {call} ({}): {sentence}; the author wrote {wrote}", finding.syscall.abi));
+            line(
+                &mut text,
+                0,
+                &format!("- {call} ({}): {sentence}; the author wrote {wrote}", finding.syscall.abi),
+            );
         }
-        for part in &self.abis {
-            write!(text, "\n{}\n", markdown_prose(&self.numbers(part))).unwrap_or_default();
+        for part in self.in_order(listed) {
+            write!(text, "\n{}\n", self.numbers(part)).unwrap_or_default();
             if listed.contains(&part.abi) {
                 part_in_markdown(&mut text, part, self.runs.is_some());
             }
@@ -80,6 +89,13 @@ impl Explanation {
     /// For programs: every ABI.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         Ok(serde_json::to_string_pretty(&json(self))? + "\n")
+    }
+
+    /// What is listed first.
+    fn in_order(&self, listed: &BTreeSet<Abi>) -> impl Iterator<Item = &AbiPart> {
+        let (first, then): (Vec<&AbiPart>, Vec<&AbiPart>) =
+            self.abis.iter().partition(|part| listed.contains(&part.abi));
+        first.into_iter().chain(then)
     }
 
     fn head(&self) -> String {
@@ -94,6 +110,9 @@ impl Explanation {
         let mut text = format!("{}: {} allowed", part.abi, calls(part.allowed));
         if self.runs.is_none() {
             return text;
+        }
+        if part.observed == 0 {
+            return text + ", and none of its calls was observed";
         }
         let unobserved: usize = part.unobserved.values().map(Vec::len).sum();
         write!(text, ", {unobserved} of them never observed").unwrap_or_default();

@@ -31,14 +31,17 @@ impl Compared {
         let subject = argument.map_or_else(|| format!("arg{}", condition.index), str::to_owned);
         let number = match condition.comparison {
             // Where a name stands, the number does not.
-            Comparison::Equal(value) | Comparison::NotEqual(value)
-                if written != condition.to_string() =>
-            {
+            Comparison::Equal(value) | Comparison::NotEqual(value) if written != condition.to_string() => {
                 format!(" ({})", number(value))
             }
             _ => String::new(),
         };
-        Compared { index: condition.index, argument, words: format!("{subject}{rest}{number}"), condition: written }
+        Compared {
+            index: condition.index,
+            argument,
+            words: format!("{subject}{rest}{number}"),
+            condition: written,
+        }
     }
 }
 
@@ -67,7 +70,8 @@ pub struct Finding {
 impl Finding {
     /// What is said, without the author's own text.
     pub fn sentence(&self) -> String {
-        let named: Vec<String> = self.named.iter().map(|(name, value)| format!("{name} is {}", number(*value))).collect();
+        let named: Vec<String> =
+            self.named.iter().map(|(name, value)| format!("{name} is {}", number(*value))).collect();
         format!(
             "the rule says {}, which is not what its author's words name: {}",
             self.compared.join(" and "),
@@ -108,7 +112,8 @@ pub(super) fn findings(syscall: Syscall, rule: &Rule, comments: &[String]) -> Ve
         };
         for text in &texts {
             let named = constants_in(syscall, set, text);
-            let is_meant = |value: &u64| conditions.iter().any(|condition| is_about(condition, *value, is_flags));
+            let is_meant =
+                |value: &u64| conditions.iter().any(|condition| is_about(condition, *value, is_flags));
             if named.is_empty() || named.values().any(is_meant) {
                 continue;
             }
@@ -128,7 +133,9 @@ pub(super) fn findings(syscall: Syscall, rule: &Rule, comments: &[String]) -> Ve
 /// What a person wrote; the reasons that sandprint gives itself promise nothing of values.
 fn of_a_person(reason: &Reason) -> Option<&str> {
     match reason {
-        Reason::ByHand(words) | Reason::Imported(words) | Reason::Decided { words, .. } => Some(words),
+        Reason::ByHand(words) | Reason::Decided { words, .. } => Some(words),
+        // Which profile it was stands before what its author wrote.
+        Reason::Imported(from) => from.split_once(": ").map(|(_, words)| words),
         _ => None,
     }
 }

@@ -91,7 +91,9 @@ impl Comments {
     pub(super) fn within(&self, name: &str) -> impl Iterator<Item = &String> {
         let inside = format!("{name}/");
         let places = self.0.iter().filter(move |(place, _)| *place == name || place.starts_with(&inside));
-        places.flat_map(|(_, comment)| comment.above.iter().chain(&comment.beside)).filter(|line| !line.is_empty())
+        places
+            .flat_map(|(_, comment)| comment.above.iter().chain(&comment.beside))
+            .filter(|line| !line.is_empty())
     }
 
     /// What belongs to places that are not among these, in order of their names.
