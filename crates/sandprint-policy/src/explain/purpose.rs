@@ -18,7 +18,7 @@ pub enum Purpose {
     Network,
     /// `events`: waits for descriptors.
     Events,
-    /// `async-io`: queues of operations, io_uring included, which filters do not see.
+    /// `async-io`: queues of operations, `io_uring` included, which filters do not see.
     AsyncIo,
     /// `ipc`: pipes, shared memory, message queues, semaphores.
     Ipc,

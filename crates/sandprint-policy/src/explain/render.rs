@@ -155,10 +155,9 @@ fn when(call: &Explained) -> String {
             format!("{} when {}", answer.action, conditions.join(" and "))
         });
     }
-    parts.extend(call.otherwise.map(|action| match parts.is_empty() {
-        true => format!("{action} (no rule)"),
-        false => format!("else {action}"),
-    }));
+    if let Some(action) = call.otherwise {
+        parts.push(if parts.is_empty() { format!("{action} (no rule)") } else { format!("else {action}") });
+    }
     if parts == ["allow"] { String::new() } else { parts.join("; ") }
 }
 
