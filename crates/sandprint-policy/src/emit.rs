@@ -15,7 +15,7 @@ mod alternatives;
 mod bpf;
 mod by_name;
 mod docker;
-mod escape;
+pub(crate) mod escape;
 mod firecracker;
 mod json;
 mod k8s;

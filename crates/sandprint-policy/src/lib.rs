@@ -8,6 +8,7 @@
 //! - [`mod@translate`]: a policy of one architecture becomes one of another.
 //! - [`mod@check`]: what a policy says and cannot have been meant.
 //! - [`compare`]: what two policies say differently; [`cases`]: the arguments that show it.
+//! - [`mod@explain`]: what a policy allows, what for, and what of it was never observed.
 //! - [`import`]: a profile of another tool becomes a policy, with what the policy cannot hold of it.
 //! - [`emit`]: a policy becomes a profile in the language of one sandbox, with the
 //!   [`Loss`](sandprint_model::Loss)es that this language forces.
@@ -24,6 +25,7 @@ pub mod check;
 pub mod compare;
 pub mod emit;
 pub mod enforce;
+pub mod explain;
 pub mod import;
 pub mod landlock;
 pub mod risk;

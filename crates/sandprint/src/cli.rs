@@ -57,7 +57,7 @@ pub(crate) enum Command {
     Profile(ProfileCommand),
     #[command(name = "run")]
     Confined(confined::ConfinedArgs),
-    /// Keep policies: format, check, compare, ask.
+    /// Keep policies: format, check, compare, ask, explain.
     #[command(subcommand)]
     Policy(PolicyCommand),
     Doctor(doctor::DoctorArgs),
@@ -89,6 +89,7 @@ pub(crate) enum PolicyCommand {
     Test(policy::test::TestArgs),
     Diff(policy::diff::DiffArgs),
     Import(policy::import::PolicyImportArgs),
+    Explain(policy::explain::ExplainArgs),
 }
 
 impl Command {
@@ -111,6 +112,7 @@ impl Command {
             Command::Policy(PolicyCommand::Test(args)) => policy::test::run(args),
             Command::Policy(PolicyCommand::Diff(args)) => policy::diff::run(args),
             Command::Policy(PolicyCommand::Import(args)) => policy::import::run(args),
+            Command::Policy(PolicyCommand::Explain(args)) => policy::explain::run(args),
             Command::Confined(args) => confined::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Completions(args) => completions::run(args),

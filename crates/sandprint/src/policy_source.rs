@@ -88,18 +88,22 @@ impl PolicySource {
     /// Reads a policy, or standard input for `-`, without looking whether it makes sense.
     pub(crate) fn read(path: &Path) -> Result<PolicySource, PolicyError> {
         let limit = u64::try_from(wire::POLICY_FILE_MOST_BYTES).unwrap_or(u64::MAX);
-        let bytes = read_bytes(path, limit)?;
+        PolicySource::from_bytes(path, &read_bytes(path, limit)?)
+    }
+
+    /// The same of bytes that were read from there.
+    pub(crate) fn from_bytes(path: &Path, bytes: &[u8]) -> Result<PolicySource, PolicyError> {
         let name = if path == Path::new("-") {
             "standard input".to_owned()
         } else {
             sandprint_model::ByteString::new(path.as_os_str().as_encoded_bytes()).escaped()
         };
         if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
-            let policy = wire::decode_policy(&bytes)
+            let policy = wire::decode_policy(bytes)
                 .map_err(|source| PolicyError::Json { path: path.to_owned(), source })?;
             return Ok(PolicySource { name, file: PolicyFile::new(policy), is_policy_file: false });
         }
-        let text = std::str::from_utf8(&bytes).ok().ok_or_else(|| PolicyError::NotText(path.to_owned()))?;
+        let text = std::str::from_utf8(bytes).ok().ok_or_else(|| PolicyError::NotText(path.to_owned()))?;
         match PolicyFile::read(text) {
             Ok(file) => Ok(PolicySource { name, file, is_policy_file: true }),
             Err(problems) => {

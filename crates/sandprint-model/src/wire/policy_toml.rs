@@ -30,7 +30,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{Condition, Policy, Syscall};
+use crate::{Condition, Policy, Rule, Syscall};
 use comments::Comments;
 
 /// A version that this module writes and the newest that it reads. It counts apart from the JSON form's.
@@ -118,6 +118,13 @@ impl PolicyFile {
             Some(condition) => found.conditions.get(condition).copied(),
             None => Some(found.rule),
         }
+    }
+
+    /// What stands in comments at a rule of a call and in it, without their `#`; nothing where the policy came from
+    /// elsewhere. Rules of a call that say the same share theirs.
+    pub fn comments(&self, syscall: Syscall, rule: &Rule) -> Vec<String> {
+        let place = writer::rule_place(syscall, rule);
+        self.comments.within(&place).map(|line| line.trim_start_matches('#').trim().to_owned()).collect()
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) fn line_comment(text: &str) -> String {
 
 /// Text as a Markdown code span that may stand in a table cell. Nothing inside is markup for any renderer:
 /// the fence, the cell border and HTML are written as bytes.
-pub(super) fn markdown_code(text: &str) -> String {
+pub(crate) fn markdown_code(text: &str) -> String {
     let mut out = String::from("`");
     for c in text.chars() {
         let harmless = !matches!(c, '`' | '|' | '<' | '>' | '&') && !c.is_control() && !is_invisible(c);
@@ -52,7 +52,7 @@ pub(super) fn markdown_code(text: &str) -> String {
 
 /// Text as Markdown prose that may stand in a table cell: every character that could be markup, a link or
 /// HTML becomes a character reference.
-pub(super) fn markdown_prose(text: &str) -> String {
+pub(crate) fn markdown_prose(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         let plain = c.is_alphanumeric()

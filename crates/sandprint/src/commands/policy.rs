@@ -2,6 +2,8 @@
 
 pub(crate) mod check;
 pub(crate) mod diff;
+pub(crate) mod explain;
 pub(crate) mod fmt;
+mod foreign;
 pub(crate) mod import;
 pub(crate) mod test;

@@ -24,6 +24,7 @@ const COMMANDS: &[&[&str]] = &[
     &["policy", "test"],
     &["policy", "diff"],
     &["policy", "import"],
+    &["policy", "explain"],
     &["doctor"],
     &["completions"],
     &["man"],

@@ -8,6 +8,8 @@ mod bad_input;
 #[path = "../support/expect.rs"]
 mod expect;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod help;
 #[cfg(test)]
 mod import;

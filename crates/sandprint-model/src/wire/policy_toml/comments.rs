@@ -87,6 +87,15 @@ impl Comments {
         self.0.get(name)
     }
 
+    /// Every comment of a place and of the places in it.
+    pub(super) fn within(&self, name: &str) -> impl Iterator<Item = &String> {
+        let inside = format!("{name}/");
+        let places = self.0.iter().filter(move |(place, _)| *place == name || place.starts_with(&inside));
+        places
+            .flat_map(|(_, comment)| comment.above.iter().chain(&comment.beside))
+            .filter(|line| !line.is_empty())
+    }
+
     /// What belongs to places that are not among these, in order of their names.
     pub(super) fn left_over(&self, written: &BTreeSet<String>) -> Vec<String> {
         let lost = self.0.iter().filter(|(name, _)| *name != END && !written.contains(*name));

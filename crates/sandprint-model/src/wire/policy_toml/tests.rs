@@ -259,3 +259,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_comments_of_a_rule_are_those_at_it_and_in_it_and_no_others() {
+    let text = "# of the file\n\nversion = 1\ndefault = \"errno EPERM\"\nforeign = \"kill-process\"\n\n\
+                # above\n[[x86_64.socket]]\ndo = \"allow\" # beside\nwhen = [\"arg0.u32 == AF_INET\"] # IPv4\n\
+                why = [\n    # within\n    \"by hand\",\n]\n\n[[x86_64.socket]]\ndo = \"errno EPERM\" # another\n";
+    let file = PolicyFile::read(text).unwrap();
+    let (syscall, rules) = file.policy.rules.iter().next().unwrap();
+    let [first, second] = rules.as_slice() else { panic!() };
+    let mut comments = file.comments(*syscall, first);
+    comments.sort();
+    assert_eq!(comments, ["IPv4", "above", "beside", "within"]);
+    assert_eq!(file.comments(*syscall, second), ["another"]);
+    assert!(PolicyFile::new(file.policy.clone()).comments(*syscall, first).is_empty());
+}

@@ -1,0 +1,101 @@
+//! `policy explain`: what a policy allows and what for, what of it was never observed, what observed is refused.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use sandprint_model::wire::{POLICY_FILE_MOST_BYTES, PolicyFile};
+use sandprint_model::{Abi, Trace};
+use sandprint_policy::explain::{Explanation, explain};
+
+use super::foreign::{self, ForeignArgs};
+use crate::cli::long_help;
+use crate::exit::{self, ExitStatus};
+use crate::policy_source::PolicySource;
+use crate::{output, trace_file};
+
+/// Say what a policy allows and why, and what of that was never observed
+///
+/// Grouped by what calls are for, with conditions in words and the policy's own reasons. With traces: what is
+/// allowed and was never observed, and what was observed and is refused. A value that is not the constant which
+/// the rule's author named in a reason or a comment is pointed out.
+///
+/// Profiles of other tools are read directly, as `policy import` reads them.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
+pub(crate) struct ExplainArgs {
+    /// The policy, or a profile of another tool; `-` is standard input
+    policy: PathBuf,
+
+    /// Traces of what it is used for
+    #[arg(value_name = "TRACE")]
+    traces: Vec<PathBuf>,
+
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+
+    /// List the calls of this ABI; those that were observed otherwise. JSON has all
+    #[arg(long, value_name = "ABI", value_parser = abi_parser())]
+    abi: Vec<Abi>,
+
+    #[command(flatten)]
+    foreign: ForeignArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+    /// For a pull request or a document
+    Markdown,
+}
+
+const EXAMPLES: &str = "
+  sandprint policy explain app.policy.toml
+  sandprint policy explain docker-default.json nginx.trace.json
+  sandprint policy explain --format markdown app.policy.toml runs/*.json > review.md";
+
+fn abi_parser() -> impl TypedValueParser<Value = Abi> {
+    let values = Abi::ALL.map(Abi::name);
+    PossibleValuesParser::new(values).try_map(|name| Abi::from_name(&name).ok_or("no such ABI"))
+}
+
+/// Prints it.
+pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
+    trace_file::stdin_once(std::iter::once(&args.policy).chain(&args.traces))?;
+    let file = read(args)?;
+    let mut observed: Option<Trace> = None;
+    for path in &args.traces {
+        let trace = trace_file::read(path)?;
+        match &mut observed {
+            Some(observed) => observed.merge(trace),
+            None => observed = Some(trace),
+        }
+    }
+    let explanation: Explanation = explain(&file, observed.as_ref());
+    let listed: BTreeSet<Abi> =
+        if args.abi.is_empty() { explanation.main_abis() } else { args.abi.iter().copied().collect() };
+    let text = match args.format {
+        Format::Text => explanation.to_text(&listed),
+        Format::Json => explanation.to_json()?,
+        Format::Markdown => explanation.to_markdown(&listed),
+    };
+    output::data(text.as_bytes())?;
+    Ok(ExitStatus::Success)
+}
+
+/// A policy of ours, or a profile that becomes one.
+fn read(args: &ExplainArgs) -> anyhow::Result<PolicyFile> {
+    let limit = u64::try_from(POLICY_FILE_MOST_BYTES).unwrap_or(u64::MAX);
+    let bytes = trace_file::read_bytes(&args.policy, limit)?;
+    if args.foreign.format(&bytes).is_none() {
+        return Ok(PolicySource::from_bytes(&args.policy, &bytes)?.file);
+    }
+    let imported = args.foreign.import(&args.policy, &bytes)?;
+    foreign::tell(&imported);
+    Ok(PolicyFile::new(imported.policy))
+}
