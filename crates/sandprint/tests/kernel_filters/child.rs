@@ -101,6 +101,6 @@ pub(crate) fn instruction(code: u16, jump_true: u8, jump_false: u8, k: u32) -> I
 pub(crate) fn words(program: &Program) -> Vec<u64> {
     let bytes = program.to_bytes();
     let (words, rest) = bytes.as_chunks();
-    assert_eq!(rest, []);
+    assert!(rest.is_empty());
     words.iter().copied().map(u64::from_ne_bytes).collect()
 }
