@@ -1,16 +1,18 @@
 //! `policy import`: a profile of another tool as a policy file.
 
+use std::error::Error as _;
+use std::io;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use sandprint_model::wire::PolicyFile;
+use sandprint_model::wire::{self, DecodeError, LooksLike, PolicyFile};
 use sandprint_model::{Arch, KernelVersion};
 use sandprint_policy::import::{self, Format, ImportError, Imported, Target};
 
 use crate::cli::long_help;
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::output;
-use crate::trace_file::{self, IMPORT_LIMIT, Privacy};
+use crate::trace_file::{self, IMPORT_LIMIT, Privacy, ReadError};
 
 /// Make a policy of an existing profile
 ///
@@ -80,12 +82,13 @@ fn capability_parser(name: &str) -> Result<String, String> {
 pub(crate) fn run(args: &PolicyImportArgs) -> anyhow::Result<ExitStatus> {
     let destination = trace_file::destination(args.output.as_deref())?;
     let target = args.target()?;
-    let bytes = trace_file::read_bytes(&args.file, IMPORT_LIMIT)?;
+    let bytes = trace_file::read_bytes(&args.file, IMPORT_LIMIT).map_err(unread)?;
     let format = args.from.0.or_else(|| import::sniff(&bytes));
+    let is_blank = bytes.iter().all(u8::is_ascii_whitespace);
     let imported = format
-        .ok_or(ImportError::Unrecognized)
+        .ok_or(if is_blank { ImportError::Empty } else { ImportError::Unrecognized })
         .and_then(|format| import::import(format, &bytes, &target))
-        .map_err(|error| args.refused(&error))?;
+        .map_err(|error| args.refused(&error, &bytes))?;
     let text = PolicyFile::new(imported.policy.clone()).write();
     destination.write(text.as_bytes(), Privacy::Shared)?;
     tell(&imported);
@@ -103,6 +106,39 @@ fn tell(imported: &Imported) {
         } else {
             output::note(&format!("the policy does not hold all of the profile: {loss}"));
         }
+    }
+}
+
+const EMPTIED: &str = "it may have been emptied by a redirection (`> FILE`) before it was read";
+
+/// The error of a file that could not be read; its usual hints are about traces.
+fn unread(error: ReadError) -> anyhow::Error {
+    let hint = match &error {
+        ReadError::Read { source, .. } => match source.kind() {
+            io::ErrorKind::NotFound => "check the name",
+            io::ErrorKind::PermissionDenied => "ask the owner, or use sudo",
+            _ => return error.into(),
+        },
+        ReadError::Directory(_) => "give one of the profiles in it",
+        ReadError::Empty(_) => EMPTIED,
+        ReadError::TooLarge { .. } => "this is no profile; check the name",
+        ReadError::Decode { .. } => return error.into(),
+    };
+    let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    let message = format!("{error}{cause}");
+    Deciding { status: ExitStatus::Failure, message, hint: hint.to_owned() }.into()
+}
+
+/// What to do with a file that is sandprint's own, and so needs no import.
+fn own_document(bytes: &[u8]) -> Option<&'static str> {
+    let is_file = || str::from_utf8(bytes).is_ok_and(|text| PolicyFile::read(text).is_ok());
+    match wire::decode_policy(bytes) {
+        Ok(_) => Some("this is a policy already: `sandprint profile generate -p FILE -f toml` makes a policy file of it"),
+        Err(DecodeError::Foreign { looks_like: LooksLike::Trace, .. }) => {
+            Some("this is a trace: `sandprint profile generate -i FILE -f toml` makes a policy of it")
+        }
+        Err(_) if is_file() => Some("this is a policy file already, and can be used as it is"),
+        Err(_) => None,
     }
 }
 
@@ -124,11 +160,13 @@ impl PolicyImportArgs {
     }
 
     /// Why it was not imported, with what to do about it.
-    fn refused(&self, error: &ImportError) -> Deciding {
+    fn refused(&self, error: &ImportError, bytes: &[u8]) -> Deciding {
         let hint = match error {
-            ImportError::Empty => "it may have been emptied by a redirection (`> FILE`) before it was read",
+            ImportError::Empty => EMPTIED,
             ImportError::TooLarge(_) => "this is no profile; check the name",
-            ImportError::Unrecognized => "`--from` says what it is: bpf, docker, oci or systemd",
+            ImportError::Unrecognized => {
+                own_document(bytes).unwrap_or("`--from` says what it is: bpf, docker, oci or systemd")
+            }
             ImportError::NotText(_) => "`--from bpf` reads a raw program; every other profile is text",
             ImportError::Text { .. } => "correct it there, or say with `--from` what the file is",
             ImportError::NoFilter => "give a unit with `SystemCallFilter=`, or the drop-in that has it",
@@ -138,7 +176,9 @@ impl PolicyImportArgs {
             ImportError::Invalid(_) => "give the program as it is loaded, of a little-endian machine",
             ImportError::TooComplex => "import the profile that the program was made of, if there is one",
         };
-        let message = format!("failed to import {}: {error}", output::quote(&self.file));
+        let is_input = self.file.as_os_str() == "-";
+        let name = if is_input { "standard input".to_owned() } else { output::quote(&self.file) };
+        let message = format!("failed to import {name}: {error}");
         Deciding { status: ExitStatus::Failure, message, hint: hint.to_owned() }
     }
 }
