@@ -50,15 +50,22 @@ fn sample<'c>(numbers: &mut Numbers, corpus: &[&'c [u8]]) -> &'c [u8] {
     &document[start..start + MOST]
 }
 
-/// Gives the property so many mutated documents, and each document cut after each of its first bytes.
-pub(crate) fn run(seed: u64, times: usize, corpus: &[&[u8]], words: &[&[u8]], property: fn(&[u8])) {
+/// Gives the property so many mutated documents, and each document cut after every so many of its first bytes.
+pub(crate) fn run(
+    seed: u64,
+    times: usize,
+    corpus: &[&[u8]],
+    words: &[&[u8]],
+    cut_every: usize,
+    property: fn(&[u8]),
+) {
     let mut numbers = Numbers::new(seed);
     for _ in 0..times {
         property(&mutated(&mut numbers, corpus, words));
     }
     for document in corpus {
         let document = &document[..document.len().min(600)];
-        for length in 0..=document.len() {
+        for length in (0..=document.len()).step_by(cut_every) {
             property(&document[..length]);
         }
     }

@@ -15,6 +15,9 @@ use sandprint_policy::cbpf::{
 };
 use sandprint_policy::import::{Format, Imported, Target, import, sniff};
 
+/// Most rules of a policy that is looked at further: the largest real profiles have fewer.
+const MOST_RULES: usize = 2500;
+
 /// Anything as a raw classic BPF program.
 pub(crate) fn bpf(bytes: &[u8]) {
     if let Some(imported) = check(Format::Bpf, bytes)
@@ -55,6 +58,10 @@ fn check(format: Format, bytes: &[u8]) -> Option<Imported> {
         check_message(&loss.to_string());
     }
     let policy = &imported.policy;
+    // A program of a few instructions may decide thousands of numbers in ways of their own.
+    if policy.rules.values().map(Vec::len).sum::<usize>() > MOST_RULES {
+        return None;
+    }
     for note in &policy.notes {
         check_message(&note.to_string());
     }

@@ -154,32 +154,32 @@ const WORDS: [&[u8]; 40] = [
 
 #[test]
 fn any_bytes_as_a_trace() {
-    run(1, 5000, TRACES, &WORDS, properties::decode_trace);
+    run(1, 5000, TRACES, &WORDS, 1, properties::decode_trace);
 }
 
 #[test]
 fn any_bytes_as_a_policy() {
-    run(2, 5000, POLICIES, &WORDS, properties::decode_policy);
+    run(2, 5000, POLICIES, &WORDS, 1, properties::decode_policy);
 }
 
 #[test]
 fn any_bytes_as_a_policy_file() {
-    run(7, 3000, POLICY_FILES, &FILE_WORDS, properties::read_policy_file);
+    run(7, 3000, POLICY_FILES, &FILE_WORDS, 1, properties::read_policy_file);
 }
 
 #[test]
 fn any_bytes_as_a_strace_log() {
-    run(3, 2000, STRACE, &WORDS, properties::import_strace);
+    run(3, 2000, STRACE, &WORDS, 1, properties::import_strace);
 }
 
 #[test]
 fn any_bytes_as_an_audit_log() {
-    run(4, 2000, AUDIT, &WORDS, properties::import_audit);
+    run(4, 2000, AUDIT, &WORDS, 1, properties::import_audit);
 }
 
 #[test]
 fn any_bytes_as_a_trace_of_sandprint_0_1() {
-    run(5, 5000, SANDPRINT01, &WORDS, properties::import_sandprint01);
+    run(5, 5000, SANDPRINT01, &WORDS, 1, properties::import_sandprint01);
 }
 
 /// The mutations must get past the first check often enough to mean something.

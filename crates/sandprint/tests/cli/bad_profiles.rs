@@ -59,14 +59,38 @@ const CASES: &[(&[&str], &str, &str)] = &[
     (&["--from", "bpf", "empty"], "failed to read `empty`: it is empty", EMPTIED),
     (&["blank"], "failed to import `blank`: it is empty", EMPTIED),
     (&["--from", "systemd", "blank"], "failed to import `blank`: it is empty", EMPTIED),
-    (&["truncated"], "failed to import `truncated`: the file ends where `,` or `}` should be, at line 4, column 24", CORRECT),
-    (&["--from", "docker", "truncated"], "failed to import `truncated`: the file ends where `,` or `}` should be, at line 4, column 24", CORRECT),
-    (&["misspelt"], "failed to import `misspelt`: `SCMP_ACT_ALLLOW` is no action, at line 4, column 34", CORRECT),
+    (
+        &["truncated"],
+        "failed to import `truncated`: a string that does not end on its line, at line 4, column 36",
+        CORRECT,
+    ),
+    (
+        &["--from", "docker", "truncated"],
+        "failed to import `truncated`: a string that does not end on its line, at line 4, column 36",
+        CORRECT,
+    ),
+    (
+        &["misspelt"],
+        "failed to import `misspelt`: `SCMP_ACT_ALLLOW` is no action, at line 4, column 35",
+        CORRECT,
+    ),
     (&["random"], "failed to import `random`: UNKNOWN", SAY),
     (&["--from", "oci", "random"], "failed to import `random`: it is no text: byte 8 is not UTF-8", BINARY),
-    (&["--from", "docker", "random"], "failed to import `random`: it is no text: byte 8 is not UTF-8", BINARY),
-    (&["--from", "systemd", "random"], "failed to import `random`: it is no text: byte 8 is not UTF-8", BINARY),
-    (&["--from", "bpf", "random"], "failed to import `random`: it has 10 bytes, and instructions of classic BPF have 8 each", ARRAY),
+    (
+        &["--from", "docker", "random"],
+        "failed to import `random`: it is no text: byte 8 is not UTF-8",
+        BINARY,
+    ),
+    (
+        &["--from", "systemd", "random"],
+        "failed to import `random`: it is no text: byte 8 is not UTF-8",
+        BINARY,
+    ),
+    (
+        &["--from", "bpf", "random"],
+        "failed to import `random`: it has 10 bytes, and instructions of classic BPF have 8 each",
+        ARRAY,
+    ),
     (&["executable"], "failed to import `executable`: UNKNOWN", SAY),
     (
         &["--from", "bpf", "executable"],
@@ -75,7 +99,11 @@ const CASES: &[(&[&str], &str, &str)] = &[
         LITTLE,
     ),
     (&["cut"], "failed to import `cut`: UNKNOWN", SAY),
-    (&["--from", "bpf", "cut"], "failed to import `cut`: it has 11 bytes, and instructions of classic BPF have 8 each", ARRAY),
+    (
+        &["--from", "bpf", "cut"],
+        "failed to import `cut`: it has 11 bytes, and instructions of classic BPF have 8 each",
+        ARRAY,
+    ),
     (
         &["--from", "bpf", "bad"],
         "failed to import `bad`: the kernel would refuse the program: instruction 0: 0x0028 is none that a seccomp filter may \
@@ -84,7 +112,11 @@ const CASES: &[(&[&str], &str, &str)] = &[
     ),
     (&["log"], "failed to import `log`: UNKNOWN", SAY),
     (&["package"], "failed to import `package`: UNKNOWN", SAY),
-    (&["--from", "oci", "package"], "failed to import `package`: the profile has no `defaultAction`, at line 1, column 1", CORRECT),
+    (
+        &["--from", "oci", "package"],
+        "failed to import `package`: the profile has no `defaultAction`, at line 1, column 1",
+        CORRECT,
+    ),
     (&["plain.service"], "failed to import `plain.service`: NO_UNIT", UNIT),
     (&["--from", "systemd", "oci"], "failed to import `oci`: NO_UNIT", UNIT),
     (

@@ -50,11 +50,13 @@ pub(crate) fn compare(
     may_die: bool,
     context: &dyn Fn() -> String,
 ) -> usize {
-    let (dying, mut made): (Vec<_>, Vec<_>) = expected.iter().partition(|(_, answer)| *answer == Answer::Death);
+    let (dying, mut made): (Vec<_>, Vec<_>) =
+        expected.iter().partition(|(_, answer)| *answer == Answer::Death);
     let dies = may_die && !dying.is_empty();
     made.extend(dying.into_iter().take(usize::from(dies)));
     let calls: Vec<Call> = made.iter().map(|(call, _)| *call).collect();
-    let (errnos, ended) = sys::make_calls(&programs.iter().map(|program| words(program)).collect::<Vec<_>>(), &calls);
+    let (errnos, ended) =
+        sys::make_calls(&programs.iter().map(|program| words(program)).collect::<Vec<_>>(), &calls);
     for (place, (call, answer)) in made.iter().enumerate() {
         let got = errnos.get(place).map_or(Answer::Death, |errno| Answer::Errno(*errno));
         assert_eq!(got, *answer, "{call:x?}, {ended:?}\n{}", context());

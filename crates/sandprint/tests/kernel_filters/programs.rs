@@ -7,7 +7,22 @@ use crate::numbers::Numbers;
 
 /// Values at which something may change.
 const VALUES: [u32; 16] = [
-    0, 1, 2, 7, 12, 31, 32, 63, 64, 0xff, 0xffff, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, 0xffff_ffff, 0x0005_0001,
+    0,
+    1,
+    2,
+    7,
+    12,
+    31,
+    32,
+    63,
+    64,
+    0xff,
+    0xffff,
+    0x7fff_ffff,
+    0x8000_0000,
+    0xffff_fffe,
+    0xffff_ffff,
+    0x0005_0001,
 ];
 
 /// Scratch cells that every program fills first, and so may read.
@@ -15,8 +30,16 @@ const FILLED: u32 = 4;
 
 /// The actions of all kernels, and two values that none knows (linux/seccomp.h).
 const ACTIONS: [u32; 10] = [
-    0x7fff_0000, 0x7ffc_0000, 0x7ff0_0000, 0x7fc0_0000, 0x0005_0000, 0x0003_0000, 0x0000_0000, 0x8000_0000,
-    0x0001_0000, 0x7ffe_0000,
+    0x7fff_0000,
+    0x7ffc_0000,
+    0x7ff0_0000,
+    0x7fc0_0000,
+    0x0005_0000,
+    0x0003_0000,
+    0x0000_0000,
+    0x8000_0000,
+    0x0001_0000,
+    0x7ffe_0000,
 ];
 
 /// A word: often one of few, so that comparisons sometimes hold.
@@ -96,7 +119,8 @@ fn step(numbers: &mut Numbers, room: usize, code: &mut Vec<Instruction>) {
         }
         10 => {
             // Division by X comes seldom: an X of 0 is an end.
-            let operation = [0x0c, 0x1c, 0x2c, 0x4c, 0x5c, 0x6c, 0x7c, 0xac, 0x6c, 0x7c, 0x3c][numbers.below(11)];
+            let operation =
+                [0x0c, 0x1c, 0x2c, 0x4c, 0x5c, 0x6c, 0x7c, 0xac, 0x6c, 0x7c, 0x3c][numbers.below(11)];
             code.push(instruction(operation, 0, 0, word));
         }
         11..=13 => {

@@ -30,7 +30,8 @@ fn random_programs_answer_random_calls_as_simulated() {
         assert_eq!(validate(&program), Ok(()), "{program:?}");
         let calls = (0..24).map(|_| (unused_number(&mut numbers), [(); 6].map(|()| argument(&mut numbers))));
         let expected = expected(&program, calls.collect::<Vec<_>>());
-        let count = |wanted: &dyn Fn(Answer) -> bool| expected.iter().filter(|(_, answer)| wanted(*answer)).count();
+        let count =
+            |wanted: &dyn Fn(Answer) -> bool| expected.iter().filter(|(_, answer)| wanted(*answer)).count();
         refused += count(&|answer| matches!(answer, Answer::Errno(errno) if errno != ENOSYS));
         passed += count(&|answer| answer == Answer::Errno(ENOSYS));
         // The kernel logs each death.
@@ -38,7 +39,10 @@ fn random_programs_answer_random_calls_as_simulated() {
         deaths += usize::from(may_die && count(&|answer| answer == Answer::Death) > 0);
         made += compare(&[&program], &expected, may_die, &|| format!("{:#x?}", program.0));
     }
-    assert!(made > 10_000 && refused > 5_000 && passed > 500 && deaths > 10, "{made} {refused} {passed} {deaths}");
+    assert!(
+        made > 10_000 && refused > 5_000 && passed > 500 && deaths > 10,
+        "{made} {refused} {passed} {deaths}"
+    );
 }
 
 #[test]

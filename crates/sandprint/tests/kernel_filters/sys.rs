@@ -59,12 +59,7 @@ pub(crate) fn ask(words: &[u64]) -> i32 {
     let program = program(words);
     // SAFETY: the kernel only reads the program, whose address and length are of one slice.
     errno_of(unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            NEW_LISTENER,
-            ptr::from_ref(&program),
-        )
+        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, NEW_LISTENER, ptr::from_ref(&program))
     })
 }
 

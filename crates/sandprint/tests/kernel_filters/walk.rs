@@ -5,9 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use sandprint_model::{
-    Abi, Action, Arch, Call, Comparison, Condition, Policy, Rule, Syscall, Width, wire,
-};
+use sandprint_model::{Abi, Action, Arch, Call, Comparison, Condition, Policy, Rule, Syscall, Width, wire};
 use sandprint_policy::cases;
 use sandprint_policy::cbpf::Program;
 use sandprint_policy::emit::{Content, by_name};
@@ -54,7 +52,8 @@ fn calls(policy: &Policy, abis: &[Abi]) -> Vec<(Call, Option<usize>)> {
     for abi in abis {
         let mut numbers: BTreeSet<u32> = Syscall::all(*abi).map(|syscall| syscall.nr).collect();
         let named = policy.rules.keys().filter(|syscall| syscall.abi == *abi);
-        numbers.extend(named.flat_map(|Syscall { nr, .. }| [nr.saturating_sub(1), *nr, nr.saturating_add(1)]));
+        numbers
+            .extend(named.flat_map(|Syscall { nr, .. }| [nr.saturating_sub(1), *nr, nr.saturating_add(1)]));
         numbers.extend([1000, 0x3fff_ffff]);
         calls.extend(numbers.into_iter().map(|nr| Call { syscall: Syscall { abi: *abi, nr }, args: [0; 6] }));
     }
@@ -151,7 +150,8 @@ fn empty(default_action: Action) -> Policy {
 #[test]
 fn random_policies_decide_every_call_of_the_machine_in_the_kernel_as_they_say() {
     let mut numbers = Numbers::new(0x9011c7);
-    let actions = [Action::Allow, Action::Allow, Action::Log, Action::Trace(7), Action::Notify, Action::KillProcess];
+    let actions =
+        [Action::Allow, Action::Allow, Action::Log, Action::Trace(7), Action::Notify, Action::KillProcess];
     let (mut made, mut walked, mut written) = (0, 0, 0);
     for round in 0..120 {
         let default = [Action::Errno(DEFAULT), Action::Allow][numbers.below(2)];
@@ -198,7 +198,12 @@ fn the_policies_of_recordings_decide_in_the_kernel_as_they_say() {
         let trace = wire::decode_trace(recording.as_bytes()).unwrap();
         for default_action in DefaultAction::ALL {
             for portable in [false, true] {
-                let config = SynthConfig { default_action, portable, allow_incomplete: true, ..SynthConfig::default() };
+                let config = SynthConfig {
+                    default_action,
+                    portable,
+                    allow_incomplete: true,
+                    ..SynthConfig::default()
+                };
                 let policy = synthesize(&trace, &config).unwrap();
                 let (_, rules) = decided(&policy, true, "recording");
                 if native().arch() == Arch::X86_64 {
@@ -241,7 +246,8 @@ fn an_allowed_call_succeeds_and_each_that_is_perturbed_is_refused() {
 
 #[test]
 fn a_socket_of_the_allowed_kind_is_made_and_no_other() {
-    let equal = |index, value| Condition { index, width: Width::Bits32, comparison: Comparison::Equal(value) };
+    let equal =
+        |index, value| Condition { index, width: Width::Bits32, comparison: Comparison::Equal(value) };
     let masked = |value| Comparison::MaskedEqual { mask: 0xf, value };
     let socket = Syscall::from_name(native(), "socket").unwrap();
     let kind = |value| Condition { index: 1, width: Width::Bits32, comparison: masked(value) };

@@ -133,7 +133,9 @@ fn unread(error: ReadError) -> anyhow::Error {
 fn own_document(bytes: &[u8]) -> Option<&'static str> {
     let is_file = || str::from_utf8(bytes).is_ok_and(|text| PolicyFile::read(text).is_ok());
     match wire::decode_policy(bytes) {
-        Ok(_) => Some("this is a policy already: `sandprint profile generate -p FILE -f toml` makes a policy file of it"),
+        Ok(_) => Some(
+            "this is a policy already: `sandprint profile generate -p FILE -f toml` makes a policy file of it",
+        ),
         Err(DecodeError::Foreign { looks_like: LooksLike::Trace, .. }) => {
             Some("this is a trace: `sandprint profile generate -i FILE -f toml` makes a policy of it")
         }
