@@ -114,7 +114,7 @@ const CASES: &[(&[&str], &str, &str)] = &[
     (&["package"], "failed to import `package`: UNKNOWN", SAY),
     (
         &["--from", "oci", "package"],
-        "failed to import `package`: the profile has no `defaultAction`, at line 1, column 1",
+        "failed to import `package`: the rule has no `names`, at line 1, column 1",
         CORRECT,
     ),
     (&["plain.service"], "failed to import `plain.service`: NO_UNIT", UNIT),
