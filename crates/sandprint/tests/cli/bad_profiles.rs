@@ -39,8 +39,8 @@ fn scratch() -> Scratch {
     scratch.write("cut", CUT_PROGRAM);
     scratch.write("bad", BAD_PROGRAM);
     scratch.write("trace", encoded(&trace(1, "a", &[(0, 3), (1, 2)])));
-    scratch.write("policy.json", &generated(&scratch, "json"));
-    scratch.write("policy.toml", &generated(&scratch, "toml"));
+    scratch.write("policy.json", generated(&scratch, "json"));
+    scratch.write("policy.toml", generated(&scratch, "toml"));
     scratch.write("log", "12:00 execve(\"/bin/ls\", [\"ls\"], 0x7ffd) = 0\n");
     scratch.write("package", "{\"name\": \"left-pad\"}");
     scratch.write("plain.service", "[Unit]\nDescription=x\n[Service]\nExecStart=/bin/true\n");

@@ -29,9 +29,8 @@ pub(crate) enum Answer {
 }
 
 impl Answer {
-    /// What an action makes of a call that comes to `passed` where it is carried out: without a tracer and a listener,
-    /// nothing else than to be carried out happens to calls that both would be asked about, or ENOSYS, which the
-    /// kernel answers for a missing one.
+    /// What an action makes of a call: `passed` is what comes of it where it is carried out, `unanswered` what comes of
+    /// it where a tracer or a listener would be asked, and there is none.
     pub(crate) fn of(action: Action, passed: i32, unanswered: i32) -> Answer {
         match action {
             Action::Allow | Action::Log => Answer::Errno(passed),

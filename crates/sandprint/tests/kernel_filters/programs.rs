@@ -150,7 +150,7 @@ fn returns(numbers: &mut Numbers, code: &mut Vec<Instruction>) {
             code.push(instruction(0x44, 0, 0, ERRNO));
             code.push(instruction(0x16, 0, 0, 0));
         }
-        12..=15 => code.push(instruction(0x06, 0, 0, ERRNO | low % 4095 + 1)),
+        12..=15 => code.push(instruction(0x06, 0, 0, ERRNO | (low % 4095 + 1))),
         16..=17 => code.push(instruction(0x06, 0, 0, ALLOW | low)),
         18 => code.push(instruction(0x06, 0, 0, ACTIONS[numbers.below(ACTIONS.len())] | low)),
         _ => code.push(instruction(0x16, 0, 0, 0)),

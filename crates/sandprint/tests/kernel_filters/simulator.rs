@@ -108,7 +108,7 @@ fn is_taken(program: &Program) -> bool {
 #[test]
 fn the_kernel_takes_the_programs_that_are_valid_and_no_others() {
     let Some((taken, refused)) = asking(|| {
-        let mut numbers = Numbers::new(0xacce97);
+        let mut numbers = Numbers::new(0xacce_5eed);
         let (mut taken, mut refused) = (0, 0);
         for _ in 0..30_000 {
             let program = changed(&mut numbers);

@@ -69,8 +69,8 @@ fn program(words: &[u64]) -> libc::sock_fprog {
     libc::sock_fprog { len: length, filter: words.as_ptr().cast_mut().cast() }
 }
 
-fn be_the_child(programs: &[libc::sock_fprog], calls: &[Call], cells: &[AtomicI32]) -> ! {
-    let [state, answers @ ..] = cells else { spin() };
+fn be_the_child(programs: &[libc::sock_fprog], calls: &[Call], shared: &[AtomicI32]) -> ! {
+    let [state, answers @ ..] = shared else { spin() };
     // SAFETY: no memory is involved. It ends the child if nobody else does.
     unsafe { libc::alarm(LIFETIME) };
     // SAFETY: no memory is involved. Nobody wants its core.
@@ -88,9 +88,10 @@ fn be_the_child(programs: &[libc::sock_fprog], calls: &[Call], cells: &[AtomicI3
         }
     }
     for (cell, (number, args)) in answers.iter().zip(calls) {
-        let [a, b, c, d, e, f] = *args;
         // SAFETY: the caller of make_calls() upholds that none touches memory.
-        let result = unsafe { libc::syscall(c_long::from(*number), a, b, c, d, e, f) };
+        let result = unsafe {
+            libc::syscall(c_long::from(*number), args[0], args[1], args[2], args[3], args[4], args[5])
+        };
         cell.store(1 + errno_of(result), Ordering::Release);
     }
     state.store(FINISHED, Ordering::Release);

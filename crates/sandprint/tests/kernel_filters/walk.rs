@@ -149,7 +149,7 @@ fn empty(default_action: Action) -> Policy {
 
 #[test]
 fn random_policies_decide_every_call_of_the_machine_in_the_kernel_as_they_say() {
-    let mut numbers = Numbers::new(0x9011c7);
+    let mut numbers = Numbers::new(0x9011_c7e5);
     let actions =
         [Action::Allow, Action::Allow, Action::Log, Action::Trace(7), Action::Notify, Action::KillProcess];
     let (mut made, mut walked, mut written) = (0, 0, 0);
@@ -157,7 +157,7 @@ fn random_policies_decide_every_call_of_the_machine_in_the_kernel_as_they_say() 
         let default = [Action::Errno(DEFAULT), Action::Allow][numbers.below(2)];
         let mut policy = empty(default);
         policy.foreign_action = [Action::KillProcess, Action::Errno(DEFAULT - 1)][numbers.below(2)];
-        for _ in 0..1 + numbers.below(30) {
+        for _ in 0..=numbers.below(30) {
             let abi = reachable()[numbers.below(8).saturating_sub(6) % reachable().len()];
             let nr = u32::try_from(numbers.below(if round % 3 == 0 { 0x3fff_0000 } else { 460 })).unwrap();
             let rules = rules(&mut numbers, &actions);
