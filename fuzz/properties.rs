@@ -5,7 +5,7 @@
 
 use sandprint_model::import::{ImportConfig, Source, import};
 use sandprint_model::wire::{
-    decode_policy as read_policy, decode_trace as read_trace, encode_policy, encode_trace,
+    PolicyFile, decode_policy as read_policy, decode_trace as read_trace, encode_policy, encode_trace,
 };
 use sandprint_model::{Arch, Coverage, Trace, TraceDiff};
 
@@ -25,6 +25,31 @@ pub(crate) fn decode_policy(bytes: &[u8]) {
             assert_eq!(read_policy(text.as_bytes()).as_ref(), Ok(&policy));
         }
         Err(error) => check_message(&error.to_string()),
+    }
+}
+
+/// Anything as a policy file. What is read means the same when it is written, and its form is one: writing it again
+/// changes nothing.
+pub(crate) fn read_policy_file(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match PolicyFile::read(text) {
+        Ok(file) => {
+            let written = file.write();
+            let again = PolicyFile::read(&written);
+            let again = again.unwrap_or_else(|problems| panic!("{problems:?}\n{written}"));
+            assert_eq!(again.policy, file.policy, "{written}");
+            assert_eq!(again.write(), written);
+            check_message(&written.replace('\t', " "));
+        }
+        Err(problems) => {
+            assert!(!problems.is_empty());
+            for problem in problems {
+                check_message(&problem.message);
+                check_message(problem.hint.as_deref().unwrap_or_default());
+                assert!(problem.at.line >= 1 && problem.at.column >= 1, "{problem:?}");
+                assert!(problem.at.line <= text.split('\n').count(), "{problem:?}");
+            }
+        }
     }
 }
 

@@ -4,8 +4,15 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test, also outside its test functions")]
 
+#[path = "../../../fuzz/mutation.rs"]
+mod mutation;
+#[path = "../../../fuzz/numbers.rs"]
+mod numbers;
 #[path = "../../../fuzz/properties.rs"]
 mod properties;
+
+use mutation::{mutated, run};
+use numbers::Numbers;
 
 macro_rules! data {
     ($name:literal) => {
@@ -33,6 +40,72 @@ const STRACE: &[&[u8]] = &[
 10 1700000000.000000001 syscall_0x1ff(1) = ? ERESTARTSYS (To be restarted)
 10 +++ killed by SIGRT_3 (core dumped) +++
 ",
+];
+
+const POLICY_FILES: &[&[u8]] = &[
+    br#"# what the updater may do
+version = 1
+default = "errno EPERM"
+foreign = "kill-process"
+kernel = "6.1"
+notes = ["x32 is refused"]
+
+[[x86_64.exit_group]]
+do = "allow"
+why = [
+    { observed = 12, runs = 2, by = ["/usr/bin/curl"] }, # twice
+    "it ends",
+]
+
+[[x86_64.socket]]
+do = "allow"
+when = ["arg0.u32 == AF_INET", "arg1.u32 & 0xf == SOCK_STREAM"] # IPv4
+why = ["the update check"]
+
+[[x86_64.socket]]
+do = "errno EAFNOSUPPORT"
+
+# at the end
+"#,
+    br#"version = 1
+default = "errno 38"
+foreign = "kill-thread"
+[[aarch64.clone]]
+do = "allow"
+when = ["arg0.u64 & CLONE_NEWNS|CLONE_NEWUSER == 0", "arg5.u64 >= 0xffff000000000000"]
+[[arm.999]]
+do = "trace 7"
+[[x32.read]]
+do = "notify"
+"#,
+];
+
+/// Words of a policy file.
+const FILE_WORDS: [&[u8]; 24] = [
+    b"\n",
+    b"#",
+    b"# a comment\n",
+    b"\"",
+    b"'",
+    b"[[",
+    b"]]",
+    b"[[x86_64.read]]\n",
+    b"[[i386.7]]\n",
+    b"do = \"log\"\n",
+    b"when = []\n",
+    b"why = [\"\\u202e\"]\n",
+    b"{ observed = 1, runs = 1 }",
+    b"\"\"\"",
+    b"arg6.u64 == 1",
+    b" & 0x0 == 0",
+    b" != ",
+    b"18446744073709551616",
+    b"errno 4096",
+    b"kill-process",
+    b".",
+    b"\x1b[2J",
+    b"\xff",
+    b"\r\n",
 ];
 
 /// Words that mean something to one reader or another.
@@ -79,114 +152,44 @@ const WORDS: [&[u8]; 40] = [
     b"SECCOMP ",
 ];
 
-/// A small generator of reproducible numbers (xorshift64*).
-struct Numbers(u64);
-
-impl Numbers {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next()).unwrap() % limit.max(1)
-    }
-}
-
-/// One document of the corpus, or some of its lines, with a few changes.
-fn mutated(numbers: &mut Numbers, corpus: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = sample(numbers, corpus).to_vec();
-    for _ in 0..=numbers.below(3) {
-        let at = numbers.below(bytes.len());
-        let end = (at + 1 + numbers.below(40)).min(bytes.len());
-        match numbers.below(9) {
-            0 => bytes.truncate(at),
-            1 if at < bytes.len() => bytes[at] ^= 1 << numbers.below(8),
-            2 if at < end => drop(bytes.drain(at..end)),
-            3 => drop(bytes.splice(at..at, WORDS[numbers.below(WORDS.len())].iter().copied())),
-            4 if at < end => drop(bytes.splice(at..end, WORDS[numbers.below(WORDS.len())].iter().copied())),
-            5 if at < end => {
-                let piece = bytes[at..end].to_vec();
-                let to = numbers.below(bytes.len());
-                drop(bytes.splice(to..to, piece));
-            }
-            // Another digit or letter keeps the form and changes what it says.
-            6 | 7 => {
-                let is_word = |byte: &u8| byte.is_ascii_alphanumeric();
-                if let Some(found) = bytes[at..].iter().position(is_word) {
-                    let byte = &mut bytes[at + found];
-                    *byte = if byte.is_ascii_digit() { b'0' + (*byte + 1) % 10 } else { *byte ^ 1 };
-                }
-            }
-            _ => {
-                let other = sample(numbers, corpus);
-                let from = numbers.below(other.len());
-                let piece = other[from..(from + numbers.below(200)).min(other.len())].to_vec();
-                drop(bytes.splice(at..at, piece));
-            }
-        }
-    }
-    bytes
-}
-
-fn sample<'c>(numbers: &mut Numbers, corpus: &[&'c [u8]]) -> &'c [u8] {
-    const MOST: usize = 2000;
-    let document = corpus[numbers.below(corpus.len())];
-    if document.len() <= MOST {
-        return document;
-    }
-    let from = numbers.below(document.len() - MOST);
-    let start = document[..from].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    &document[start..start + MOST]
-}
-
-fn run(seed: u64, times: usize, corpus: &[&[u8]], property: fn(&[u8])) {
-    let mut numbers = Numbers(seed);
-    for _ in 0..times {
-        property(&mutated(&mut numbers, corpus));
-    }
-    for document in corpus {
-        let document = &document[..document.len().min(600)];
-        for length in 0..=document.len() {
-            property(&document[..length]);
-        }
-    }
-}
-
 #[test]
 fn any_bytes_as_a_trace() {
-    run(1, 5000, TRACES, properties::decode_trace);
+    run(1, 5000, TRACES, &WORDS, 1, properties::decode_trace);
 }
 
 #[test]
 fn any_bytes_as_a_policy() {
-    run(2, 5000, POLICIES, properties::decode_policy);
+    run(2, 5000, POLICIES, &WORDS, 1, properties::decode_policy);
+}
+
+#[test]
+fn any_bytes_as_a_policy_file() {
+    run(7, 3000, POLICY_FILES, &FILE_WORDS, 1, properties::read_policy_file);
 }
 
 #[test]
 fn any_bytes_as_a_strace_log() {
-    run(3, 2000, STRACE, properties::import_strace);
+    run(3, 2000, STRACE, &WORDS, 1, properties::import_strace);
 }
 
 #[test]
 fn any_bytes_as_an_audit_log() {
-    run(4, 2000, AUDIT, properties::import_audit);
+    run(4, 2000, AUDIT, &WORDS, 1, properties::import_audit);
 }
 
 #[test]
 fn any_bytes_as_a_trace_of_sandprint_0_1() {
-    run(5, 5000, SANDPRINT01, properties::import_sandprint01);
+    run(5, 5000, SANDPRINT01, &WORDS, 1, properties::import_sandprint01);
 }
 
 /// The mutations must get past the first check often enough to mean something.
 #[test]
 fn many_mutated_documents_are_still_read() {
     use sandprint_model::import::{ImportConfig, Source, import};
-    let mut numbers = Numbers(6);
+    use sandprint_model::wire::PolicyFile;
+    let mut numbers = Numbers::new(6);
     let mut share = |corpus: &[&[u8]], reads: &dyn Fn(&[u8]) -> bool| {
-        (0..300).filter(|_| reads(&mutated(&mut numbers, corpus))).count()
+        (0..300).filter(|_| reads(&mutated(&mut numbers, corpus, &WORDS))).count()
     };
     let config = ImportConfig { arch: sandprint_model::Arch::X86_64 };
     let imports = |source| move |bytes: &[u8]| import(source, bytes, &config).is_ok();
@@ -195,6 +198,10 @@ fn many_mutated_documents_are_still_read() {
     let straces = share(STRACE, &imports(Source::Strace));
     let audits = share(AUDIT, &imports(Source::Audit));
     let olds = share(SANDPRINT01, &imports(Source::Sandprint01));
+    let mut numbers = Numbers::new(8);
+    let reads_file = |bytes: &[u8]| str::from_utf8(bytes).is_ok_and(|text| PolicyFile::read(text).is_ok());
+    let files = (0..300).filter(|_| reads_file(&mutated(&mut numbers, POLICY_FILES, &FILE_WORDS))).count();
+    assert!(files > 5, "{files}");
     assert!(traces > 5 && policies > 5 && olds > 5, "{traces} {policies} {olds}");
     assert!(straces > 150 && audits > 150, "{straces} {audits}");
 }

@@ -113,7 +113,8 @@ pub fn validate(program: &Program) -> Result<(), Invalid> {
     if !(1..=MOST_INSTRUCTIONS).contains(&length) {
         return Err(Invalid::Length(length));
     }
-    // Which scratch cells are surely written when an instruction is reached; jumps only go forward.
+    // Which scratch cells are surely written when an instruction is reached; jumps only go forward. As the kernel has
+    // it (check_load_and_stores), a return also leads to the instruction after it, with what was written before.
     let mut written = vec![u16::MAX; length];
     if let Some(first) = written.first_mut() {
         *first = 0;
@@ -128,6 +129,11 @@ pub fn validate(program: &Program) -> Result<(), Invalid> {
                 return Err(Invalid::Unwritten { at, cell: instruction.k });
             }
             _ => {}
+        }
+        if matches!(instruction.code, op::RETURN | op::RETURN_A)
+            && let Some(next) = written.get_mut(at.saturating_add(1))
+        {
+            *next &= cells;
         }
         for next in successors(at, *instruction) {
             let slot = usize::try_from(next).ok().and_then(|next| written.get_mut(next));

@@ -46,6 +46,8 @@ fn what_the_kernel_refuses_is_refused() {
         (vec![instruction(0x02, 0, 0, 16), end], Invalid::Scratch { at: 0, cell: 16 }),
         (vec![instruction(0x60, 0, 0, 3), end], Invalid::Unwritten { at: 0, cell: 3 }),
         (vec![end, instruction(op::AND, 0, 0, 0)], Invalid::Jump { at: 1 }),
+        // Nothing gets there, and the kernel looks at it as if it came from the return.
+        (vec![end, instruction(0x60, 0, 0, 3), end], Invalid::Unwritten { at: 1, cell: 3 }),
     ];
     for (program, expected) in cases {
         assert_eq!(validate(&Program(program.clone())), Err(expected), "{program:?}");

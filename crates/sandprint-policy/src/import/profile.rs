@@ -82,9 +82,15 @@ pub(super) enum Operator {
     MaskedEqual,
 }
 
-/// Whether a text is such JSON, and whose.
+/// Whether a text is such JSON, and whose. One that breaks off, or is broken, is so by its words: what is wrong with
+/// it is then said of it.
 pub(super) fn looks_like(text: &str) -> Option<Format> {
-    let document = json::parse(text).ok()?;
+    let Ok(document) = json::parse(text) else {
+        let has = |word: &str| text.contains(&format!("\"{word}\""));
+        let is_profile = has("defaultAction") || text.contains("\"SCMP_ACT_");
+        let docker = DOCKER_WORDS.iter().any(|word| has(word));
+        return is_profile.then_some(if docker { Format::Docker } else { Format::Oci });
+    };
     let first = document.values.first()?;
     let mut keys = BTreeSet::new();
     collect_keys(first, 0, &mut keys);

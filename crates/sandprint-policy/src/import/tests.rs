@@ -289,7 +289,11 @@ fn formats_are_told_apart() {
         (b"SystemCallFilter=~mount", Some(Format::Systemd)),
         (b"{\"defaultAction\": \"SCMP_ACT_LOG\"}", Some(Format::Oci)),
         (b"{\"defaultAction\": \"SCMP_ACT_LOG\", \"archMap\": []}", Some(Format::Docker)),
+        // Cut off: what they are is said all the same, and then what is wrong.
+        (b"{\"defaultAction\": \"SCMP_ACT_L", Some(Format::Oci)),
+        (b"{\"archMap\": [], \"syscalls\": [{\"action\": \"SCMP_ACT_", Some(Format::Docker)),
         (b"{\"name\": \"left-pad\"}", None),
+        (b"{\"name\": \"left-pad", None),
         (b"{\"schema\": \"sandprint/policy\", \"rules\": []}", None),
         (b"version = 1\ndefault = \"allow\"\n", None),
         (b"\x06\x00\x00\x00\x00\x00\xff\x7f", Some(Format::Bpf)),

@@ -5,6 +5,8 @@ mod append;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod bad_profiles;
+#[cfg(test)]
 #[path = "../support/expect.rs"]
 mod expect;
 #[cfg(test)]

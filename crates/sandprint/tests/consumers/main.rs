@@ -4,6 +4,7 @@
 //! - [`oci`]: runc and crun, with and without `no_new_privs`.
 //! - [`systemd`]: a real one, as PID 1 of its own namespaces.
 //! - [`header`]: a C program with libseccomp.
+//! - [`bwrap`]: bubblewrap, with the raw filter.
 //! - [`docker`]: the structure that Docker's own types ask for.
 //!
 //! The workload is an applet of a static busybox, recorded once. A test that this machine cannot run says why
@@ -22,6 +23,8 @@ mod shell;
 #[cfg(test)]
 mod workload;
 
+#[cfg(test)]
+mod bwrap;
 #[cfg(test)]
 mod docker;
 #[cfg(test)]

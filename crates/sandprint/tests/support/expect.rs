@@ -9,6 +9,7 @@ use std::env;
 /// What a test may need that a machine may lack, by its name in `SANDPRINT_EXPECT`.
 pub(crate) const NEEDS: &[(&str, &str)] = &[
     ("busybox", "a static busybox"),
+    ("bwrap", "bubblewrap, and namespaces for it"),
     ("crun", "crun"),
     ("debian12", "Debian 12 on x86_64, where the README's transcripts come from"),
     ("ebpf", "the right to load BPF programs"),

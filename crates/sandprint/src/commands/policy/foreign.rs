@@ -1,13 +1,17 @@
 //! What profiles of other tools are read with: which kind they are, and where they are used.
 
+use std::error::Error as _;
+use std::io;
 use std::path::Path;
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use sandprint_model::wire::{self, DecodeError, LooksLike, PolicyFile};
 use sandprint_model::{Arch, KernelVersion};
 use sandprint_policy::import::{self, Format, ImportError, Imported, Target};
 
 use crate::exit::{Deciding, ExitStatus};
 use crate::output;
+use crate::trace_file::ReadError;
 
 /// The options that say what a profile is, and where it is used.
 #[derive(Debug, clap::Args)]
@@ -77,10 +81,11 @@ impl ForeignArgs {
     /// Makes a policy of the profile that this file holds.
     pub(crate) fn import(&self, path: &Path, bytes: &[u8]) -> Result<Imported, Deciding> {
         let target = self.target()?;
+        let is_blank = bytes.iter().all(u8::is_ascii_whitespace);
         self.format(bytes)
-            .ok_or(ImportError::Unrecognized)
+            .ok_or(if is_blank { ImportError::Empty } else { ImportError::Unrecognized })
             .and_then(|format| import::import(format, bytes, &target))
-            .map_err(|error| refused(path, &error))
+            .map_err(|error| refused(path, &error, bytes))
     }
 
     fn target(&self) -> Result<Target, Deciding> {
@@ -100,12 +105,49 @@ impl ForeignArgs {
     }
 }
 
+const EMPTIED: &str = "it may have been emptied by a redirection (`> FILE`) before it was read";
+
+/// The error of a file that could not be read; its usual hints are about traces.
+pub(crate) fn unread(error: ReadError) -> anyhow::Error {
+    let hint = match &error {
+        ReadError::Read { source, .. } => match source.kind() {
+            io::ErrorKind::NotFound => "check the name",
+            io::ErrorKind::PermissionDenied => "ask the owner, or use sudo",
+            _ => return error.into(),
+        },
+        ReadError::Directory(_) => "give one of the profiles in it",
+        ReadError::Empty(_) => EMPTIED,
+        ReadError::TooLarge { .. } => "this is no profile; check the name",
+        ReadError::Decode { .. } => return error.into(),
+    };
+    let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
+    let message = format!("{error}{cause}");
+    Deciding { status: ExitStatus::Failure, message, hint: hint.to_owned() }.into()
+}
+
+/// What to do with a file that is sandprint's own, and so needs no import.
+fn own_document(bytes: &[u8]) -> Option<&'static str> {
+    let is_file = || str::from_utf8(bytes).is_ok_and(|text| PolicyFile::read(text).is_ok());
+    match wire::decode_policy(bytes) {
+        Ok(_) => Some(
+            "this is a policy already: `sandprint profile generate -p FILE -f toml` makes a policy file of it",
+        ),
+        Err(DecodeError::Foreign { looks_like: LooksLike::Trace, .. }) => {
+            Some("this is a trace: `sandprint profile generate -i FILE -f toml` makes a policy of it")
+        }
+        Err(_) if is_file() => Some("this is a policy file already, and can be used as it is"),
+        Err(_) => None,
+    }
+}
+
 /// Why it was not imported, with what to do about it.
-fn refused(path: &Path, error: &ImportError) -> Deciding {
+fn refused(path: &Path, error: &ImportError, bytes: &[u8]) -> Deciding {
     let hint = match error {
-        ImportError::Empty => "it may have been emptied by a redirection (`> FILE`) before it was read",
+        ImportError::Empty => EMPTIED,
         ImportError::TooLarge(_) => "this is no profile; check the name",
-        ImportError::Unrecognized => "`--from` says what it is: bpf, docker, oci or systemd",
+        ImportError::Unrecognized => {
+            own_document(bytes).unwrap_or("`--from` says what it is: bpf, docker, oci or systemd")
+        }
         ImportError::NotText(_) => "`--from bpf` reads a raw program; every other profile is text",
         ImportError::Text { .. } => "correct it there, or say with `--from` what the file is",
         ImportError::NoFilter => "give a unit with `SystemCallFilter=`, or the drop-in that has it",
@@ -115,6 +157,7 @@ fn refused(path: &Path, error: &ImportError) -> Deciding {
         ImportError::Invalid(_) => "give the program as it is loaded, of a little-endian machine",
         ImportError::TooComplex => "import the profile that the program was made of, if there is one",
     };
-    let message = format!("failed to import {}: {error}", output::quote(path));
+    let name = if path == Path::new("-") { "standard input".to_owned() } else { output::quote(path) };
+    let message = format!("failed to import {name}: {error}");
     Deciding { status: ExitStatus::Failure, message, hint: hint.to_owned() }
 }

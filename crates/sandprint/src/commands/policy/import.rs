@@ -38,7 +38,7 @@ const EXAMPLES: &str = "
 /// Reads it and writes the policy file.
 pub(crate) fn run(args: &PolicyImportArgs) -> anyhow::Result<ExitStatus> {
     let destination = trace_file::destination(args.output.as_deref())?;
-    let bytes = trace_file::read_bytes(&args.file, IMPORT_LIMIT)?;
+    let bytes = trace_file::read_bytes(&args.file, IMPORT_LIMIT).map_err(foreign::unread)?;
     let imported = args.foreign.import(&args.file, &bytes)?;
     let text = PolicyFile::new(imported.policy.clone()).write();
     destination.write(text.as_bytes(), Privacy::Shared)?;
