@@ -1,6 +1,6 @@
 //! The policy file: a policy as people keep it in version control.
 //!
-//! TOML, because it has comments, editors know it, and a JSON Schema ([`POLICY_FILE_SCHEMA`]) can describe it.
+//! TOML, because it has comments, editors know it, and a JSON Schema ([`POLICY_FILE_SCHEMA`](super::POLICY_FILE_SCHEMA)) can describe it.
 //! One fact stands on one line, so that a text diff shows which fact changed: an action, a condition, a reason.
 //! The order is fixed (ABI, then the call's name), except that of a call's rules, which is their meaning.
 //!
