@@ -34,8 +34,10 @@ const UNCOUNTED: &[&str] = &["rt_sigreturn", "sigreturn"];
 const OTHER_TESTS: &[(&str, &str)] =
     &[("seccomp_notify", "a process has one listener: a_listener_is_refused_and_the_trace_says_so")];
 /// Witnesses that cannot do without the rights of root what they are about, and why.
-const FOR_ROOT: &[(&str, &str)] =
-    &[("setuid", "a_program_that_would_gain_rights_gains_none_and_the_trace_says_so")];
+const FOR_ROOT: &[(&str, &str)] = &[
+    ("pid_reuse", "only root can choose the number of a child"),
+    ("setuid", "a_program_that_would_gain_rights_gains_none_and_the_trace_says_so"),
+];
 
 impl Whose {
     /// What goes before a command; `None` where this machine cannot run the test so.
