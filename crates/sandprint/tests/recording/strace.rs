@@ -8,6 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use sandprint_model::{Abi, Syscall};
+
 use crate::calls::Row;
 
 /// `strace`, up to the command: every call with its number, arguments as bare numbers where that can be,
@@ -115,6 +117,10 @@ impl Reader {
             }
             None => number.parse().expect("a number in brackets"),
         };
+        // Which ABI strace takes a new task for depends on whom it looked at before, so it may change without a line.
+        if let Some(abi) = other_abi(self.task(pid).abi, raw, name) {
+            self.task(pid).abi = abi;
+        }
         let task = self.task(pid).clone();
         let nr = if task.abi == "x32" { raw & !0x4000_0000 } else { raw };
         let name = nameless.is_none().then(|| name.to_owned());
@@ -171,6 +177,18 @@ fn child(text: &str) -> Option<u32> {
 fn split_pid(line: &str) -> Option<(u32, &str)> {
     let (pid, rest) = line.split_once(' ')?;
     Some((pid.parse().ok()?, rest))
+}
+
+/// The ABI in which a number has the name that strace gave it, where that is not the ABI that it was thought to be.
+fn other_abi(thought: &str, nr: u32, name: &str) -> Option<&'static str> {
+    let fits = |abi: Abi| Syscall { abi, nr }.name() == Some(name);
+    let thought = Abi::from_name(thought)?;
+    let others = [Abi::X86_64, Abi::I386].into_iter().filter(|abi| *abi != thought);
+    if fits(thought) || thought == Abi::X32 {
+        None
+    } else {
+        others.filter(|abi| fits(*abi)).map(Abi::name).next()
+    }
 }
 
 fn mode(text: &str) -> &'static str {
