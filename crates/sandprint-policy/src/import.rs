@@ -12,6 +12,7 @@ use sandprint_model::{
 };
 
 use crate::cbpf::{Invalid, Program};
+use crate::enforce::runs;
 
 mod bpf;
 mod docker;
@@ -211,11 +212,6 @@ fn reason(format: Format, comment: &str) -> Reason {
 /// A loss.
 fn loss(subject: impl Into<String>, text: impl Into<String>, weaker: bool) -> Loss {
     Loss { subject: subject.into(), text: text.into(), weaker }
-}
-
-/// Whether a call with this action runs.
-fn runs(action: Action) -> bool {
-    matches!(action, Action::Allow | Action::Log)
 }
 
 /// Puts a policy together. An ABI that takes part without a rule of its own gets one that says the default

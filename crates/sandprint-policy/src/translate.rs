@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::{Abi, Action, Arch, Comparison, Condition, Loss, Note, Policy, Reason, Rule, Syscall};
 
+use crate::enforce::runs;
 use crate::synth::{baseline, fallback, portable};
 
 mod replaced;
@@ -305,10 +306,6 @@ fn backward(arguments: Arguments, index: u8) -> Option<u8> {
         Arguments::Shifted => index.checked_sub(1),
         Arguments::Differ => None,
     }
-}
-
-fn runs(action: Action) -> bool {
-    matches!(action, Action::Allow | Action::Log)
 }
 
 #[cfg(test)]

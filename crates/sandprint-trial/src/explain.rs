@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use sandprint_model::errno::ENOSYS;
 use sandprint_model::{Abi, Action, Arch, ByteString, Call, Condition, Policy, Reason, Rule, Syscall};
-use sandprint_policy::{cbpf, suggest};
+use sandprint_policy::{cbpf, enforce, suggest};
 use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::launch::Launch;
 use sandprint_sandbox::notify::{Inbox, Listener, Notification, Reported};
@@ -19,7 +19,7 @@ use sandprint_sandbox::signals::Signal;
 use crate::ledger::Standing;
 use crate::origin::Origins;
 use crate::refine::Asking;
-use crate::verdict::{Pass, asks_somebody};
+use crate::verdict::Pass;
 use crate::verify::VerifyError;
 use crate::{Denial, Next, watch};
 
@@ -80,7 +80,8 @@ struct Pending {
 /// The policy with every refusal made a report.
 pub(crate) fn reporting(policy: &Policy) -> Policy {
     let report = |action: Action| {
-        if action.lets_run() && !asks_somebody(action) { action } else { Action::Notify }
+        // Nobody is there to be asked: the kernel answers ENOSYS to what would go to a tracer or a supervisor.
+        if enforce::runs(action) { action } else { Action::Notify }
     };
     let mut policy = policy.clone();
     policy.default_action = report(policy.default_action);

@@ -1,6 +1,6 @@
 //! What a trial showed.
 
-use sandprint_model::{Action, ByteString, Exit};
+use sandprint_model::{ByteString, Exit};
 
 use crate::Denial;
 
@@ -77,9 +77,4 @@ impl Pass {
             Pass::Explained { exit, .. } | Pass::Confirmed { exit, .. } => *exit,
         }
     }
-}
-
-/// Whether an action is one that somebody else decides, who is not there in a trial: the kernel then answers ENOSYS.
-pub(crate) fn asks_somebody(action: Action) -> bool {
-    matches!(action, Action::Trace(_) | Action::Notify)
 }

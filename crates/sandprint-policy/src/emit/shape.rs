@@ -103,10 +103,7 @@ impl Shape {
 
 const LOWER_HALF: u64 = 0xffff_ffff;
 
-/// Whether a call with this action runs.
-pub(super) fn runs(action: Action) -> bool {
-    matches!(action, Action::Allow | Action::Log)
-}
+pub(super) use crate::enforce::runs;
 
 /// Whether leaving a call to the default action lets it run where these rules refuse it.
 pub(super) fn is_refusal_lost(rules: &[Rule], default: Action) -> bool {
