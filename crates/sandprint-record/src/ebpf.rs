@@ -21,10 +21,12 @@ mod maps;
 mod object;
 mod perf;
 mod sys;
+mod watcher;
 
 pub use decode::{Event, State};
 pub use object::{Hooks, LoadError, Tasks};
 pub use perf::PerfError;
+pub use watcher::{Missed, Watched, Watcher};
 
 use decode::{CallKey, CallValue, Config, Control, ImageInfo, Live};
 use object::Programs;

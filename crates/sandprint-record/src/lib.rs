@@ -5,6 +5,7 @@
 //! - [`notify`]: the recorder by seccomp user notification, for where BPF cannot be had.
 //! - `driver`: both of them, as a session sees them.
 //! - `image`: build ids of executables.
+//! - [`refused`]: what [`ebpf::Watcher`] sees: calls that filters kept from running.
 //! - [`session`]: one recording from its start to its [`Trace`](sandprint_model::Trace).
 //!
 //! Nothing here prints, knows policies or the command line.
@@ -14,4 +15,5 @@ pub mod ebpf;
 pub mod host;
 mod image;
 pub mod notify;
+pub mod refused;
 pub mod session;
