@@ -15,6 +15,8 @@ mod audit;
 mod sandprint01;
 mod strace;
 
+pub use audit::{SeccompRecord, seccomp_record};
+
 /// A kind of recording that can be imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {

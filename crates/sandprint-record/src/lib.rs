@@ -1,5 +1,6 @@
 //! Observes what a workload asks of the kernel.
 //!
+//! - [`audit`]: calls that filters let run and had logged.
 //! - [`host`]: facts about this machine, found by trying.
 //! - [`ebpf`]: the BPF driver: who is followed, what was counted.
 //! - [`notify`]: the recorder by seccomp user notification, for where BPF cannot be had.
@@ -10,6 +11,7 @@
 //!
 //! Nothing here prints, knows policies or the command line.
 
+pub mod audit;
 mod driver;
 pub mod ebpf;
 pub mod host;

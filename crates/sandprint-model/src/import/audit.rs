@@ -15,6 +15,9 @@ use crate::{ByteString, Fact, FirstSeen, GapKind, Image, Seen, Trace};
 use record::{Call, Event, Found, Record};
 
 mod record;
+mod seccomp;
+
+pub use seccomp::{SeccompRecord, seccomp_record};
 
 pub(super) fn import(bytes: &[u8]) -> Result<Trace, ImportError> {
     let mut log = Log::default();

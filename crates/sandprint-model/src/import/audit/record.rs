@@ -133,18 +133,18 @@ fn losses(line: &[u8]) -> Option<Found<'static>> {
 }
 
 /// The fields of a record as the kernel writes them.
-struct Fields<'l>(Vec<(&'l [u8], Value<'l>)>);
+pub(super) struct Fields<'l>(Vec<(&'l [u8], Value<'l>)>);
 
 /// A field's value.
 #[derive(Clone, Copy)]
-enum Value<'l> {
+pub(super) enum Value<'l> {
     /// In quotes: as it is.
     Quoted(&'l [u8]),
     Bare(&'l [u8]),
 }
 
 impl<'l> Fields<'l> {
-    fn of(mut text: &'l [u8]) -> Fields<'l> {
+    pub(super) fn of(mut text: &'l [u8]) -> Fields<'l> {
         let mut fields = Vec::new();
         loop {
             text = text.trim_ascii_start();
@@ -176,7 +176,7 @@ impl<'l> Fields<'l> {
         self.0.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
     }
 
-    fn number(&self, key: &[u8]) -> Option<&'l [u8]> {
+    pub(super) fn number(&self, key: &[u8]) -> Option<&'l [u8]> {
         match self.get(key) {
             Some(Value::Bare(digits)) => Some(digits),
             _ => None,
