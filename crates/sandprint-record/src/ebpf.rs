@@ -184,6 +184,7 @@ impl Recorder {
             x86: arch == Arch::X86_64,
             walks,
             cgroup: matches!(options.scope, Scope::Cgroup(_)),
+            page: page_size(),
         };
         let mut refusals: Vec<((Hooks, Tasks), LoadError)> = Vec::new();
         let mut loaded = None;
@@ -540,6 +541,11 @@ impl Recorder {
     pub fn detach(&mut self) {
         self.programs.detach();
     }
+}
+
+/// Bytes of a page.
+fn page_size() -> u32 {
+    u32::try_from(rustix::param::page_size()).unwrap_or_default()
 }
 
 fn execve_nr(arch: Arch) -> u32 {

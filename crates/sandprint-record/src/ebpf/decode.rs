@@ -3,26 +3,26 @@
 use sandprint_model::{Abi, Arch, ByteString, Syscall};
 
 /// Reads fixed-width fields in declaration order; a short buffer gives `None`.
-struct Fields<'a>(&'a [u8]);
+pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl<'a> Fields<'a> {
-    fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(super) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
         let (head, tail) = self.0.split_at_checked(count)?;
         self.0 = tail;
         Some(head)
     }
 
-    fn u32(&mut self) -> Option<u32> {
+    pub(super) fn u32(&mut self) -> Option<u32> {
         Some(u32::from_ne_bytes(self.bytes(4)?.try_into().ok()?))
     }
 
-    fn u64(&mut self) -> Option<u64> {
+    pub(super) fn u64(&mut self) -> Option<u64> {
         Some(u64::from_ne_bytes(self.bytes(8)?.try_into().ok()?))
     }
 }
 
 /// Bytes up to the first NUL.
-fn until_nul(bytes: &[u8]) -> &[u8] {
+pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
@@ -39,14 +39,13 @@ pub(super) struct Config {
     pub x86: bool,
     pub walks: bool,
     pub cgroup: bool,
+    pub page: u32,
 }
 
 impl Config {
-    /// Bytes of `struct sp_config`.
-    pub(super) const SIZE: usize = 40;
-
+    /// As `struct sp_config`.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(Config::SIZE);
+        let mut bytes = Vec::new();
         for field in [self.hash_seed, self.pid_ns_dev, self.pid_ns] {
             bytes.extend_from_slice(&field.to_ne_bytes());
         }
@@ -54,7 +53,7 @@ impl Config {
             bytes.extend_from_slice(&field.to_ne_bytes());
         }
         bytes.extend_from_slice(&[self.follow_children, self.x86, self.walks, self.cgroup].map(u8::from));
-        bytes.resize(Config::SIZE, 0);
+        bytes.extend_from_slice(&self.page.to_ne_bytes());
         bytes
     }
 }
@@ -220,7 +219,7 @@ impl ImageInfo {
 }
 
 /// Turns `ls\0bin\0usr\0` into `/usr/bin/ls`; nothing gives an empty path.
-fn path_from_components(leaf_first: &[u8]) -> ByteString {
+pub(super) fn path_from_components(leaf_first: &[u8]) -> ByteString {
     let mut path = Vec::with_capacity(leaf_first.len() + 1);
     let components = leaf_first.split(|byte| *byte == 0).rev();
     for component in components.filter(|component| !component.is_empty() && *component != b"/") {

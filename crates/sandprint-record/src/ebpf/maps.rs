@@ -10,7 +10,7 @@ use super::object::LoadError;
 use super::sys;
 
 /// Maps that are read and written with bpf(2), and the iterator that reads one without it.
-const MAPS: [(&str, Option<&str>); 7] = [
+const MAPS: [(&str, Option<&str>); 11] = [
     ("calls", Some("handle__calls")),
     ("image_info", Some("handle__image")),
     ("events", None),
@@ -18,9 +18,13 @@ const MAPS: [(&str, Option<&str>); 7] = [
     ("targets", None),
     ("cgroup", None),
     ("perf_events", None),
+    ("refused", None),
+    ("processes", None),
+    ("members", None),
+    ("code", None),
 ];
 /// Arrays, which are read and written as memory.
-const ARRAYS: [&str; 4] = ["lost", "uring_ops", ".bss", ".data.control"];
+const ARRAYS: [&str; 5] = ["lost", "uring_ops", ".bss", ".data.control", "selected"];
 
 /// The iterators that read maps.
 pub(super) fn iterators() -> impl Iterator<Item = &'static str> {

@@ -15,6 +15,7 @@ use super::sys;
 
 /// The committed objects; `cargo xtask bpf --check` rebuilds and compares them.
 static RAW_TRACEPOINTS: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/recorder.bpf.o"));
+static WATCHER: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/watcher.bpf.o"));
 static TRACEPOINTS: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/tracepoint.bpf.o"));
 
 /// ELF structures are read in place.
@@ -125,6 +126,14 @@ fn remember(_level: PrintLevel, message: String) {
     }
 }
 
+/// Forgets what libbpf said before, and listens to what it says from now on.
+fn listen() {
+    if let Ok(mut log) = LOG.lock() {
+        log.clear();
+    }
+    libbpf_rs::set_print(Some((PrintLevel::Warn, remember)));
+}
+
 /// The last thing libbpf had to say, on one line.
 fn last_words() -> String {
     let log = LOG.lock().map(|log| log.clone()).unwrap_or_default();
@@ -228,13 +237,10 @@ impl Programs {
         hooks: Hooks,
         walks: bool,
     ) -> Result<Programs, LoadError> {
-        if let Ok(mut log) = LOG.lock() {
-            log.clear();
-        }
-        libbpf_rs::set_print(Some((PrintLevel::Warn, remember)));
+        listen();
         let mut open = ObjectBuilder::default().open_memory(hooks.object()).map_err(LoadError::Open)?;
         choose_programs(&mut open, tasks, hooks, walks);
-        choose_maps(&mut open, config, tasks)?;
+        choose_maps(&mut open, config, Some(tasks))?;
         let object = open.load().map_err(|source| LoadError::Load { source, log: last_words() })?;
         let maps = Maps::of(&object)?;
         let mut programs = Programs {
@@ -386,14 +392,8 @@ impl Programs {
     /// How often the kernel did not run each of our programs.
     pub(super) fn misses(&self) -> Vec<(String, u64)> {
         let loaded = std::iter::once(&self.object).chain(self.walks.get());
-        loaded
-            .flat_map(Object::progs_mut)
-            .filter(|program| program.autoload() && !PREPARE.iter().any(|name| program.name() == *name))
-            .filter_map(|program| {
-                let misses = sys::recursion_misses(program.as_fd()).ok()?;
-                (misses > 0).then(|| (program.name().to_string_lossy().into_owned(), misses))
-            })
-            .collect()
+        let missed = loaded.flat_map(misses);
+        missed.filter(|(program, _)| !PREPARE.contains(&program.as_str())).collect()
     }
 
     /// Whether the kernel did not run the program that sees tasks end, at least once.
@@ -457,6 +457,89 @@ impl Programs {
     }
 }
 
+/// How often the kernel did not run each program of an object.
+fn misses(object: &Object) -> impl Iterator<Item = (String, u64)> {
+    object.progs_mut().filter(|program| program.autoload()).filter_map(|program| {
+        let misses = sys::recursion_misses(program.as_fd()).ok()?;
+        (misses > 0).then(|| (program.name().to_string_lossy().into_owned(), misses))
+    })
+}
+
+/// The watcher's programs.
+pub(super) struct Watching {
+    object: Object,
+    maps: Maps,
+    locates: bool,
+    has_members: bool,
+    attached: Vec<Link>,
+}
+
+impl Watching {
+    /// Loads them. With `locates`, the code that makes a call is looked for in the kernel.
+    pub(super) fn load(config: &Config, locates: bool) -> Result<Watching, LoadError> {
+        listen();
+        let mut open = ObjectBuilder::default().open_memory(&WATCHER.0).map_err(LoadError::Open)?;
+        choose_maps(&mut open, config, None)?;
+        let has_members = config.follow_children;
+        let wanted = Watching::lifecycle(locates, has_members).chain(Watching::calls(locates));
+        let wanted: Vec<&str> = wanted.collect();
+        for mut program in open.progs_mut() {
+            let load = wanted.iter().any(|name| program.name() == *name);
+            program.set_autoload(load);
+        }
+        let object = open.load().map_err(|source| LoadError::Load { source, log: last_words() })?;
+        let maps = Maps::of(&object)?;
+        Ok(Watching { object, maps, locates, has_members, attached: Vec::new() })
+    }
+
+    fn lifecycle(locates: bool, has_members: bool) -> impl Iterator<Item = &'static str> {
+        let exit = if locates { "handle__exit_located" } else { "handle__exit" };
+        has_members.then_some("handle__fork").into_iter().chain(["handle__exec", exit, "handle__signal"])
+    }
+
+    /// In this order: a call that started before its start is seen is one that nothing is known of.
+    fn calls(locates: bool) -> impl Iterator<Item = &'static str> {
+        ["handle__start", if locates { "handle__end_located" } else { "handle__end" }].into_iter()
+    }
+
+    /// Attaches what sees tasks come and go.
+    pub(super) fn attach_lifecycle(&mut self) -> Result<(), LoadError> {
+        self.attach(Watching::lifecycle(self.locates, self.has_members))
+    }
+
+    /// Attaches what sees calls.
+    pub(super) fn attach_calls(&mut self) -> Result<(), LoadError> {
+        self.attach(Watching::calls(self.locates))
+    }
+
+    fn attach(&mut self, names: impl Iterator<Item = &'static str>) -> Result<(), LoadError> {
+        for name in names {
+            self.attached.push(attach(&find(&self.object, name)?, name)?);
+        }
+        Ok(())
+    }
+
+    /// Whether the code that makes a call is looked for in the kernel.
+    pub(super) fn locates(&self) -> bool {
+        self.locates
+    }
+
+    /// Whether only members are watched.
+    pub(super) fn has_members(&self) -> bool {
+        self.has_members
+    }
+
+    /// Its maps.
+    pub(super) fn maps(&self) -> &Maps {
+        &self.maps
+    }
+
+    /// How often the kernel did not run each program.
+    pub(super) fn misses(&self) -> Vec<(String, u64)> {
+        misses(&self.object).collect()
+    }
+}
+
 fn find<'o>(object: &'o Object, name: &str) -> Result<libbpf_rs::ProgramMut<'o>, LoadError> {
     object
         .progs_mut()
@@ -502,7 +585,8 @@ fn choose_programs(open: &mut OpenObject, tasks: Tasks, hooks: Hooks, walks: boo
     }
 }
 
-fn choose_maps(open: &mut OpenObject, config: &Config, tasks: Tasks) -> Result<(), LoadError> {
+/// Writes the configuration, and makes maps as large as they need be; `tasks` where tasks are kept.
+fn choose_maps(open: &mut OpenObject, config: &Config, tasks: Option<Tasks>) -> Result<(), LoadError> {
     let mut configured = false;
     for mut map in open.maps_mut() {
         let name = map.name().to_string_lossy().into_owned();
@@ -512,7 +596,7 @@ fn choose_maps(open: &mut OpenObject, config: &Config, tasks: Tasks) -> Result<(
             let Some(slot) = value.get_mut(..bytes.len()) else { continue };
             slot.copy_from_slice(&bytes);
             configured = true;
-        } else if let Some(result) = size_for(&name, tasks, &mut map) {
+        } else if let Some(result) = tasks.and_then(|tasks| size_for(&name, tasks, &mut map)) {
             result.map_err(|source| LoadError::Map { map: name, source })?;
         }
     }

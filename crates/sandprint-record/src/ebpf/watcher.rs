@@ -1,12 +1,27 @@
 //! Watches for calls that seccomp filters keep from running, anywhere on the machine.
 
-use std::os::fd::OwnedFd;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
 
-use super::RecorderError;
-use crate::host::HostFacts;
-use crate::refused::{FilterId, Refused};
+use libbpf_rs::{MapCore as _, RingBuffer, RingBufferBuilder};
+use sandprint_model::{Arch, ByteString, KernelVersion, Width, arguments};
+
+use super::decode::{CallKey, Config, ImageInfo};
+use super::object::{LoadError, Watching};
+use super::{RecorderError, sys};
+use crate::host::{self, HostFacts};
+use crate::refused::{Code, FilterId, Refused};
+
+mod decode;
+mod members;
+
+use decode::{Key, Part, Value};
 
 /// Whose calls are looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +35,36 @@ pub enum Watched {
 }
 
 /// A loaded watcher.
-#[derive(Debug)]
-pub struct Watcher {}
+pub struct Watcher {
+    programs: Watching,
+    ring: RingBuffer<'static>,
+    code: Rc<RefCell<BTreeMap<FilterId, Instructions>>>,
+    arch: Arch,
+    images: BTreeMap<u64, ImageInfo>,
+    told: BTreeMap<Vec<u8>, Told>,
+    next_id: u64,
+}
+
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watcher").finish_non_exhaustive()
+    }
+}
+
+/// A filter as far as its parts have come.
+#[derive(Debug, Default)]
+struct Instructions {
+    bytes: usize,
+    parts: BTreeMap<usize, Vec<u8>>,
+}
+
+/// What was told of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Told {
+    id: u64,
+    count: u64,
+    has_ended: bool,
+}
 
 /// What the watcher may have missed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,32 +75,269 @@ pub struct Missed {
     pub count: u64,
 }
 
+/// What each number of the lost map says (`enum sp_unwatched`, and `enum sp_lost` for the parts that the recorder
+/// has too).
+const LOST: [(usize, &str); 7] = [
+    (0, "refused calls were not told: too many different ones at once"),
+    (1, "filters could not be handed over: what they say is not known"),
+    (2, "programs have no path: there were too many different ones"),
+    (4, "calls failed that had perhaps begun before the watcher: whether they were refused is not known"),
+    (5, "processes are not watched: there were too many"),
+    (6, "ends of processes were not noted: there were too many"),
+    (3, "hints to look at once were dropped: what they were about was told later"),
+];
+
 impl Watcher {
     /// Loads the programs and attaches them: calls are watched from here on.
     pub fn start(watched: &Watched, facts: &HostFacts) -> Result<Watcher, RecorderError> {
-        let _ = (watched, facts);
-        Err(RecorderError::NoBtf)
+        let arch = facts.arch().ok_or_else(|| RecorderError::UnknownArch(facts.machine.clone()))?;
+        if !facts.capabilities.can_trace() {
+            return Err(RecorderError::NoCapability(facts.capabilities.missing()));
+        }
+        if !facts.btf {
+            return Err(RecorderError::NoBtf);
+        }
+        let config = config(watched, arch)?;
+        // bpf_find_vma: 7c7e3d31e785.
+        let locates = facts.kernel().is_none_or(|kernel| kernel >= KernelVersion::new(5, 17));
+        let mut programs = match Watching::load(&config, locates) {
+            Err(_) if locates => Watching::load(&config, false)?,
+            loaded => loaded?,
+        };
+        let code = Rc::new(RefCell::new(BTreeMap::new()));
+        let ring = rings(&programs, &code)?;
+        fill_selected(&programs, arch)?;
+        if let Watched::Cgroup(directory) = watched {
+            let opened = std::fs::File::open(directory)
+                .map_err(|source| RecorderError::Cgroup { directory: directory.clone(), source })?;
+            programs.maps().update("cgroup", &0_u32.to_ne_bytes(), &opened.as_raw_fd().to_ne_bytes())?;
+        }
+        programs.attach_lifecycle()?;
+        if let Watched::Process(tgid) = watched {
+            members::enter(programs.maps(), *tgid)?;
+        }
+        programs.attach_calls()?;
+        Ok(Watcher { programs, ring, code, arch, images: BTreeMap::new(), told: BTreeMap::new(), next_id: 0 })
     }
 
     /// Becomes readable when there is something new; repetitions of what is known do not make it so.
     pub fn fd(&self) -> Result<OwnedFd, RecorderError> {
-        Err(RecorderError::NoBtf)
+        sys::duplicate(self.ring.epoll_fd()).map_err(RecorderError::Host)
     }
 
     /// What was refused and has not been told yet, and what was told with a smaller count or before its process ended.
     /// To be called now and then, since repetitions wake nobody.
     pub fn news(&mut self) -> Result<Vec<Refused>, RecorderError> {
-        Ok(Vec::new())
+        self.ring.consume().map_err(RecorderError::Ring)?;
+        let clock = Clock::now();
+        let keys: Vec<Vec<u8>> = self.programs.maps().get("refused")?.keys().collect();
+        let mut news = Vec::new();
+        let mut over = BTreeSet::new();
+        let mut going_on = BTreeSet::new();
+        for bytes in keys {
+            let Some(key) = Key::decode(&bytes) else { continue };
+            // Before the value: who has ended makes no more calls.
+            let ended = self.ended_ns(&key)?;
+            let Some(value) = self.programs.maps().lookup("refused", &bytes)? else { continue };
+            let Some(value) = Value::decode(&value) else {
+                going_on.insert(key.process());
+                continue;
+            };
+            let before = self.told.get(&bytes).copied();
+            let id = before.map_or(self.next_id, |told| told.id);
+            let now = Told { id, count: value.count, has_ended: ended.is_some() };
+            if before != Some(now) {
+                if let Some(refused) = self.refused(id, &key, value, ended, &clock)? {
+                    news.push(refused);
+                }
+                self.next_id += u64::from(before.is_none());
+            }
+            if ended.is_some() {
+                self.told.remove(&bytes);
+                self.delete("refused", &bytes)?;
+                over.insert(key.process());
+            } else {
+                self.told.insert(bytes, now);
+                going_on.insert(key.process());
+            }
+        }
+        for process in over.difference(&going_on) {
+            self.delete("processes", process)?;
+        }
+        news.sort_by_key(|refused| (refused.first, refused.id));
+        Ok(news)
+    }
+
+    fn delete(&self, map: &'static str, key: &[u8]) -> Result<(), RecorderError> {
+        let deleted = self.programs.maps().get(map)?.delete(key);
+        Ok(deleted.map_err(|source| LoadError::Map { map: map.to_owned(), source })?)
+    }
+
+    /// When the process of an entry ended; none while it lives.
+    fn ended_ns(&self, key: &Key) -> Result<Option<u64>, RecorderError> {
+        let value = self.programs.maps().lookup("processes", &key.process())?;
+        let word = value.and_then(|value| value.try_into().ok()).map(u64::from_ne_bytes);
+        Ok(word.filter(|ended_ns| *ended_ns > 0))
+    }
+
+    fn refused(
+        &mut self,
+        id: u64,
+        key: &Key,
+        value: Value,
+        ended: Option<u64>,
+        clock: &Clock,
+    ) -> Result<Option<Refused>, RecorderError> {
+        let Some(outcome) = decode::outcome(key, &value) else { return Ok(None) };
+        let image = self.path(value.image)?;
+        let code = match (value.module, value.code_error) {
+            (0, _) if !self.programs.locates() => Err("kernels before 5.17 do not tell it"),
+            (0, 0) => Err("it is in memory that no file was mapped to: code that was made at run time"),
+            (0, _) => Err("the kernel could not look at the process's memory at that moment"),
+            (module, _) => {
+                Ok(Code { module: self.path(module)?, inode: value.module_inode, offset: value.offset })
+            }
+        };
+        Ok(Some(Refused {
+            id,
+            call: decode::call(key, &value, self.arch),
+            outcome,
+            count: value.count,
+            first: clock.at(value.first_ns),
+            last: clock.at(value.last_ns),
+            tgid: (value.our_tgid > 0).then_some(value.our_tgid),
+            host_tid: value.tid,
+            host_tgid: key.tgid,
+            comm: value.comm,
+            image,
+            ancestry: value.ancestry,
+            cgroup: value.cgroup,
+            instruction_pointer: key.ip,
+            code,
+            filters: value.filters,
+            more_filters: value.more_filters,
+            traced: value.traced,
+            supervised: value.supervised,
+            ended: ended.map(|ended| Duration::from_nanos(ended.saturating_sub(value.last_ns))),
+        }))
+    }
+
+    /// The path of an image; empty where it is not known.
+    fn path(&mut self, id: u64) -> Result<ByteString, RecorderError> {
+        if let Some(known) = self.images.get(&id) {
+            return Ok(known.path.clone());
+        }
+        let info = self.programs.maps().lookup("image_info", &id.to_ne_bytes())?;
+        let Some(info) = info.as_deref().and_then(ImageInfo::decode) else {
+            return Ok(ByteString::default());
+        };
+        Ok(self.images.entry(id).or_insert(info).path.clone())
     }
 
     /// The instructions of a filter: an array of `struct sock_filter`. None where the kernel did not keep them.
     pub fn filter(&self, id: FilterId) -> Option<Arc<[u8]>> {
-        let _ = id;
-        None
+        let code = self.code.borrow();
+        let instructions = code.get(&id)?;
+        let whole: Vec<u8> = instructions.parts.values().flatten().copied().collect();
+        (whole.len() == instructions.bytes).then(|| whole.into())
+    }
+
+    /// Whether the watched process and all its descendants have ended. Never so for what is watched otherwise.
+    pub fn is_over(&self) -> Result<bool, RecorderError> {
+        if !self.programs.has_members() {
+            return Ok(false);
+        }
+        Ok(self.programs.maps().get("members")?.keys().next().is_none())
     }
 
     /// What was missed so far.
     pub fn missed(&self) -> Result<Vec<Missed>, RecorderError> {
-        Ok(Vec::new())
+        let words = self.programs.maps().array("lost")?;
+        let lost = LOST.iter().map(|(index, what)| {
+            let count = words.get(*index).map_or(0, |word| word.load(Ordering::SeqCst));
+            Missed { what: (*what).to_owned(), count }
+        });
+        let skipped = self.programs.misses().into_iter().map(|(program, count)| Missed {
+            what: format!("times the kernel did not run the program {program}: calls may have been missed"),
+            count,
+        });
+        Ok(lost.chain(skipped).filter(|missed| missed.count > 0).collect())
+    }
+}
+
+fn config(watched: &Watched, arch: Arch) -> Result<Config, RecorderError> {
+    let (pid_ns_dev, pid_ns) = host::pid_namespace().map_err(RecorderError::Host)?;
+    let mut seed = [0; 8];
+    host::random(&mut seed).map_err(RecorderError::Host)?;
+    Ok(Config {
+        hash_seed: u64::from_ne_bytes(seed),
+        pid_ns_dev,
+        pid_ns,
+        self_pid: std::process::id(),
+        execve_nr: super::execve_nr(arch),
+        follow_children: matches!(watched, Watched::Process(_)),
+        x86: arch == Arch::X86_64,
+        walks: false,
+        cgroup: matches!(watched, Watched::Cgroup(_)),
+        page: super::page_size(),
+    })
+}
+
+/// The hints, which only wake, and the parts of filters.
+fn rings(
+    programs: &Watching,
+    code: &Rc<RefCell<BTreeMap<FilterId, Instructions>>>,
+) -> Result<RingBuffer<'static>, RecorderError> {
+    let sink = Rc::clone(code);
+    let mut builder = RingBufferBuilder::new();
+    builder.add(programs.maps().get("events")?, |_hint| 0).map_err(RecorderError::Ring)?;
+    builder
+        .add(programs.maps().get("code")?, move |bytes| {
+            if let Some(part) = Part::decode(bytes) {
+                let mut code = sink.borrow_mut();
+                let instructions = code.entry(part.id).or_default();
+                instructions.bytes = part.bytes;
+                instructions.parts.insert(part.index, part.data.to_vec());
+            }
+            0
+        })
+        .map_err(RecorderError::Ring)?;
+    builder.build().map_err(RecorderError::Ring)
+}
+
+/// Numbers for which arguments are told apart (`SP_SELECTED`), and ABIs (`SP_ABIS`).
+const SELECTED: u32 = 512;
+const ABIS: u32 = 3;
+
+/// Says which arguments tell calls apart: those that a rule can be about.
+fn fill_selected(programs: &Watching, arch: Arch) -> Result<(), RecorderError> {
+    let words = programs.maps().array("selected")?;
+    let calls = (0..ABIS).flat_map(|abi| (0..SELECTED).map(move |nr| CallKey { image: 0, abi, nr }));
+    for (word, key) in words.iter().zip(calls) {
+        let bits = arguments::selectors(key.syscall(arch)).iter().fold(0_u64, |bits, selector| {
+            let how = match selector.width {
+                Width::Bits32 => 1,
+                Width::Bits64 => 2,
+            };
+            bits | how << (2 * selector.index)
+        });
+        word.store(bits, Ordering::SeqCst);
+    }
+    Ok(())
+}
+
+/// What `CLOCK_MONOTONIC` says in terms of the time of day.
+struct Clock {
+    monotonic_ns: u64,
+    now: SystemTime,
+}
+
+impl Clock {
+    fn now() -> Clock {
+        Clock { monotonic_ns: host::monotonic_ns(), now: SystemTime::now() }
+    }
+
+    fn at(&self, ns: u64) -> SystemTime {
+        self.now - Duration::from_nanos(self.monotonic_ns.saturating_sub(ns))
     }
 }

@@ -101,8 +101,24 @@ struct fs_struct {
 	struct path root;
 };
 
+struct sock_fprog_kern {
+	u16 len;
+	void *filter;
+};
+
+struct bpf_prog {
+	struct sock_fprog_kern *orig_prog;
+};
+
+struct seccomp_filter {
+	struct seccomp_filter *prev;
+	struct bpf_prog *prog;
+	void *notif;
+};
+
 struct seccomp {
 	int mode;
+	struct seccomp_filter *filter;
 };
 
 struct thread_info {
@@ -114,11 +130,46 @@ struct list_head {
 	struct list_head *next;
 };
 
+struct vm_area_struct {
+	unsigned long vm_start;
+	unsigned long vm_pgoff;
+	struct file *vm_file;
+};
+
+struct kernfs_node {
+	/* Each kernel has one of these two; see parent_of. */
+	struct kernfs_node *parent;
+	struct kernfs_node *__parent;
+	const char *name;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct kernel_siginfo {
+	int si_code;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct signal_struct {
+	atomic_t live;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	int pid;
 	int tgid;
+	int exit_code;
 	u32 flags;
+	u32 ptrace;
 	struct task_struct *real_parent;
 	struct list_head children;
 	struct list_head sibling;
@@ -127,6 +178,8 @@ struct task_struct {
 	struct fs_struct *fs;
 	struct pid *thread_pid;
 	struct seccomp seccomp;
+	struct signal_struct *signal;
+	struct css_set *cgroups;
 	u64 start_boottime;
 	char comm[16];
 };
@@ -140,6 +193,19 @@ struct linux_binprm {
 struct io_kiocb {
 	void *ctx;
 	u8 opcode;
+};
+
+/* The registers of x86 and of arm64: one of them is the kernel's. */
+
+struct pt_regs___x86 {
+	unsigned long bp, bx, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip;
+};
+
+struct pt_regs___arm64 {
+	u64 regs[31];
+	u64 pc;
+	u64 orig_x0;
+	s32 syscallno;
 };
 
 struct bpf_iter_meta {
@@ -187,6 +253,18 @@ struct trace_event_raw_io_uring_submit_req {
 
 /* linux/sched.h: the task is ending. */
 #define PF_EXITING 0x00000004
+/* linux/sched.h: a signal ended the task. */
+#define PF_SIGNALED 0x00000400
+/* asm/signal.h, asm-generic/siginfo.h: a filter sent the signal. */
+#define SIGSYS 31
+#define SYS_SECCOMP 1
+/* linux/seccomp.h: what a filter has ended (495ac3069a66). */
+#define SECCOMP_MODE_DEAD 3
+/* linux/errno.h: the call is made again, or is said to have been interrupted. */
+#define ERESTARTSYS 512
+#define ERESTART_RESTARTBLOCK 516
+/* linux/err.h */
+#define MAX_ERRNO 4095
 /* errno.h, which brings more than this. */
 #define EEXIST 17
 /* asm/thread_info.h of x86: the task is in a 32-bit system call. */

@@ -61,4 +61,13 @@ static __always_inline void read_ctime(const struct inode *inode, u64 *seconds, 
 	}
 }
 
+/* The directory above one of kernfs; renamed in 6.15 (633488947ef6, "kernfs: Use RCU to access
+ * kernfs_node::parent."). */
+static __always_inline struct kernfs_node *parent_of(struct kernfs_node *node)
+{
+	if (bpf_core_field_exists(node->__parent))
+		return BPF_CORE_READ(node, __parent);
+	return BPF_CORE_READ(node, parent);
+}
+
 #endif

@@ -12,6 +12,7 @@
 #include "recorder.h"
 
 #include "kernel_fixes.bpf.h"
+#include "config.bpf.h"
 #include "atomic.bpf.h"
 #include "lost.bpf.h"
 #include "events.bpf.h"

@@ -45,7 +45,7 @@ struct sp_config {
 	__u8 x86;	      /* the kernel is x86_64 */
 	__u8 walks;	      /* running processes are attached to */
 	__u8 cgroup;	      /* the tasks of a cgroup are followed */
-	__u8 pad[4];
+	__u32 page;	      /* bytes of a page */
 };
 
 /* Written by user space alone, as a whole. */
@@ -131,9 +131,11 @@ struct sp_image {
 #define SP_IMAGE_UNLINKED 2 /* the file had no name any more */
 
 enum sp_event_kind {
-	SP_EVENT_CALL = 1,  /* a call was seen for the first time */
-	SP_EVENT_IMAGE = 2, /* an image ran for the first time */
-	SP_EVENT_EMPTY = 3, /* the last followed task ended */
+	SP_EVENT_CALL = 1,    /* a call was seen for the first time */
+	SP_EVENT_IMAGE = 2,   /* an image ran for the first time */
+	SP_EVENT_EMPTY = 3,   /* the last followed task ended */
+	SP_EVENT_REFUSED = 4, /* a call did not run that is unlike those before */
+	SP_EVENT_ENDED = 5,   /* a process ended of which a call did not run */
 };
 
 /* The ring buffer's only payload: a hint to look at a map. Losing one loses no fact. */

@@ -5,8 +5,6 @@
 
 /* Most ancestors looked at to find out whether a running task descends from a target. */
 #define SP_ANCESTORS 512
-/* MAX_PID_NS_LEVEL (linux/pid_namespace.h). */
-#define SP_NS_LEVELS 32
 
 /*
  * Followed tasks, each with its own counters. Key: the task. Value: struct sp_task; its image is 0 until
@@ -71,30 +69,8 @@ struct {
 	__type(value, u32);
 } cgroup SEC(".maps");
 
-const volatile struct sp_config config = {};
 struct sp_control control SEC(".data.control") = {};
 struct sp_state state = {};
-
-/* The task's tgid as the recorder's PID namespace numbers it; 0 where it has none there. */
-static __always_inline u32 tgid_in_our_namespace(struct task_struct *leader)
-{
-	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
-	u32 base = bpf_core_field_offset(struct pid, numbers);
-	u32 size = bpf_core_type_size(struct upid);
-	u32 level = BPF_CORE_READ(pid, level);
-
-#pragma clang loop unroll(disable)
-	for (u32 i = 0; i < SP_NS_LEVELS; i++) {
-		struct upid *upid;
-
-		if (i > level)
-			break;
-		upid = (void *)pid + base + i * size;
-		if (BPF_CORE_READ(upid, ns, ns.inum) == config.pid_ns)
-			return BPF_CORE_READ(upid, nr);
-	}
-	return 0;
-}
 
 /* Whether the task is a target of attach, or descends from one. */
 static __always_inline bool descends_from_target(struct task_struct *task)

@@ -52,18 +52,6 @@ static __always_inline void add_calls(const struct sp_call_key *key, u64 count, 
 		count_lost(SP_LOST_CALLS, count);
 }
 
-/* Whether the current system call came in through the 32-bit ABI. */
-static __always_inline bool is_compat(struct task_struct *task, bool trusted)
-{
-	/* The field exists on x86 only; elsewhere its place is never read. */
-	if (config.x86) {
-		u32 status = trusted ? task->thread_info.status : BPF_CORE_READ(task, thread_info.status);
-
-		return status & TS_COMPAT;
-	}
-	return (trusted ? task->thread_info.flags : BPF_CORE_READ(task, thread_info.flags)) & TIF_32BIT_MASK;
-}
-
 /* Counts a call that has no slot in the task's own array. Kept out of line: it is rare. */
 static __noinline int count_in_map(u64 image, u32 abi, u32 nr)
 {

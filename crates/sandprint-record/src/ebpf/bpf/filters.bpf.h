@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* The filters of a task: an id for each distinct one, and its instructions. */
+#ifndef SANDPRINT_FILTERS_H
+#define SANDPRINT_FILTERS_H
+
+/* Bytes that are hashed in one step. BPF_MAXINSNS instructions of 8 bytes take all steps. */
+#define SP_FILTER_STEP 256
+#define SP_FILTER_STEPS (SP_CODE_PART * SP_CODE_PARTS / SP_FILTER_STEP)
+
+/*
+ * The filters whose instructions were told. Key: id. Value: 1.
+ * Written by: filter_id; an entry goes where its instructions could not be told. When full: they are told
+ * each time.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u64);
+	__type(value, u32);
+} told_filters SEC(".maps");
+
+/*
+ * Payload: struct sp_code.
+ * Written by: filter_id. When full: SP_UNWATCHED_FILTERS.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} code SEC(".maps");
+
+static __always_inline u64 hash_instructions(const void *instructions, u32 bytes)
+{
+	u64 words[SP_FILTER_STEP / 8];
+	u64 hash = config.hash_seed ^ bytes;
+
+#pragma clang loop unroll(disable)
+	for (u32 step = 0; step < SP_FILTER_STEPS; step++) {
+		u32 done = step * SP_FILTER_STEP;
+		u32 size = SP_FILTER_STEP;
+
+		if (done >= bytes)
+			break;
+		if (bytes - done < SP_FILTER_STEP) {
+			__builtin_memset(words, 0, sizeof(words));
+			/* clang knows that it is less, and the verifier does not. */
+			size = bytes - done;
+			barrier_var(size);
+			size &= SP_FILTER_STEP - 1;
+		}
+		if (bpf_probe_read_kernel(words, size, instructions + done))
+			return 0;
+#pragma clang loop unroll(disable)
+		for (u32 i = 0; i < SP_FILTER_STEP / 8; i++)
+			hash = (hash ^ words[i]) * 0x9E3779B97F4A7C15ULL + (hash >> 29);
+	}
+	/* 0 means that it could not be read. */
+	return hash | 1;
+}
+
+/*
+ * The id of a filter, by its address; 0 where its instructions cannot be read. They are there where the
+ * kernel was built to keep them (CONFIG_CHECKPOINT_RESTORE, or since 5.11 an architecture with
+ * SECCOMP_ARCH_NATIVE: 8e01b51a31a1).
+ */
+__noinline u64 filter_id(u64 address)
+{
+	struct seccomp_filter *filter = (void *)address;
+	struct sock_fprog_kern *original = BPF_CORE_READ(filter, prog, orig_prog);
+	const void *instructions;
+	u32 one = 1;
+	u32 bytes;
+	u64 id;
+
+	if (!original)
+		return 0;
+	instructions = BPF_CORE_READ(original, filter);
+	bytes = (u32)BPF_CORE_READ(original, len) * 8;
+	if (!instructions || !bytes || bytes > SP_CODE_PART * SP_CODE_PARTS)
+		return 0;
+	id = hash_instructions(instructions, bytes);
+	if (!id || bpf_map_update_elem(&told_filters, &id, &one, BPF_NOEXIST) == -EEXIST)
+		return id;
+#pragma clang loop unroll(disable)
+	for (u32 part = 0; part < SP_CODE_PARTS; part++) {
+		u32 left = bytes - part * SP_CODE_PART;
+		struct sp_code *told;
+
+		if (part * SP_CODE_PART >= bytes)
+			break;
+		told = bpf_ringbuf_reserve(&code, sizeof(*told), 0);
+		if (!told) {
+			count_lost(SP_UNWATCHED_FILTERS, 1);
+			bpf_map_delete_elem(&told_filters, &id);
+			break;
+		}
+		told->id = id;
+		told->bytes = bytes;
+		told->part = part;
+		/* What lies behind the filter's end is not shown: only as much is read as there is. */
+		if (left >= SP_CODE_PART) {
+			bpf_probe_read_kernel(told->data, SP_CODE_PART, instructions + part * SP_CODE_PART);
+		} else {
+			barrier_var(left);
+			bpf_probe_read_kernel(told->data, left & (SP_CODE_PART - 1),
+					      instructions + part * SP_CODE_PART);
+		}
+		bpf_ringbuf_submit(told, 0);
+	}
+	return id;
+}
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * Calls that did not run. Seccomp decides before the tracepoint sys_enter: what a filter refuses, or somebody
+ * answers in the call's place, never comes there, but does come to sys_exit, unless the task is ended at
+ * once.
+ */
+#ifndef SANDPRINT_REFUSED_H
+#define SANDPRINT_REFUSED_H
+
+struct sp_marks {
+	u8 of[SP_MARKS];
+};
+
+/*
+ * What is known of each confined task's calls: enum sp_mark. A task's is at its tid's lower bits, then its
+ * upper ones, so that neighbours do not share a cache line. Only the task itself reads and writes it, but for
+ * the tid that a thread gives up when it executes.
+ * Written by: every hook. Cannot be full: there is one for each tid.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SP_MARK_LINES);
+	__type(key, u32);
+	__type(value, struct sp_marks);
+} marks SEC(".maps");
+
+/*
+ * Key: what makes them alike. Value: the first of them, and how often.
+ * Written by: refuse. Entries of processes that ended are deleted by user space. When full:
+ * SP_UNWATCHED_CALLS.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sp_refused_key);
+	__type(value, struct sp_refused);
+} refused SEC(".maps");
+
+/* One zeroed struct sp_refused, from which new ones are made. Nobody writes it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct sp_refused);
+} blank_refused SEC(".maps");
+
+/*
+ * Processes with such calls. Written by: refuse, handle_end; deleted by user space. When full: the end is not
+ * told, SP_UNWATCHED_ENDS.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 8192);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sp_process_key);
+	__type(value, struct sp_process);
+} processes SEC(".maps");
+
+/*
+ * Which arguments tell calls apart. Key: SP_SELECTED * ABI + number. Value: two bits for each argument, from
+ * the lowest: 0 for one that does not, 1 for its lower half, 2 for all of it. Written by: user space, before
+ * anything is attached.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SP_SELECTED *SP_ABIS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, u64);
+} selected SEC(".maps");
+
+/*
+ * The watched process and its descendants, where not all are watched. Key: tgid in the watcher's PID
+ * namespace. Written by: user space, on_fork; deleted at the process's end. When full: SP_UNWATCHED_MEMBERS.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__type(value, u32);
+} members SEC(".maps");
+
+/* As in the recorder's scope: the cgroup whose tasks are watched. Written by: user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} cgroup SEC(".maps");
+
+static __always_inline u8 *mark_of(u32 tid)
+{
+	u32 line = tid & (SP_MARK_LINES - 1);
+	struct sp_marks *found = bpf_map_lookup_elem(&marks, &line);
+
+	return found ? &found->of[(tid / SP_MARK_LINES) & (SP_MARKS - 1)] : NULL;
+}
+
+/* A call as its task's registers have it. */
+struct sp_registers {
+	u64 args[6];
+	u64 ip;
+	u32 nr;
+	u32 abi;
+};
+
+static __always_inline void read_registers(struct task_struct *task, void *address, struct sp_registers *to)
+{
+	bool compat = is_compat(task, false);
+
+	to->abi = compat ? SP_ABI_COMPAT : SP_ABI_NATIVE;
+	if (config.x86) {
+		struct pt_regs___x86 *regs = address;
+
+		to->nr = BPF_CORE_READ(regs, orig_ax);
+		to->ip = BPF_CORE_READ(regs, ip);
+		if (compat) {
+			to->args[0] = (u32)BPF_CORE_READ(regs, bx);
+			to->args[1] = (u32)BPF_CORE_READ(regs, cx);
+			to->args[2] = (u32)BPF_CORE_READ(regs, dx);
+			to->args[3] = (u32)BPF_CORE_READ(regs, si);
+			to->args[4] = (u32)BPF_CORE_READ(regs, di);
+			to->args[5] = (u32)BPF_CORE_READ(regs, bp);
+			return;
+		}
+		to->args[0] = BPF_CORE_READ(regs, di);
+		to->args[1] = BPF_CORE_READ(regs, si);
+		to->args[2] = BPF_CORE_READ(regs, dx);
+		to->args[3] = BPF_CORE_READ(regs, r10);
+		to->args[4] = BPF_CORE_READ(regs, r8);
+		to->args[5] = BPF_CORE_READ(regs, r9);
+		if ((s32)to->nr >= 0 && (to->nr & X32_SYSCALL_BIT)) {
+			to->abi = SP_ABI_X32;
+			to->nr &= ~X32_SYSCALL_BIT;
+		}
+	} else {
+		struct pt_regs___arm64 *regs = address;
+
+		to->nr = BPF_CORE_READ(regs, syscallno);
+		to->ip = BPF_CORE_READ(regs, pc);
+		/* The first register holds what the call returned. */
+		to->args[0] = BPF_CORE_READ(regs, orig_x0);
+		to->args[1] = BPF_CORE_READ(regs, regs[1]);
+		to->args[2] = BPF_CORE_READ(regs, regs[2]);
+		to->args[3] = BPF_CORE_READ(regs, regs[3]);
+		to->args[4] = BPF_CORE_READ(regs, regs[4]);
+		to->args[5] = BPF_CORE_READ(regs, regs[5]);
+	}
+}
+
+/* Leaves those arguments that tell calls apart. */
+static __always_inline void keep_selected(const struct sp_registers *registers, struct sp_refused_key *key)
+{
+	u32 index = registers->abi * SP_SELECTED + registers->nr;
+	u64 *which;
+
+	if (registers->nr >= SP_SELECTED)
+		return;
+	which = bpf_map_lookup_elem(&selected, &index);
+	if (!which)
+		return;
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < 6; i++) {
+		u32 how = (*which >> (2 * i)) & 3;
+
+		if (how)
+			key->args[i] = how == 1 ? (u32)registers->args[i] : registers->args[i];
+	}
+}
+
+static __always_inline bool is_watched(struct task_struct *task)
+{
+	u32 tgid;
+
+	if (config.cgroup)
+		return bpf_current_task_under_cgroup(&cgroup, 0) == 1;
+	if (!config.follow_children)
+		return true;
+	tgid = tgid_in_our_namespace(BPF_CORE_READ(task, group_leader));
+	return tgid && bpf_map_lookup_elem(&members, &tgid);
+}
+
+/* The filters of the task, by content. */
+static __always_inline void list_filters(struct task_struct *task, struct sp_refused *entry)
+{
+	struct seccomp_filter *filter = BPF_CORE_READ(task, seccomp.filter);
+
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < SP_FILTERS; i++) {
+		if (!filter)
+			return;
+		entry->filters[i] = filter_id((u64)filter);
+		entry->filter_count = i + 1;
+		if (BPF_CORE_READ(filter, notif))
+			entry->flags |= SP_REFUSED_SUPERVISED;
+		filter = BPF_CORE_READ(filter, prev);
+	}
+	if (filter)
+		entry->flags |= SP_REFUSED_MORE;
+}
+
+static __always_inline void list_ancestors(struct task_struct *task, struct sp_refused *entry)
+{
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < SP_PARENTS; i++) {
+		struct sp_ancestor *ancestor = &entry->ancestors[i];
+
+		ancestor->tgid = BPF_CORE_READ(leader, tgid);
+		if (!ancestor->tgid)
+			return;
+		bpf_probe_read_kernel(ancestor->comm, sizeof(ancestor->comm), &leader->comm);
+		entry->ancestor_count = i + 1;
+		leader = BPF_CORE_READ(leader, real_parent, group_leader);
+	}
+}
+
+static __always_inline void read_cgroup(struct task_struct *task, struct sp_refused *entry)
+{
+	struct kernfs_node *node = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn);
+	u32 used = 0;
+
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < SP_LEVELS; i++) {
+		struct kernfs_node *parent = parent_of(node);
+		const char *name;
+		long length;
+
+		/* The root has no name of its own. */
+		if (!parent || used >= SP_CGROUP)
+			return;
+		name = BPF_CORE_READ(node, name);
+		barrier_var(used);
+		length = bpf_probe_read_kernel_str(&entry->cgroup[used & (SP_CGROUP - 1)], SP_NAME, name);
+		if (length <= 0)
+			return;
+		used += length;
+		entry->cgroup_len = used;
+		node = parent;
+	}
+}
+
+struct sp_place {
+	u64 file;
+	u64 ino;
+	u64 offset;
+	u64 ip;
+};
+
+static long found_place(struct task_struct *task, struct vm_area_struct *vma, struct sp_place *place)
+{
+	struct file *file = BPF_CORE_READ(vma, vm_file);
+
+	if (!file)
+		return 0;
+	place->file = (u64)file;
+	place->ino = BPF_CORE_READ(file, f_inode, i_ino);
+	place->offset = place->ip - BPF_CORE_READ(vma, vm_start) + BPF_CORE_READ(vma, vm_pgoff) * config.page;
+	return 0;
+}
+
+/* Which file the code is from. The task runs it, so it stays mapped meanwhile. */
+static __always_inline void read_code(struct task_struct *task, u64 ip, struct sp_refused *entry)
+{
+	/* The instruction may be the last of its mapping. */
+	struct sp_place place = {.ip = ip - 1};
+
+	entry->code_error = bpf_find_vma(task, ip - 1, found_place, &place, 0);
+	if (!place.file)
+		return;
+	entry->module = image_id(place.file, 0, (u64)BPF_CORE_READ(task, fs), BPF_CORE_READ(task, tgid));
+	entry->module_ino = place.ino;
+	entry->offset = place.offset + 1;
+}
+
+/*
+ * A call of the current task that did not run. With `locates`, its code is looked for, for which the kernel
+ * must have bpf_find_vma (5.17).
+ */
+static __always_inline int refuse(struct task_struct *task, void *regs, s64 ret, u32 outcome, bool locates)
+{
+	struct sp_registers registers = {};
+	struct sp_refused_key key = {};
+	struct sp_process_key process = {};
+	struct sp_process living = {};
+	struct sp_refused *entry, *blank;
+	u64 now = bpf_ktime_get_ns();
+	u32 zero = 0;
+	long error;
+
+	if (!is_watched(task))
+		return 0;
+	if (regs)
+		read_registers(task, regs, &registers);
+	key.started = BPF_CORE_READ(task, group_leader, start_boottime);
+	key.ip = registers.ip;
+	key.filter = (u64)BPF_CORE_READ(task, seccomp.filter);
+	key.ret = ret < 0 ? ret : 0;
+	key.tgid = BPF_CORE_READ(task, tgid);
+	key.nr = registers.nr;
+	key.abi = registers.abi;
+	key.outcome = outcome;
+	keep_selected(&registers, &key);
+
+	entry = bpf_map_lookup_elem(&refused, &key);
+	if (entry)
+		goto count;
+	blank = bpf_map_lookup_elem(&blank_refused, &zero);
+	if (!blank)
+		return 0;
+	error = bpf_map_update_elem(&refused, &key, blank, BPF_NOEXIST);
+	entry = bpf_map_lookup_elem(&refused, &key);
+	if (!entry) {
+		count_lost(SP_UNWATCHED_CALLS, 1);
+		return 0;
+	}
+	if (error)
+		goto count;
+	process.started = key.started;
+	process.tgid = key.tgid;
+	if (bpf_map_update_elem(&processes, &process, &living, BPF_NOEXIST) &&
+	    !bpf_map_lookup_elem(&processes, &process))
+		count_lost(SP_UNWATCHED_ENDS, 1);
+	entry->first_ns = now;
+	__builtin_memcpy(entry->args, registers.args, sizeof(entry->args));
+	entry->ret = ret;
+	entry->tid = BPF_CORE_READ(task, pid);
+	entry->our_tgid = tgid_in_our_namespace(BPF_CORE_READ(task, group_leader));
+	bpf_probe_read_kernel(entry->comm, sizeof(entry->comm), &task->comm);
+	if (BPF_CORE_READ(task, ptrace))
+		entry->flags |= SP_REFUSED_TRACED;
+	entry->image = running_image(task);
+	list_filters(task, entry);
+	list_ancestors(task, entry);
+	read_cgroup(task, entry);
+	if (locates && regs)
+		read_code(task, registers.ip, entry);
+	entry->flags |= SP_REFUSED_READY;
+	entry->last_ns = now;
+	__sync_fetch_and_add(&entry->count, 1);
+	send_event(SP_EVENT_REFUSED, key.tgid, key.started);
+	return 0;
+count:
+	entry->last_ns = now;
+	__sync_fetch_and_add(&entry->count, 1);
+	return 0;
+}
+
+#endif
