@@ -269,3 +269,9 @@ fn explain(error: &RecorderError) -> anyhow::Error {
     let message = causes.fold(format!("failed to {error}"), |text, cause| format!("{text}: {cause}"));
     Deciding { status: ExitStatus::Failure, message, hint }.into()
 }
+
+#[cfg(test)]
+#[path = "../../tests/support/event_schema.rs"]
+mod schema;
+#[cfg(test)]
+mod tests;

@@ -113,8 +113,8 @@ fn call_in_words(refused: &Refused) -> String {
 /// What came of it, and from whom.
 fn answer_in_words(seen: &Seen) -> String {
     let value = match seen.refused.outcome {
-        Outcome::Returned(value) => match u16::try_from(-value) {
-            Ok(number) if (1..=4095).contains(&number) => errno::name_or_number(number),
+        Outcome::Returned(value) => match value.checked_neg().and_then(|value| u16::try_from(value).ok()) {
+            Some(number) if (1..=4095).contains(&number) => errno::name_or_number(number),
             _ => value.to_string(),
         },
         Outcome::Trapped | Outcome::KilledProcess | Outcome::KilledThread => "SIGSYS".to_owned(),
