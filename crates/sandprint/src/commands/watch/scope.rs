@@ -41,9 +41,8 @@ impl Scope {
             Watched::Cgroup(directory) => What::Cgroup(directory.clone()),
             Watched::Process(pid) => What::Tree(Tree::of(*pid).ok_or(TargetError::NoProcess(*pid))?),
         };
-        let numbers_are_ours =
-            fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == INITIAL_PID_NAMESPACE);
-        Ok(Scope { what, numbers_are_ours, unattributed: 0 })
+        let numbers_are_ours = numbers_are_ours();
+        Ok(Scope { what, numbers_are_ours, shown: BTreeMap::new(), unattributed: 0 })
     }
 
     /// Takes note of what there is now. To be called now and then.
