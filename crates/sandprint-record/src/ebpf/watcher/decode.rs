@@ -182,10 +182,10 @@ mod tests {
 
     #[test]
     fn a_value_is_nothing_until_it_is_ready() {
-        let size = 13 * 8 + FILTERS * 8 + 8 * 4 + 16 + PARENTS * 20 + CGROUP;
+        let size = 14 * 8 + FILTERS * 8 + 8 * 4 + 16 + PARENTS * 20 + CGROUP;
         let mut bytes = vec![0; size];
         assert_eq!(Value::decode(&bytes), None);
-        bytes[13 * 8 + FILTERS * 8] = 1;
+        bytes[14 * 8 + FILTERS * 8] = 1;
         let value = Value::decode(&bytes).unwrap();
         assert_eq!((value.filters.len(), value.ancestry.len()), (0, 0));
         assert_eq!(value.cgroup, ByteString::from("/"));
