@@ -2,7 +2,7 @@
 //!
 //! - [`check()`]: whether the policy can start anything on this machine.
 //! - [`of_execve()`]: whether it lets that one call happen.
-//! - [`probe_number()`] and [`with_probe()`]: a rule of its own for a call that nobody makes, so that the filter's
+//! - [`probe_number()`], [`with_probe()`] and [`is_probe()`]: a rule of its own for a call that nobody makes, so that the filter's
 //!   force can be shown without harm.
 
 use std::collections::BTreeSet;
@@ -104,6 +104,13 @@ pub fn probe_answer(before: i32) -> u16 {
     if before == i32::from(first) { second } else { first }
 }
 
+/// Whether a filter that answers this call so answers a probe, and no program's own call.
+pub fn is_probe(syscall: Syscall, answer: Action) -> bool {
+    // A number below the first is taken only where a policy has a rule for that, and for the next, and so on.
+    let is_number = (FIRST_PROBE - 16..=FIRST_PROBE).contains(&syscall.nr);
+    is_number && matches!(answer, Action::Errno(errno) if ANSWERS.contains(&errno))
+}
+
 /// The policy with a rule that answers the probe.
 pub fn with_probe(policy: &Policy, native: Abi, nr: u32, answer: u16) -> Policy {
     let mut policy = policy.clone();
@@ -194,6 +201,29 @@ mod tests {
         policy.rules = BTreeMap::from([(execve, vec![rule(Action::Allow, vec![only])])]);
         for (path, action) in [(1, Action::Allow), (2, Action::Errno(1))] {
             assert_eq!(of(&policy, path), Execve { action, by_arguments: true, execveat: false });
+        }
+    }
+
+    #[test]
+    fn a_probe_is_known_by_its_number_and_its_answer() {
+        let policy = policy(Action::KillProcess, &[]);
+        for abi in Abi::ALL {
+            let nr = probe_number(&policy, abi);
+            for (nr, errno, expected) in [
+                (nr, probe_answer(-1), true),
+                (nr, probe_answer(i32::from(ANSWERS[0])), true),
+                (nr - 1, ANSWERS[0], true),
+                (nr, 38, false),
+                (nr + 1, ANSWERS[0], false),
+                (83, ANSWERS[0], false),
+            ] {
+                assert_eq!(
+                    is_probe(Syscall { abi, nr }, Action::Errno(errno)),
+                    expected,
+                    "{abi} {nr} {errno}"
+                );
+            }
+            assert!(!is_probe(Syscall { abi, nr }, Action::KillProcess));
         }
     }
 

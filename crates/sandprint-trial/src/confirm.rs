@@ -9,7 +9,7 @@ use sandprint_sandbox::launch::Launch;
 
 use crate::verdict::Pass;
 use crate::verify::VerifyError;
-use crate::watch;
+use crate::wait;
 
 /// Runs it.
 pub(crate) fn run(
@@ -23,7 +23,7 @@ pub(crate) fn run(
     let mut running = launch.suspend()?.release()?;
     // A zombie still has its status; only who reaps it, which is us, takes that away.
     let in_force = has_filter(running.pid());
-    let exit = watch::until_ended(&mut running, foreground, || Ok(true))?;
+    let exit = wait::until_ended(&mut running, foreground, || Ok(true))?;
     Ok(Pass::Confirmed { exit, instructions: program.0.len(), in_force })
 }
 

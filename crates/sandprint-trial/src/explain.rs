@@ -21,7 +21,7 @@ use crate::origin::Origins;
 use crate::refine::Asking;
 use crate::verdict::Pass;
 use crate::verify::VerifyError;
-use crate::{Denial, Next, watch};
+use crate::{Denial, Next, wait};
 
 /// A process that still lives after this time has not ended for a refused call.
 const WENT_ON: Duration = Duration::from_millis(200);
@@ -118,7 +118,7 @@ pub(crate) fn run(
     }));
     serve(listener.try_clone().map_err(VerifyError::Wait)?, Arc::clone(&books)).map_err(VerifyError::Wait)?;
     let mut running = suspended.release()?;
-    let exit = watch::until_ended(&mut running, foreground, || {
+    let exit = wait::until_ended(&mut running, foreground, || {
         let mut books = lock(&books);
         if let Some(error) = books.failed.take() {
             return Err(VerifyError::Wait(error));

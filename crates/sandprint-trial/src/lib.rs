@@ -4,6 +4,7 @@
 //! - [`Denial`]: a call that the policy refused: its arguments, who made it, from which code, what came of it, and
 //!   the smallest rule that would allow it.
 //! - [`refine`]: the same run again and again, where somebody decides each refused call and the policy grows by that.
+//! - [`watch`]: calls that filters refuse anywhere on the machine, whoever installed these.
 //! - [`report`]: a verdict for people, programs, pull requests and code-scanning pages.
 //!
 //! Nothing here prints, or knows the command line.
@@ -18,7 +19,8 @@ pub mod report;
 mod symbols;
 mod verdict;
 pub mod verify;
-mod watch;
+mod wait;
+pub mod watch;
 
 pub use denial::{Ancestor, Denial, Location, Next};
 pub use ledger::{Answer, Decision};

@@ -4,16 +4,19 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sandprint_model::ByteString;
+use sandprint_record::refused::Code;
 
 use crate::symbols::Symbols;
 use crate::{Ancestor, Location};
 
 /// Deepest tree that is followed up.
 const DEEPEST: usize = 64;
+/// Most files whose symbols are kept.
+const MOST_FILES: usize = 256;
 
 /// Who made a call.
 #[derive(Debug, Clone)]
@@ -65,15 +68,42 @@ impl Origins {
 
     fn symbols_of(&mut self, tid: u32, mapping: &Mapping) -> Option<&Symbols> {
         let path = Path::new(OsStr::from_bytes(&mapping.path));
-        let in_its_root: PathBuf = Path::new(&format!("/proc/{tid}/root")).join(path.strip_prefix("/").ok()?);
-        let file = File::open(in_its_root).ok()?;
+        self.symbols_at(&in_root_of(tid, path)?, mapping.inode)
+    }
+
+    /// The function at an offset behind a call's instruction, in a file as its process sees the path. The process may
+    /// have ended (`None`), and then the file is looked for in our own root.
+    pub(crate) fn function(&mut self, tgid: Option<u32>, code: &Code) -> Option<String> {
+        let path = Path::new(OsStr::from_bytes(code.module.as_bytes()));
+        let places = tgid.and_then(|tgid| in_root_of(tgid, path)).into_iter().chain([path.to_owned()]);
+        for place in places.filter(|place| place.is_absolute()) {
+            if let Some(symbols) = self.symbols_at(&place, code.inode) {
+                return symbols.at(code.offset.checked_sub(1)?).map(str::to_owned);
+            }
+        }
+        None
+    }
+
+    fn symbols_at(&mut self, path: &Path, inode: u64) -> Option<&Symbols> {
+        // Another program chose what is there: a pipe must not make us wait.
+        let file =
+            File::options().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path).ok()?;
         let metadata = file.metadata().ok()?;
         // What is at the path now may be another file than the one that is mapped.
-        if metadata.ino() != mapping.inode || !metadata.is_file() {
+        if metadata.ino() != inode || !metadata.is_file() {
             return None;
         }
-        Some(self.symbols.entry((metadata.dev(), metadata.ino())).or_insert_with(|| Symbols::read(&file)))
+        let key = (metadata.dev(), metadata.ino());
+        if self.symbols.len() >= MOST_FILES && !self.symbols.contains_key(&key) {
+            self.symbols.clear();
+        }
+        Some(self.symbols.entry(key).or_insert_with(|| Symbols::read(&file)))
     }
+}
+
+/// A path of a process, as we reach it.
+fn in_root_of(pid: u32, path: &Path) -> Option<PathBuf> {
+    Some(Path::new(&format!("/proc/{pid}/root")).join(path.strip_prefix("/").ok()?))
 }
 
 /// A line of `/proc/PID/maps` (proc(5)).

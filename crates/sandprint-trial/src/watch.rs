@@ -1,40 +1,189 @@
-//! Waiting for a workload to end, with the rules for signals that every launch has.
+//! Calls that filters refuse anywhere on the machine: what the kernel showed of them, judged and explained.
+//!
+//! - [`mod@judge`]: what really happened to a call that did not run.
+//! - [`Watch`]: tells each kind of call once, and what came of it later.
+//!
+//! Nothing is kept of a process that has ended, so that a watch can last as long as its machine.
 
-use std::os::fd::{AsFd as _, BorrowedFd};
-use std::time::Duration;
+pub mod judge;
 
-use sandprint_model::Exit;
-use sandprint_sandbox::foreground::Foreground;
-use sandprint_sandbox::launch::Running;
-use sandprint_sandbox::{poll, process};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use crate::verify::VerifyError;
+use sandprint_model::{Call, Reason, Rule};
+use sandprint_policy::cbpf::{Program, validate};
+use sandprint_policy::suggest;
+use sandprint_record::refused::{FilterId, Refused};
 
-/// How long a tree may go on after its first process before it is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+use crate::Location;
+use crate::origin::Origins;
+use judge::{Judgement, Verdict};
 
-/// Waits until the first process has ended and `is_over` says that the rest of its tree has. A signal that comes to
-/// us after the first process has ended stops the waiting.
-pub(crate) fn until_ended(
-    running: &mut Running,
-    foreground: &mut Foreground,
-    mut attend: impl FnMut() -> Result<bool, VerifyError>,
-) -> Result<Exit, VerifyError> {
-    let ours = running.pid();
-    let in_tree = |pid| process::descends(pid, ours);
-    let mut exit = None;
-    loop {
-        if foreground.attend(Some(running), in_tree)?.is_some() {
-            return Err(VerifyError::Interrupted);
+/// Most filters that are kept after they were read.
+const MOST_FILTERS: usize = 1024;
+
+/// Calls that did not run, alike, and all that is known of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// What the kernel showed.
+    pub refused: Refused,
+    /// What really happened.
+    pub judgement: Judgement,
+    /// The code that made it, or why that is not known.
+    pub location: Result<Location, String>,
+    /// The smallest rule that would allow it.
+    pub rule: Rule,
+}
+
+/// Something to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Calls of a kind that was not told before: refused ones, or such that somebody answered in their place.
+    New(Box<Seen>),
+    /// More of a kind that was told.
+    Repeated {
+        /// [`Refused::id`].
+        id: u64,
+        /// How many more.
+        more: u64,
+        /// How many in all.
+        count: u64,
+        /// When the last of them was made.
+        last: SystemTime,
+    },
+    /// The process that made them ended.
+    Ended {
+        /// [`Refused::id`].
+        id: u64,
+        /// How long after the last of them.
+        after: Duration,
+    },
+}
+
+/// How much there was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Kinds of refused calls.
+    pub denials: u64,
+    /// Refused calls.
+    pub denied: u64,
+    /// Calls that a supervisor or tracer answered in their place.
+    pub emulated: u64,
+    /// Calls that did not run, as it seemed, though nothing refused them: what showed them was wrong, or somebody answered
+    /// whom nothing shows.
+    pub not_refused: u64,
+}
+
+/// Judges what is seen, and remembers what was told.
+#[derive(Debug, Default)]
+pub struct Watch {
+    filters: BTreeMap<FilterId, Option<Arc<Program>>>,
+    origins: Origins,
+    known: BTreeMap<u64, Known>,
+    totals: Totals,
+}
+
+/// What was told of calls that are alike.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    count: u64,
+    verdict: Verdict,
+}
+
+impl Watch {
+    /// Takes what was seen, and says what of it is to be told. `read` gives the instructions of a filter.
+    pub fn take(&mut self, refused: Refused, read: impl Fn(FilterId) -> Option<Arc<[u8]>>) -> Vec<News> {
+        let id = refused.id;
+        let ended = refused.ended;
+        let known = self.known.get(&id).copied();
+        let (verdict, mut news) = match known {
+            Some(known) => (known.verdict, Vec::new()),
+            None => {
+                let judgement = self.judge(&refused, read);
+                (judgement.verdict, self.first(&refused, judgement).into_iter().collect())
+            }
+        };
+        let more = refused.count.saturating_sub(known.map_or(0, |known| known.count));
+        self.add(verdict, more, known.is_none());
+        let told = matches!(verdict, Verdict::Denied { .. } | Verdict::Emulated { .. });
+        if told && known.is_some() {
+            if more > 0 {
+                news.push(News::Repeated { id, more, count: refused.count, last: refused.last });
+            }
+            news.extend(ended.map(|after| News::Ended { id, after }));
         }
-        if exit.is_none() {
-            exit = running.try_wait()?.map(|ended| ended.exit);
+        if ended.is_some() {
+            self.known.remove(&id);
+        } else {
+            self.known.insert(id, Known { count: refused.count, verdict });
         }
-        let over = attend()?;
-        if let (Some(exit), true) = (exit, over) {
-            return Ok(exit);
+        news
+    }
+
+    /// How much there was so far.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    fn first(&mut self, refused: &Refused, judgement: Judgement) -> Option<News> {
+        match judgement.verdict {
+            Verdict::Denied { .. } | Verdict::Emulated { .. } => {}
+            Verdict::Probe | Verdict::BrokenOff | Verdict::NotRefused => return None,
         }
-        let end: BorrowedFd<'_> = if exit.is_none() { running.pidfd() } else { foreground.as_fd() };
-        poll::readable([foreground.as_fd(), end], Some(LOOK_AGAIN)).map_err(VerifyError::Wait)?;
+        let location = match &refused.code {
+            Ok(code) => Ok(Location {
+                module: code.module.clone(),
+                offset: code.offset,
+                function: self.origins.function(refused.tgid.filter(|_| refused.ended.is_none()), code),
+            }),
+            Err(why) => Err((*why).to_owned()),
+        };
+        let rule = smallest_rule(&refused.call);
+        Some(News::New(Box::new(Seen { refused: refused.clone(), judgement, location, rule })))
+    }
+
+    fn add(&mut self, verdict: Verdict, more: u64, is_new: bool) {
+        let count = match verdict {
+            Verdict::Denied { .. } => {
+                self.totals.denials = self.totals.denials.saturating_add(u64::from(is_new));
+                &mut self.totals.denied
+            }
+            Verdict::Emulated { .. } => &mut self.totals.emulated,
+            Verdict::NotRefused => &mut self.totals.not_refused,
+            Verdict::Probe | Verdict::BrokenOff => return,
+        };
+        *count = count.saturating_add(more);
+    }
+
+    fn judge(&mut self, refused: &Refused, read: impl Fn(FilterId) -> Option<Arc<[u8]>>) -> Judgement {
+        let programs: Vec<Option<Arc<Program>>> =
+            refused.filters.iter().map(|id| self.filter(*id, &read)).collect();
+        let programs: Vec<Option<&Program>> = programs.iter().map(Option::as_deref).collect();
+        judge::judge(refused, &programs)
+    }
+
+    fn filter(&mut self, id: FilterId, read: impl Fn(FilterId) -> Option<Arc<[u8]>>) -> Option<Arc<Program>> {
+        if let Some(known) = self.filters.get(&id) {
+            return known.clone();
+        }
+        let bytes = read(id)?;
+        // What the kernel would not take is none that it runs, so it was not read as it is.
+        let program = Program::from_bytes(&bytes).filter(|program| validate(program).is_ok()).map(Arc::new);
+        if self.filters.len() >= MOST_FILTERS {
+            self.filters.clear();
+        }
+        self.filters.insert(id, program.clone());
+        program
     }
 }
+
+/// The smallest rule that would let a call run, with nothing said of who wants it.
+fn smallest_rule(call: &Call) -> Rule {
+    let mut rule = suggest::allowing(call, Reason::ByHand(String::new()));
+    rule.reasons.clear();
+    rule
+}
+
+#[cfg(test)]
+mod tests;
