@@ -90,8 +90,9 @@ impl Value {
         let comm = ByteString::new(until_nul(fields.bytes(16)?));
         let mut ancestry = Vec::with_capacity(PARENTS);
         for _ in 0..PARENTS {
-            let host_tgid = fields.u32()?;
-            ancestry.push(Ancestor { host_tgid, comm: ByteString::new(until_nul(fields.bytes(16)?)) });
+            let (host_tgid, our_tgid) = (fields.u32()?, fields.u32()?);
+            let comm = ByteString::new(until_nul(fields.bytes(16)?));
+            ancestry.push(Ancestor { host_tgid, tgid: (our_tgid > 0).then_some(our_tgid), comm });
         }
         let cgroup = fields.bytes(CGROUP)?;
         let is = |flag| flags & flag != 0;
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn a_value_is_nothing_until_it_is_ready() {
-        let size = 14 * 8 + FILTERS * 8 + 8 * 4 + 16 + PARENTS * 20 + CGROUP;
+        let size = 14 * 8 + FILTERS * 8 + 8 * 4 + 16 + PARENTS * 24 + CGROUP;
         let mut bytes = vec![0; size];
         assert_eq!(Value::decode(&bytes), None);
         bytes[14 * 8 + FILTERS * 8] = 1;
