@@ -4,6 +4,7 @@
 //!   does the recorder.
 //! - [`oracle`]: programs of this machine. The recorder agrees with strace.
 //! - [`notified`]: the same by the recorder that needs no rights, which agrees with the other one too.
+//! - [`refused`]: calls that filters keep from running, as the watcher sees them.
 //! - [`stress`]: more at once than a recorder may like.
 //! - [`tracers`]: other tools trace the same processes, and neither side notices.
 //!
@@ -35,6 +36,8 @@ mod workshop;
 mod notified;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
+mod refused;
 #[cfg(test)]
 mod stress;
 #[cfg(test)]

@@ -17,6 +17,9 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// Bytes of `struct sp_refused_key`.
+    pub(super) const BYTES: usize = 96;
+
     pub(super) fn decode(bytes: &[u8]) -> Option<Key> {
         let mut fields = Fields(bytes);
         let (started, ip) = (fields.u64()?, fields.u64()?);
@@ -175,7 +178,7 @@ mod tests {
     fn short_buffers_give_nothing_and_never_panic() {
         for length in 0..1400 {
             let bytes = vec![0xff; length];
-            assert_eq!(Key::decode(&bytes).is_some(), length >= 96);
+            assert_eq!(Key::decode(&bytes).is_some(), length >= Key::BYTES);
             assert_eq!(Value::decode(&bytes), None);
             assert_eq!(Part::decode(&bytes), None);
         }
