@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     attach, completions, confined, coverage, diff, doctor, generate, import, man, merge, policy, refine, run,
-    show, subtract, verify,
+    show, subtract, verify, watch,
 };
 use crate::exit::{self, ExitStatus};
 use crate::output;
@@ -57,6 +57,7 @@ pub(crate) enum Command {
     Profile(ProfileCommand),
     #[command(name = "run")]
     Confined(confined::ConfinedArgs),
+    Watch(watch::WatchArgs),
     /// Keep policies: format, check, compare, ask, explain.
     #[command(subcommand)]
     Policy(PolicyCommand),
@@ -114,6 +115,7 @@ impl Command {
             Command::Policy(PolicyCommand::Import(args)) => policy::import::run(args),
             Command::Policy(PolicyCommand::Explain(args)) => policy::explain::run(args),
             Command::Confined(args) => confined::run(args),
+            Command::Watch(args) => watch::run(args),
             Command::Doctor(args) => doctor::run(args),
             Command::Completions(args) => completions::run(args),
             Command::Man(args) => man::run(args),

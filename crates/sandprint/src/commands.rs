@@ -16,6 +16,7 @@ pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod subtract;
 pub(crate) mod verify;
+pub(crate) mod watch;
 
 mod confined_landlock;
 mod not_started;

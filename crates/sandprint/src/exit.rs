@@ -61,6 +61,14 @@ Exit status:
   127  the command was not found
   2    the command line is wrong";
 
+/// The end of `watch --help`.
+pub(crate) const HELP_WATCH: &str = "\
+Exit status:
+  0  no call was seen refused
+  1  failed; stderr says why, with a hint
+  2  the command line is wrong
+  3  a call was refused";
+
 /// The end of `profile refine --help`.
 pub(crate) const HELP_REFINE: &str = "\
 Exit status:

@@ -70,7 +70,7 @@ fn of_session(error: &SessionError) -> String {
     }
 }
 
-fn of_recorder(error: &RecorderError) -> String {
+pub(crate) fn of_recorder(error: &RecorderError) -> String {
     match error {
         RecorderError::UnknownArch(_) => "sandprint records on x86_64 and aarch64".to_owned(),
         RecorderError::NoBtf => {

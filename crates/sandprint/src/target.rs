@@ -1,4 +1,5 @@
-//! What `profile attach` was asked to observe, found on this host: processes, or a cgroup2 directory.
+//! What `profile attach` and `watch` were asked to observe, found on this host: processes, or a cgroup2 directory; and
+//! back: whose a cgroup is.
 //!
 //! Everything is read below one root directory, so that tests can bring their own tree.
 
@@ -6,12 +7,17 @@ mod cgroup;
 mod container;
 mod container_names;
 mod pid;
+mod place;
 mod unit;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+use sandprint_model::ByteString;
+
 use crate::output::quote;
+
+pub(crate) use place::Place;
 
 /// What to observe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,6 +199,21 @@ impl Host {
     /// Whether cgroups of version 2 can be observed here.
     pub(crate) fn has_cgroup2(&self) -> bool {
         cgroup::Mounts::read(self).is_ok()
+    }
+
+    /// The cgroup2 of a process; none where it is gone.
+    pub(crate) fn cgroup_of(&self, pid: u32) -> Option<ByteString> {
+        cgroup::of_process(self, pid)
+    }
+
+    /// Whether a cgroup is the one of that directory, or below it.
+    pub(crate) fn is_below(&self, directory: &Path, cgroup: &ByteString) -> Result<bool, TargetError> {
+        cgroup::is_below(self, directory, cgroup)
+    }
+
+    /// The container and the unit that a cgroup belongs to, given by its path below the mount.
+    pub(crate) fn place(&self, cgroup: &ByteString) -> Place {
+        place::of(self, cgroup)
     }
 
     /// These processes, if all of them are there.

@@ -104,6 +104,22 @@ pub(super) fn find(host: &Host, path: &Path) -> Result<Target, TargetError> {
     Ok(Target::Cgroup { directory, words })
 }
 
+/// The cgroup2 of a process, as /proc shows it: from the root of the hierarchy, or of our cgroup namespace. None where
+/// the process is gone, or in no such hierarchy.
+pub(super) fn of_process(host: &Host, pid: u32) -> Option<ByteString> {
+    let text = fs::read(host.path(format!("/proc/{pid}/cgroup"))).ok()?;
+    let path = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::"))?;
+    Some(ByteString::new(path))
+}
+
+/// Whether a cgroup, by its path as /proc shows it, is one that a directory of the mount holds.
+pub(super) fn is_below(host: &Host, directory: &Path, cgroup: &ByteString) -> Result<bool, TargetError> {
+    let mounts = Mounts::read(host)?;
+    let path = PathBuf::from(OsString::from_vec(cgroup.as_bytes().to_vec()));
+    let inside = host.path(mounts.unified.join(path.strip_prefix("/").unwrap_or(&path)));
+    Ok(inside.starts_with(directory))
+}
+
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }

@@ -75,7 +75,7 @@ fn running(top: &Path) -> BTreeMap<String, Vec<PathBuf>> {
 }
 
 /// The id of the container whose cgroup this is.
-fn container_id(below: &Path) -> Option<&str> {
+pub(super) fn container_id(below: &Path) -> Option<&str> {
     let name = below.file_name()?.to_str()?;
     let inner = name.strip_suffix(".scope").unwrap_or(name);
     let by_pattern =

@@ -49,6 +49,13 @@ pub(super) fn find(host: &Host, name: &str) -> Result<Target, TargetError> {
     }
 }
 
+/// The unit that a cgroup of this name belongs to, if it is one. Slices hold units, and are none that runs something.
+pub(super) fn of_group(name: &str) -> Option<&str> {
+    let unit = name.strip_prefix('_').unwrap_or(name);
+    let runs = |suffix: &str| suffix != ".slice" && unit.len() > suffix.len() && unit.ends_with(suffix);
+    SUFFIXES.iter().any(|suffix| runs(suffix)).then_some(unit)
+}
+
 /// Whether a cgroup of this name is the unit's. systemd puts `_` before names that the kernel could take
 /// for its own files, such as `cgroup.service` (`cg_escape` in systemd's src/basic/cgroup-util.c).
 fn is_group_of(name: &str, unit: &str) -> bool {

@@ -18,6 +18,7 @@ const COMMANDS: &[&[&str]] = &[
     &["profile", "verify"],
     &["profile", "refine"],
     &["run"],
+    &["watch"],
     &["policy"],
     &["policy", "fmt"],
     &["policy", "check"],
@@ -109,6 +110,14 @@ fn wrong_usage_is_an_error_with_a_hint_and_status_2() {
         &["run", "--", "true"],
         &["run", "-p", "policy"],
         &["run", "-p", "policy", "--nonsense", "--", "true"],
+        &["watch"],
+        &["watch", "--pid", "0"],
+        &["watch", "--pid", "1,2"],
+        &["watch", "--pid", "1", "--system"],
+        &["watch", "--system", "--cgroup", "/"],
+        &["watch", "--system", "--format", "nonsense"],
+        &["watch", "--system", "--duration", "0"],
+        &["watch", "--system", "nonsense"],
         &["completions", "nonsense"],
     ] {
         let ended = scratch.run(arguments);

@@ -8,6 +8,7 @@ use std::env;
 
 /// What a test may need that a machine may lack, by its name in `SANDPRINT_EXPECT`.
 pub(crate) const NEEDS: &[(&str, &str)] = &[
+    ("audit", "the right to read audit records, and a kernel that writes them"),
     ("busybox", "a static busybox"),
     ("bwrap", "bubblewrap, and namespaces for it"),
     ("crun", "crun"),

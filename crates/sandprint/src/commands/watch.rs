@@ -1,0 +1,277 @@
+//! `watch`: say which calls filters refuse, as it happens, whoever installed these.
+
+mod json;
+mod logged;
+mod page;
+mod scope;
+mod stamp;
+mod suggest;
+mod text;
+
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::{ValueEnum, ValueHint};
+use rustix::fs::FileType;
+use sandprint_record::audit::{LogReader, Unseen};
+use sandprint_record::ebpf::{Missed, RecorderError, Watched, Watcher};
+use sandprint_record::host::HostFacts;
+use sandprint_sandbox::foreground::Foreground;
+use sandprint_sandbox::poll;
+use sandprint_trial::watch::{Totals, Watch};
+
+use crate::cli::{long_help, parse_duration};
+use crate::exit::{self, Deciding, ExitStatus};
+use crate::hint;
+use crate::output::{self, OutputError};
+use crate::policy_source::PolicySource;
+use crate::target::{Host, Target};
+use logged::Logged;
+use page::Page;
+use scope::Scope;
+
+/// Say which system calls filters refuse, as it happens, whoever installed them
+///
+/// Watches processes that anyone has confined (a container runtime, systemd, a browser, `sandprint run`) and says of
+/// each refused call: its arguments, its process with all that are above it, the container and the unit, the code that
+/// made it, what the filter did, and the smallest rule that would allow it. Repetitions are counted. A call that a
+/// supervisor or tracer answered in the filter's place is told apart, by running the process's own filters on it
+/// again. What may have been missed is said.
+///
+/// Nothing that runs is changed, stopped or slowed down as long as nothing is refused, but for two tracepoints. It
+/// needs the capabilities CAP_BPF and CAP_PERFMON, or root. Calls that a filter lets run and has logged are
+/// seen only in the kernel's audit records, without their arguments; for those CAP_AUDIT_READ is needed too.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "sandprint watch [OPTIONS] <--pid PID|--cgroup PATH|--system>",
+    after_long_help = long_help(EXAMPLES, exit::HELP_WATCH),
+)]
+pub(crate) struct WatchArgs {
+    #[command(flatten)]
+    target: TargetArgs,
+
+    /// Say of each refused call what this policy says of it, and which lines would make it allow the call
+    ///
+    /// The policy file, or its JSON form. It is read once, and never written.
+    #[arg(long, value_name = "POLICY", value_hint = ValueHint::FilePath)]
+    suggest: Option<PathBuf>,
+
+    /// How to print it
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+
+    /// Stop after this time: 500ms, 30s, 5m, 1h; a plain number counts seconds
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    duration: Option<Duration>,
+}
+
+/// What to watch: one of these.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct TargetArgs {
+    /// This process and all its descendants, until they have ended
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pid: Option<u32>,
+
+    /// Every process in this cgroup and below it
+    ///
+    /// A directory below the cgroup2 mount, or a path as `/proc/PID/cgroup` shows it after `0::`.
+    #[arg(long, value_name = "PATH")]
+    cgroup: Option<PathBuf>,
+
+    /// Every process of the machine
+    #[arg(long)]
+    system: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For a log pipeline: a JSON object per line
+    Json,
+}
+
+const EXAMPLES: &str = "
+  sudo sandprint watch --system
+  sudo sandprint watch --cgroup /system.slice/nginx.service --duration 1h
+  sudo sandprint watch --pid $(pgrep -o nginx) --suggest nginx.policy.toml
+  sudo sandprint watch --system --format json | jq 'select(.event == \"denial\")'";
+
+/// How often counts are looked at again: repetitions wake nobody.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Watches until it is told to end, or what it watches has ended.
+pub(crate) fn run(args: &WatchArgs) -> anyhow::Result<ExitStatus> {
+    let policy = args.suggest.as_deref().map(PolicySource::read_sound).transpose()?;
+    let (watched, words) = args.target.find(&Host::here())?;
+    let mut foreground = Foreground::install().context("failed to take signals")?;
+    let mut session = Session::begin(&watched, &words, Page::new(args.format, policy))?;
+    match session.watch(&mut foreground, args.duration) {
+        // Who read what was told has gone: that is an end like any other.
+        Err(error) if is_reader_gone(&error) => {}
+        other => other?,
+    }
+    Ok(if session.watch.totals().denied > 0 { ExitStatus::Different } else { ExitStatus::Success })
+}
+
+fn is_reader_gone(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref::<OutputError>(), Some(OutputError::ReaderGone))
+}
+
+impl TargetArgs {
+    /// Finds what is meant, and words for it.
+    fn find(&self, host: &Host) -> anyhow::Result<(Watched, String)> {
+        if let Some(path) = &self.cgroup {
+            return match host.cgroup(path)? {
+                Target::Cgroup { directory, words } => Ok((Watched::Cgroup(directory), words)),
+                Target::Processes(_) => anyhow::bail!("a cgroup is a directory"),
+            };
+        }
+        match self.pid {
+            Some(pid) => {
+                let target = host.processes(&[pid])?;
+                Ok((Watched::Process(pid), format!("{} and its descendants", target.describe())))
+            }
+            None => Ok((Watched::System, "every process".to_owned())),
+        }
+    }
+}
+
+/// One watch, from its start to its end.
+struct Session {
+    watcher: Watcher,
+    wakes: OwnedFd,
+    log: Option<LogReader>,
+    watch: Watch,
+    logged: Logged,
+    scope: Scope,
+    page: Page,
+    missed: Vec<Missed>,
+}
+
+impl Session {
+    fn begin(watched: &Watched, words: &str, mut page: Page) -> anyhow::Result<Session> {
+        let scope = Scope::new(watched)?;
+        let watcher = Watcher::start(watched, &HostFacts::probe()).map_err(|error| explain(&error))?;
+        let wakes = watcher.fd().map_err(|error| explain(&error))?;
+        let log = match LogReader::open() {
+            Ok(log) => Some(log),
+            Err(Unseen { why, hint }) => {
+                output::note(&format!("calls that run and are logged will not be seen: {why}"));
+                output::talk(&format!("hint: {hint}"));
+                page.unseen("calls that run and are logged are not seen", &why)?;
+                None
+            }
+        };
+        output::talk(&format!("watching {words}"));
+        let (watch, logged, missed) = (Watch::default(), Logged::default(), Vec::new());
+        Ok(Session { watcher, wakes, log, watch, logged, scope, page, missed })
+    }
+
+    fn watch(&mut self, foreground: &mut Foreground, duration: Option<Duration>) -> anyhow::Result<()> {
+        let end = duration.map(|duration| Instant::now() + duration);
+        let stdout = io::stdout();
+        let reader = pipe(stdout.as_fd());
+        loop {
+            let is_told_to_end =
+                foreground.attend(None, |_| false).context("failed to take signals")?.is_some();
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            // Before the last look, so that what the processes did until then is seen.
+            let is_over = is_told_to_end || left.is_some_and(|left| left.is_zero()) || self.scope.is_over();
+            self.look()?;
+            if is_over {
+                return self.finish();
+            }
+            let timeout = left.map_or(LOOK_AGAIN, |left| left.min(LOOK_AGAIN));
+            // A descriptor that there is none of is stood for by the one of our signals.
+            let signals = foreground.as_fd();
+            let log = self.log.as_ref().map_or(signals, |log| log.as_fd());
+            let descriptors = [signals, self.wakes.as_fd(), log, reader.unwrap_or(signals)];
+            let [_, _, _, ready] = poll::readable(descriptors, Some(timeout)).context("failed to wait")?;
+            if reader.is_some() && ready {
+                return Err(OutputError::ReaderGone.into());
+            }
+        }
+    }
+
+    /// Tells what is new.
+    fn look(&mut self) -> anyhow::Result<()> {
+        self.scope.look();
+        for refused in self.watcher.news().map_err(|error| explain(&error))? {
+            for news in self.watch.take(refused, |id| self.watcher.filter(id)) {
+                self.page.news(&news)?;
+            }
+        }
+        let records = match &mut self.log {
+            Some(log) => log.records().context("failed to read audit records")?,
+            None => Vec::new(),
+        };
+        for record in records {
+            if self.scope.holds(record.pid) {
+                self.logged.add(record);
+            }
+        }
+        for item in self.logged.news() {
+            self.page.logged(&item)?;
+        }
+        self.tell_missed()
+    }
+
+    /// Tells what was missed since it was last told.
+    fn tell_missed(&mut self) -> anyhow::Result<()> {
+        let mut missed = self.watcher.missed().map_err(|error| explain(&error))?;
+        missed.extend(self.scope.missed());
+        let not_refused = self.watch.totals().not_refused;
+        if not_refused > 0 {
+            missed.push(Missed {
+                what: "calls that seemed not to run, though no filter refuses them: they are not told"
+                    .to_owned(),
+                count: not_refused,
+            });
+        }
+        for item in &missed {
+            if !self.missed.contains(item) {
+                self.page.missed(item)?;
+            }
+        }
+        self.missed = missed;
+        Ok(())
+    }
+
+    fn finish(&mut self) -> anyhow::Result<()> {
+        let of_log = self.log.as_ref().map(LogReader::missed).unwrap_or_default();
+        for item in &of_log {
+            self.page.missed(item)?;
+        }
+        self.missed.extend(of_log);
+        let totals: Totals = self.watch.totals();
+        self.page.end(totals, self.logged.count(), &self.missed)
+    }
+}
+
+/// Standard output, where it is a pipe: its other end may be closed while there is nothing to write.
+fn pipe(stdout: BorrowedFd<'_>) -> Option<BorrowedFd<'_>> {
+    let stat = rustix::fs::fstat(stdout).ok()?;
+    (FileType::from_raw_mode(stat.st_mode) == FileType::Fifo).then_some(stdout)
+}
+
+/// Why there is no watch.
+fn explain(error: &RecorderError) -> anyhow::Error {
+    let hint = match error {
+        RecorderError::NoCapability(missing) => hint::grant(missing),
+        other => hint::of_recorder(other),
+    };
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let message = causes.fold(format!("failed to {error}"), |text, cause| format!("{text}: {cause}"));
+    Deciding { status: ExitStatus::Failure, message, hint }.into()
+}
+
+#[cfg(test)]
+#[path = "../../tests/support/event_schema.rs"]
+mod schema;
+#[cfg(test)]
+mod tests;

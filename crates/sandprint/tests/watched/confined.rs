@@ -1,0 +1,134 @@
+//! Processes that `sandprint run` confined, with every action.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use sandprint_model::{Abi, Action, Arch, Policy, Rule, Syscall, wire};
+use serde_json::json;
+
+use crate::support::{Gate, SANDPRINT, Told, Watching, caller, can_watch};
+
+fn native() -> Abi {
+    Arch::from_name(std::env::consts::ARCH).unwrap().native_abi()
+}
+
+/// A policy under which everything runs, but for these calls.
+pub(crate) fn all_but(rules: &[(&str, Action)]) -> Policy {
+    let call = |name| Syscall::from_name(native(), name).unwrap_or_else(|| panic!("no call {name}"));
+    let rule = |action| vec![Rule { conditions: Vec::new(), action, reasons: BTreeSet::new() }];
+    let mut all: BTreeMap<_, _> = rules.iter().map(|(name, action)| (call(name), rule(*action))).collect();
+    all.insert(call("execve"), rule(Action::Allow));
+    Policy {
+        kernel: None,
+        default_action: Action::Allow,
+        foreign_action: Action::KillProcess,
+        rules: all,
+        notes: BTreeSet::new(),
+    }
+}
+
+/// One call for each action, as `caller.c` makes them.
+pub(crate) const EVERY_ACTION: [(&str, Action); 7] = [
+    ("sched_get_priority_min", Action::Log),
+    ("sched_getparam", Action::Errno(13)),
+    ("sched_getscheduler", Action::Trap),
+    ("getcpu", Action::KillThread),
+    ("sched_rr_get_interval", Action::KillProcess),
+    ("get_robust_list", Action::Trace(7)),
+    ("personality", Action::Notify),
+];
+
+/// What is to be told of a run of the caller under these, `count` times each.
+pub(crate) fn expected(count: u64) -> Vec<(&'static str, &'static str, u64)> {
+    vec![
+        ("sched_get_priority_min", "logged", count),
+        ("sched_getparam", "errno EACCES by filter", count),
+        ("sched_getscheduler", "trap by filter", count),
+        ("getcpu", "kill-thread by filter", count),
+        ("sched_rr_get_interval", "kill-process by filter", count),
+        ("get_robust_list", "trace 7 by filter", count),
+        ("personality", "notify by filter", count),
+    ]
+}
+
+/// Runs the caller under a policy and a watch of it.
+fn watch(policy: &Policy, options: &[&str], words: &[&str]) -> Option<Told> {
+    if !can_watch() {
+        return None;
+    }
+    let caller = caller()?.to_str().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy");
+    fs::write(&path, wire::encode_policy(policy)).unwrap();
+    let run = [&[SANDPRINT, "run", "-p", path.to_str().unwrap(), "--", caller][..], words].concat();
+    let mut gate = Gate::before(&run);
+    let pid = gate.pid().to_string();
+    let watching = Watching::start(&[&["--pid", &pid, "--format", "json"][..], options].concat());
+    let status = gate.go();
+    assert!(status.success(), "{status}");
+    Some(watching.end())
+}
+
+#[test]
+fn every_refused_call_is_told_with_its_action_and_count_and_nothing_else_is() {
+    for count in [1, 50] {
+        let Some(told) = watch(&all_but(&EVERY_ACTION), &[], &[&count.to_string()]) else { return };
+        told.assert_calls(&format!("{count} of each"), &expected(count));
+        for event in told.of_kind("denial") {
+            let path = caller().unwrap().canonicalize().unwrap();
+            assert_eq!(event["process"]["image"], path.to_str().unwrap(), "{event}");
+            assert_eq!(event["process"]["comm"], "watched-caller", "{event}");
+            assert_eq!(event["location"]["function"], "syscall", "{event}");
+            assert_eq!(event["location"]["module"], path.to_str().unwrap(), "{event}");
+            assert_eq!(event["doubt"], json!(null), "{event}");
+            assert_eq!(event["rule"]["do"], "allow", "{event}");
+            let pids: Vec<u64> = event["ancestry"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|up| up["host_pid"].as_u64().unwrap())
+                .collect();
+            assert_eq!(pids.last(), event["process"]["host_pid"].as_u64().as_ref(), "{event}");
+            if matches!(event["name"].as_str(), Some("sched_getparam" | "sched_getscheduler")) {
+                assert_eq!(event["args"][0], 0x1234, "{event}");
+            }
+        }
+    }
+}
+
+#[test]
+fn of_a_policy_that_refuses_nothing_of_what_is_done_nothing_is_told() {
+    let Some(told) = watch(&all_but(&EVERY_ACTION), &[], &["quiet"]) else { return };
+    told.assert_calls("quiet", &[]);
+    assert_eq!(told.of_kind("missed"), [] as [serde_json::Value; 0]);
+}
+
+#[test]
+fn a_policy_is_asked_what_it_says_of_each_refused_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("asked.toml");
+    let abi = native().name();
+    let text = format!(
+        "version = 1\ndefault = \"errno EPERM\"\nforeign = \"kill-process\"\n\n\
+         [[{abi}.getcpu]]\ndo = \"errno EPERM\"\n\n[[{abi}.sched_getparam]]\ndo = \"allow\"\n"
+    );
+    fs::write(&path, &text).unwrap();
+    let asked = path.to_str().unwrap();
+    let Some(told) = watch(&all_but(&EVERY_ACTION), &["--suggest", asked], &["2"]) else { return };
+    told.assert_calls("asked", &expected(2));
+    for event in told.of_kind("denial") {
+        let name = event["name"].as_str().unwrap();
+        let (says, action, at) = match name {
+            "sched_getparam" => ("allows", "allow", json!(format!("{asked}:8:1"))),
+            "getcpu" => ("refuses", "errno EPERM", json!(format!("{asked}:5:1"))),
+            _ => ("lacks", "errno EPERM", json!(null)),
+        };
+        let suggestion = &event["suggestion"];
+        assert_eq!((suggestion["says"].as_str(), suggestion["action"].as_str()), (Some(says), Some(action)));
+        assert_eq!(suggestion["at"], at);
+        let head = format!("[[{abi}.{name}]]\ndo = \"allow\"\n");
+        let starts = suggestion["toml"].as_str().is_some_and(|lines| lines.starts_with(&head));
+        assert_eq!(starts, says != "allows", "{event}");
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), text, "the policy is not touched");
+}

@@ -1,0 +1,81 @@
+//! How a watch begins and ends: signals, time, a reader that goes, and no rights.
+
+use std::io::pipe;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::expect::skip;
+use crate::support::{Gate, SANDPRINT, Watching, can_watch, is_root};
+
+#[test]
+fn signals_and_the_time_end_it_and_nothing_refused_is_success() {
+    if !can_watch() {
+        return;
+    }
+    let gate = Gate::before(&["true"]);
+    let pid = gate.pid().to_string();
+    for signal in ["INT", "TERM"] {
+        let told = Watching::start(&["--pid", &pid]).stop(signal);
+        assert_eq!((told.status.code(), told.stdout.as_str()), (Some(0), ""), "{}", told.stderr);
+        let lines: Vec<&str> = told.stderr.lines().collect();
+        let begun = format!("watching pid {pid} and its descendants");
+        assert!(lines.contains(&&*begun), "{lines:?}");
+        assert_eq!(lines.last(), Some(&"No call was seen refused"));
+    }
+    let told = Watching::start(&["--pid", &pid, "--duration", "200ms", "--format", "json"]).end();
+    assert_eq!(told.status.code(), Some(0), "{}", told.stderr);
+    assert_eq!(told.of_kind("summary").len(), 1);
+}
+
+#[test]
+fn the_end_of_the_process_ends_it() {
+    if !can_watch() {
+        return;
+    }
+    let mut gate = Gate::before(&["true"]);
+    let watching = Watching::start(&["--pid", &gate.pid().to_string()]);
+    assert!(gate.go().success());
+    assert_eq!(watching.end().status.code(), Some(0));
+}
+
+#[test]
+fn a_reader_that_goes_ends_it_quietly() {
+    if !can_watch() {
+        return;
+    }
+    let gate = Gate::before(&["true"]);
+    let (reader, writer) = pipe().unwrap();
+    let mut command = Command::new(SANDPRINT);
+    command.args(["watch", "--format", "json", "--pid", &gate.pid().to_string()]);
+    command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+    let watching = Watching::begin(command);
+    drop(reader);
+    let begin = Instant::now();
+    let told = watching.end();
+    assert_eq!(told.status.code(), Some(0));
+    assert!(!told.stderr.contains("error"), "{}", told.stderr);
+    assert!(begin.elapsed().as_secs() < 10, "it does not wait for something to write");
+}
+
+#[test]
+fn without_rights_it_says_which_and_how_to_get_them() {
+    if !is_root() {
+        return skip("root", "capabilities are given away by root");
+    }
+    let words =
+        ["--reuid", "61234", "--regid", "61234", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"];
+    let output = Command::new("setpriv")
+        .args(words)
+        .args(["--", SANDPRINT, "watch", "--system"])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), &b""[..]), "{said}");
+    assert!(said.contains("CAP_BPF and CAP_PERFMON are missing"), "{said}");
+    assert!(
+        said.contains("\nhint: use sudo, or grant them for good: sudo setcap cap_bpf,cap_perfmon"),
+        "{said}"
+    );
+    assert!(!said.contains("notify"), "{said}");
+}

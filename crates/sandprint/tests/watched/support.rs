@@ -1,0 +1,272 @@
+//! A watch beside the test, processes that wait until it has begun, and what was told.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use sandprint_record::audit::LogReader;
+use serde_json::Value;
+
+use crate::event_schema::event;
+use crate::expect::skip;
+use crate::sys;
+
+/// The program under test.
+pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
+
+/// How long anything may take before its test fails.
+pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+
+/// Whether this machine can watch; says that a test is skipped where it cannot.
+pub(crate) fn can_watch() -> bool {
+    match sys::load_smallest_program() {
+        Ok(()) => true,
+        Err(error) => {
+            skip("ebpf", &format!("the kernel refuses the smallest BPF program: {error}"));
+            false
+        }
+    }
+}
+
+/// Whether logged calls can be seen here; says so where they cannot.
+pub(crate) fn can_see_logged() -> bool {
+    match LogReader::open() {
+        Ok(_) => true,
+        Err(unseen) => {
+            skip("audit", &unseen.why);
+            false
+        }
+    }
+}
+
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0)
+}
+
+/// The program that makes the calls, static, built once; `None` where it cannot be, which was then said.
+pub(crate) fn caller() -> Option<&'static Path> {
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("watched-caller");
+        let unfinished = program.with_extension(std::process::id().to_string());
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/watched/programs/caller.c");
+        let gcc = Command::new("gcc")
+            .args(["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-static", "-o"])
+            .args([&unfinished, &source])
+            .output()
+            .map_err(|error| error.to_string())?;
+        assert!(gcc.status.success(), "{}", String::from_utf8_lossy(&gcc.stderr));
+        fs::rename(&unfinished, &program).unwrap();
+        Ok(program)
+    });
+    match built {
+        Ok(program) => Some(program),
+        Err(why) => {
+            skip("gcc", why);
+            None
+        }
+    }
+}
+
+/// A process that becomes a command as soon as it is told to.
+pub(crate) struct Gate {
+    child: Child,
+}
+
+impl Gate {
+    pub(crate) fn before(words: &[&str]) -> Gate {
+        let mut command = Command::new("sh");
+        command.args(["-c", "read line; exec \"$@\"", "sh"]).args(words);
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        Gate { child: command.spawn().unwrap() }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Lets it go on, and waits for its end.
+    pub(crate) fn go(&mut self) -> ExitStatus {
+        drop(self.child.stdin.take());
+        within("the end of a command", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Waits until something is there.
+///
+/// # Panics
+///
+/// If it is not there in time.
+pub(crate) fn within<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begin.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A `sandprint watch` that has begun.
+pub(crate) struct Watching {
+    child: Child,
+    stdout: Option<JoinHandle<String>>,
+    stderr: Receiver<String>,
+    said: String,
+}
+
+/// What a watch told.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Watching {
+    /// Starts it with these arguments, and waits until it says that it has begun.
+    pub(crate) fn start(arguments: &[&str]) -> Watching {
+        let mut command = Command::new(SANDPRINT);
+        command.arg("watch").args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Watching::begin(command)
+    }
+
+    /// The same with a command that was put together otherwise.
+    pub(crate) fn begin(mut command: Command) -> Watching {
+        let mut child = command.spawn().unwrap();
+        let stdout = child.stdout.take().map(read_all);
+        let (sender, stderr) = channel();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut said = String::new();
+        let begin = Instant::now();
+        loop {
+            match stderr.recv_timeout(DEADLINE.saturating_sub(begin.elapsed())) {
+                Ok(line) => {
+                    said += &line;
+                    said.push('\n');
+                    if line.starts_with("watching ") {
+                        return Watching { child, stdout, stderr, said };
+                    }
+                }
+                Err(error) => {
+                    drop(child.kill());
+                    panic!("the watch did not begin ({error}): {said}");
+                }
+            }
+        }
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn end(mut self) -> Told {
+        let status = within("the end of the watch", || self.child.try_wait().unwrap());
+        let stdout = self.stdout.take().map_or_else(String::new, |reader| reader.join().unwrap());
+        self.said.extend(self.stderr.iter().map(|line| line + "\n"));
+        Told { status, stdout, stderr: std::mem::take(&mut self.said) }
+    }
+
+    /// Tells it to end.
+    pub(crate) fn stop(self, signal: &str) -> Told {
+        let pid = self.child.id().to_string();
+        let killed = Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap();
+        assert!(killed.success());
+        self.end()
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn read_all(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut text = String::new();
+        from.read_to_string(&mut text).unwrap();
+        text
+    })
+}
+
+impl Told {
+    /// The lines, each held against the schema.
+    pub(crate) fn events(&self) -> Vec<Value> {
+        self.stdout.lines().map(event).collect()
+    }
+
+    /// Those of a kind.
+    pub(crate) fn of_kind(&self, kind: &str) -> Vec<Value> {
+        self.events().into_iter().filter(|event| event["event"] == kind).collect()
+    }
+
+    /// Every call that was told, with what came of it, and how often in all.
+    pub(crate) fn calls(&self) -> BTreeMap<(String, String), u64> {
+        let mut kinds: BTreeMap<u64, ((String, String), u64)> = BTreeMap::new();
+        for event in self.events() {
+            let text = |field: &str| event[field].as_str().unwrap_or("?").to_owned();
+            let answer = match text("event").as_str() {
+                "denial" => format!("{} by {}", text("action"), text("by")),
+                "emulated" => format!("emulated by {}", text("by")),
+                "logged" => "logged".to_owned(),
+                "repeated" => {
+                    let id = event["id"].as_u64().unwrap();
+                    let known = kinds.get_mut(&id).unwrap_or_else(|| panic!("{id} was not told: {event}"));
+                    known.1 = event["count"].as_u64().unwrap();
+                    continue;
+                }
+                _ => continue,
+            };
+            let count = event["count"].as_u64().unwrap();
+            let before = kinds.insert(event["id"].as_u64().unwrap(), ((text("name"), answer), count));
+            assert_eq!(before, None, "told twice: {event}");
+        }
+        let mut calls = BTreeMap::new();
+        for (call, count) in kinds.into_values() {
+            *calls.entry(call).or_default() += count;
+        }
+        calls
+    }
+
+    /// Holds what was told against what was done: every call with its answer and how often, and nothing else. Logged
+    /// calls are left out where this machine cannot see them.
+    pub(crate) fn assert_calls(&self, context: &str, expected: &[(&str, &str, u64)]) {
+        let sees_logged = can_see_logged();
+        let expected: BTreeMap<(String, String), u64> = expected
+            .iter()
+            .filter(|(_, answer, _)| sees_logged || *answer != "logged")
+            .map(|(name, answer, count)| (((*name).to_owned(), (*answer).to_owned()), *count))
+            .collect();
+        assert_eq!(self.calls(), expected, "{context}\n{}\n{}", self.stdout, self.stderr);
+        let summary = self.of_kind("summary");
+        assert_eq!(summary.len(), 1, "{context}");
+        let sum = |wanted: &dyn Fn(&str) -> bool| {
+            expected.iter().filter(|((_, answer), _)| wanted(answer)).map(|(_, count)| count).sum::<u64>()
+        };
+        let denied = sum(&|answer| !answer.starts_with("emulated") && answer != "logged");
+        assert_eq!(summary[0]["denied"], denied, "{context}");
+        assert_eq!(summary[0]["emulated"], sum(&|answer| answer.starts_with("emulated")), "{context}");
+        assert_eq!(self.status.code(), Some(if denied > 0 { 3 } else { 0 }), "{context}: {}", self.stderr);
+    }
+}
