@@ -67,20 +67,22 @@ static __always_inline int on_start(void)
 /* The end of a call whose start was not seen. */
 static __always_inline int on_unstarted(struct sp_who *me, void *regs, long ret, u8 mark, bool locates)
 {
+	u32 outcome = SP_OUTCOME_RETURNED;
+
 	if (me->mode == SECCOMP_MODE_DEAD)
-		return refuse(me->task, regs, ret, SP_OUTCOME_KILLED_PROCESS, locates);
-	if (mark == SP_MARK_SIGNALLED)
-		return refuse(me->task, regs, ret, SP_OUTCOME_TRAPPED, locates);
-	/* A wait for a supervisor that a signal ended: the call is made again, or is not. */
-	if (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)
+		outcome = SP_OUTCOME_KILLED_PROCESS;
+	else if (mark == SP_MARK_SIGNALLED)
+		outcome = SP_OUTCOME_TRAPPED;
+	else if (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)
+		/* A wait for a supervisor that a signal ended: the call is made again, or is not. */
 		return 0;
-	if (mark == SP_MARK_UNKNOWN) {
+	else if (mark == SP_MARK_UNKNOWN) {
 		/* Its start may have been before ours; one that succeeds was hardly refused. */
 		if (ret < 0 && ret >= -MAX_ERRNO && is_watched(me->task))
 			count_lost(SP_UNWATCHED_UNSETTLED, 1);
 		return 0;
 	}
-	return refuse(me->task, regs, ret, SP_OUTCOME_RETURNED, locates);
+	return refuse(me->task, regs, ret, outcome, locates);
 }
 
 static __noinline int slow_end(void *regs, long ret, u32 mark)
