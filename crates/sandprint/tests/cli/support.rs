@@ -140,7 +140,7 @@ pub(crate) fn trace(run: u128, name: &str, calls: &[(u32, u64)]) -> Trace {
     for (nr, count) in calls {
         let syscall = Syscall { abi: Abi::X86_64, nr: *nr };
         let fact = Fact { image: Arc::clone(&image), scope: None, syscall };
-        trace.observe(fact, &id, Seen { count: *count, first: None });
+        trace.observe(fact, &id, Seen { count: *count, first: None, arguments: None });
     }
     trace
 }
