@@ -15,7 +15,7 @@
 //!
 //! Changes by version:
 //!
-//! - 1: the first.
+//! - 1: the first. Before its release a call got `arguments`; a trace without any is written as before.
 
 mod arguments;
 mod content;

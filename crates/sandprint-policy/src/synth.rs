@@ -209,11 +209,19 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
     }
     notes.extend(notes::of_trace(trace, config));
     notes.extend(notes::of_allowed(&allowed, config));
-    let about = if config.arguments { arguments::rules(trace, &allowed)? } else { AboutArguments::default() };
+    let mut about =
+        if config.arguments { arguments::rules(trace, &allowed)? } else { AboutArguments::default() };
     notes.extend(about.notes);
-    // What is allowed takes the place of an absent call, and what is allowed with some arguments that of one with any.
-    rules.extend(allowed.into_iter().map(|(syscall, reasons)| (syscall, vec![rule(Action::Allow, reasons)])));
-    rules.extend(about.rules);
+    // What is allowed takes the place of an absent call.
+    for (syscall, reasons) in allowed {
+        let Some(mut told_apart) = about.rules.remove(&syscall) else {
+            rules.insert(syscall, vec![rule(Action::Allow, reasons)]);
+            continue;
+        };
+        // What those rules refuse is answered like the whole call would be.
+        told_apart.extend(rules.remove(&syscall).into_iter().flatten());
+        rules.insert(syscall, told_apart);
+    }
     let foreign_action = config.default_action.foreign_action();
     Ok(Policy { kernel, default_action, foreign_action, rules, notes })
 }

@@ -19,8 +19,8 @@ use crate::suggest;
 /// in more ways will make it in others too.
 pub(super) const MOST_RULES: usize = 64;
 
-/// How many calls or programs a note lists.
-const LISTED: usize = 8;
+/// How many programs a note lists.
+const PROGRAMS: usize = 3;
 
 /// Rules about arguments, by call, and what a reader should know of them.
 #[derive(Debug, Default)]
@@ -46,16 +46,14 @@ pub(super) fn rules(
         about.notes.insert(Note(text));
     };
     for (syscall, arguments) in &calls {
-        let reasons = allowed.get(syscall).into_iter().flatten();
         if !arguments.unrecorded.is_empty() {
             unrecorded.entry(arguments.unrecorded.len()).or_default().push(*syscall);
         } else if !arguments.too_many.is_empty() {
-            let images: BTreeSet<&Arc<Image>> = arguments.too_many.iter().map(|fact| &fact.image).collect();
             note(format!(
                 "{syscall} is allowed with any arguments: {} made it with more different ones than are kept.",
-                list(images.into_iter())
+                programs(&arguments.too_many)
             ));
-        } else if reasons.clone().any(|reason| !matches!(reason, Reason::Observed { .. })) {
+        } else if is_needed_anyway(allowed.get(syscall)) {
             needed.push(*syscall);
         } else {
             let rules = generalised(*syscall, &arguments.values);
@@ -71,32 +69,47 @@ pub(super) fn rules(
             }
         }
     }
+    let unseen = allowed.iter().filter(|(syscall, _)| !calls.contains_key(syscall));
+    let unseen = unseen
+        .filter(|(syscall, reasons)| !selectors(**syscall).is_empty() && is_needed_anyway(Some(reasons)));
+    needed.extend(unseen.map(|(syscall, _)| *syscall));
+    needed.sort();
     for (runs, calls) in unrecorded {
-        let (s, calls) = (if runs == 1 { "" } else { "s" }, list(calls.iter()));
+        let (s, calls) = (if runs == 1 { "" } else { "s" }, list(&calls));
         note(format!("Allowed with any arguments, since {runs} run{s} did not record them: {calls}."));
     }
     if !needed.is_empty() {
         note(format!(
             "Allowed with any arguments, since they are needed for more than what was observed: {}.",
-            list(needed.iter())
+            list(&needed)
         ));
     }
     if !about.rules.is_empty() {
         let calls = about.rules.len();
         let s = if calls == 1 { "" } else { "s" };
         about.notes.insert(Note(format!(
-            "The arguments of {calls} call{s} are held to what was observed, flags to those seen: a run that does \
-             something else is refused, though its calls are the same."
+            "The arguments of {calls} call{s} are held to what was observed, flags to those seen: the same \
+             calls with other values are not allowed."
         )));
     }
     Ok(about)
 }
 
-fn list<T: ToString>(items: impl ExactSizeIterator<Item = T>) -> String {
-    let more = items.len().saturating_sub(LISTED);
-    let listed: Vec<String> = items.take(LISTED).map(|item| item.to_string()).collect();
-    let listed = listed.join(", ");
-    if more > 0 { format!("{listed} and {more} more") } else { listed }
+/// Whether a call is allowed for another reason than that it was observed: with which arguments is not known then.
+fn is_needed_anyway(reasons: Option<&BTreeSet<Reason>>) -> bool {
+    let mut reasons = reasons.into_iter().flatten();
+    reasons.any(|reason| !matches!(reason, Reason::Observed { .. }))
+}
+
+fn list<'s>(calls: impl IntoIterator<Item = &'s Syscall>) -> String {
+    calls.into_iter().map(Syscall::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn programs(facts: &BTreeSet<&Fact>) -> String {
+    let images: BTreeSet<&Arc<Image>> = facts.iter().map(|fact| &fact.image).collect();
+    let named: Vec<String> = images.iter().take(PROGRAMS).map(|image| image.to_string()).collect();
+    let more = images.len().saturating_sub(PROGRAMS);
+    if more > 0 { format!("{} and {more} more", named.join(", ")) } else { named.join(", ") }
 }
 
 /// What one selector says of a value, but for the bits that it allows together with those of other values.

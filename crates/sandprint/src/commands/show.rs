@@ -8,7 +8,7 @@ use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
 use crate::{output, trace_file, view};
 
-/// Show what a trace holds: calls with their counts and what they were made with, runs, and what may be missing
+/// Show what a trace holds: calls, what they were made with, runs, and what may be missing
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 pub(crate) struct ShowArgs {
