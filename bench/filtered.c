@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Executes a command under a filter that a file holds as the kernel takes it, as an array of struct sock_filter,
-// whoever made it.
+// Executes a command under a filter that a file holds as the kernel takes it, as an array of struct
+// sock_filter, whoever made it.
 // Usage: filtered FILE COMMAND [ARGUMENT...]
 #define _GNU_SOURCE
 #include <linux/filter.h>

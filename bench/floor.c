@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The smallest loader of empty programs: loads that for sys_enter of floor.bpf.o in the working directory, attaches
-// it, runs a command and ends with it. With -x, the one for sys_exit as well. With -l, prints instead how many BPF
-// programs are attached to tracepoints of this machine.
+// The smallest loader of empty programs: loads that for sys_enter of floor.bpf.o in the working directory,
+// attaches it, runs a command and ends with it. With -x, the one for sys_exit as well. With -l, prints
+// instead how many BPF programs are attached to tracepoints of this machine.
 // Usage: floor [-x] COMMAND [ARGUMENT...] | floor -l
 #define _GNU_SOURCE
 #include <errno.h>
@@ -75,7 +75,8 @@ int main(int argc, char **argv)
 	bpf_program__set_autoload(program, exits);
 	if (bpf_object__load(object) != 0)
 		return fail("load the empty programs");
-	bpf_object__for_each_program (program, object)
+	program = NULL;
+	while ((program = bpf_object__next_program(object, program)))
 		if (bpf_program__autoload(program) && !bpf_program__attach(program))
 			return fail("attach an empty program");
 	child = fork();

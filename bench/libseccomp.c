@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What libseccomp makes of the same policy: writes its filter to a file. policy.h is what `profile generate
-// --format seccomp-h` says of it. OPTIMIZE is the value of SCMP_FLTATR_CTL_OPTIMIZE (seccomp_attr_set(3)): 1 is
-// what libseccomp does by itself, 2 a binary tree. With -V, prints instead its version.
+// --format seccomp-h` says of it. OPTIMIZE is the value of SCMP_FLTATR_CTL_OPTIMIZE (seccomp_attr_set(3)): 1
+// is what libseccomp does by itself, 2 a binary tree. With -V, prints instead its version.
 // Usage: libseccomp OPTIMIZE FILE | libseccomp -V
 #define _GNU_SOURCE
 #include <fcntl.h>

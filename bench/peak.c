@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a command, whose output goes to /dev/null. Prints its PID at once, and at its end its peak resident memory
-// in KiB and its processor time in microseconds. The kernel counts the command's own children in: the peak is that
-// of the largest among them, the time that of all for which somebody waited.
+// Runs a command, whose output goes to /dev/null. Prints its PID at once, and at its end its peak resident
+// memory in KiB and its processor time in microseconds. The kernel counts the command's own children in: the
+// peak is that of the largest among them, the time that of all for which somebody waited.
 // Usage: peak COMMAND [ARGUMENT...]
 #define _GNU_SOURCE
 #include <fcntl.h>
