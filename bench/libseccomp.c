@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What libseccomp makes of the same policy: writes its filter to a file. policy.h is what `profile generate
 // --format seccomp-h` says of it. OPTIMIZE is the value of SCMP_FLTATR_CTL_OPTIMIZE (seccomp_attr_set(3)): 1
-// is what libseccomp does by itself, 2 a binary tree. With -V, prints instead its version.
-// Usage: libseccomp OPTIMIZE FILE | libseccomp -V
+// is what libseccomp does by itself, 2 a binary tree.
+// Usage: libseccomp OPTIMIZE FILE
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,16 +19,11 @@ static int fail(const char *what, int error)
 
 int main(int argc, char **argv)
 {
-	const struct scmp_version *version = seccomp_version();
 	scmp_filter_ctx filter;
 	int result, fd;
 
-	if (argc == 2 && strcmp(argv[1], "-V") == 0) {
-		printf("%u.%u.%u\n", version->major, version->minor, version->micro);
-		return 0;
-	}
 	if (argc != 3) {
-		fprintf(stderr, "usage: libseccomp OPTIMIZE FILE | libseccomp -V\n");
+		fprintf(stderr, "usage: libseccomp OPTIMIZE FILE\n");
 		return 2;
 	}
 	result = sandprint_build_filter(&filter);
