@@ -12,7 +12,8 @@ use crate::repository_root;
 pub(super) const CACHED: Workload = Workload {
     title: "getppid loop, allowed whatever the arguments",
     unit: "ns per call",
-    rounds: 21,
+    // What is to be seen is a few nanoseconds.
+    rounds: 41,
     suffers: false,
     measure: cached,
 };
@@ -54,7 +55,7 @@ sandprint's filter: `profile generate --format bpf`. libseccomp's: the code of `
 (bench/filtered.c) installs each and runs the loop.\n\
 What is allowed whatever the arguments, kernels from 5.11 on remember and do not ask the filter again.\n";
 
-const CALLS: u32 = 1_000_000;
+const CALLS: u32 = 500_000;
 /// How often the policy is compiled in one round.
 const TIMES: &str = "201";
 
