@@ -201,10 +201,10 @@ fn method(findings: &Findings) -> String {
         .package
         .as_ref()
         .map_or_else(String::new, |package| format!("python3 imports `{package}`.\n"));
-    let tables: String = findings
+    let tables: Vec<String> = findings
         .tables
         .iter()
-        .map(|measured| format!("### {}\n\n{}\n", measured.table.title, measured.table.method))
+        .map(|measured| format!("### {}\n\n{}", measured.table.title, measured.table.method))
         .collect();
     format!(
         "## How it was measured\n\n\
@@ -223,6 +223,7 @@ fn method(findings: &Findings) -> String {
          {tables}",
         bases = in_words(super::table::ALL.iter().filter_map(|table| table.base)),
         slow = in_words(Instrument::SLOW.into_iter()),
+        tables = tables.join("\n"),
         pinning = findings.pinning,
     )
 }
