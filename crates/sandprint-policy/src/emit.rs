@@ -42,6 +42,7 @@ pub use minijail::Minijail;
 pub use oci::Oci;
 pub use policy_file::PolicyFile;
 pub use seccomp_h::SeccompHeader;
+pub(crate) use systemd::NAMED_UP_TO;
 pub use systemd::Systemd;
 
 /// Every format, in name order.
