@@ -50,6 +50,15 @@ impl Stack {
     /// Where the filters and a policy decide differently: of each call and pair of answers the first arguments. The
     /// arguments that are tried are those at which a condition of the filters or of the policy changes its answer.
     pub(crate) fn differences(&self, policy: &Policy) -> Vec<Difference> {
+        self.differences_from(policy, |call| policy.decide(call))
+    }
+
+    /// The same, of what somebody expects who adds no conditions to those of a policy.
+    pub(crate) fn differences_from(
+        &self,
+        policy: &Policy,
+        expects: impl Fn(&Call) -> Action,
+    ) -> Vec<Difference> {
         let mut policies: Vec<Policy> = Vec::new();
         for program in &self.0 {
             let read = import(Format::Bpf, &program.to_bytes(), &Target::new(ARCH));
@@ -65,9 +74,9 @@ impl Stack {
                 let is_narrow = matches!(syscall.abi, Abi::I386 | Abi::Arm);
                 let args = if is_narrow { args.map(|arg| arg & 0xffff_ffff) } else { args };
                 let call = Call { syscall, args };
-                let (really, policy) = (self.decide(&call), policy.decide(&call));
-                if really != policy {
-                    found.entry((syscall, really, policy)).or_insert(Difference { call, really, policy });
+                let (really, expected) = (self.decide(&call), expects(&call));
+                if really != expected {
+                    found.entry((syscall, really, expected)).or_insert(Difference { call, really, expected });
                 }
             }
         }
@@ -75,12 +84,12 @@ impl Stack {
     }
 }
 
-/// A call that filters and a policy decide differently.
+/// A call that filters decide otherwise than expected.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Difference {
     pub(crate) call: Call,
     pub(crate) really: Action,
-    pub(crate) policy: Action,
+    pub(crate) expected: Action,
 }
 
 impl fmt::Display for Difference {
@@ -89,7 +98,7 @@ impl fmt::Display for Difference {
         write!(
             f,
             "{} {syscall} {args:x?}: really {}, by the policy {}",
-            syscall.abi, self.really, self.policy
+            syscall.abi, self.really, self.expected
         )
     }
 }

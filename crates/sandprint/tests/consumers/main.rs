@@ -24,6 +24,8 @@ mod installed;
 #[cfg(test)]
 mod shell;
 #[cfg(test)]
+mod waits;
+#[cfg(test)]
 mod workload;
 
 #[cfg(test)]

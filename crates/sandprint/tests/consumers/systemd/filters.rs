@@ -12,6 +12,7 @@ use super::host::{self, Host};
 use crate::expect::skip;
 use crate::installed::{ARCH, Stack};
 use crate::shell::{find, run};
+use crate::waits;
 
 /// Lines of `[Service]` sections; beside these there is one for each group of calls.
 const UNITS: &[&str] = &[
@@ -116,22 +117,6 @@ const UNITS: &[&str] = &[
 /// The groups of version 252.
 const GROUPS: &str = include_str!("../../../../sandprint-policy/data/systemd-groups.tsv");
 
-/// A program that waits by calls of the group `@default` only.
-const WAITS: &str = r#"
-#if defined(__x86_64__)
-#define NANOSLEEP "mov $35, %%eax; syscall"
-#define ARGUMENTS(time) "D"(time), "S"(0) : "rax", "rcx", "r11", "memory"
-#else
-#define NANOSLEEP "mov x8, #101; mov x1, xzr; mov x0, %0; svc #0"
-#define ARGUMENTS(time) "r"(time) : "x0", "x1", "x8", "memory"
-#endif
-void _start(void) {
-    long hour[2] = {3600, 0};
-    for (;;)
-        __asm__ volatile(NANOSLEEP : : ARGUMENTS(hour));
-}
-"#;
-
 #[test]
 fn an_imported_unit_decides_every_call_as_the_filters_of_its_process() {
     if !host::can_boot() {
@@ -143,15 +128,9 @@ fn an_imported_unit_decides_every_call_as_the_filters_of_its_process() {
     }
     let Some(busybox) = find("busybox") else { return skip("busybox", "there is no busybox in PATH") };
     let host = Host::new(busybox);
-    fs::write(host.path("waits.c"), WAITS).expect("the folder is ours");
-    if find("cc").is_none() {
-        return skip("gcc", "there is no C compiler");
+    if !waits::build(&host.path("waits")) {
+        return;
     }
-    let mut cc = Command::new("cc");
-    cc.args(["-O1", "-static", "-nostdlib", "-o"]).args([host.path("waits"), host.path("waits.c")]);
-    let compiled = run(&mut cc);
-    assert!(compiled.status.success(), "{compiled}");
-
     let mut units: Vec<String> = UNITS.iter().map(|lines| (*lines).to_owned()).collect();
     let mut groups: Vec<&str> = GROUPS.lines().filter_map(|line| Some(line.split_once('\t')?.0)).collect();
     groups.dedup();
@@ -223,7 +202,7 @@ fn processes(units: &[String]) -> BTreeMap<String, u32> {
             let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
             // It may have ended by now.
             let read = |name: &str| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
-            if read("comm").trim() == "waits"
+            if waits::is(pid)
                 && let Some(unit) = read("cgroup")
                     .lines()
                     .find_map(|line| units.iter().find(|unit| line.rsplit('/').next() == Some(unit.as_str())))
