@@ -53,8 +53,9 @@ soak: build ## Run real programs 20 times each under their policies, with other 
 	SANDPRINT_SOAK=20 $(CARGO) test --locked --package sandprint --test soak; \
 	status=$$?; kill $$one $$two; exit $$status
 
-bench: build ## Measure the recorder beside its floor, strace and others, in one run (BENCH=--write keeps the table)
+bench: build ## Measure sandprint beside its floors, strace, libseccomp and others, in one run (BENCH=--write keeps the tables)
 	@scripts/install-packages bench
+	$(CARGO) build --release --locked --package sandprint --example compile
 	$(CARGO) build --locked --package xtask
 	$(AS_ROOT) target/debug/xtask bench $(BENCH)
 

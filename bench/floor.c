@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The smallest loader of an empty program: loads floor.bpf.o from the working directory, attaches it,
-// runs a command and ends with it. With -l, prints instead how many BPF programs are attached to tracepoints
-// of this machine.
-// Usage: floor COMMAND [ARGUMENT...] | floor -l
+// The smallest loader of empty programs: loads that for sys_enter of floor.bpf.o in the working directory,
+// attaches it, runs a command and ends with it. With -x, the one for sys_exit as well. With -l, prints
+// instead how many BPF programs are attached to tracepoints of this machine.
+// Usage: floor [-x] COMMAND [ARGUMENT...] | floor -l
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
@@ -51,12 +51,16 @@ static int list(void)
 
 int main(int argc, char **argv)
 {
+	int exits = argc > 1 && strcmp(argv[1], "-x") == 0;
+	struct bpf_program *program;
 	struct bpf_object *object;
 	pid_t child;
 	int status;
 
+	argv += exits;
+	argc -= exits;
 	if (argc < 2) {
-		fprintf(stderr, "usage: floor COMMAND [ARGUMENT...] | floor -l\n");
+		fprintf(stderr, "usage: floor [-x] COMMAND [ARGUMENT...] | floor -l\n");
 		return 2;
 	}
 	libbpf_set_print(quiet);
@@ -65,10 +69,16 @@ int main(int argc, char **argv)
 	object = bpf_object__open_file("floor.bpf.o", NULL);
 	if (!object)
 		return fail("open floor.bpf.o");
+	program = bpf_object__find_program_by_name(object, "handle__sys_exit");
+	if (!program)
+		return fail("find the empty program for sys_exit");
+	bpf_program__set_autoload(program, exits);
 	if (bpf_object__load(object) != 0)
-		return fail("load the empty program");
-	if (!bpf_program__attach(bpf_object__next_program(object, NULL)))
-		return fail("attach the empty program");
+		return fail("load the empty programs");
+	program = NULL;
+	while ((program = bpf_object__next_program(object, program)))
+		if (bpf_program__autoload(program) && !bpf_program__attach(program))
+			return fail("attach an empty program");
 	child = fork();
 	if (child == 0) {
 		execvp(argv[1], argv + 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a command, whose output goes to /dev/null. Prints its PID at once, and its peak resident memory in KiB
-// at its end. The kernel counts the command's own children in: the peak is that of the largest among them.
+// Runs a command, whose output goes to /dev/null. Prints its PID at once, and at its end its peak resident
+// memory in KiB and its processor time in microseconds. The kernel counts the command's own children in: the
+// peak is that of the largest among them, the time that of all for which somebody waited.
 // Usage: peak COMMAND [ARGUMENT...]
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -8,6 +9,11 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+static long long microseconds(struct timeval time)
+{
+	return time.tv_sec * 1000000LL + time.tv_usec;
+}
 
 int main(int argc, char **argv)
 {
@@ -35,5 +41,6 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	printf("peak_kib %ld\n", usage.ru_maxrss);
+	printf("cpu_us %lld\n", microseconds(usage.ru_utime) + microseconds(usage.ru_stime));
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }

@@ -4,14 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use proptest::array::uniform6;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::arguments::Selected;
 use crate::{
-    Abi, Action, Arch, ByteString, Comparison, Condition, Date, Exit, Fact, FirstSeen, Gap, GapKind, Host,
-    Image, KernelVersion, Note, Policy, Reason, Recorder, Rule, Run, RunId, Seen, Syscall, Trace, Width,
+    Abi, Action, Arch, ArgumentsSeen, ByteString, Comparison, Condition, Date, Exit, Fact, FirstSeen, Gap,
+    GapKind, Host, Image, KernelVersion, Note, Policy, Reason, Recorder, Rule, Run, RunId, Seen, Syscall,
+    Trace, Width,
 };
 
 const HOSTILE: [&str; 6] = ["", "ls", "a b", "\u{1b}[31m\"\\x\r\n", "x|y`<b>&amp;\u{202e}", "\u{feff}ünï 漢"];
@@ -62,7 +65,33 @@ fn seen() -> impl Strategy<Value = Seen> {
         tid,
         comm,
     });
-    (count(), option::of(first)).prop_map(|(count, first)| Seen { count, first })
+    (count(), option::of(first), option::of(arguments_seen())).prop_map(|(count, first, arguments)| Seen {
+        count,
+        first,
+        arguments,
+    })
+}
+
+/// A few values, or so many that joining two of them is too much.
+fn arguments_seen() -> impl Strategy<Value = ArgumentsSeen> {
+    let value = prop_oneof![4 => option::of(0..3_u64), 1 => option::of(any::<u64>())];
+    let few = vec((uniform6(value).prop_map(Selected), count()), 1..4);
+    let many = (0..4_u64, 30..=64_u64).prop_map(|(from, count)| {
+        let value = |at| (Selected([Some(from * 40 + at), None, None, None, None, None]), at);
+        (0..count).map(value).collect()
+    });
+    prop_oneof![
+        6 => few,
+        2 => many,
+        1 => Just(Vec::new()),
+    ]
+    .prop_map(|values| {
+        let mut values = values.into_iter();
+        let Some((value, count)) = values.next() else { return ArgumentsSeen::too_many() };
+        let mut seen = ArgumentsSeen::new(value, count);
+        values.for_each(|(value, count)| seen.add(value, count));
+        seen
+    })
 }
 
 /// Half of them differ only in what orders the states of one run.

@@ -8,10 +8,12 @@ use crate::{Abi, Syscall, Width};
 
 mod constants;
 mod render;
+mod selected;
 mod tables;
 
 pub use constants::{constant, constants_like};
-pub use render::{render, render_value};
+pub use render::{render, render_selected, render_value};
+pub use selected::{Selected, Selecting};
 pub use tables::Set;
 
 /// An argument of a call.
@@ -119,16 +121,7 @@ pub fn selectors(syscall: Syscall) -> &'static [Selector] {
 /// None for an argument that the kernel does not look at then (the mode of an `open` that creates nothing), and for
 /// an index that the call does not have.
 pub fn kind_given(syscall: Syscall, index: usize, args: &[u64; 6]) -> Option<Kind> {
-    let row = tables::Row::of(syscall)?;
-    let argument = row.arguments.get(index)?;
-    let decided = row.dependents.iter().filter(|dependent| dependent.index == index);
-    for dependent in decided {
-        let on = row.arguments.get(dependent.on)?;
-        if dependent.test.holds(truncated(*args.get(dependent.on)?, on.width), on.width) {
-            return dependent.kind;
-        }
-    }
-    Some(argument.kind)
+    tables::Row::of(syscall)?.kind_given(index, args)
 }
 
 /// The bits of a value that are compared.

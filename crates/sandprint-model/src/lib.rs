@@ -42,6 +42,6 @@ pub use loss::Loss;
 pub use policy::{Action, Call, Comparison, Condition, Note, Policy, Reason, Rule, Width};
 pub use syscall::Syscall;
 pub use trace::{
-    CallDiff, Cover, Coverage, Exit, Fact, FirstSeen, Host, Image, InputCoverage, Recorder, Run, RunCoverage,
-    RunId, Seen, Trace, TraceDiff,
+    ArgumentsSeen, CallArguments, CallDiff, Cover, Coverage, Exit, Fact, FirstSeen, Host, Image,
+    InputCoverage, Recorder, Run, RunCoverage, RunId, Seen, Trace, TraceDiff,
 };

@@ -1,17 +1,20 @@
 //! What was observed: a [`Trace`] of one or more runs.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use crate::{Arch, ByteString, Gap, Syscall};
 
+mod arguments;
 mod coverage;
 mod diff;
 mod merge;
 mod render;
 mod subtract;
 
+pub use arguments::{ArgumentsSeen, CallArguments};
 pub use coverage::{Cover, Coverage, InputCoverage, RunCoverage};
 pub use diff::{CallDiff, TraceDiff};
 
@@ -32,8 +35,7 @@ pub struct Trace {
 impl Trace {
     /// Adds what was seen of one fact in one run. What is there already stays where it is larger.
     pub fn observe(&mut self, fact: Fact, run: &RunId, seen: Seen) {
-        let slot = self.observations.entry(fact).or_default().entry(run.clone()).or_default();
-        *slot = slot.join(seen);
+        join_into(self.observations.entry(fact).or_default(), run.clone(), seen);
     }
 
     /// Notes something that may have been missed, `count` times.
@@ -65,6 +67,14 @@ impl Trace {
     /// The gaps behind which calls may hide.
     pub fn blocking_gaps(&self) -> impl Iterator<Item = (&Gap, u64)> {
         self.gaps.iter().filter(|(gap, _)| gap.kind.is_blocking()).map(|(gap, count)| (gap, *count))
+    }
+}
+
+/// Adds what was seen in one run. What was not observed at all is less than anything that was: it is no [`Seen`].
+fn join_into(runs: &mut BTreeMap<RunId, Seen>, run: RunId, seen: Seen) {
+    match runs.entry(run) {
+        Entry::Vacant(slot) => drop(slot.insert(seen)),
+        Entry::Occupied(mut slot) => drop(slot.insert(slot.get().join(seen))),
     }
 }
 
@@ -223,17 +233,27 @@ pub struct Seen {
     pub count: u64,
     /// The first of them, where that was recorded.
     pub first: Option<FirstSeen>,
+    /// The values of the arguments that select what the call does; `None` where they were not recorded, and for a
+    /// call that has no such argument.
+    pub arguments: Option<ArgumentsSeen>,
 }
 
 impl Seen {
-    /// Joins two states of the same (fact, run): the larger count, the earlier first call.
+    /// Joins two states of the same (fact, run): the larger count, the earlier first call, the values of both.
+    ///
+    /// Where one of them does not know the values, the join does not either: what that one counted beyond the other
+    /// may have had any.
     #[must_use]
     pub fn join(&self, other: Seen) -> Seen {
         let first = match (&self.first, other.first) {
             (Some(a), Some(b)) => Some(a.clone().min(b)),
             (a, b) => a.clone().or(b),
         };
-        Seen { count: self.count.max(other.count), first }
+        let arguments = match (&self.arguments, other.arguments) {
+            (Some(a), Some(b)) => Some(a.clone().join(b)),
+            _ => None,
+        };
+        Seen { count: self.count.max(other.count), first, arguments }
     }
 }
 

@@ -15,8 +15,9 @@
 //!
 //! Changes by version:
 //!
-//! - 1: the first.
+//! - 1: the first. Before its release a call got `arguments`; a trace without any is written as before.
 
+mod arguments;
 mod content;
 mod document;
 mod layout;
@@ -213,6 +214,17 @@ pub enum ContentProblem {
     /// The same thing is listed twice.
     #[error("is listed a second time")]
     Repeated,
+    /// Arguments without values: a call that was seen had some.
+    #[error("lists no value")]
+    NoValues,
+    /// More values than there can be.
+    #[error("lists {found} values, more than {most}")]
+    TooManyValues {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// A call without rules: it would say nothing.
     #[error("is empty")]
     NoRules,

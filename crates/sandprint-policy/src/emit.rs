@@ -32,6 +32,7 @@ mod systemd;
 mod unattended;
 
 pub use bpf::Bpf;
+pub(crate) use by_name::OLD_LIBSECCOMP;
 pub use docker::Docker;
 pub use firecracker::Firecracker;
 pub use json::Json;
@@ -42,6 +43,7 @@ pub use minijail::Minijail;
 pub use oci::Oci;
 pub use policy_file::PolicyFile;
 pub use seccomp_h::SeccompHeader;
+pub(crate) use systemd::NAMED_UP_TO;
 pub use systemd::Systemd;
 
 /// Every format, in name order.

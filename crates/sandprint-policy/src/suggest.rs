@@ -20,7 +20,8 @@ pub fn allowing(call: &Call, reason: Reason) -> Rule {
             })
         });
         if has_company && tells(call, selector) {
-            conditions.extend(condition(call, selector));
+            let value = call.args.get(selector.index).copied();
+            conditions.extend(value.and_then(|value| condition(selector, value, value)));
         }
     }
     Rule { conditions, action: Action::Allow, reasons: BTreeSet::from([reason]) }
@@ -43,19 +44,28 @@ fn tells(call: &Call, selector: &Selector) -> bool {
     )
 }
 
-/// The condition that one argument gives.
-fn condition(call: &Call, selector: &Selector) -> Option<Condition> {
+/// The condition that a value of a selector gives; none where it would hold for every value. `bits` are those of all
+/// the values that the rule is for.
+pub(crate) fn condition(selector: &Selector, value: u64, bits: u64) -> Option<Condition> {
+    let comparison = comparison(selector, value, bits);
+    let compares = !matches!(comparison, Comparison::MaskedEqual { mask: 0, .. });
+    let index = u8::try_from(selector.index).ok().filter(|_| compares)?;
+    Some(Condition { index, width: selector.width, comparison })
+}
+
+/// How a selector is compared that held this value, or others of which these are all bits.
+pub(crate) fn comparison(selector: &Selector, value: u64, bits: u64) -> Comparison {
     let all = match selector.width {
         Width::Bits32 => u64::from(u32::MAX),
         Width::Bits64 => u64::MAX,
     };
-    let seen = call.args.get(selector.index)? & all;
+    let seen = value & all;
     let masked =
         |mask: u64, value: u64| Comparison::MaskedEqual { mask: mask & all, value: value & mask & all };
-    let comparison = match selector.matching {
-        Match::AllowedBits => masked(!seen, 0),
+    match selector.matching {
+        Match::AllowedBits => masked(!bits, 0),
         // One value in the field, and around it no other bits than these.
-        Match::Field(field) => masked(field | !seen, seen),
+        Match::Field(field) => masked(field | !bits, seen & field),
         Match::Masked(mask) => masked(mask, seen),
         Match::ForbiddenBits(bits) if seen & bits == 0 => masked(bits, 0),
         Match::RequiredBits(bits) if seen & bits == bits => masked(bits, bits),
@@ -69,8 +79,7 @@ fn condition(call: &Call, selector: &Selector) -> Option<Condition> {
         | Match::ForbiddenBits(_)
         | Match::RequiredBits(_)
         | Match::NotTogether(_) => Comparison::Equal(seen),
-    };
-    Some(Condition { index: u8::try_from(selector.index).ok()?, width: selector.width, comparison })
+    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! rules, each with its reason.
 //!
 //! In order: observed calls, the baseline, what a launcher does after it has loaded
-//! the filter, equivalents of observed calls, and calls that are answered as absent
-//! so that their callers use an older one. The same trace gives the same policy on every machine.
+//! the filter, equivalents of observed calls, calls that are answered as absent
+//! so that their callers use an older one, and what was observed of arguments. The same trace gives the same policy on every machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use sandprint_model::errno::{ENOSYS, EPERM};
 use sandprint_model::{Abi, Action, Image, KernelVersion, Policy, Reason, Rule, RunId, Syscall, Trace};
 
+mod arguments;
 pub(crate) mod baseline;
 pub(crate) mod fallback;
 mod gaps;
@@ -18,6 +19,7 @@ mod notes;
 pub(crate) mod portable;
 mod runtime;
 
+use arguments::AboutArguments;
 pub use runtime::Runtime;
 
 /// The policy to start from where there is no recording: the execve that starts a program, and what every process
@@ -55,12 +57,16 @@ pub struct SynthConfig {
     pub runtime: Option<Runtime>,
     /// Whether that launcher sets `no_new_privs`; `None` serves both ways.
     pub no_new_privs: Option<bool>,
+    /// Whether to allow a call only with arguments like those it was observed with, as far as they select what it
+    /// does.
+    pub arguments: bool,
     /// Whether to go on although calls may be missing from the recording.
     pub allow_incomplete: bool,
 }
 
 impl Default for SynthConfig {
-    /// Errno by default, the oldest recorded kernel, with the baseline, nothing else added, no gaps accepted.
+    /// Errno by default, the oldest recorded kernel, with the baseline, nothing else added, whatever the arguments, no
+    /// gaps accepted.
     fn default() -> SynthConfig {
         SynthConfig {
             default_action: DefaultAction::Errno,
@@ -69,6 +75,7 @@ impl Default for SynthConfig {
             portable: false,
             runtime: None,
             no_new_privs: None,
+            arguments: false,
             allow_incomplete: false,
         }
     }
@@ -147,6 +154,9 @@ pub enum SynthError {
     /// filter".
     #[error("make a policy of a trace that holds no system call")]
     Empty,
+    /// Rules about arguments were asked for, and no run recorded any.
+    #[error("make rules about arguments: no run of the trace recorded them")]
+    NoArguments,
     /// Calls may be missing from the recording.
     #[error("make a policy of an incomplete recording: {}", .gaps.join(" "))]
     Incomplete {
@@ -199,8 +209,19 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
     }
     notes.extend(notes::of_trace(trace, config));
     notes.extend(notes::of_allowed(&allowed, config));
+    let mut about =
+        if config.arguments { arguments::rules(trace, &allowed)? } else { AboutArguments::default() };
+    notes.extend(about.notes);
     // What is allowed takes the place of an absent call.
-    rules.extend(allowed.into_iter().map(|(syscall, reasons)| (syscall, vec![rule(Action::Allow, reasons)])));
+    for (syscall, reasons) in allowed {
+        let Some(mut told_apart) = about.rules.remove(&syscall) else {
+            rules.insert(syscall, vec![rule(Action::Allow, reasons)]);
+            continue;
+        };
+        // What those rules refuse is answered like the whole call would be.
+        told_apart.extend(rules.remove(&syscall).into_iter().flatten());
+        rules.insert(syscall, told_apart);
+    }
     let foreign_action = config.default_action.foreign_action();
     Ok(Policy { kernel, default_action, foreign_action, rules, notes })
 }

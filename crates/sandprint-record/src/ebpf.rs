@@ -444,7 +444,7 @@ impl Recorder {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        trace.observe(fact, run, Seen { count: before.count.saturating_add(count), first });
+        trace.observe(fact, run, Seen { count: before.count.saturating_add(count), first, arguments: None });
         Ok(())
     }
 

@@ -208,7 +208,15 @@ impl Recorder {
                 trace.observations.get(&fact).and_then(|runs| runs.get(run)).cloned().unwrap_or_default();
             let first = before.first.map_or(first.clone(), |before| before.min(first));
             let first = Some(first).filter(|_| seen_first);
-            trace.observe(fact, run, Seen { count: before.count.saturating_add(value.calls), first });
+            let arguments = match (value.arguments, before.arguments) {
+                (Some(mut here), Some(before)) => {
+                    here.add_all(&before);
+                    Some(here)
+                }
+                (here, before) => here.or(before),
+            };
+            let count = before.count.saturating_add(value.calls);
+            trace.observe(fact, run, Seen { count, first, arguments });
         }
         let mut note = |kind, detail: Option<&str>, count| {
             if count > 0 {

@@ -14,7 +14,7 @@ pub enum Outcome {
     Trapped,
     /// Its process was ended: by `SECCOMP_RET_KILL_PROCESS`, or by `SECCOMP_RET_KILL_THREAD` of its last thread.
     KilledProcess,
-    /// Its thread alone was ended (`SECCOMP_RET_KILL_THREAD`), or, before Linux 5.16, its process.
+    /// Its thread alone was ended (`SECCOMP_RET_KILL_THREAD`), or, before Linux 5.16 (307d522f5eb8), its process.
     KilledThread,
 }
 
@@ -44,7 +44,7 @@ pub struct Refused {
     pub comm: ByteString,
     /// The executable, as its process sees the path; empty where it is not known.
     pub image: ByteString,
-    /// The processes above it and itself, the nearest to PID 1 first; numbers of the initial PID namespace.
+    /// The processes above it and itself, the nearest to PID 1 first; 16 at most.
     pub ancestry: Vec<Ancestor>,
     /// Its cgroup2, from the root of the hierarchy: `/` where no cgroup2 hierarchy is in use.
     pub cgroup: ByteString,
@@ -69,6 +69,8 @@ pub struct Refused {
 pub struct Ancestor {
     /// Its number in the initial PID namespace.
     pub host_tgid: u32,
+    /// Its number in the watcher's PID namespace; none where it has none there.
+    pub tgid: Option<u32>,
     /// The name of its main thread.
     pub comm: ByteString,
 }

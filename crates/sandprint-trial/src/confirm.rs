@@ -28,7 +28,7 @@ pub(crate) fn run(
 }
 
 /// Whether a process has a filter (`Seccomp: 2`, proc(5)).
-fn has_filter(pid: u32) -> bool {
+pub(crate) fn has_filter(pid: u32) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"))
 }

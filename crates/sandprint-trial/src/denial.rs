@@ -74,6 +74,9 @@ impl fmt::Display for Next {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Next::WentOn => f.write_str("the process went on"),
+            Next::Ended(after) if after.as_millis() == 0 => {
+                f.write_str("the process ended within a millisecond")
+            }
             Next::Ended(after) => write!(f, "the process ended {} ms later", after.as_millis()),
             Next::Killed => f.write_str("the process was killed for it"),
             Next::Allowed => f.write_str("it was let go on, to see what comes next"),

@@ -24,7 +24,7 @@ use crate::verify::VerifyError;
 use crate::{Denial, Next, wait};
 
 /// A process that still lives after this time has not ended for a refused call.
-const WENT_ON: Duration = Duration::from_millis(200);
+pub(crate) const WENT_ON: Duration = Duration::from_millis(200);
 
 /// How refused calls are answered.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ mod confirm;
 mod denial;
 mod explain;
 mod ledger;
+mod observe;
 mod origin;
 pub mod refine;
 pub mod report;

@@ -70,15 +70,22 @@ fn pass_in_words(pass: &Pass) -> String {
             format!("with refused calls recorded and let go on, it {}", exit_in_words(*exit))
         }
         Pass::Confirmed { exit, instructions, in_force } => format!(
-            "under the filter itself ({instructions} instructions, {}), it {}",
-            if *in_force {
-                "in force"
-            } else {
-                "not seen in force: it had ended before that could be looked up"
-            },
+            "under the filter itself ({}), it {}",
+            filter_in_words(*instructions, *in_force),
+            exit_in_words(*exit)
+        ),
+        Pass::Observed { exit, instructions, in_force } => format!(
+            "under the filter itself ({}), with refused calls seen in the kernel, it {}",
+            filter_in_words(*instructions, *in_force),
             exit_in_words(*exit)
         ),
     }
+}
+
+fn filter_in_words(instructions: usize, in_force: bool) -> String {
+    let force =
+        if in_force { "in force" } else { "not seen in force: it had ended before that could be looked up" };
+    format!("{instructions} instructions, {force}")
 }
 
 /// What the whole means, in one sentence.

@@ -36,6 +36,15 @@ pub enum Pass {
         /// Whether the kernel said that the filter was in force.
         in_force: bool,
     },
+    /// Under the filter itself, byte for byte, with nobody in between, and refused calls seen in the kernel.
+    Observed {
+        /// How the first process ended.
+        exit: Exit,
+        /// Instructions of the filter.
+        instructions: usize,
+        /// Whether the kernel said that the filter was in force.
+        in_force: bool,
+    },
 }
 
 impl Verdict {
@@ -50,7 +59,10 @@ impl Verdict {
     /// Whether the pass under the filter itself ended as only a filter ends a process.
     pub fn ended_by_filter(&self) -> bool {
         const SIGSYS: u8 = 31;
-        self.passes.iter().any(|pass| matches!(pass, Pass::Confirmed { exit: Exit::Signal(SIGSYS), .. }))
+        self.passes.iter().any(|pass| match pass {
+            Pass::Confirmed { exit, .. } | Pass::Observed { exit, .. } => *exit == Exit::Signal(SIGSYS),
+            Pass::Explained { .. } => false,
+        })
     }
 
     /// Whether the two passes ended differently though nothing was refused.
@@ -74,7 +86,9 @@ impl Pass {
     /// How the first process ended.
     pub fn exit(&self) -> Exit {
         match self {
-            Pass::Explained { exit, .. } | Pass::Confirmed { exit, .. } => *exit,
+            Pass::Explained { exit, .. } | Pass::Confirmed { exit, .. } | Pass::Observed { exit, .. } => {
+                *exit
+            }
         }
     }
 }

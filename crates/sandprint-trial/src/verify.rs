@@ -1,15 +1,19 @@
-//! Runs a command under a policy: a pass that explains, and one under the filter itself.
+//! Runs a command under a policy: one pass under the filter itself that BPF observes, or, without privilege, a pass that
+//! explains and one under the filter itself.
 
+use std::error::Error;
 use std::io;
 
 use sandprint_model::{ByteString, Policy};
 use sandprint_policy::cbpf::{self, CompileError};
+use sandprint_record::ebpf::RecorderError;
 use sandprint_sandbox::confine::FilterError;
 use sandprint_sandbox::foreground::{Foreground, ForegroundError};
 use sandprint_sandbox::launch::{Launch, LaunchError};
 use sandprint_sandbox::process::ProcessError;
 
 use crate::explain::{self, Answering};
+use crate::observe::{self, NotObserved};
 use crate::{Verdict, confirm};
 
 /// How a trial is made.
@@ -17,6 +21,20 @@ use crate::{Verdict, confirm};
 pub struct VerifyOptions {
     /// Whether refused calls go on after they were recorded, so that one run finds all. There is no second pass then.
     pub all: bool,
+    /// By what refused calls are seen.
+    pub observer: Observer,
+}
+
+/// By what refused calls are seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Observer {
+    /// BPF where it can be had, else notification.
+    #[default]
+    Auto,
+    /// BPF: one pass, under the filter itself.
+    Ebpf,
+    /// Seccomp user notification: a pass that explains, and one under the filter itself.
+    Notify,
 }
 
 /// A trial could not be made.
@@ -31,6 +49,9 @@ pub enum VerifyError {
     /// The command could not be started.
     #[error(transparent)]
     Launch(#[from] LaunchError),
+    /// Refused calls could not be seen in the kernel.
+    #[error("see refused calls in the kernel")]
+    Observe(#[source] RecorderError),
     /// The child's filter gave no listener.
     #[error("get the listener of the seccomp filter")]
     NoListener,
@@ -60,6 +81,29 @@ pub fn verify(
     between: &mut dyn FnMut(),
 ) -> Result<Verdict, VerifyError> {
     let program = cbpf::compile(policy).map_err(VerifyError::Compile)?;
+    let mut caveats = Vec::new();
+    // Where refused calls are to go on, somebody must be asked.
+    if options.observer == Observer::Ebpf || (options.observer == Observer::Auto && !options.all) {
+        match observe::run(launch, policy, &program, foreground) {
+            Ok(observed) => {
+                return Ok(Verdict {
+                    command: command_of(launch),
+                    denials: observed.denials,
+                    passes: vec![observed.pass],
+                    caveats: observed.caveats,
+                });
+            }
+            Err(NotObserved::Failed(error)) => return Err(error),
+            Err(NotObserved::Unwatched(error)) if options.observer == Observer::Ebpf => {
+                return Err(VerifyError::Observe(error));
+            }
+            // Who may not is used to it.
+            Err(NotObserved::Unwatched(RecorderError::NoCapability(_))) => {}
+            Err(NotObserved::Unwatched(error)) => {
+                caveats.push(format!("refused calls could not be seen in the kernel: {}", all_of(&error)));
+            }
+        }
+    }
     let answering = if options.all { Answering::LetGoOn } else { Answering::AsThePolicySays };
     let explained = explain::run(launch, policy, answering, foreground)?;
     let mut passes = vec![explained.pass];
@@ -67,11 +111,23 @@ pub fn verify(
         between();
         passes.push(confirm::run(launch, &program, foreground)?);
     }
+    caveats.extend(explained.caveats);
+    Ok(Verdict { command: command_of(launch), denials: explained.denials, passes, caveats })
+}
+
+fn command_of(launch: &Launch) -> Vec<ByteString> {
     let words = std::iter::once(&launch.program).chain(&launch.arguments);
-    Ok(Verdict {
-        command: words.map(|word| ByteString::new(word.as_encoded_bytes())).collect(),
-        denials: explained.denials,
-        passes,
-        caveats: explained.caveats,
-    })
+    words.map(|word| ByteString::new(word.as_encoded_bytes())).collect()
+}
+
+/// An error with its causes, on one line.
+fn all_of(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words.push_str(": ");
+        words.push_str(&error.to_string());
+        cause = error.source();
+    }
+    words
 }

@@ -1,5 +1,6 @@
 //! Traces as people and programs read them: pure functions from a trace to text.
 
+mod arguments;
 mod calls;
 mod gaps;
 mod json;
@@ -24,10 +25,11 @@ pub(crate) fn gaps(trace: &Trace) -> String {
     gaps::words(trace)
 }
 
-/// What a trace holds: the summary, or one table for each image, and its runs.
+/// What a trace holds: the summary, or one table for each image, what is known of arguments, and its runs.
 pub(crate) fn show(trace: &Trace, by_image: bool) -> String {
     let table = if by_image { calls::tables_by_image(trace) } else { calls::table(trace) };
-    sections(&[headline(trace), table, runs::words(trace), gaps::words(trace)])
+    let arguments = if by_image { arguments::words_by_image(trace) } else { arguments::words(trace) };
+    sections(&[headline(trace), table, arguments, runs::words(trace), gaps::words(trace)])
 }
 
 fn headline(trace: &Trace) -> String {

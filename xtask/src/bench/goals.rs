@@ -2,10 +2,11 @@
 
 use super::Findings;
 use super::instrument::Instrument;
-use super::redis::REDIS;
+use super::redis::{REDIS, REDIS_WATCHED};
 use super::report::number;
+use super::rules::{CACHED, COMPILE, EXPLAIN, HOT};
 use super::sample::Samples;
-use super::workload::{TRACKED, TRUE, UNTRACKED, Workload};
+use super::workload::{CONFINED, TRACKED, TRUE, UNTRACKED, WATCHED, Workload};
 
 /// A goal, and what became of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,50 +17,123 @@ pub(super) struct Goal {
     pub(super) met: Option<bool>,
 }
 
-/// A limit of a ratio.
+/// A limit of a median.
 enum Limit {
     Most(f64),
+    Below(f64),
     Least(f64),
 }
 
-/// A ratio between two columns of a row.
-struct RatioGoal {
+/// What of a cell is judged.
+enum Judged {
+    /// Its ratio to another one of its row.
+    RatioTo(Instrument),
+    /// How much it is more than another one of its row.
+    MoreThan(Instrument),
+    /// Its figure.
+    Itself,
+}
+
+/// What a cell should be.
+struct CellGoal {
     text: &'static str,
     workload: &'static Workload,
-    base: Instrument,
+    ours: Instrument,
+    judged: Judged,
     limit: Limit,
 }
 
-const RATIOS: &[RatioGoal] = &[
-    RatioGoal {
+const CELLS: &[CellGoal] = &[
+    CellGoal {
         text: "a tracked call, to the floor: at most 1.30",
         workload: &TRACKED,
-        base: Instrument::Floor,
+        ours: Instrument::Sandprint,
+        judged: Judged::RatioTo(Instrument::Floor),
         limit: Limit::Most(1.30),
     },
-    RatioGoal {
+    CellGoal {
         text: "an untracked call, to the floor: at most 1.15",
         workload: &UNTRACKED,
-        base: Instrument::Floor,
+        ours: Instrument::Sandprint,
+        judged: Judged::RatioTo(Instrument::Floor),
         limit: Limit::Most(1.15),
     },
-    RatioGoal {
+    CellGoal {
         text: "`true`, to strace's whole process: at most 6",
         workload: &TRUE,
-        base: Instrument::Strace,
+        ours: Instrument::Sandprint,
+        judged: Judged::RatioTo(Instrument::Strace),
         limit: Limit::Most(6.0),
     },
-    RatioGoal {
+    CellGoal {
         text: "`true`, to the smallest loader of an empty program: at most 2.5",
         workload: &TRUE,
-        base: Instrument::Floor,
+        ours: Instrument::Sandprint,
+        judged: Judged::RatioTo(Instrument::Floor),
         limit: Limit::Most(2.5),
     },
-    RatioGoal {
+    CellGoal {
         text: "requests to redis, to the floor: at least 0.95",
         workload: &REDIS,
-        base: Instrument::Floor,
+        ours: Instrument::Sandprint,
+        judged: Judged::RatioTo(Instrument::Floor),
         limit: Limit::Least(0.95),
+    },
+    CellGoal {
+        text: "a tracked call without BPF, to strace: at most a fifth",
+        workload: &TRACKED,
+        ours: Instrument::Notify,
+        judged: Judged::RatioTo(Instrument::Strace),
+        limit: Limit::Most(0.2),
+    },
+    CellGoal {
+        text: "a call while the machine is watched, to the floors: at most 1.03",
+        workload: &WATCHED,
+        ours: Instrument::Watch,
+        judged: Judged::RatioTo(Instrument::Floors),
+        limit: Limit::Most(1.03),
+    },
+    CellGoal {
+        text: "requests to redis while the machine is watched, to the floors: at least 0.97",
+        workload: &REDIS_WATCHED,
+        ours: Instrument::Watch,
+        judged: Judged::RatioTo(Instrument::Floors),
+        limit: Limit::Least(0.97),
+    },
+    CellGoal {
+        text: "`sandprint run -- true`, more than `true`: under 3 ms",
+        workload: &CONFINED,
+        ours: Instrument::Confined,
+        judged: Judged::MoreThan(Instrument::Bare),
+        limit: Limit::Below(3.0),
+    },
+    CellGoal {
+        text: "a call that the kernel remembers as allowed, to libseccomp's tree: at most 1.05",
+        workload: &CACHED,
+        ours: Instrument::Filter,
+        judged: Judged::RatioTo(Instrument::Tree),
+        limit: Limit::Most(1.05),
+    },
+    CellGoal {
+        text: "a hot call decided by its argument, to libseccomp's tree: less",
+        workload: &HOT,
+        ours: Instrument::Filter,
+        judged: Judged::RatioTo(Instrument::Tree),
+        limit: Limit::Below(1.0),
+    },
+    CellGoal {
+        text: "compiling a policy of 400 rules: under 5 ms",
+        workload: &COMPILE,
+        ours: Instrument::Itself,
+        judged: Judged::Itself,
+        limit: Limit::Below(5.0),
+    },
+    CellGoal {
+        text: "explaining Docker's default: under 50 ms",
+        workload: &EXPLAIN,
+        ours: Instrument::Itself,
+        judged: Judged::Itself,
+        limit: Limit::Below(50.0),
     },
 ];
 
@@ -70,8 +144,9 @@ const TRACE: u64 = 64 * 1024;
 
 /// Every goal, judged.
 pub(super) fn goals(findings: &Findings) -> Vec<Goal> {
-    let mut goals: Vec<Goal> = RATIOS.iter().map(|goal| goal.judge(findings)).collect();
-    let footprints = findings.footprints.as_deref().unwrap_or_default();
+    let mut goals: Vec<Goal> = CELLS.iter().map(|goal| goal.judge(findings)).collect();
+    let footprints = findings.footprints.as_ref().and_then(|footprints| footprints.as_deref().ok());
+    let footprints = footprints.unwrap_or_default();
     let peak = footprints.iter().map(|footprint| footprint.peak_kib).max();
     goals.push(Goal {
         text: "peak resident memory: under 32 MiB".to_owned(),
@@ -87,22 +162,37 @@ pub(super) fn goals(findings: &Findings) -> Vec<Goal> {
     goals
 }
 
-impl RatioGoal {
+impl CellGoal {
     fn judge(&self, findings: &Findings) -> Goal {
-        let row = findings.rows.iter().find(|row| row.workload.title == self.workload.title);
-        let figures = |instrument| row?.cells.get(&instrument)?.as_ref().ok();
-        let ratios = figures(Instrument::Sandprint).zip(figures(self.base));
-        let spread = ratios.and_then(|(ours, base): (&Samples, &Samples)| ours.ratios_to(base).spread());
+        let spread = self.judged(findings).and_then(|samples| samples.spread());
+        let unit = match self.judged {
+            Judged::RatioTo(_) => String::new(),
+            Judged::MoreThan(_) | Judged::Itself => format!(" {}", self.workload.unit),
+        };
         Goal {
             text: self.text.to_owned(),
             measured: spread.map(|spread| {
-                format!("{} ({} to {})", number(spread.median), number(spread.least), number(spread.most))
+                let [median, least, most] = [spread.median, spread.least, spread.most].map(number);
+                format!("{median} ({least} to {most}){unit}")
             }),
             met: spread.map(|spread| match self.limit {
                 Limit::Most(limit) => spread.median <= limit,
+                Limit::Below(limit) => spread.median < limit,
                 Limit::Least(limit) => spread.median >= limit,
             }),
         }
+    }
+
+    fn judged(&self, findings: &Findings) -> Option<Samples> {
+        let mut rows = findings.tables.iter().flat_map(|measured| &measured.rows);
+        let row = rows.find(|row| row.workload.title == self.workload.title)?;
+        let figures = |instrument| row.cells.get(&instrument)?.as_ref().ok();
+        let ours = figures(self.ours)?;
+        Some(match self.judged {
+            Judged::RatioTo(base) => ours.ratios_to(figures(base)?),
+            Judged::MoreThan(base) => ours.differences_to(figures(base)?),
+            Judged::Itself => ours.clone(),
+        })
     }
 }
 
@@ -126,7 +216,8 @@ mod tests {
 
     use super::super::footprint::{Footprint, Maps};
     use super::super::report::tests::findings;
-    use super::super::{Cell, Row};
+    use super::super::table::ALL;
+    use super::super::{Cell, Measured, Row};
     use super::*;
 
     fn row(workload: &'static Workload, cells: &[(Instrument, &[f64])]) -> Row {
@@ -140,7 +231,9 @@ mod tests {
 
     #[test]
     fn each_goal_is_judged_by_its_own_row_and_base() {
-        use Instrument::{Floor, Sandprint, Strace};
+        use Instrument::{
+            Bare, Confined, Filter, Floor, Floors, Itself, Notify, Sandprint, Strace, Tree, Watch,
+        };
         let footprint = |peak_kib, trace| Footprint {
             what: String::new(),
             calls: 1,
@@ -149,13 +242,34 @@ mod tests {
             trace,
         };
         let mut findings = findings();
-        findings.rows = vec![
-            row(&TRACKED, &[(Floor, &[100.0, 200.0, 100.0]), (Sandprint, &[130.0, 260.0, 190.0])]),
-            row(&UNTRACKED, &[(Floor, &[100.0]), (Sandprint, &[115.5])]),
-            row(&TRUE, &[(Floor, &[20.0]), (Sandprint, &[50.0]), (Strace, &[8.0])]),
-            row(&REDIS, &[(Floor, &[1000.0]), (Sandprint, &[949.0])]),
+        let tables = [
+            vec![
+                row(
+                    &TRACKED,
+                    &[
+                        (Floor, &[100.0, 200.0, 100.0]),
+                        (Sandprint, &[130.0, 260.0, 190.0]),
+                        (Notify, &[6_000.0]),
+                        (Strace, &[30_000.0]),
+                    ],
+                ),
+                row(&UNTRACKED, &[(Floor, &[100.0]), (Sandprint, &[115.5])]),
+                row(&TRUE, &[(Floor, &[20.0]), (Sandprint, &[50.0]), (Strace, &[8.0])]),
+                row(&REDIS, &[(Floor, &[1000.0]), (Sandprint, &[949.0])]),
+            ],
+            vec![
+                row(&WATCHED, &[(Floors, &[100.0]), (Watch, &[104.0])]),
+                row(&REDIS_WATCHED, &[(Floors, &[1000.0]), (Watch, &[975.0])]),
+            ],
+            vec![row(&CONFINED, &[(Bare, &[1.0, 2.0, 1.0]), (Confined, &[4.0, 4.5, 6.0])])],
+            vec![
+                row(&CACHED, &[(Filter, &[105.0]), (Tree, &[100.0])]),
+                row(&HOT, &[(Filter, &[100.0]), (Tree, &[100.0])]),
+            ],
+            vec![row(&COMPILE, &[(Itself, &[0.5])]), row(&EXPLAIN, &[(Itself, &[50.0])])],
         ];
-        findings.footprints = Ok(vec![footprint(9 * 1024, 65_536), footprint(32 * 1024 - 1, 1_000)]);
+        findings.tables = ALL.iter().zip(tables).map(|(table, rows)| Measured { table, rows }).collect();
+        findings.footprints = Some(Ok(vec![footprint(9 * 1024, 65_536), footprint(32 * 1024 - 1, 1_000)]));
         let verdicts: Vec<(Option<String>, Option<bool>)> =
             goals(&findings).into_iter().map(|goal| (goal.measured, goal.met)).collect();
         let verdict = |text: &str, met| (Some(text.to_owned()), Some(met));
@@ -167,6 +281,14 @@ mod tests {
                 verdict("6.25 (6.25 to 6.25)", false),
                 verdict("2.50 (2.50 to 2.50)", true),
                 verdict("0.949 (0.949 to 0.949)", false),
+                verdict("0.200 (0.200 to 0.200)", true),
+                verdict("1.04 (1.04 to 1.04)", false),
+                verdict("0.975 (0.975 to 0.975)", true),
+                verdict("3.00 (2.50 to 5.00) ms", false),
+                verdict("1.05 (1.05 to 1.05)", true),
+                verdict("1.00 (1.00 to 1.00)", false),
+                verdict("0.500 (0.500 to 0.500) ms", true),
+                verdict("50.0 (50.0 to 50.0) ms", false),
                 verdict("32.0 MiB", true),
                 verdict("64.0, 1.0 KiB", false),
             ]
@@ -177,8 +299,10 @@ mod tests {
     fn what_was_not_measured_is_neither_met_nor_missed() {
         let mut findings = findings();
         let absent = BTreeMap::from([(Instrument::Sandprint, Err("not built".to_owned()))]);
-        findings.rows = vec![Row { workload: &TRACKED, cells: absent }];
-        findings.footprints = Err("not built".to_owned());
+        let rows = vec![Row { workload: &TRACKED, cells: absent }];
+        findings.tables =
+            ALL.iter().take(1).zip([rows]).map(|(table, rows)| Measured { table, rows }).collect();
+        findings.footprints = Some(Err("not built".to_owned()));
         for goal in goals(&findings) {
             assert_eq!((goal.measured, goal.met), (None, None), "{}", goal.text);
         }

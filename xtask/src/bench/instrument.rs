@@ -2,6 +2,8 @@
 
 use anyhow::{Context as _, ensure};
 
+use super::companion::Companion;
+use super::policies::{self, LIST, OURS, TREE};
 use super::workshop::{Workshop, find, words};
 
 /// The trace that a run under sandprint leaves in the scratch directory.
@@ -17,66 +19,96 @@ pub(super) enum Instrument {
     Bare,
     /// An empty BPF program where every recorder must have one.
     Floor,
-    /// Ours.
+    /// Our recorder in the kernel.
     Sandprint,
+    /// Our recorder without BPF.
+    Notify,
     /// `strace -f -c`
     Strace,
     /// `perf trace -s`
     Perf,
     /// bpftrace, counting.
     Bpftrace,
+    /// Empty BPF programs where whoever watches for refused calls must have them; beside the workload.
+    Floors,
+    /// `sandprint watch --system`, beside the workload.
+    Watch,
+    /// `sandprint run`
+    Confined,
+    /// The filter that we make of a policy.
+    Filter,
+    /// The one that libseccomp makes of it where it is asked for a binary tree.
+    Tree,
+    /// The one that libseccomp makes of it by itself.
+    List,
+    /// Nothing: what is measured is sandprint.
+    Itself,
 }
 
 impl Instrument {
-    /// All, in the order of the columns, which is the order within a round.
-    pub(super) const ALL: [Instrument; 6] = [
-        Instrument::Bare,
-        Instrument::Floor,
-        Instrument::Sandprint,
-        Instrument::Strace,
-        Instrument::Perf,
-        Instrument::Bpftrace,
-    ];
-
     /// The head of its column.
     pub(super) fn title(self) -> &'static str {
         match self {
             Instrument::Bare => "bare",
             Instrument::Floor => "floor",
-            Instrument::Sandprint => "sandprint",
+            Instrument::Sandprint | Instrument::Itself => "sandprint",
+            Instrument::Notify => "notify",
             Instrument::Strace => "`strace -f -c`",
             Instrument::Perf => "`perf trace -s`",
             Instrument::Bpftrace => "bpftrace",
+            Instrument::Floors => "floors",
+            Instrument::Watch => "`watch --system`",
+            Instrument::Confined => "`sandprint run`",
+            Instrument::Filter => "sandprint's filter",
+            Instrument::Tree => "libseccomp's binary tree",
+            Instrument::List => "libseccomp's list",
         }
     }
 
     /// The tool whose version matters, and how to ask it.
     pub(super) fn version(self, workshop: &Workshop) -> Option<String> {
         let line = match self {
-            Instrument::Bare | Instrument::Floor => return None,
             Instrument::Sandprint => vec![workshop.sandprint.display().to_string(), "--version".to_owned()],
             Instrument::Strace => words(&["strace", "-V"]),
             Instrument::Perf => words(&["perf", "--version"]),
             Instrument::Bpftrace => words(&["bpftrace", "--version"]),
+            // One version for all that are of one program.
+            _ => return None,
         };
         version(&workshop.run(&line).ok()?.output)
     }
 
-    /// Whether a call under it costs some hundred times a bare one.
+    /// Those whose version is told.
+    pub(super) const VERSIONED: [Instrument; 4] =
+        [Instrument::Sandprint, Instrument::Strace, Instrument::Perf, Instrument::Bpftrace];
+
+    /// Those under which a call costs dozens or hundreds of bare ones.
+    pub(super) const SLOW: [Instrument; 3] = [Instrument::Notify, Instrument::Strace, Instrument::Perf];
+
+    /// Whether it is one of [`Instrument::SLOW`].
     pub(super) fn is_slow(self) -> bool {
-        matches!(self, Instrument::Strace | Instrument::Perf)
+        Instrument::SLOW.contains(&self)
+    }
+
+    /// Whether it leaves a trace of ours, in [`TRACE`].
+    pub(super) fn records(self) -> bool {
+        matches!(self, Instrument::Sandprint | Instrument::Notify)
     }
 
     /// The command under this instrument. What it prints besides goes to files.
     pub(super) fn wrap(self, workshop: &Workshop, mut argv: Vec<String>) -> Vec<String> {
+        let sandprint = workshop.sandprint.display().to_string();
+        let recorder = |kind| words(&[&sandprint, "profile", "run", "--recorder", kind, "-o", TRACE, "--"]);
         let mut line = match self {
-            Instrument::Bare => return argv,
+            // Those that watch are beside what they watch.
+            Instrument::Bare | Instrument::Floors | Instrument::Watch | Instrument::Itself => return argv,
             Instrument::Floor => words(&["./floor"]),
-            Instrument::Sandprint => {
-                let mut line = vec![workshop.sandprint.display().to_string()];
-                line.extend(words(&["profile", "run", "--recorder", "ebpf", "-o", TRACE, "--"]));
-                line
-            }
+            Instrument::Sandprint => recorder("ebpf"),
+            Instrument::Notify => recorder("notify"),
+            Instrument::Confined => words(&[&sandprint, "run", "-p", policies::TRUE, "--"]),
+            Instrument::Filter => words(&["./filtered", OURS]),
+            Instrument::Tree => words(&["./filtered", TREE]),
+            Instrument::List => words(&["./filtered", LIST]),
             Instrument::Strace => words(&["strace", "-f", "-c", "-o", "strace.txt"]),
             Instrument::Perf => words(&["perf", "trace", "-s", "-o", "perf.txt", "--"]),
             Instrument::Bpftrace => {
@@ -90,15 +122,11 @@ impl Instrument {
         line
     }
 
-    /// Whether it works here at all; in words, why not.
+    /// Whether it works here at all, after making what it needs; in words, why not.
     pub(super) fn probe(self, workshop: &Workshop) -> Result<(), String> {
         match self {
             Instrument::Bare => return Ok(()),
-            Instrument::Floor => workshop.floor()?,
-            Instrument::Sandprint if !workshop.sandprint.is_file() => {
-                return Err("the binary of sandprint is not built".to_owned());
-            }
-            Instrument::Sandprint => {}
+            Instrument::Floor | Instrument::Floors => workshop.floor()?,
             Instrument::Strace => installed("strace")?,
             Instrument::Perf => installed("perf")?,
             // Its start alone takes longer than all that a quick run measures.
@@ -106,9 +134,24 @@ impl Instrument {
                 return Err("bpftrace has no part in --quick".to_owned());
             }
             Instrument::Bpftrace => installed("bpftrace")?,
+            _ if !workshop.sandprint.is_file() => {
+                return Err("the binary of sandprint is not built".to_owned());
+            }
+            _ => {}
         }
-        let quiet = path_of("true").map(|path| self.wrap(workshop, vec![path]));
-        quiet.and_then(|line| workshop.run(&line)).map(drop).map_err(|error| workshop.reason(&error))
+        self.try_out(workshop).map_err(|error| workshop.reason(&error))
+    }
+
+    fn try_out(self, workshop: &Workshop) -> anyhow::Result<()> {
+        match self {
+            Instrument::Confined => policies::of_true(workshop)?,
+            Instrument::Filter | Instrument::Tree | Instrument::List => return policies::filters(workshop),
+            Instrument::Itself => policies::large(workshop)?,
+            _ => {}
+        }
+        let companion = Companion::start(workshop, self)?;
+        workshop.run(&self.wrap(workshop, vec![path_of("true")?]))?;
+        companion.map_or(Ok(()), Companion::end)
     }
 }
 
@@ -121,9 +164,17 @@ pub(super) fn path_of(program: &str) -> anyhow::Result<String> {
     Ok(find(program).with_context(|| format!("{program} is not installed"))?.display().to_string())
 }
 
-/// Checks that the last run under sandprint recorded a call as often as it was made: a recorder that sees nothing
-/// is quick.
-pub(super) fn expect_recorded(workshop: &Workshop, name: &str, count: u32) -> anyhow::Result<()> {
+/// Checks that a recorder of ours recorded a call as often as it was made, in its last run: a recorder that sees
+/// nothing is quick.
+pub(super) fn expect_recorded(
+    workshop: &Workshop,
+    instrument: Instrument,
+    name: &str,
+    count: u32,
+) -> anyhow::Result<()> {
+    if !instrument.records() {
+        return Ok(());
+    }
     let recorded = recorded(workshop, Some(name))?;
     ensure!(recorded == u64::from(count), "the trace has {recorded} of {count} calls of {name}");
     Ok(())

@@ -23,19 +23,23 @@ impl Machine {
         let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
         let said = |line: &[&str]| workshop.run(&words(line)).ok().map(|finished| finished.output);
         let (cpuinfo, meminfo) = (read("/proc/cpuinfo"), read("/proc/meminfo"));
-        let of_instruments = Instrument::ALL.into_iter().filter_map(|instrument| {
+        let of_instruments = Instrument::VERSIONED.into_iter().filter_map(|instrument| {
             Some(format!("{} {}", instrument.title(), instrument.version(workshop)?))
         });
-        let of_workloads = [("redis-server", "--version"), ("python3", "--version")]
-            .into_iter()
-            .filter_map(|(tool, flag)| Some(format!("{tool} {}", version(&said(&[tool, flag])?)?)));
+        let of_others = [
+            ("libseccomp", &["pkg-config", "--modversion", "libseccomp"][..]),
+            ("redis-server", &["redis-server", "--version"]),
+            ("python3", &["python3", "--version"]),
+        ]
+        .into_iter()
+        .filter_map(|(tool, line)| Some(format!("{tool} {}", version(&said(line)?)?)));
         Machine {
             date: said(&["date", "-u", "+%F"]).map_or_else(unknown, |date| date.trim().to_owned()),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             cpus: cpus(&cpuinfo, std::env::consts::ARCH),
             memory: memory(&meminfo).unwrap_or_else(unknown),
             load: read("/proc/loadavg").split_whitespace().next().map_or_else(unknown, str::to_owned),
-            tools: of_instruments.chain(of_workloads).collect(),
+            tools: of_instruments.chain(of_others).collect(),
         }
     }
 }

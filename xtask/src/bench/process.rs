@@ -4,8 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 /// The most that one run of anything may take. The C programs end themselves after the same time.
 pub(super) const LIMIT: Duration = Duration::from_mins(5);
+
+/// The number of SIGINT, on every architecture (signal(7)).
+const INTERRUPTED: i32 = 2;
 
 /// A program that runs. Dropped, it is killed with all its descendants.
 pub(super) struct Running {
@@ -63,10 +67,22 @@ pub(super) fn run(directory: &Path, argv: &[String]) -> anyhow::Result<Finished>
 impl Running {
     /// The first line of its output, once there is one.
     pub(super) fn first_line(&mut self) -> anyhow::Result<String> {
+        self.until(|output, _| Some(output.split_once('\n')?.0.to_owned()))
+    }
+
+    /// Waits for a line with that word on its standard error.
+    pub(super) fn complains_of(&mut self, word: &str) -> anyhow::Result<()> {
+        self.until(|_, errors| {
+            let (whole, _) = errors.rsplit_once('\n')?;
+            whole.to_lowercase().contains(word).then_some(())
+        })
+    }
+
+    /// Waits until what it has printed so far, its output and its errors, is what is waited for.
+    fn until<T>(&mut self, found: impl Fn(&str, &str) -> Option<T>) -> anyhow::Result<T> {
         while self.started.elapsed() < LIMIT {
-            let text = read(&self.output);
-            if let Some((line, _)) = text.split_once('\n') {
-                return Ok(line.to_owned());
+            if let Some(found) = found(&read(&self.output), &read(&self.errors)) {
+                return Ok(found);
             }
             let child = self.child.as_mut().context("it was waited for")?;
             if let Some(status) = child.try_wait().context("look at a child")? {
@@ -74,7 +90,31 @@ impl Running {
             }
             thread::sleep(Duration::from_millis(5));
         }
-        bail!("{} said nothing in {} s", self.program, LIMIT.as_secs())
+        bail!("{} did not get ready in {} s", self.program, LIMIT.as_secs())
+    }
+
+    /// Whether it holds a BPF link, by which a program is attached.
+    pub(super) fn holds_links(&self) -> bool {
+        let Some(child) = &self.child else { return false };
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fdinfo", child.id()));
+        let mut texts =
+            descriptors.into_iter().flatten().flatten().map(|entry| std::fs::read_to_string(entry.path()));
+        texts.any(|text| text.is_ok_and(|text| text.contains("\nlink_id:")))
+    }
+
+    /// Interrupts it as a terminal does, and waits until it ends: well, or of that signal.
+    pub(super) fn interrupt(mut self) -> anyhow::Result<()> {
+        let child = self.child.as_mut().context("it was waited for")?;
+        if let Some(status) = child.try_wait().context("look at a child")? {
+            bail!("{} ended early with {status}: {}", self.program, one_line(&read(&self.errors)));
+        }
+        kill_process(Pid::from_child(child), Signal::INT).context("interrupt a child")?;
+        let status = self.end_within(LIMIT)?;
+        let of_the_signal = status.signal() == Some(INTERRUPTED) || status.code() == Some(128 + INTERRUPTED);
+        if !status.success() && !of_the_signal {
+            bail!("{} ended with {status}: {}", self.program, one_line(&read(&self.errors)));
+        }
+        Ok(())
     }
 
     /// Lets its standard input end.
@@ -91,6 +131,17 @@ impl Running {
 
     fn wait_within(mut self, limit: Duration) -> anyhow::Result<Finished> {
         self.end_input();
+        let status = self.end_within(limit)?;
+        let elapsed = self.started.elapsed();
+        let errors = read(&self.errors);
+        if !status.success() {
+            bail!("{} ended with {status}: {}", self.program, one_line(&errors));
+        }
+        Ok(Finished { output: read(&self.output), errors, elapsed })
+    }
+
+    /// Waits until it ends, within a time from its start.
+    fn end_within(&mut self, limit: Duration) -> anyhow::Result<ExitStatus> {
         let child = self.child.as_mut().context("it was waited for")?;
         let descriptor = pidfd_open(Pid::from_child(child), PidfdFlags::empty()).context("open a pidfd")?;
         let left = limit.saturating_sub(self.started.elapsed());
@@ -100,13 +151,8 @@ impl Running {
             bail!("{} took longer than {} s", self.program, limit.as_secs());
         }
         let status = child.wait().context("wait for a child")?;
-        let elapsed = self.started.elapsed();
         self.child = None;
-        let errors = read(&self.errors);
-        if !status.success() {
-            bail!("{} ended with {status}: {}", self.program, one_line(&errors));
-        }
-        Ok(Finished { output: read(&self.output), errors, elapsed })
+        Ok(status)
     }
 }
 
@@ -175,6 +221,22 @@ mod tests {
         assert_eq!((finished.output.as_str(), finished.errors.as_str()), ("out\n", "err\n"));
         let error = run("echo first >&2; echo second >&2; exit 3").err().unwrap().to_string();
         assert_eq!(error, "sh ended with exit status: 3: first; second");
+    }
+
+    #[test]
+    fn what_is_interrupted_must_have_been_there() {
+        let scratch = tempfile::tempdir().unwrap();
+        let start = |script: &str| {
+            let mut running = start(scratch.path(), "watch", &words(&["bash", "-c", script])).unwrap();
+            running.complains_of("watching").map(|()| running)
+        };
+        start("echo Watching >&2; exec sleep 100").unwrap().interrupt().unwrap();
+        start("trap 'exit 130' INT; echo watching >&2; read").unwrap().interrupt().unwrap();
+        let failed = start("trap 'echo lost >&2; exit 1' INT; echo watching >&2; read").unwrap().interrupt();
+        assert_eq!(failed.unwrap_err().to_string(), "bash ended with exit status: 1: watching; lost");
+        let error = start("echo no such command >&2; exit 2").err().unwrap().to_string();
+        assert_eq!(error, "bash ended early with exit status: 2: no such command");
+        assert!(!start("echo watching >&2; read").unwrap().holds_links());
     }
 
     #[test]

@@ -23,6 +23,10 @@ pub(super) const REDIS: Workload = Workload {
     measure,
 };
 
+/// The same beside who watches the machine.
+pub(super) const REDIS_WATCHED: Workload =
+    Workload { title: "redis-server under redis-benchmark (get, set; 20 clients), nothing refused", ..REDIS };
+
 const REQUESTS: u32 = 100_000;
 /// No disk, no network: a socket of its own in the scratch directory.
 const CONFIGURATION: &str =

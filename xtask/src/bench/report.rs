@@ -2,23 +2,23 @@
 
 use std::fmt::Write as _;
 
+use super::footprint::Footprint;
 use super::goals::{goals, kibibytes, mebibytes};
-use super::instrument::{BPFTRACE_PROGRAM, Instrument};
+use super::instrument::Instrument;
 use super::sample::Samples;
-use super::{Cell, Findings, Row, SLOW_EVERY};
+use super::{Cell, Findings, Measured, Row, SLOW_EVERY};
 
 /// Where the part of the document begins that people write.
 const NOTES: &str = "## Notes";
 
 /// The whole document, but for [`NOTES`].
 pub(super) fn markdown(findings: &Findings) -> String {
-    let mut reasons = Reasons::default();
-    let table = table(findings, &mut reasons);
-    let footprints = footprints(findings, &mut reasons);
-    let sections =
-        [head(findings), table, reasons.list(), goals_table(findings), footprints, method(findings)];
-    let sections: Vec<&str> =
-        sections.iter().map(|section| section.trim_end()).filter(|s| !s.is_empty()).collect();
+    let mut sections = vec![head(findings)];
+    sections.extend(findings.tables.iter().map(table));
+    sections.push(goals_table(findings));
+    sections.extend(findings.footprints.as_ref().map(|measured| footprints(measured.as_deref())));
+    sections.push(method(findings));
+    let sections: Vec<&str> = sections.iter().map(|section| section.trim_end()).collect();
     sections.join("\n\n") + "\n"
 }
 
@@ -71,8 +71,8 @@ fn plain(text: &str) -> String {
 fn head(findings: &Findings) -> String {
     let machine = &findings.machine;
     let mut text = String::from("# Benchmarks\n\n");
-    if findings.quick {
-        text.push_str("**A quick run, to try the harness: its figures mean nothing.**\n\n");
+    if findings.partial {
+        text.push_str("**A part of a benchmark, to try it: no figures to keep.**\n\n");
     }
     let others = match findings.others {
         Some(0) => "no BPF program of anybody else was attached to a tracepoint".to_owned(),
@@ -96,12 +96,19 @@ fn head(findings: &Findings) -> String {
     text
 }
 
-fn table(findings: &Findings, reasons: &mut Reasons) -> String {
-    let titles: Vec<&str> = Instrument::ALL.iter().map(|instrument| instrument.title()).collect();
-    let mut text =
-        format!("| workload | rounds | {} |\n|{}\n", titles.join(" | "), " --- |".repeat(titles.len() + 2));
-    for row in &findings.rows {
-        let cells: Vec<String> = Instrument::ALL.iter().map(|of| figures(row, *of, reasons)).collect();
+fn table(measured: &Measured) -> String {
+    let mut reasons = Reasons::default();
+    let table = measured.table;
+    let titles: Vec<&str> = table.columns.iter().map(|instrument| instrument.title()).collect();
+    let mut text = format!(
+        "## {}\n\n| workload | rounds | {} |\n|{}\n",
+        table.title,
+        titles.join(" | "),
+        " --- |".repeat(titles.len() + 2)
+    );
+    for row in &measured.rows {
+        let cells: Vec<String> =
+            table.columns.iter().map(|of| figures(row, *of, table.base, &mut reasons)).collect();
         writeln!(
             text,
             "| {}, {} | {} | {} |",
@@ -111,6 +118,10 @@ fn table(findings: &Findings, reasons: &mut Reasons) -> String {
             cells.join(" | ")
         )
         .unwrap_or_default();
+    }
+    let reasons = reasons.list();
+    if !reasons.is_empty() {
+        text = text + "\n" + &reasons;
     }
     text
 }
@@ -127,7 +138,7 @@ fn rounds(row: &Row) -> String {
 }
 
 /// `212 (205 to 250) ×1.12`
-fn figures(row: &Row, instrument: Instrument, reasons: &mut Reasons) -> String {
+fn figures(row: &Row, instrument: Instrument, base: Option<Instrument>, reasons: &mut Reasons) -> String {
     let samples = match row.cells.get(&instrument) {
         Some(Ok(samples)) => samples,
         Some(Err(reason)) => return reasons.cell(reason),
@@ -135,10 +146,9 @@ fn figures(row: &Row, instrument: Instrument, reasons: &mut Reasons) -> String {
     };
     let Some(spread) = samples.spread() else { return reasons.cell("no round was measured") };
     let mut text = format!("{} ({} to {})", number(spread.median), number(spread.least), number(spread.most));
-    let floor = row.cells.get(&Instrument::Floor).map(Cell::as_ref);
-    if let Some(Ok(floor)) = floor
-        && let Some(ratio) = samples.ratios_to(floor).spread()
-        && instrument != Instrument::Floor
+    let compared = base.filter(|base| *base != instrument).and_then(|base| row.cells.get(&base));
+    if let Some(Ok(compared)) = compared.map(Cell::as_ref)
+        && let Some(ratio) = samples.ratios_to(compared).spread()
     {
         text.push_str(" ×");
         text.push_str(&number(ratio.median));
@@ -160,20 +170,16 @@ fn goals_table(findings: &Findings) -> String {
     text
 }
 
-fn footprints(findings: &Findings, reasons: &mut Reasons) -> String {
-    let mut text = String::from(
-        "## Memory and trace of sandprint\n\n\
-         | recording | calls recorded | peak resident memory | BPF maps | trace |\n\
+fn footprints(measured: Result<&[Footprint], &String>) -> String {
+    let mut text = String::from("## Memory and trace of sandprint\n\n");
+    let footprints = match measured {
+        Ok(footprints) => footprints,
+        Err(reason) => return text + "Not measured: " + &plain(reason) + "\n",
+    };
+    text.push_str(
+        "| recording | calls recorded | peak resident memory | BPF maps | trace |\n\
          | --- | --- | --- | --- | --- |\n",
     );
-    let footprints = match &findings.footprints {
-        Ok(footprints) => footprints,
-        Err(reason) => {
-            // The reasons stand under the first table.
-            writeln!(text, "| {} | | | | |", reasons.cell(reason)).unwrap_or_default();
-            return text;
-        }
-    };
     for footprint in footprints {
         writeln!(
             text,
@@ -195,33 +201,39 @@ fn method(findings: &Findings) -> String {
         .package
         .as_ref()
         .map_or_else(String::new, |package| format!("python3 imports `{package}`.\n"));
+    let tables: Vec<String> = findings
+        .tables
+        .iter()
+        .map(|measured| format!("### {}\n\n{}", measured.table.title, measured.table.method))
+        .collect();
     format!(
         "## How it was measured\n\n\
          A figure is the median over the rounds, with the least and the most in parentheses.\n\
          A round measures every column once, one after the other, so that what disturbs one disturbs its neighbours.\n\
-         × is the ratio to the floor: the median over the rounds of the ratio within one round; so are the goals.\n\
-         {slow} make a call some hundred times slower. Where calls are measured under them, they take part in every \
-         {SLOW_EVERY}rd round only (the second number of rounds), with a twentieth of the calls, processes or \
-         requests; dd's time is scaled to its full count.\n\n\
-         bare: nothing attached.\n\
-         floor: an empty BPF program on `tp_btf/sys_enter`, attached by the smallest loader that libbpf gives \
-         (bench/floor.c), which starts the workload and ends with it.\n\
-         sandprint: `profile run -o`; the counts in its trace are checked against the calls that were made.\n\
-         bpftrace: `{BPFTRACE_PROGRAM}`, which counts the whole machine, since bpftrace follows no tree.\n\n\
+         × is the ratio to {bases}, whichever the table has: the median over the rounds of the ratio within one round; \
+         so are the goals, and differences.\n\
+         {slow} make a call dozens or hundreds of times slower. Where calls are measured under them, they take part in \
+         every {SLOW_EVERY}rd round only (the second number of rounds), with a twentieth of the calls, processes or \
+         requests; dd's time is scaled to its full count.\n\
          Loops, storms, dd and python3 tell their own time, without the start and the end of the instrument; `true` \
          is timed from outside, with both; redis-benchmark counts requests, and the rate is that of as many `get` \
          as `set` over a Unix socket.\n\
-         Untracked: the instrument runs a process that sleeps, and the loop runs beside it.\n\
-         {package}{pinning}\n\n\
-         Peak memory is `ru_maxrss` of the whole recording; BPF maps are the sum of `memlock` in `/proc/PID/fdinfo`.\n",
-        slow = slow(),
+         {package}{pinning}\n\
+         Peak memory is `ru_maxrss` of the whole recording; BPF maps are the sum of `memlock` in `/proc/PID/fdinfo`.\n\n\
+         {tables}",
+        bases = in_words(super::table::ALL.iter().filter_map(|table| table.base)),
+        slow = in_words(Instrument::SLOW.into_iter()),
+        tables = tables.join("\n"),
         pinning = findings.pinning,
     )
 }
 
-fn slow() -> String {
-    let slow = Instrument::ALL.iter().filter(|instrument| instrument.is_slow());
-    slow.map(|instrument| instrument.title()).collect::<Vec<_>>().join(" and ")
+fn in_words(instruments: impl Iterator<Item = Instrument>) -> String {
+    let titles: Vec<&str> = instruments.map(Instrument::title).collect();
+    match titles.as_slice() {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        titles => titles.concat(),
+    }
 }
 
 /// Three digits that count, and thousands apart.
@@ -258,6 +270,7 @@ pub(super) mod tests {
 
     use super::super::footprint::{Footprint, Maps};
     use super::super::machine::Machine;
+    use super::super::table::ALL;
     use super::super::workload::{TRACKED, TRUE};
     use super::*;
 
@@ -273,11 +286,11 @@ pub(super) mod tests {
         };
         Findings {
             machine,
-            quick: false,
+            partial: false,
             pinning: "Nothing is pinned.".to_owned(),
             package: None,
-            rows: Vec::new(),
-            footprints: Ok(Vec::new()),
+            tables: Vec::new(),
+            footprints: None,
             others: Some(0),
         }
     }
@@ -291,13 +304,14 @@ pub(super) mod tests {
         };
         let absent = |reason: &str| Err(reason.to_owned());
         let mut findings = findings();
-        findings.rows = vec![
+        let rows = vec![
             Row {
                 workload: &TRACKED,
                 cells: BTreeMap::from([
                     (Instrument::Bare, samples(&[150.0, 160.0, 170.0])),
                     (Instrument::Floor, samples(&[300.0, 320.0, 340.0])),
                     (Instrument::Sandprint, samples(&[360.0, 352.0, 374.0])),
+                    (Instrument::Notify, samples(&[7_000.0])),
                     (Instrument::Strace, samples(&[30_000.4])),
                     (Instrument::Perf, absent("perf is not installed")),
                     (Instrument::Bpftrace, absent("a | b_c")),
@@ -308,18 +322,20 @@ pub(super) mod tests {
                 cells: BTreeMap::from([(Instrument::Bare, absent("perf is not installed"))]),
             },
         ];
-        findings.footprints = Ok(vec![Footprint {
+        findings.tables =
+            ALL.iter().take(1).zip([rows]).map(|(table, rows)| Measured { table, rows }).collect();
+        findings.footprints = Some(Ok(vec![Footprint {
             what: "calls for 1 s".to_owned(),
             calls: 1_234_567,
             peak_kib: 5_000,
             maps: Maps { bytes: 3 << 20, per_task: 3_856 },
             trace: 2_000,
-        }]);
+        }]));
         let text = markdown(&findings);
         for line in [
             "| getppid loop, tracked, ns per call | 3, 1 | 160 (150 to 170) ×0.500 | 320 (300 to 340) | \
-             360 (352 to 374) ×1.10 | 30,000 (30,000 to 30,000) ×100 | - [1] | - [2] |",
-            "| `true`, start to end, ms | - | - [1] | - [3] | - [3] | - [3] | - [3] | - [3] |",
+             360 (352 to 374) ×1.10 | 7,000 (7,000 to 7,000) ×23.3 | 30,000 (30,000 to 30,000) ×100 | - [1] | - [2] |",
+            "| `true`, start to end, ms | - | - [1] | - [3] | - [3] | - [3] | - [3] | - [3] | - [3] |",
             "- [1] perf is not installed",
             "- [2] a \\| b\\_c",
             "| calls for 1 s | 1,234,567 | 4.9 MiB | 3.0 MiB and 3.8 KiB per live task | 2.0 KiB |",

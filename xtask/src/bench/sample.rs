@@ -36,8 +36,17 @@ impl Samples {
 
     /// The ratios to another cell, of the rounds that both have.
     pub(super) fn ratios_to(&self, base: &Samples) -> Samples {
-        let ratio = |(round, value): (&usize, &f64)| Some((*round, value / base.0.get(round)?));
-        Samples(self.0.iter().filter_map(ratio).collect())
+        self.compared(base, |value, base| value / base)
+    }
+
+    /// How much these are more than those of another cell, in the rounds that both have.
+    pub(super) fn differences_to(&self, base: &Samples) -> Samples {
+        self.compared(base, |value, base| value - base)
+    }
+
+    fn compared(&self, base: &Samples, compare: fn(f64, f64) -> f64) -> Samples {
+        let one = |(round, value): (&usize, &f64)| Some((*round, compare(*value, *base.0.get(round)?)));
+        Samples(self.0.iter().filter_map(one).collect())
     }
 }
 
@@ -61,11 +70,12 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_taken_within_a_round() {
+    fn cells_are_compared_within_a_round() {
         // A machine that is twice as slow in one round changes no ratio.
         let floor = samples(&[(0, 10.0), (1, 20.0), (2, 10.0)]);
         let ours = samples(&[(0, 12.0), (1, 24.0), (3, 99.0)]);
         assert_eq!(ours.ratios_to(&floor), samples(&[(0, 1.2), (1, 1.2)]));
+        assert_eq!(ours.differences_to(&floor), samples(&[(0, 2.0), (1, 4.0)]));
         assert_eq!(ours.ratios_to(&Samples::default()).spread(), None);
     }
 }

@@ -3,7 +3,6 @@
 use anyhow::{Context as _, anyhow};
 
 use super::instrument::{Instrument, expect_recorded, path_of};
-use super::redis;
 use super::workshop::{Workshop, words};
 
 /// A row of the table.
@@ -18,10 +17,6 @@ pub(super) struct Workload {
     pub(super) measure: fn(&Workshop, Instrument) -> anyhow::Result<f64>,
 }
 
-/// All rows, in their order.
-pub(super) const ALL: &[Workload] =
-    &[TRACKED, UNTRACKED, THREADS, FORK_STORM, DD, TRUE, redis::REDIS, PYTHON];
-
 /// One thread, the cheapest call.
 pub(super) const TRACKED: Workload = Workload {
     title: "getppid loop, tracked",
@@ -29,6 +24,14 @@ pub(super) const TRACKED: Workload = Workload {
     rounds: 15,
     suffers: true,
     measure: tracked,
+};
+/// The same by another clock, which also runs for a recorder on another CPU, and while it starts and ends.
+pub(super) const PROCESSOR: Workload = Workload {
+    title: "getppid loop, processor time",
+    unit: "ns per call",
+    rounds: 5,
+    suffers: true,
+    measure: processor,
 };
 /// The same in a process that nobody tracks.
 pub(super) const UNTRACKED: Workload = Workload {
@@ -38,21 +41,21 @@ pub(super) const UNTRACKED: Workload = Workload {
     suffers: false,
     measure: untracked,
 };
-const THREADS: Workload = Workload {
+pub(super) const THREADS: Workload = Workload {
     title: "getppid loop in 16 threads",
     unit: "ns per call",
     rounds: 9,
     suffers: true,
     measure: threads,
 };
-const FORK_STORM: Workload = Workload {
+pub(super) const FORK_STORM: Workload = Workload {
     title: "fork storm, 64 processes at once",
     unit: "µs per process",
     rounds: 9,
     suffers: true,
     measure: fork_storm,
 };
-const DD: Workload = Workload {
+pub(super) const DD: Workload = Workload {
     title: "`dd if=/dev/zero of=/dev/null bs=1 count=1000000`",
     unit: "s",
     rounds: 5,
@@ -62,7 +65,13 @@ const DD: Workload = Workload {
 /// Whole process: the instrument's own start and end are in it.
 pub(super) const TRUE: Workload =
     Workload { title: "`true`, start to end", unit: "ms", rounds: 21, suffers: false, measure: start_to_end };
-const PYTHON: Workload = Workload {
+/// The same where nobody records.
+pub(super) const CONFINED: Workload =
+    Workload { title: "`true` under its policy, start to end", rounds: 41, ..TRUE };
+/// The loop beside who watches the machine.
+pub(super) const WATCHED: Workload =
+    Workload { title: "getppid loop, nothing refused", rounds: 25, ..TRACKED };
+pub(super) const PYTHON: Workload = Workload {
     title: "python3 importing a large package",
     unit: "ms",
     rounds: 9,
@@ -77,7 +86,11 @@ const AT_ONCE: &str = "64";
 const BLOCKS: u32 = 1_000_000;
 
 /// What a program under the instrument prints as its first line: its own measure of itself.
-fn own_clock(workshop: &Workshop, instrument: Instrument, argv: Vec<String>) -> anyhow::Result<f64> {
+pub(super) fn own_clock(
+    workshop: &Workshop,
+    instrument: Instrument,
+    argv: Vec<String>,
+) -> anyhow::Result<f64> {
     let output = workshop.run(&instrument.wrap(workshop, argv))?.output;
     output.trim().parse().with_context(|| format!("understand the time that a program told: {output:?}"))
 }
@@ -85,10 +98,18 @@ fn own_clock(workshop: &Workshop, instrument: Instrument, argv: Vec<String>) -> 
 fn tracked(workshop: &Workshop, instrument: Instrument) -> anyhow::Result<f64> {
     let calls = workshop.amount(CALLS, instrument.is_slow());
     let value = own_clock(workshop, instrument, workshop.pinned(&["./calls", "1", &calls.to_string()]))?;
-    if instrument == Instrument::Sandprint {
-        expect_recorded(workshop, "getppid", calls)?;
-    }
+    expect_recorded(workshop, instrument, "getppid", calls)?;
     Ok(value)
+}
+
+fn processor(workshop: &Workshop, instrument: Instrument) -> anyhow::Result<f64> {
+    let calls = workshop.amount(CALLS, instrument.is_slow());
+    let loops = workshop.pinned(&["./calls", "1", &calls.to_string()]);
+    let mut line = words(&["./peak"]);
+    line.extend(instrument.wrap(workshop, loops));
+    let output = workshop.run(&line)?.output;
+    let microseconds = output.lines().find_map(|line| line.strip_prefix("cpu_us ")?.parse::<f64>().ok());
+    Ok(microseconds.context("understand a processor time")? * 1e3 / f64::from(calls))
 }
 
 fn untracked(workshop: &Workshop, instrument: Instrument) -> anyhow::Result<f64> {
@@ -99,9 +120,7 @@ fn untracked(workshop: &Workshop, instrument: Instrument) -> anyhow::Result<f64>
         own_clock(workshop, Instrument::Bare, workshop.pinned(&["./calls", "1", &calls.to_string()]))?;
     other.end_input();
     other.wait()?;
-    if instrument == Instrument::Sandprint {
-        expect_recorded(workshop, "getppid", 0)?;
-    }
+    expect_recorded(workshop, instrument, "getppid", 0)?;
     Ok(value)
 }
 
@@ -109,18 +128,14 @@ fn threads(workshop: &Workshop, instrument: Instrument) -> anyhow::Result<f64> {
     let each = workshop.amount(CALLS / THREAD_COUNT, instrument.is_slow());
     let argv = words(&["./calls", &THREAD_COUNT.to_string(), &each.to_string()]);
     let value = own_clock(workshop, instrument, argv)?;
-    if instrument == Instrument::Sandprint {
-        expect_recorded(workshop, "getppid", THREAD_COUNT * each)?;
-    }
+    expect_recorded(workshop, instrument, "getppid", THREAD_COUNT * each)?;
     Ok(value)
 }
 
 fn fork_storm(workshop: &Workshop, instrument: Instrument) -> anyhow::Result<f64> {
     let children = workshop.amount(CHILDREN, instrument.is_slow());
     let nanoseconds = own_clock(workshop, instrument, storm(children))?;
-    if instrument == Instrument::Sandprint {
-        expect_recorded(workshop, "getppid", children)?;
-    }
+    expect_recorded(workshop, instrument, "getppid", children)?;
     Ok(nanoseconds / 1e3)
 }
 
@@ -152,9 +167,7 @@ fn seconds_of_dd(text: &str) -> Option<f64> {
 fn start_to_end(workshop: &Workshop, instrument: Instrument) -> anyhow::Result<f64> {
     let line = instrument.wrap(workshop, vec![path_of("true")?]);
     let elapsed = workshop.run(&line)?.elapsed;
-    if instrument == Instrument::Sandprint {
-        expect_recorded(workshop, "execve", 1)?;
-    }
+    expect_recorded(workshop, instrument, "execve", 1)?;
     Ok(elapsed.as_secs_f64() * 1e3)
 }
 

@@ -10,7 +10,7 @@ use super::process::{self, Finished, Running};
 use crate::repository_root;
 
 /// The programs of bench/ that need nothing but a C compiler.
-const PROGRAMS: &[&str] = &["calls", "fork_storm", "idle", "peak", "steady"];
+const PROGRAMS: &[&str] = &["calls", "filtered", "fork_storm", "idle", "peak", "steady"];
 /// Packages for python3, largest first: the first that is installed is imported. The last one always is.
 const PACKAGES: &[&str] = &["sympy", "scipy", "pandas", "botocore", "numpy", "asyncio"];
 /// The longest reason that fits under a table.
@@ -23,6 +23,8 @@ pub(super) struct Workshop {
     no_floor: Option<String>,
     pub(super) sandprint: PathBuf,
     pub(super) quick: bool,
+    /// So many rounds of everything, whatever the row says.
+    rounds: Option<usize>,
     taskset: Option<PathBuf>,
     /// The CPUs that this process may use, in order.
     cpus: Vec<u32>,
@@ -48,6 +50,7 @@ impl Workshop {
             // It is started from another directory.
             sandprint: std::path::absolute(&options.sandprint).context("find the binary to measure")?,
             quick: options.quick,
+            rounds: options.rounds,
             taskset: find("taskset"),
             cpus: cpus(allowed.unwrap_or_default().trim()),
             python: Err(String::new()),
@@ -90,6 +93,13 @@ impl Workshop {
             &[],
         )?;
         self.compile(&["cc", "-O2", "-Wall", "-Wextra"], "floor.c", "floor", &["-lbpf"])
+    }
+
+    /// Compiles what makes libseccomp's filters, of the policy.h in the scratch directory.
+    pub(super) fn compile_libseccomp(&self) -> anyhow::Result<()> {
+        // What the policy comes from has no names for some calls, and then no function that looks for one.
+        let compiler = ["cc", "-O2", "-Wall", "-Wextra", "-Wno-unused-function", "-I."];
+        self.compile(&compiler, "libseccomp.c", "libseccomp", &["-lseccomp"])
     }
 
     fn find_python(&self) -> anyhow::Result<Python> {
@@ -136,6 +146,11 @@ impl Workshop {
     pub(super) fn amount(&self, full: u32, slow: bool) -> u32 {
         let full = if self.quick { full / 100 } else { full };
         if slow { full / 20 } else { full }.max(1)
+    }
+
+    /// How many rounds there are where a full run has so many.
+    pub(super) fn rounds(&self, full: usize) -> usize {
+        self.rounds.unwrap_or(if self.quick { 1 } else { full })
     }
 
     /// The command, kept on the last CPU: what is measured must not move in the middle.

@@ -1,6 +1,6 @@
 //! A call in one line, as far as its registers tell: the way strace shows it, without what is in memory.
 
-use super::{Kind, Set, kind_given, of, truncated};
+use super::{Kind, Selected, Set, kind_given, of, truncated};
 use crate::{Abi, Syscall, Width};
 
 /// The decoded call: `socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC, 0)`.
@@ -31,6 +31,23 @@ pub fn render_value(syscall: Syscall, index: usize, value: u64) -> String {
         Some(argument) => text(syscall.abi, argument.kind, argument.width, value),
         None => address(in_register(value, syscall.abi), "0"),
     }
+}
+
+/// The arguments that were kept of a call, by name: `family=AF_UNIX, type=SOCK_STREAM, protocol=0`.
+///
+/// Each is shown as what it is beside the others. Nothing that was kept is the empty text.
+pub fn render_selected(syscall: Syscall, selected: &Selected) -> String {
+    let registers = selected.registers();
+    let shown = selected.kept().map(|(index, value)| {
+        match (of(syscall).get(index), kind_given(syscall, index, &registers)) {
+            (Some(argument), Some(kind)) => {
+                format!("{}={}", argument.name, text(syscall.abi, kind, argument.width, value))
+            }
+            (Some(argument), None) => format!("{}={}", argument.name, address(value, "0")),
+            (None, _) => format!("arg{index}={}", address(value, "0")),
+        }
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// What a register of the ABI holds of a value.

@@ -34,6 +34,19 @@ impl Row {
         let mut rows = calls::ROWS.get(first..)?.iter().take_while(|row| row.name == name);
         rows.find(|row| row.abis & bit(syscall.abi) != 0)
     }
+
+    /// What an argument holds in a call with these: see [`super::kind_given`].
+    pub(super) fn kind_given(&self, index: usize, args: &[u64; 6]) -> Option<Kind> {
+        let argument = self.arguments.get(index)?;
+        let decided = self.dependents.iter().filter(|dependent| dependent.index == index);
+        for dependent in decided {
+            let on = self.arguments.get(dependent.on)?;
+            if dependent.test.holds(truncated(*args.get(dependent.on)?, on.width), on.width) {
+                return dependent.kind;
+            }
+        }
+        Some(argument.kind)
+    }
 }
 
 /// An argument that has another kind when a second one says so.

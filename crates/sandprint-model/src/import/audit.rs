@@ -124,7 +124,7 @@ impl<'l> Log<'l> {
                 tid: pid,
                 comm,
             });
-            trace.observe(fact, &run, Seen { count: tally.count, first });
+            trace.observe(fact, &run, Seen { count: tally.count, first, arguments: None });
         }
         let detail = "an audit log holds only the calls that a filter or a rule logged";
         note(&mut trace, &run, GapKind::ImportSampled, detail, 0);

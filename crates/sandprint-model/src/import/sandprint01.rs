@@ -166,7 +166,7 @@ impl Document {
             });
             let fact =
                 Fact { image: Arc::clone(&image), scope: None, syscall: call_of(arch.native_abi(), number) };
-            trace.observe(fact, &run, Seen { count, first });
+            trace.observe(fact, &run, Seen { count, first, arguments: None });
         }
 
         let detail = "sandprint 0.1 stops following a process when one of its threads ends, leaves out numbers \
@@ -208,7 +208,7 @@ mod tests {
         let openat = Syscall::from_name(Abi::X86_64, "openat").unwrap();
         let fact = Fact { image: Arc::new(Image::default()), scope: None, syscall: openat };
         let first = FirstSeen { after_ns: 1_000_000, tgid: 71, tid: 72, comm: "ls\u{fffd}".into() };
-        assert_eq!(trace.observations[&fact][id], Seen { count: 35, first: Some(first) });
+        assert_eq!(trace.observations[&fact][id], Seen { count: 35, first: Some(first), arguments: None });
     }
 
     fn kinds(trace: &Trace, run: &RunId) -> Vec<(GapKind, u64)> {

@@ -149,7 +149,7 @@ mod tests {
             for nr in *calls {
                 let syscall = Syscall { abi: Abi::X86_64, nr: *nr };
                 let fact = Fact { image: Arc::new(Image::default()), scope: None, syscall };
-                trace.observe(fact, &RunId::from_bits(*id), Seen { count: 1, first: None });
+                trace.observe(fact, &RunId::from_bits(*id), Seen { count: 1, first: None, arguments: None });
             }
         }
         trace

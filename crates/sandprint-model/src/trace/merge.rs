@@ -3,13 +3,14 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::join_into;
 use crate::{Abi, Fact, Gap, GapKind, Image, RunId, Syscall, Trace};
 
 impl Trace {
     /// Adds everything that another trace knows.
     ///
     /// Two states of one run are joined, not added up: the later state of the run (the greater [`Run`] in
-    /// its own order, which begins with the duration), the larger count, the earlier first call.
+    /// its own order, which begins with the duration), the larger count, the earlier first call, all values of arguments.
     ///
     /// A gap stays for good, except [`GapKind::Unfinished`], which says of one state of a run that it is a
     /// checkpoint. It stands exactly where that state is the latest one that was merged: the run's final
@@ -40,8 +41,7 @@ impl Trace {
         for (mut fact, runs) in other.observations {
             if let Some(known) = self.observations.get_mut(&fact) {
                 for (run, seen) in runs {
-                    let slot = known.entry(run).or_default();
-                    *slot = slot.join(seen);
+                    join_into(known, run, seen);
                 }
                 continue;
             }
@@ -98,13 +98,26 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Exit, Recorder, Run, Seen, arbitrary};
+    use crate::{ArgumentsSeen, Exit, Recorder, Run, Seen, arbitrary};
 
     fn joined<'t>(traces: impl IntoIterator<Item = &'t Trace>) -> Trace {
         traces.into_iter().fold(Trace::default(), |mut sum, trace| {
             sum.merge(trace.clone());
             sum
         })
+    }
+
+    /// Whether every value of arguments that one state holds is in the other, where that claims to hold them all.
+    fn knows_no_more(part: &Seen, whole: &Seen) -> bool {
+        let Some(whole) = &whole.arguments else { return true };
+        match (part.arguments.as_ref().map(ArgumentsSeen::values), whole.values()) {
+            (None, _) => false,
+            (Some(None), values) => values.is_none(),
+            (Some(Some(_)), None) => true,
+            (Some(Some(part)), Some(whole)) => {
+                part.iter().all(|(value, count)| whole.get(value).is_some_and(|more| more >= count))
+            }
+        }
     }
 
     proptest! {
@@ -138,6 +151,10 @@ mod tests {
                         trace.observations.get(fact).and_then(|runs| runs.get(run)).map(|seen| seen.count)
                     };
                     prop_assert_eq!(Some(seen.count), count(&a).max(count(&b)));
+                    for trace in [&a, &b] {
+                        let there = trace.observations.get(fact).and_then(|runs| runs.get(run));
+                        prop_assert!(there.is_none_or(|there| knows_no_more(there, seen)), "{there:?} {seen:?}");
+                    }
                 }
             }
             for trace in [&a, &b] {
@@ -169,7 +186,7 @@ mod tests {
         trace.runs.insert(run.clone(), run_state(duration_ms, exit));
         let syscall = Syscall { abi: Abi::X86_64, nr: 0 };
         let fact = Fact { image: Arc::new(Image::default()), scope: None, syscall };
-        trace.observe(fact, &run, Seen { count, first: None });
+        trace.observe(fact, &run, Seen { count, first: None, arguments: None });
         if !finished {
             trace.note_gap(Gap { kind: GapKind::Unfinished, run, detail: None }, 0);
         }
@@ -216,7 +233,7 @@ mod tests {
             for nr in [run % 7, 50] {
                 let syscall = Syscall { abi: Abi::X86_64, nr };
                 let fact = Fact { image: Arc::clone(&image), scope: None, syscall };
-                trace.observe(fact, &id, Seen { count: 1, first: None });
+                trace.observe(fact, &id, Seen { count: 1, first: None, arguments: None });
             }
             sum.merge(trace);
         }

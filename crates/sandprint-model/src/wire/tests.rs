@@ -10,9 +10,11 @@ use proptest::sample::Index;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::arguments::Selected;
 use crate::{
-    Action, Arch, ByteString, Comparison, Condition, Date, Exit, Fact, FirstSeen, Gap, GapKind, Host, Image,
-    KernelVersion, Note, Reason, Recorder, Rule, Run, RunId, Seen, Syscall, Width, arbitrary,
+    Action, Arch, ArgumentsSeen, ByteString, Comparison, Condition, Date, Exit, Fact, FirstSeen, Gap,
+    GapKind, Host, Image, KernelVersion, Note, Reason, Recorder, Rule, Run, RunId, Seen, Syscall, Width,
+    arbitrary,
 };
 
 /// One of everything, as small as it can be.
@@ -44,7 +46,7 @@ fn sample() -> Trace {
     let mut observe = |image: &Arc<Image>, scope: Option<&str>, abi, nr, count, first| {
         let fact =
             Fact { image: Arc::clone(image), scope: scope.map(Arc::from), syscall: Syscall { abi, nr } };
-        trace.observe(fact, &run, Seen { count, first });
+        trace.observe(fact, &run, Seen { count, first, arguments: None });
     };
     observe(&ls, None, Abi::X86_64, 100_000, 3, first(5));
     observe(&ls, None, Abi::X86_64, 100_001, u64::MAX, first(9));
@@ -64,6 +66,61 @@ fn the_written_form_is_pinned() {
     let encoded = encode_trace(&sample()).replace(env!("CARGO_PKG_VERSION"), "0.1.0");
     assert_eq!(encoded, SAMPLE);
     assert_eq!(decode_trace(SAMPLE.as_bytes()), Ok(sample()));
+}
+
+/// A trace with the values of arguments, which is as small as it can be.
+fn sample_with_arguments() -> Trace {
+    let run = RunId::from_bits(0xa1);
+    let mut trace = Trace::default();
+    let image = Arc::new(Image { path: "/usr/bin/ls".into(), ..Image::default() });
+    let mut observe = |nr, count, arguments| {
+        let fact = Fact { image: Arc::clone(&image), scope: None, syscall: Syscall { abi: Abi::X86_64, nr } };
+        trace.observe(fact, &run, Seen { count, first: None, arguments: Some(arguments) });
+    };
+    let mut values = ArgumentsSeen::new(Selected([Some(2), None, Some(u64::MAX), None, None, None]), 3);
+    values.add(Selected([Some(1), Some(0), Some(0), Some(0), Some(0), Some(0)]), u64::MAX);
+    values.add(Selected::default(), 1);
+    observe(100_000, 4, values);
+    observe(100_001, 65, ArgumentsSeen::too_many());
+    trace
+}
+
+/// The text of [`sample_with_arguments`], pinned like [`SAMPLE`].
+const SAMPLE_WITH_ARGUMENTS: &str = include_str!("../../tests/data/wire/trace-v1-arguments.json");
+
+#[test]
+fn the_written_form_of_arguments_is_pinned() {
+    let trace = sample_with_arguments();
+    let encoded = encode_trace(&trace).replace(env!("CARGO_PKG_VERSION"), "0.1.0");
+    assert_eq!(encoded, SAMPLE_WITH_ARGUMENTS);
+    assert_eq!(decode_trace(SAMPLE_WITH_ARGUMENTS.as_bytes()), Ok(trace));
+}
+
+#[test]
+fn arguments_that_cannot_be_are_refused() {
+    let refused = |arguments: Value| {
+        let mut document: Value = serde_json::from_str(SAMPLE_WITH_ARGUMENTS).unwrap();
+        *document.pointer_mut("/observations/0/calls/0/arguments").unwrap() = arguments;
+        decode_trace(document.to_string().as_bytes()).unwrap_err().to_string()
+    };
+    let row = |values: Value| json!({"values": values, "count": 1});
+    let at = "the trace holds an impossible value: observations[0].calls[0].arguments";
+    for (arguments, expected) in [
+        (json!([]), format!("{at} lists no value")),
+        (json!([row(json!([1])), row(json!([1, null]))]), format!("{at}[1] is listed a second time")),
+        (json!([row(json!([0, 0, 0, 0, 0, 0, 0]))]), format!("{at}[0].values lists 7 values, more than 6")),
+        (
+            (0..65).map(|value| row(json!([value]))).collect::<Value>(),
+            format!("{at} lists 65 values, more than 64"),
+        ),
+    ] {
+        assert_eq!(refused(arguments), expected);
+    }
+    for arguments in [json!("too-few"), json!(null), json!([1]), json!([row(json!([-1]))]), json!([[1, [2]]])]
+    {
+        let error = refused(arguments.clone());
+        assert!(error.starts_with("the trace does not follow its schema"), "{arguments}: {error}");
+    }
 }
 
 /// One of everything that a policy can say.
@@ -305,7 +362,7 @@ fn what_is_wrong_is_named_with_its_place() {
             "\"count\":3,",
             "\"count\":3,\"\\u001b[31m\":0,",
             "the trace does not follow its schema at line 18, column 41: \
-             unknown field `\\x1b[31m`, expected one of `nr`, `name`, `count`, `first`",
+             unknown field `\\x1b[31m`, expected one of `nr`, `name`, `count`, `first`, `arguments`",
         ),
         (
             "\"count\":3,",
@@ -510,7 +567,7 @@ fn a_large_run_stays_under_64_kib() {
             };
             let syscall = calls[(image * 10 + call) % calls.len()];
             let fact = Fact { image: Arc::clone(&fact_image), scope: None, syscall };
-            trace.observe(fact, &run, Seen { count: 123_456_789, first: Some(first) });
+            trace.observe(fact, &run, Seen { count: 123_456_789, first: Some(first), arguments: None });
         }
     }
     assert_eq!(trace.syscalls().len(), 150);
@@ -523,7 +580,7 @@ fn a_line_holds_one_thing() {
     let mut trace = sample();
     let before = encode_trace(&trace);
     let fact = trace.observations.keys().next().unwrap().clone();
-    trace.observe(fact, &RunId::from_bits(0xa1), Seen { count: 1000, first: None });
+    trace.observe(fact, &RunId::from_bits(0xa1), Seen { count: 1000, first: None, arguments: None });
     let after = encode_trace(&trace);
     let differing = before.lines().zip(after.lines()).filter(|(a, b)| a != b).count();
     assert_eq!((before.lines().count(), differing), (after.lines().count(), 1));

@@ -3,6 +3,8 @@
 //! Runs and images are tables; observations are grouped by (run, image, scope, ABI), so that a line holds
 //! one call of one program in one run. A group lists the tasks that made its first calls, and each call
 //! refers to them by index.
+//!
+//! What a recorder did not keep is not written: a trace without values of arguments has no field for them.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +12,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::arguments::ArgumentsRows;
 use super::content::{self, ImageRow, Object, Refused, present};
 use super::document::{Tool, from_json_error};
 use super::layout::{Page, compact};
@@ -106,6 +109,8 @@ struct CallRow<'a> {
     count: u64,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     first: Option<Object<FirstRow>>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    arguments: Option<ArgumentsRows>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -226,7 +231,8 @@ fn group_lines(
             Object(FirstRow { ns: first.after_ns, task })
         });
         let name = crate::Syscall { abi, nr: *nr }.name().map(Cow::Borrowed);
-        compact(&CallRow { nr: *nr, name, count: seen.count, first })
+        let arguments = seen.arguments.as_ref().map(ArgumentsRows::of);
+        compact(&CallRow { nr: *nr, name, count: seen.count, first, arguments })
     };
     (compact(&head), Some(("calls", calls.iter().map(line).collect())))
 }
@@ -355,7 +361,8 @@ fn group(
             }
         };
         let fact = Fact { image: Arc::clone(image), scope: scope.clone(), syscall };
-        let seen = Seen { count: call.count, first };
+        let arguments = call.arguments.map(ArgumentsRows::seen).transpose().map_err(refused)?;
+        let seen = Seen { count: call.count, first, arguments };
         if trace.observations.entry(fact).or_default().insert(run.clone(), seen).is_some() {
             return Err(refused(Refused::new("", ContentProblem::Repeated)));
         }

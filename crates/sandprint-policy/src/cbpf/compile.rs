@@ -395,11 +395,13 @@ fn leaf_of(rules: &[Rule], default: Action) -> Option<Leaf<'_>> {
 
 /// How often a call was seen.
 fn observed(rules: &[Rule]) -> u64 {
-    let counts = rules.iter().flat_map(|rule| &rule.reasons).map(|reason| match reason {
+    let count = |reason: &Reason| match reason {
         Reason::Observed { count, .. } => *count,
         _ => 0,
-    });
-    counts.max().unwrap_or(0)
+    };
+    let of_rule = |rule: &Rule| rule.reasons.iter().map(count).max().unwrap_or(0);
+    // Each rule has the calls that it allows.
+    rules.iter().fold(0, |sum, rule| sum.saturating_add(of_rule(rule)))
 }
 
 fn lower_half(value: u64) -> u32 {

@@ -14,7 +14,7 @@ use super::{action_in_words, stricter, weaker};
 
 /// libseccomp 2.5.4 as it was released names every call up to this kernel. Distributions add to it:
 /// Debian 12's build goes to 6.7.
-pub(super) const OLD_LIBSECCOMP: KernelVersion = KernelVersion::new(5, 17);
+pub(crate) const OLD_LIBSECCOMP: KernelVersion = KernelVersion::new(5, 17);
 
 /// What a list of names can hold of a policy.
 #[derive(Debug)]

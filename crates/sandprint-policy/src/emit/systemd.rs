@@ -36,7 +36,7 @@ pub struct Systemd;
 
 /// The newest kernel whose calls the oldest systemd that this file is written for can name: version 252 with
 /// Debian 12's libseccomp. A name that it does not know is a warning at every load of the unit.
-const NAMED_UP_TO: KernelVersion = KernelVersion::new(6, 7);
+pub(crate) const NAMED_UP_TO: KernelVersion = KernelVersion::new(6, 7);
 
 /// Columns of a line of names.
 const LINE_WIDTH: usize = 100;

@@ -48,7 +48,7 @@ fn trace(calls: &[(Syscall, u64)]) -> Trace {
     for (syscall, count) in calls {
         for path in ["/bin/a", "/bin/b\x1b[2J"] {
             let fact = Fact { image: image(path), scope: None, syscall: *syscall };
-            trace.observe(fact, &RunId::from_bits(1), Seen { count: *count, first: None });
+            trace.observe(fact, &RunId::from_bits(1), Seen { count: *count, first: None, arguments: None });
         }
     }
     trace

@@ -77,7 +77,7 @@ const FAMILIES: [&str; 46] = [
     "MCTP",
 ];
 
-/// The number of an address family, by its whole name.
+/// The number of an address family, by its whole name. systemd takes `AF_UNSPEC`, which is 0, for none.
 pub(super) fn address_family(name: &str) -> Option<u64> {
     let wanted = match name.strip_prefix("AF_")? {
         "LOCAL" => "UNIX",
@@ -85,7 +85,7 @@ pub(super) fn address_family(name: &str) -> Option<u64> {
         wanted => wanted,
     };
     let at = FAMILIES.iter().position(|family| *family == wanted)?;
-    u64::try_from(at).ok()
+    u64::try_from(at).ok().filter(|family| *family != 0)
 }
 
 #[cfg(test)]
@@ -122,6 +122,7 @@ mod tests {
             assert_eq!(address_family(name), Some(number), "{name}");
         }
         assert_eq!(address_family("AF_FOO"), None);
+        assert_eq!(address_family("AF_UNSPEC"), None);
         assert_eq!(address_family("INET"), None);
     }
 }

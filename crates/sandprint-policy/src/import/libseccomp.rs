@@ -15,7 +15,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::{Abi, Action, Comparison, Condition, Loss, Note, Reason, Rule, Syscall, Width};
+use sandprint_model::{
+    Abi, Action, Comparison, Condition, KernelVersion, Loss, Note, Reason, Rule, Syscall, Width,
+};
 
 use super::profile::{Argument, Operator};
 
@@ -60,7 +62,11 @@ const SUB_CALLS: &[(&str, &str, u64)] = &[
 pub(super) struct Filter {
     default: Action,
     abis: Vec<Abi>,
+    /// The kernel whose calls the library knows; none means the newest.
+    known_up_to: Option<KernelVersion>,
     calls: BTreeMap<Syscall, Vec<Added>>,
+    /// Names of calls that the library does not know yet, in some ABI here.
+    pub(super) newer: BTreeSet<String>,
     /// Names that are no call of any ABI here, and whether one of their rules refuses.
     pub(super) unknown: BTreeMap<String, bool>,
     /// Rules whose action is the default one.
@@ -80,14 +86,34 @@ impl Filter {
         Filter {
             default,
             abis: abis.to_vec(),
+            known_up_to: None,
             calls: BTreeMap::new(),
+            newer: BTreeSet::new(),
             unknown: BTreeMap::new(),
             dropped: BTreeSet::new(),
         }
     }
 
+    /// Of a library that knows the calls up to that kernel, and skips others.
+    pub(super) fn known_up_to(self, kernel: KernelVersion) -> Filter {
+        Filter { known_up_to: Some(kernel), ..self }
+    }
+
     /// Adds a rule for a name in every ABI that has it.
     pub(super) fn add(&mut self, name: &str, action: Action, args: &[Argument], reason: &Reason) {
+        let abis = self.abis.clone();
+        self.add_in(&abis, name, action, args, reason);
+    }
+
+    /// Adds a rule for a name in those of these ABIs that have it.
+    pub(super) fn add_in(
+        &mut self,
+        abis: &[Abi],
+        name: &str,
+        action: Action,
+        args: &[Argument],
+        reason: &Reason,
+    ) {
         let multiplexed = SUB_CALLS.iter().find(|(sub_call, ..)| *sub_call == name);
         let is_known =
             Abi::ALL.iter().any(|abi| Syscall::from_name(*abi, name).is_some()) || multiplexed.is_some();
@@ -103,11 +129,14 @@ impl Filter {
         let is_split = !args.iter().all(|arg| indexes.insert(arg.index));
         let alternatives: Vec<&[Argument]> = if is_split { args.chunks(1).collect() } else { vec![args] };
         for args in alternatives {
-            for abi in self.abis.clone() {
+            for abi in abis.iter().copied() {
                 let mut conditions: Vec<Condition> =
                     args.iter().filter_map(|arg| condition(abi, *arg)).collect();
                 conditions.sort_by_key(|condition| condition.index);
-                if let Some(syscall) = Syscall::from_name(abi, name) {
+                let syscall = Syscall::from_name(abi, name);
+                if self.known_up_to.is_some() && syscall.and_then(Syscall::since) > self.known_up_to {
+                    self.newer.insert(name.to_owned());
+                } else if let Some(syscall) = syscall {
                     self.push(syscall, conditions.clone(), action, reason);
                 }
                 if let (Abi::I386, Some((_, multiplexer, number))) = (abi, multiplexed)

@@ -5,12 +5,14 @@
 
 use std::collections::BTreeSet;
 
+use sandprint_model::errno::ENOSYS;
 use sandprint_model::wire::Position;
-use sandprint_model::{Abi, Action, Note};
+use sandprint_model::{Abi, Action, Note, Syscall};
 
 use super::libseccomp::Filter;
 use super::profile::{self, Profile};
 use super::{Format, ImportError, Imported, Target, listed, loss, policy, quoted, reason, runs};
+use crate::emit::OLD_LIBSECCOMP;
 
 /// Reads a profile.
 pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportError> {
@@ -42,6 +44,7 @@ pub(super) fn abis(
         profile.losses.insert(loss("architectures", format!("not known here: {}", listed(&others)), false));
     }
     let native = target.arch.native_abi();
+    profile.lists_architectures = !listed_abis.is_empty();
     if listed_abis.is_empty() {
         let words = format!(
             "no architecture is listed: the profile was taken for {native} alone, as on such a machine"
@@ -88,14 +91,37 @@ pub(super) fn finish(format: Format, profile: Profile, abis: &[Abi]) -> Imported
         let text = format!("no call of a machine that is known here has such a name: {}", listed(&names));
         losses.insert(loss("unknown names", text, refused && runs(default)));
     }
-    let stub = !matches!(default, Action::Allow | Action::Log | Action::Trace(_) | Action::Errno(38));
-    if stub {
-        let words = "runc answers ENOSYS, not the default action, above the highest number that the profile names; the \
-                     policy does not";
+    // Without a list of architectures, `findLastSyscalls` of runc's patchbpf has nothing to go through.
+    let is_patched = profile.lists_architectures
+        && !matches!(default, Action::Allow | Action::Log | Action::Trace(_) | Action::Errno(ENOSYS));
+    if is_patched {
+        let words = "runc answers ENOSYS, not the default action, above the highest number that the profile names of a \
+                     listed architecture; the policy does not";
         notes.insert(Note(words.to_owned()));
+    }
+    let newer: BTreeSet<String> = profile
+        .entries
+        .iter()
+        .flat_map(|entry| &entry.names)
+        .filter(|name| is_new(name, abis))
+        .cloned()
+        .collect();
+    if !newer.is_empty() {
+        let words = format!(
+            "a runtime whose libseccomp does not know calls that came after Linux {OLD_LIBSECCOMP} skips these \
+             names: {}",
+            listed(&newer)
+        );
+        notes.insert(Note(words));
     }
     let (rules, more, lost) = filter.finish();
     losses.extend(lost);
     notes.extend(more);
     Imported { policy: policy(format, (default, Action::KillThread), abis, rules, notes), losses }
+}
+
+/// Whether a name is of a call that the libseccomp of some machines does not know yet.
+fn is_new(name: &str, abis: &[Abi]) -> bool {
+    let calls = abis.iter().filter_map(|abi| Syscall::from_name(*abi, name));
+    calls.into_iter().any(|syscall| syscall.since() > Some(OLD_LIBSECCOMP))
 }

@@ -25,6 +25,8 @@ pub(super) struct Profile {
     pub(super) default_action: Action,
     /// Names of architectures.
     pub(super) architectures: Option<Vec<(Position, String)>>,
+    /// Whether any that is known here is left of them, once they have been looked at.
+    pub(super) lists_architectures: bool,
     /// Of Docker: an architecture, and what is let in beside it.
     pub(super) arch_map: Option<Vec<MapEntry>>,
     /// Where `archMap` stands.
@@ -126,6 +128,7 @@ pub(super) fn read(text: &str, format: Format) -> Result<Profile, ImportError> {
         profile: Profile {
             default_action: Action::Errno(DEFAULT_ERRNO),
             architectures: None,
+            lists_architectures: false,
             arch_map: None,
             arch_map_at: Position::default(),
             entries: Vec::new(),

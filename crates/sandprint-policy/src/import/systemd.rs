@@ -5,15 +5,18 @@
 //!
 //! Source: src/core/load-fragment.c, src/core/execute.c and src/shared/seccomp-util.c of version 252.
 
+mod refusals;
 mod settings;
 mod unit_file;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 use sandprint_model::{Abi, Action, Loss, Note, Policy, Reason, Rule, Syscall};
 
 use super::libseccomp::Filter;
 use super::{Format, ImportError, Imported, Target, listed, loss, quoted, reason, runs};
+use crate::emit::NAMED_UP_TO;
 use settings::Settings;
 use unit_file::Assignment;
 
@@ -23,10 +26,6 @@ const SECTIONS: [&str; 4] = ["Service", "Socket", "Mount", "Swap"];
 /// Settings that filter calls or name the filter's ABIs.
 const CALL_SETTINGS: [&str; 4] =
     ["SystemCallFilter", "SystemCallErrorNumber", "SystemCallArchitectures", "SystemCallLog"];
-
-/// Settings that systemd compiles into filters which are not translated.
-const UNTRANSLATED: [&str; 4] =
-    ["DynamicUser", "MemoryDenyWriteExecute", "RestrictNamespaces", "RestrictSUIDSGID"];
 
 /// Whether a text is a unit file with such settings, or some lines of one.
 pub(super) fn looks_like(text: &str) -> bool {
@@ -103,40 +102,38 @@ fn join(settings: &Settings, target: &Target) -> Imported {
     Imported { policy, losses }
 }
 
-/// The filters of a unit.
+/// The filters of a unit, oldest first.
 fn layers(settings: &Settings, abis: &[Abi], losses: &mut BTreeSet<Loss>) -> Vec<Layer> {
     let mut layers = Vec::new();
-    if let Some(list) = &settings.filter {
-        let (default, listed_action) =
-            if list.allows { (settings.refusal, Action::Allow) } else { (Action::Allow, settings.refusal) };
-        let mut filter = Filter::new(default, abis);
-        for (name, entry) in &list.names {
-            let action = entry.action.unwrap_or(listed_action);
-            filter.add(name, action, &[], &reason(Format::Systemd, &entry.comment));
+    for (key, refusals) in settings.refusals() {
+        let mut filter = Filter::new(Action::Allow, abis);
+        let why: Reason = reason(Format::Systemd, &format!("{key}="));
+        for refusal in refusals {
+            let here: Vec<Abi> = abis.iter().copied().filter(|abi| !refusal.except.contains(abi)).collect();
+            filter.add_in(&here, refusal.name, Action::Errno(refusal.errno), &refusal.args, &why);
         }
-        lose_unknown(&filter, default, losses);
-        layers.push(Layer { default, rules: filter.finish().0 });
+        layers.push(Layer { default: Action::Allow, rules: filter.finish().0 });
     }
     if let Some(list) = &settings.log {
         let (default, listed_action) =
             if list.allows { (Action::Allow, Action::Log) } else { (Action::Log, Action::Allow) };
-        let mut filter = Filter::new(default, abis);
+        let mut filter = Filter::new(default, abis).known_up_to(NAMED_UP_TO);
         for (name, entry) in &list.names {
             filter.add(name, listed_action, &[], &reason(Format::Systemd, &entry.comment));
         }
         layers.push(Layer { default, rules: filter.finish().0 });
     }
-    for (key, refusals) in &settings.refusals {
-        let mut filter = Filter::new(Action::Allow, abis);
-        let why: Reason = reason(Format::Systemd, &format!("{key}="));
-        for refusal in refusals {
-            filter.add(refusal.name, Action::Errno(refusal.errno), &refusal.args, &why);
+    if let Some(list) = &settings.filter {
+        let (default, listed_action) =
+            if list.allows { (settings.refusal, Action::Allow) } else { (Action::Allow, settings.refusal) };
+        let mut filter = Filter::new(default, abis).known_up_to(NAMED_UP_TO);
+        for (name, entry) in &list.names {
+            let action = entry.action.unwrap_or(listed_action);
+            filter.add(name, action, &[], &reason(Format::Systemd, &entry.comment));
         }
-        let mut rules = filter.finish().0;
-        // systemd leaves out ABIs that have the call only inside of a multiplexer.
-        let leaves_out = *key == "RestrictAddressFamilies";
-        rules.retain(|syscall, _| !(leaves_out && syscall.abi == Abi::I386));
-        layers.push(Layer { default: Action::Allow, rules });
+        lose_unknown(&filter, default, losses);
+        lose_newer(&filter, default, losses);
+        layers.push(Layer { default, rules: filter.finish().0 });
     }
     layers
 }
@@ -152,10 +149,29 @@ fn lose_unknown(filter: &Filter, default: Action, losses: &mut BTreeSet<Loss>) {
     }
 }
 
-/// Both layers at once: the kernel takes the stricter answer.
+fn lose_newer(filter: &Filter, default: Action, losses: &mut BTreeSet<Loss>) {
+    // With a group of version 252 comes nothing that nobody named.
+    let in_default = super::groups::members("@default").unwrap_or_default();
+    let names: BTreeSet<String> =
+        filter.newer.iter().filter(|name| !in_default.contains(name.as_str())).cloned().collect();
+    if !names.is_empty() {
+        let text = format!(
+            "they came after Linux {NAMED_UP_TO}: systemd 252 ignores them, a newer one may not: {}",
+            listed(&names)
+        );
+        losses.insert(loss("newer names", text, runs(default)));
+    }
+}
+
+/// The stricter of two answers; of two that are equally strict, the newer filter's (`seccomp_run_filters`).
+fn stricter(older: Action, newer: Action) -> Action {
+    if mem::discriminant(&older) == mem::discriminant(&newer) { newer } else { older.max(newer) }
+}
+
+/// Both layers at once, the older one first.
 fn stricter_of(a: &Layer, b: &Layer) -> Layer {
     let calls: BTreeSet<Syscall> = a.rules.keys().chain(b.rules.keys()).copied().collect();
-    let default = a.default.max(b.default);
+    let default = stricter(a.default, b.default);
     let mut rules = BTreeMap::new();
     for syscall in calls {
         let second = b.decides(syscall);
@@ -165,7 +181,7 @@ fn stricter_of(a: &Layer, b: &Layer) -> Layer {
                 conditions.extend(
                     second.conditions.iter().filter(|condition| !first.conditions.contains(condition)),
                 );
-                let action = first.action.max(second.action);
+                let action = stricter(first.action, second.action);
                 let mut reasons = BTreeSet::new();
                 for rule in [&first, &second] {
                     if rule.action == action {

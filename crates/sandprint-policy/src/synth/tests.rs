@@ -42,7 +42,7 @@ fn trace(id: u128, kernel: Option<&str>, path: &str, calls: &[Syscall]) -> Trace
     trace.runs.insert(id.clone(), run(kernel));
     for syscall in calls {
         let fact = Fact { image: image(path), scope: None, syscall: *syscall };
-        trace.observe(fact, &id, Seen { count: 1, first: None });
+        trace.observe(fact, &id, Seen { count: 1, first: None, arguments: None });
     }
     trace
 }
@@ -81,7 +81,7 @@ fn an_observed_call_is_allowed_with_its_sum_its_runs_and_its_programs() {
         let id = RunId::from_bits(id);
         merged.runs.insert(id.clone(), run(None));
         let fact = Fact { image: image(path), scope: None, syscall: read };
-        merged.observe(fact, &id, Seen { count, first: None });
+        merged.observe(fact, &id, Seen { count, first: None, arguments: None });
     }
     let policy = policy(&merged, &bare());
     let rules = &policy.rules[&read];
@@ -271,6 +271,7 @@ fn any_config() -> impl Strategy<Value = SynthConfig> {
             portable,
             runtime,
             no_new_privs,
+            arguments: false,
             allow_incomplete: false,
         })
 }

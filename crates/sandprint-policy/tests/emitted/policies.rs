@@ -66,7 +66,7 @@ pub(crate) fn trace(abi: Abi, kernel: &str, run: u128, image: &[u8], calls: &[(S
     let image = Arc::new(Image { path: ByteString::new(image), build_id: None, script: None });
     for (syscall, count) in calls {
         let fact = Fact { image: Arc::clone(&image), scope: None, syscall: *syscall };
-        trace.observe(fact, &id, Seen { count: *count, first: None });
+        trace.observe(fact, &id, Seen { count: *count, first: None, arguments: None });
     }
     trace
 }

@@ -107,7 +107,7 @@ fn mixed() -> Trace {
     };
     let fact = Fact { image: Arc::new(script), scope: None, syscall: call(Abi::X86_64, "openat") };
     let run = RunId::from_bits(2);
-    mixed.observe(fact, &run, Seen { count: 4, first: None });
+    mixed.observe(fact, &run, Seen { count: 4, first: None, arguments: None });
     let gap = |kind, detail: &str| Gap { kind, run: run.clone(), detail: Some(detail.to_owned()) };
     mixed.note_gap(gap(GapKind::AttachedMidRun, "pid 12 */ [x](y)"), 1);
     mixed.note_gap(gap(GapKind::IoUringProbe, "IORING_OP_NOP"), 1);

@@ -47,7 +47,10 @@ proptest! {
                 // To libseccomp a rule for socket is one for a sub-call of socketcall as well, where that is: it may
                 // overlap with the policy's own rules for socketcall, and then the order is libseccomp's.
                 let multiplexed = |loss: &&Loss| !loss.weaker && ["socketcall", "ipc"].contains(&loss.subject.as_str());
-                prop_assert!(imported.losses.iter().all(|loss| multiplexed(&loss)), "{:?}", imported.losses);
+                // What systemd 252 does not know yet, the emitter has told too.
+                let newer = |loss: &&Loss| format == Format::Systemd && loss.subject == "newer names";
+                let told = imported.losses.iter().all(|loss| multiplexed(&loss) || newer(&loss));
+                prop_assert!(told, "{:?}", imported.losses);
                 let losses: BTreeSet<Loss> = emitted.losses.union(&imported.losses).cloned().collect();
                 let here = telling_calls(&policy, args).filter(|call| call.syscall.abi.arch() == machine);
                 losses::check(&policy, &losses, here, |call| imported.policy.decide(call));

@@ -18,18 +18,13 @@ const MAPS: [(&str, Option<&str>); 11] = [
     ("targets", None),
     ("cgroup", None),
     ("perf_events", None),
-    ("refused", None),
-    ("processes", None),
+    ("refused", Some("handle__refused")),
+    ("processes", Some("handle__processes")),
     ("members", None),
     ("code", None),
 ];
 /// Arrays, which are read and written as memory.
 const ARRAYS: [&str; 5] = ["lost", "uring_ops", ".bss", ".data.control", "selected"];
-
-/// The iterators that read maps.
-pub(super) fn iterators() -> impl Iterator<Item = &'static str> {
-    MAPS.iter().filter_map(|(_, iterator)| *iterator)
-}
 
 /// The iterator that reads the map of that name.
 pub(super) fn iterator_of(map: &str) -> Option<&'static str> {

@@ -15,8 +15,9 @@ use super::sys;
 
 /// The committed objects; `cargo xtask bpf --check` rebuilds and compares them.
 static RAW_TRACEPOINTS: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/recorder.bpf.o"));
-static WATCHER: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/watcher.bpf.o"));
 static TRACEPOINTS: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/tracepoint.bpf.o"));
+static WATCHER: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/watcher.bpf.o"));
+static TRACEPOINT_WATCHER: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/watcher_tracepoint.bpf.o"));
 
 /// ELF structures are read in place.
 #[repr(C, align(8))]
@@ -46,6 +47,14 @@ impl Hooks {
         match self {
             Hooks::RawTracepoints => &RAW_TRACEPOINTS.0,
             Hooks::Tracepoints => &TRACEPOINTS.0,
+        }
+    }
+
+    /// The watcher's object.
+    pub(super) fn watcher(self) -> &'static [u8] {
+        match self {
+            Hooks::RawTracepoints => &WATCHER.0,
+            Hooks::Tracepoints => &TRACEPOINT_WATCHER.0,
         }
     }
 }
@@ -127,7 +136,7 @@ fn remember(_level: PrintLevel, message: String) {
 }
 
 /// Forgets what libbpf said before, and listens to what it says from now on.
-fn listen() {
+pub(super) fn listen() {
     if let Ok(mut log) = LOG.lock() {
         log.clear();
     }
@@ -135,7 +144,7 @@ fn listen() {
 }
 
 /// The last thing libbpf had to say, on one line.
-fn last_words() -> String {
+pub(super) fn last_words() -> String {
     let log = LOG.lock().map(|log| log.clone()).unwrap_or_default();
     let lines: Vec<_> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let from = lines.len().saturating_sub(3);
@@ -200,7 +209,7 @@ const PREPARE: [&str; 3] = ["handle__prepare_1", "handle__prepare_2", "handle__p
 /// What keeps a program attached.
 #[derive(Debug)]
 #[expect(dead_code, reason = "only to be dropped")]
-enum Attached {
+pub(super) enum Attached {
     Link(Link),
     Event(OwnedFd),
 }
@@ -320,12 +329,7 @@ impl Programs {
     }
 
     fn attach_one(&self, name: &str) -> Result<Attached, LoadError> {
-        let program = self.program(name)?;
-        let Some(event) = perf::tracepoint_of(&program) else {
-            return Ok(Attached::Link(attach(&program, name)?));
-        };
-        let index = self.events.replace(self.events.get() + 1);
-        Ok(Attached::Event(perf::attach(&program, &event, self.maps.get("perf_events")?, index)?))
+        attach_anywhere(&self.program(name)?, name, &self.maps, &self.events)
     }
 
     /// The object with the walks that are loaded late.
@@ -441,11 +445,7 @@ impl Programs {
     /// not be recorded. Iterators and mapped memory do without.
     fn read_map(&self, name: &'static str) -> Result<Option<Vec<u8>>, LoadError> {
         let iterator = maps::iterator_of(name).filter(|_| self.hooks == Hooks::Tracepoints);
-        let Some(iterator) = iterator else { return Ok(None) };
-        let link = self.program(iterator)?.attach_iter(self.maps.get(name)?.as_fd()).map_err(|source| {
-            LoadError::Attach { program: iterator.to_owned(), source, log: last_words() }
-        })?;
-        read_all(&link, iterator).map(Some)
+        iterator.map(|iterator| iterate(&self.object, &self.maps, name, iterator)).transpose()
     }
 
     /// Writes the part of the shared state that is user space's.
@@ -458,89 +458,14 @@ impl Programs {
 }
 
 /// How often the kernel did not run each program of an object.
-fn misses(object: &Object) -> impl Iterator<Item = (String, u64)> {
+pub(super) fn misses(object: &Object) -> impl Iterator<Item = (String, u64)> {
     object.progs_mut().filter(|program| program.autoload()).filter_map(|program| {
         let misses = sys::recursion_misses(program.as_fd()).ok()?;
         (misses > 0).then(|| (program.name().to_string_lossy().into_owned(), misses))
     })
 }
 
-/// The watcher's programs.
-pub(super) struct Watching {
-    object: Object,
-    maps: Maps,
-    locates: bool,
-    has_members: bool,
-    attached: Vec<Link>,
-}
-
-impl Watching {
-    /// Loads them. With `locates`, the code that makes a call is looked for in the kernel.
-    pub(super) fn load(config: &Config, locates: bool) -> Result<Watching, LoadError> {
-        listen();
-        let mut open = ObjectBuilder::default().open_memory(&WATCHER.0).map_err(LoadError::Open)?;
-        choose_maps(&mut open, config, None)?;
-        let has_members = config.follow_children;
-        let wanted = Watching::lifecycle(locates, has_members).chain(Watching::calls(locates));
-        let wanted: Vec<&str> = wanted.collect();
-        for mut program in open.progs_mut() {
-            let load = wanted.iter().any(|name| program.name() == *name);
-            program.set_autoload(load);
-        }
-        let object = open.load().map_err(|source| LoadError::Load { source, log: last_words() })?;
-        let maps = Maps::of(&object)?;
-        Ok(Watching { object, maps, locates, has_members, attached: Vec::new() })
-    }
-
-    fn lifecycle(locates: bool, has_members: bool) -> impl Iterator<Item = &'static str> {
-        let exit = if locates { "handle__exit_located" } else { "handle__exit" };
-        has_members.then_some("handle__fork").into_iter().chain(["handle__exec", exit, "handle__signal"])
-    }
-
-    /// In this order: a call that started before its start is seen is one that nothing is known of.
-    fn calls(locates: bool) -> impl Iterator<Item = &'static str> {
-        ["handle__start", if locates { "handle__end_located" } else { "handle__end" }].into_iter()
-    }
-
-    /// Attaches what sees tasks come and go.
-    pub(super) fn attach_lifecycle(&mut self) -> Result<(), LoadError> {
-        self.attach(Watching::lifecycle(self.locates, self.has_members))
-    }
-
-    /// Attaches what sees calls.
-    pub(super) fn attach_calls(&mut self) -> Result<(), LoadError> {
-        self.attach(Watching::calls(self.locates))
-    }
-
-    fn attach(&mut self, names: impl Iterator<Item = &'static str>) -> Result<(), LoadError> {
-        for name in names {
-            self.attached.push(attach(&find(&self.object, name)?, name)?);
-        }
-        Ok(())
-    }
-
-    /// Whether the code that makes a call is looked for in the kernel.
-    pub(super) fn locates(&self) -> bool {
-        self.locates
-    }
-
-    /// Whether only members are watched.
-    pub(super) fn has_members(&self) -> bool {
-        self.has_members
-    }
-
-    /// Its maps.
-    pub(super) fn maps(&self) -> &Maps {
-        &self.maps
-    }
-
-    /// How often the kernel did not run each program.
-    pub(super) fn misses(&self) -> Vec<(String, u64)> {
-        misses(&self.object).collect()
-    }
-}
-
-fn find<'o>(object: &'o Object, name: &str) -> Result<libbpf_rs::ProgramMut<'o>, LoadError> {
+pub(super) fn find<'o>(object: &'o Object, name: &str) -> Result<libbpf_rs::ProgramMut<'o>, LoadError> {
     object
         .progs_mut()
         .find(|program| program.name() == name)
@@ -553,6 +478,33 @@ fn attach(program: &libbpf_rs::ProgramMut<'_>, name: &str) -> Result<Link, LoadE
         source,
         log: last_words(),
     })
+}
+
+/// Attaches a program to what its section names. `events` counts the perf events that were opened.
+pub(super) fn attach_anywhere(
+    program: &libbpf_rs::ProgramMut<'_>,
+    name: &str,
+    maps: &Maps,
+    events: &Cell<u32>,
+) -> Result<Attached, LoadError> {
+    let Some(event) = perf::tracepoint_of(program) else {
+        return Ok(Attached::Link(attach(program, name)?));
+    };
+    let index = events.replace(events.get() + 1);
+    Ok(Attached::Event(perf::attach(program, &event, maps.get("perf_events")?, index)?))
+}
+
+/// What an iterator writes of a map.
+pub(super) fn iterate(
+    object: &Object,
+    maps: &Maps,
+    map: &'static str,
+    iterator: &str,
+) -> Result<Vec<u8>, LoadError> {
+    let link = find(object, iterator)?
+        .attach_iter(maps.get(map)?.as_fd())
+        .map_err(|source| LoadError::Attach { program: iterator.to_owned(), source, log: last_words() })?;
+    read_all(&link, iterator)
 }
 
 /// Runs an iterator to its end and returns what it wrote.
@@ -574,7 +526,7 @@ fn choose_programs(open: &mut OpenObject, tasks: Tasks, hooks: Hooks, walks: boo
     wanted.extend(names.submit);
     if hooks == Hooks::Tracepoints {
         wanted.extend(PREPARE);
-        wanted.extend(maps::iterators());
+        wanted.extend(["calls", "image_info"].into_iter().filter_map(maps::iterator_of));
     }
     if walks {
         wanted.extend([RESOLVE, names.admit]);
@@ -586,7 +538,11 @@ fn choose_programs(open: &mut OpenObject, tasks: Tasks, hooks: Hooks, walks: boo
 }
 
 /// Writes the configuration, and makes maps as large as they need be; `tasks` where tasks are kept.
-fn choose_maps(open: &mut OpenObject, config: &Config, tasks: Option<Tasks>) -> Result<(), LoadError> {
+pub(super) fn choose_maps(
+    open: &mut OpenObject,
+    config: &Config,
+    tasks: Option<Tasks>,
+) -> Result<(), LoadError> {
     let mut configured = false;
     for mut map in open.maps_mut() {
         let name = map.name().to_string_lossy().into_owned();

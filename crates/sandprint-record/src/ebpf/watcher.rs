@@ -13,15 +13,17 @@ use libbpf_rs::{MapCore as _, RingBuffer, RingBufferBuilder};
 use sandprint_model::{Arch, ByteString, KernelVersion, Width, arguments};
 
 use super::decode::{CallKey, Config, ImageInfo};
-use super::object::{LoadError, Watching};
-use super::{RecorderError, sys};
+use super::object::{Hooks, LoadError};
+use super::{RecorderError, choose_hooks, sys};
 use crate::host::{self, HostFacts};
 use crate::refused::{Code, FilterId, Refused};
 
 mod decode;
 mod members;
+mod programs;
 
 use decode::{Key, Part, Value};
+use programs::Programs;
 
 /// Whose calls are looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +38,7 @@ pub enum Watched {
 
 /// A loaded watcher.
 pub struct Watcher {
-    programs: Watching,
+    programs: Programs,
     ring: RingBuffer<'static>,
     code: Rc<RefCell<BTreeMap<FilterId, Instructions>>>,
     arch: Arch,
@@ -65,6 +67,9 @@ struct Told {
     count: u64,
     has_ended: bool,
 }
+
+/// How many entries are kept of processes that ended: deleting takes bpf(2), see [`Programs::entries`].
+const KEPT: usize = 1024;
 
 /// What the watcher may have missed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,12 +103,7 @@ impl Watcher {
             return Err(RecorderError::NoBtf);
         }
         let config = config(watched, arch)?;
-        // bpf_find_vma: 7c7e3d31e785.
-        let locates = facts.kernel().is_none_or(|kernel| kernel >= KernelVersion::new(5, 17));
-        let mut programs = match Watching::load(&config, locates) {
-            Err(_) if locates => Watching::load(&config, false)?,
-            loaded => loaded?,
-        };
+        let mut programs = load(&config, facts.kernel())?;
         let code = Rc::new(RefCell::new(BTreeMap::new()));
         let ring = rings(&programs, &code)?;
         fill_selected(&programs, arch)?;
@@ -112,7 +112,6 @@ impl Watcher {
                 .map_err(|source| RecorderError::Cgroup { directory: directory.clone(), source })?;
             programs.maps().update("cgroup", &0_u32.to_ne_bytes(), &opened.as_raw_fd().to_ne_bytes())?;
         }
-        programs.attach_lifecycle()?;
         if let Watched::Process(tgid) = watched {
             members::enter(programs.maps(), *tgid)?;
         }
@@ -130,15 +129,16 @@ impl Watcher {
     pub fn news(&mut self) -> Result<Vec<Refused>, RecorderError> {
         self.ring.consume().map_err(RecorderError::Ring)?;
         let clock = Clock::now();
-        let keys: Vec<Vec<u8>> = self.programs.maps().get("refused")?.keys().collect();
+        // Before the calls: who has ended makes no more of them.
+        let ended_ns = self.ends()?;
+        let entries = self.programs.entries("refused", Key::BYTES)?;
+        let crowded = entries.len() > KEPT;
         let mut news = Vec::new();
         let mut over = BTreeSet::new();
         let mut going_on = BTreeSet::new();
-        for bytes in keys {
+        for (bytes, value) in entries {
             let Some(key) = Key::decode(&bytes) else { continue };
-            // Before the value: who has ended makes no more calls.
-            let ended = self.ended_ns(&key)?;
-            let Some(value) = self.programs.maps().lookup("refused", &bytes)? else { continue };
+            let ended = ended_ns.get(&key.process()).copied();
             let Some(value) = Value::decode(&value) else {
                 going_on.insert(key.process());
                 continue;
@@ -152,7 +152,7 @@ impl Watcher {
                 }
                 self.next_id += u64::from(before.is_none());
             }
-            if ended.is_some() {
+            if crowded && ended.is_some() {
                 self.told.remove(&bytes);
                 self.delete("refused", &bytes)?;
                 over.insert(key.process());
@@ -173,11 +173,14 @@ impl Watcher {
         Ok(deleted.map_err(|source| LoadError::Map { map: map.to_owned(), source })?)
     }
 
-    /// When the process of an entry ended; none while it lives.
-    fn ended_ns(&self, key: &Key) -> Result<Option<u64>, RecorderError> {
-        let value = self.programs.maps().lookup("processes", &key.process())?;
-        let word = value.and_then(|value| value.try_into().ok()).map(u64::from_ne_bytes);
-        Ok(word.filter(|ended_ns| *ended_ns > 0))
+    /// When processes ended that have.
+    fn ends(&self) -> Result<BTreeMap<[u8; 16], u64>, RecorderError> {
+        let entries = self.programs.entries("processes", 16)?.into_iter();
+        let ends = entries.filter_map(|(key, value)| {
+            let ended_ns = u64::from_ne_bytes(value.try_into().ok()?);
+            (ended_ns > 0).then_some((key.try_into().ok()?, ended_ns))
+        });
+        Ok(ends.collect())
     }
 
     fn refused(
@@ -265,6 +268,25 @@ impl Watcher {
     }
 }
 
+/// Loads the best that the kernel takes, and attaches what sees tasks come and go.
+fn load(config: &Config, kernel: Option<KernelVersion>) -> Result<Programs, LoadError> {
+    // bpf_find_vma: 7c7e3d31e785.
+    let locates = kernel.is_none_or(|kernel| kernel >= KernelVersion::new(5, 17));
+    let hooks = choose_hooks(kernel);
+    // A kernel that claims to be new enough for the best and still refuses gets the next.
+    let ways = [(hooks, locates), (Hooks::RawTracepoints, locates), (Hooks::RawTracepoints, false)];
+    let mut first = None;
+    for (hooks, locates) in ways {
+        // Whether perf events can be had is seen when the first is opened.
+        let loaded = Programs::load(config, hooks, locates);
+        match loaded.and_then(|mut programs| programs.attach_lifecycle().map(|()| programs)) {
+            Ok(programs) => return Ok(programs),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    Err(first.unwrap_or_else(|| LoadError::Missing("a way to watch".to_owned())))
+}
+
 fn config(watched: &Watched, arch: Arch) -> Result<Config, RecorderError> {
     let (pid_ns_dev, pid_ns) = host::pid_namespace().map_err(RecorderError::Host)?;
     let mut seed = [0; 8];
@@ -285,7 +307,7 @@ fn config(watched: &Watched, arch: Arch) -> Result<Config, RecorderError> {
 
 /// The hints, which only wake, and the parts of filters.
 fn rings(
-    programs: &Watching,
+    programs: &Programs,
     code: &Rc<RefCell<BTreeMap<FilterId, Instructions>>>,
 ) -> Result<RingBuffer<'static>, RecorderError> {
     let sink = Rc::clone(code);
@@ -310,7 +332,7 @@ const SELECTED: u32 = 512;
 const ABIS: u32 = 3;
 
 /// Says which arguments tell calls apart: those that a rule can be about.
-fn fill_selected(programs: &Watching, arch: Arch) -> Result<(), RecorderError> {
+fn fill_selected(programs: &Programs, arch: Arch) -> Result<(), RecorderError> {
     let words = programs.maps().array("selected")?;
     let calls = (0..ABIS).flat_map(|abi| (0..SELECTED).map(move |nr| CallKey { image: 0, abi, nr }));
     for (word, key) in words.iter().zip(calls) {

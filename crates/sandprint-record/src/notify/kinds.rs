@@ -1,5 +1,6 @@
-//! Calls by what they mean to whoever follows tasks: few mean anything.
+//! Calls by what they mean to whoever follows tasks: few mean anything. Beside it, what of their arguments is kept.
 
+use sandprint_model::arguments::{Selected, Selecting};
 use sandprint_model::{Abi, Arch, Syscall};
 
 /// What a call means.
@@ -34,19 +35,36 @@ const NUMBERS: u32 = 1024;
 #[derive(Debug)]
 pub(super) struct Kinds {
     arch: Arch,
-    by_abi: Vec<(Abi, Vec<Kind>)>,
+    by_abi: Vec<(Abi, Vec<Known>)>,
+}
+
+/// What is known of a number, found once.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    kind: Kind,
+    /// Its arguments that are worth a rule; none where it has none, which then cost nothing.
+    selecting: Option<Selecting>,
 }
 
 impl Kinds {
     pub(super) fn new(arch: Arch) -> Kinds {
-        let of = |abi| (0..NUMBERS).map(|nr| kind(Syscall { abi, nr })).collect();
+        let known = |call| Known { kind: kind(call), selecting: Selecting::of(call) };
+        let of = |abi| (0..NUMBERS).map(|nr| known(Syscall { abi, nr })).collect();
         Kinds { arch, by_abi: arch.abis().iter().map(|&abi| (abi, of(abi))).collect() }
     }
 
     pub(super) fn of(&self, call: Syscall) -> Kind {
-        let numbers = self.by_abi.iter().find(|(abi, _)| *abi == call.abi).map(|(_, numbers)| numbers);
-        let index = usize::try_from(call.nr).ok();
-        numbers.zip(index).and_then(|(numbers, nr)| numbers.get(nr)).copied().unwrap_or(Kind::Other)
+        self.known(call).map_or(Kind::Other, |known| known.kind)
+    }
+
+    /// What is kept of a call's arguments.
+    pub(super) fn selected(&self, call: Syscall, args: &[u64; 6]) -> Option<Selected> {
+        self.known(call)?.selecting.map(|selecting| selecting.values(args))
+    }
+
+    fn known(&self, call: Syscall) -> Option<&Known> {
+        let (_, numbers) = self.by_abi.iter().find(|(abi, _)| *abi == call.abi)?;
+        numbers.get(usize::try_from(call.nr).ok()?)
     }
 
     /// The native execve.

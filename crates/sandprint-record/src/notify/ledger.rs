@@ -1,14 +1,16 @@
 //! The books of a recording by notification: which tasks there are, what they run, and what they called.
 //!
 //! A call is looked up while its task waits, so what /proc says of the task holds; it is counted once it has been
-//! let go on. Memory grows with tasks that live, programs and distinct calls, never with calls.
+//! let go on. Memory grows with tasks that live, programs and distinct calls with some of their arguments, never with
+//! calls.
 
 use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 
 use rustix::event::epoll;
 use rustix::process::{Pid, PidfdFlags};
-use sandprint_model::{Arch, ByteString, Syscall};
+use sandprint_model::arguments::Selected;
+use sandprint_model::{Arch, ArgumentsSeen, ByteString, Syscall};
 use sandprint_sandbox::notify::Notification;
 use sandprint_sandbox::process;
 
@@ -42,10 +44,12 @@ pub(super) struct Key {
     pub(super) call: Syscall,
 }
 
-/// How often, and when and by whom first.
+/// How often, with what, and when and by whom first.
 #[derive(Debug, Clone)]
 pub(super) struct Count {
     pub(super) calls: u64,
+    /// Of a call that has arguments by which a rule can tell calls apart.
+    pub(super) arguments: Option<ArgumentsSeen>,
     pub(super) first_ns: u64,
     pub(super) tgid: u32,
     pub(super) tid: u32,
@@ -203,7 +207,8 @@ impl Ledger {
             Seen::Foreign => {}
             Seen::Call { key, tgid: group } => {
                 if !self.closed {
-                    self.add(key, group, notification.tid, host::monotonic_ns());
+                    let arguments = self.kinds.selected(key.call, &notification.args);
+                    self.add(key, arguments, group, notification.tid, host::monotonic_ns());
                 }
                 let kind = self.kinds.of(key.call);
                 if kind != Kind::Other {
@@ -227,21 +232,23 @@ impl Ledger {
         self.threads.insert(first, first);
         let image = self.image_of(first, first, 0);
         let execve = self.kinds.execve();
-        self.add(Key { image, call: execve }, first, first, at);
+        self.add(Key { image, call: execve }, None, first, first, at);
         true
     }
 
-    fn add(&mut self, key: Key, group: u32, thread: u32, now: u64) {
+    fn add(&mut self, key: Key, arguments: Option<Selected>, group: u32, thread: u32, now: u64) {
         self.unidentified = self.unidentified.saturating_add(u64::from(key.image == UNKNOWN));
         if let Some(known) = self.calls.get_mut(&key) {
             known.calls = known.calls.saturating_add(1);
+            if let (Some(seen), Some(arguments)) = (&mut known.arguments, arguments) {
+                seen.add(arguments, 1);
+            }
             return;
         }
         self.last_new_ns = now;
-        self.calls.insert(
-            key,
-            Count { calls: 1, first_ns: now, tgid: group, tid: thread, comm: task::comm(thread) },
-        );
+        let arguments = arguments.map(|arguments| ArgumentsSeen::new(arguments, 1));
+        let comm = task::comm(thread);
+        self.calls.insert(key, Count { calls: 1, arguments, first_ns: now, tgid: group, tid: thread, comm });
     }
 
     /// A handler is set: its returns will not be reported, only that there may be some is known.
@@ -253,8 +260,9 @@ impl Ledger {
             && !self.closed
         {
             let now = host::monotonic_ns();
+            let comm = || task::comm(thread);
             let returns =
-                || Count { calls: 0, first_ns: now, tgid: group, tid: thread, comm: task::comm(thread) };
+                || Count { calls: 0, arguments: None, first_ns: now, tgid: group, tid: thread, comm: comm() };
             self.calls.entry(Key { call, ..key }).or_insert_with(returns);
         }
     }

@@ -119,6 +119,7 @@ fn pass(pass: &Pass) -> PassRow {
         Pass::Explained { let_go_on: false, .. } => ("explained", None, None),
         Pass::Explained { let_go_on: true, .. } => ("explained-all", None, None),
         Pass::Confirmed { instructions, in_force, .. } => ("confirmed", Some(*instructions), Some(*in_force)),
+        Pass::Observed { instructions, in_force, .. } => ("observed", Some(*instructions), Some(*in_force)),
     };
     PassRow { kind, exit_code, exit_signal, filter_instructions, filter_in_force }
 }

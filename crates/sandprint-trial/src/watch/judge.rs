@@ -175,6 +175,10 @@ fn returned(
 
 /// Of a call whose thread was sent SIGSYS, or ended.
 fn ended(refused: &Refused, said: Action, complete: bool, filters: &[Option<&Program>]) -> Judged {
+    if refused.outcome == Outcome::KilledThread && refused.filters.is_empty() {
+        // A thread gives up its filters before its end is seen (since Linux 6.11), and nothing else ends one like this.
+        return (Verdict::Denied { action: Action::KillThread, by: By::Filter }, None);
+    }
     match said {
         // They show alike: the signal of a trap that nobody handles ends the process, and so does KILL_THREAD of its
         // last thread.

@@ -21,7 +21,7 @@ use crate::trace_file::{self, Privacy};
 ///
 /// Every observed call is allowed; so is what a run need not show (`--no-baseline` leaves that out), what
 /// the launcher does after it has loaded the filter (`--runtime`), and what another libc, architecture or
-/// kernel would call instead (`--portable`). The formats `json` and `markdown` give the reason for each.
+/// kernel would call instead (`--portable`). With `--arguments` a call is allowed only as it was made. The formats `json` and `markdown` give the reason for each.
 ///
 /// Notes, and what the format cannot say, go to stderr. A trace that may be incomplete is refused until
 /// that is accepted.
@@ -34,7 +34,7 @@ pub(crate) struct GenerateArgs {
 
     /// A policy instead of traces, however it came to be; `-` is standard input
     #[arg(short, long, value_name = "POLICY", conflicts_with_all = [
-        "input", "default_action", "portable", "kernel", "no_baseline", "allow_incomplete",
+        "input", "default_action", "portable", "kernel", "arguments", "no_baseline", "allow_incomplete",
     ])]
     policy: Option<PathBuf>,
 
@@ -74,6 +74,14 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "ARCH", value_parser = arch_parser())]
     arch: Option<Arch>,
 
+    /// Allow a call only with arguments like those it was observed with: families, commands, flags
+    ///
+    /// A rule about arguments is as good as the runs that it is made of: what another run does otherwise is refused.
+    /// Traces hold arguments where `profile run --recorder notify` made them. A call of which not all is known is
+    /// allowed whole, and a note says why.
+    #[arg(long)]
+    arguments: bool,
+
     /// Leave out what every process needs though a run need not show it
     #[arg(long)]
     no_baseline: bool,
@@ -100,6 +108,8 @@ const EXAMPLES: &str = "
   sandprint profile generate -i unit.json -i soak.json -f seccomp-h --portable > seccomp.h
   sandprint profile generate -i trace.json -f markdown    why each call is allowed
   sandprint profile generate -i trace.json -f toml -o app.policy.toml      to edit and to keep
+  sandprint profile run --recorder notify -o full.json -- ./app --check &&
+    sandprint profile generate -i full.json -f toml --arguments -o app.policy.toml
   sandprint profile generate -p app.policy.toml -f oci --runtime runc -o seccomp.json";
 
 fn format_parser() -> impl TypedValueParser<Value = &'static dyn emit::Format> {
@@ -174,6 +184,7 @@ impl GenerateArgs {
             portable: self.portable,
             runtime: self.runtime,
             no_new_privs: self.no_new_privs.map(|whether| whether == Whether::Yes),
+            arguments: self.arguments,
             allow_incomplete: self.allow_incomplete,
         }
     }
@@ -195,6 +206,11 @@ fn refused(error: &SynthError) -> Deciding {
             "failed to make a profile: the trace holds no system call, and a profile without one starts nothing"
                 .to_owned(),
             "give the trace of a run, not of a difference; `profile show` says what is in it",
+        )
+    } else if *error == SynthError::NoArguments {
+        (
+            format!("failed to {error}"),
+            "record it with `profile run --recorder notify`, or leave out `--arguments`",
         )
     } else {
         (format!("failed to {error}"), "this is a fault of sandprint itself; please report it")

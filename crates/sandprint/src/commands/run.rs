@@ -64,6 +64,9 @@ pub(crate) struct RunArgs {
     pub(crate) name: Option<String>,
 
     /// Leave the command's arguments out of the trace
+    ///
+    /// What `--recorder notify` keeps of the arguments of system calls are numbers, such as families, commands and
+    /// flags. They stay.
     #[arg(long)]
     pub(crate) redact: bool,
 

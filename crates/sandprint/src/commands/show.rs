@@ -8,7 +8,7 @@ use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
 use crate::{output, trace_file, view};
 
-/// Show what a trace holds: calls with their counts, runs, and what may be missing
+/// Show what a trace holds: calls, what they were made with, runs, and what may be missing
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 pub(crate) struct ShowArgs {
@@ -32,12 +32,12 @@ enum By {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people: the most frequent call first, then runs and gaps in plain words
+    /// For people: the most frequent call first, then arguments that were recorded, runs and gaps in plain words
     Table,
     /// For programs: a header, then `abi`, `nr`, `name`, `count`, separated by tabs and sorted by abi and
     /// nr; `--by image` puts `image` first
     Tsv,
-    /// For programs: the same, with runs and gaps
+    /// For programs: the same, with arguments, runs and gaps
     Json,
 }
 

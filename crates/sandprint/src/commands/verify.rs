@@ -10,7 +10,7 @@ use sandprint_policy::enforce;
 use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::launch::Launch;
 use sandprint_trial::report;
-use sandprint_trial::verify::{self, VerifyError, VerifyOptions};
+use sandprint_trial::verify::{self, Observer, VerifyError, VerifyOptions};
 
 use super::{confined, not_started};
 use crate::cli::long_help;
@@ -21,9 +21,10 @@ use crate::trace_file::{Destination, Privacy};
 
 /// Run a command under a policy and explain every refused call
 ///
-/// Needs no privilege. The command runs twice. In the first pass each refused call is reported to sandprint, which
-/// looks up who made it and from which code, and then answers as the policy says; in the second it runs under the
-/// filter itself, byte for byte as `profile generate -f bpf` writes it, with nobody in between.
+/// The command runs under the filter itself, byte for byte as `profile generate -f bpf` writes it, with nobody in
+/// between, and refused calls are seen in the kernel by BPF. Without the privilege for that it runs twice: in the first
+/// pass each refused call is reported to sandprint, which looks up who made it and from which code, and then answers as
+/// the policy says; in the second it runs under the filter itself.
 ///
 /// The report goes to stderr, since standard output is the command's. For each refused call it has the arguments, the
 /// program and its place in the tree, the function and library, what the program did next, and the smallest rule that
@@ -44,6 +45,10 @@ pub(crate) struct VerifyArgs {
     #[arg(long)]
     all: bool,
 
+    /// By what refused calls are seen
+    #[arg(long, value_enum, default_value_t = ObserverArg::Auto)]
+    observer: ObserverArg,
+
     /// How to write the report
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -55,6 +60,16 @@ pub(crate) struct VerifyArgs {
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
     command: Vec<OsString>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ObserverArg {
+    /// BPF where it can be had, else notification
+    Auto,
+    /// BPF: one pass, under the filter itself
+    Ebpf,
+    /// Seccomp user notification: two passes, no privilege
+    Notify,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -87,7 +102,19 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
     let (program, arguments) = args.command.split_first().context("there is no command")?;
     let mut foreground = Foreground::install().context("failed to take signals")?;
     let launch = Launch::new(program, arguments);
-    let options = VerifyOptions { all: args.all };
+    let observer = match args.observer {
+        ObserverArg::Auto => Observer::Auto,
+        ObserverArg::Ebpf if args.all => {
+            return Err(Deciding::usage(
+                "failed to let refused calls go on: BPF sees them and cannot",
+                "leave out --observer ebpf, or --all",
+            )
+            .into());
+        }
+        ObserverArg::Ebpf => Observer::Ebpf,
+        ObserverArg::Notify => Observer::Notify,
+    };
+    let options = VerifyOptions { all: args.all, observer };
     let mut rewind = rewinding();
     let verdict = verify::verify(&launch, source.policy(), options, &mut foreground, &mut rewind)
         .map_err(|error| explain(error, program))?;

@@ -30,7 +30,7 @@ fn trace(run: u128) -> Trace {
         scope: None,
         syscall: Syscall { abi: Abi::X86_64, nr: 39 },
     };
-    trace.observe(fact, &id, Seen { count: 1, first: None });
+    trace.observe(fact, &id, Seen { count: 1, first: None, arguments: None });
     trace
 }
 

@@ -91,7 +91,7 @@ fn table_of(totals: &BTreeMap<Syscall, u64>, native: Option<Abi>) -> String {
 /// The ABI that goes without saying: that of the machine, where all runs come from one kind of machine.
 ///
 /// A recording that does not say where it was made is judged by its calls.
-fn native(trace: &Trace) -> Option<Abi> {
+pub(super) fn native(trace: &Trace) -> Option<Abi> {
     let hosts = trace.runs.values().filter_map(|run| run.host.as_ref()).map(|host| host.arch);
     let mut machines: BTreeSet<Arch> = hosts.collect();
     if machines.is_empty() {

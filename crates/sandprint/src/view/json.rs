@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use sandprint_model::{ByteString, Exit, Run, RunId, Syscall, Trace};
 use serde::Serialize;
 
-use super::{calls, gaps};
+use super::{arguments, calls, gaps};
 
 #[derive(Serialize)]
 struct Show<'a> {
@@ -28,6 +28,9 @@ pub(super) struct Call {
     nr: u32,
     name: Option<&'static str>,
     count: u64,
+    /// Where some run recorded them, and the call has any that select what it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments: Option<arguments::CallFacts>,
 }
 
 #[derive(Serialize)]
@@ -67,14 +70,17 @@ pub(crate) fn show(trace: &Trace, by_image: bool) -> serde_json::Result<String> 
     let images = || {
         calls::totals_by_image(trace)
             .into_iter()
-            .map(|(image, totals)| ImageCalls { image, calls: call_list(&totals) })
+            .map(|(image, totals)| {
+                let calls = call_list(&totals, arguments::facts(trace, Some(&image)));
+                ImageCalls { image, calls }
+            })
             .collect()
     };
     pretty(&Show {
         events: totals.values().fold(0, |sum, count| sum.saturating_add(*count)),
         unique: totals.len(),
         images: by_image.then(images),
-        calls: (!by_image).then(|| call_list(&totals)),
+        calls: (!by_image).then(|| call_list(&totals, arguments::facts(trace, None))),
         runs: trace.runs.iter().map(|(id, run)| run_facts(id, run)).collect(),
         gaps: gaps::groups(trace).iter().map(gap_facts).collect(),
     })
@@ -87,7 +93,10 @@ pub(super) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(text)
 }
 
-fn call_list(totals: &BTreeMap<Syscall, u64>) -> Vec<Call> {
+fn call_list(
+    totals: &BTreeMap<Syscall, u64>,
+    mut arguments: BTreeMap<Syscall, arguments::CallFacts>,
+) -> Vec<Call> {
     totals
         .iter()
         .map(|(syscall, count)| Call {
@@ -95,6 +104,7 @@ fn call_list(totals: &BTreeMap<Syscall, u64>) -> Vec<Call> {
             nr: syscall.nr,
             name: syscall.name(),
             count: *count,
+            arguments: arguments.remove(syscall),
         })
         .collect()
 }

@@ -31,7 +31,7 @@ fn image(path: &str, script: Option<&str>) -> Arc<Image> {
 
 fn observe(trace: &mut Trace, image: &Arc<Image>, abi: Abi, nr: u32, run: u128, count: u64) {
     let fact = Fact { image: Arc::clone(image), scope: None, syscall: Syscall { abi, nr } };
-    trace.observe(fact, &id(run), Seen { count, first: None });
+    trace.observe(fact, &id(run), Seen { count, first: None, arguments: None });
 }
 
 /// One run of two programs, with calls of three ABIs and one number that no table has.

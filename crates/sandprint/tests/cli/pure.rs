@@ -7,7 +7,7 @@ use sandprint_model::{Gap, GapKind, RunId, Trace};
 use sandprint_policy::cbpf;
 use sandprint_policy::emit::FORMATS;
 
-use super::support::{Ended, Scratch, encoded, trace};
+use super::support::{Ended, Scratch, encoded, trace, trace_with_arguments};
 
 /// Two runs that share a call, and one that brings nothing new.
 fn scratch_with_traces() -> Scratch {
@@ -36,6 +36,48 @@ fn every_view_of_a_trace() {
     ] {
         insta::assert_snapshot!(name, scratch.run(arguments).all());
     }
+}
+
+#[test]
+fn arguments_are_shown_and_become_rules() {
+    let scratch = scratch_with_traces();
+    scratch.write("told-apart", encoded(&trace_with_arguments(4)));
+    let merged = scratch.run(&["profile", "merge", "told-apart", "login", "-o", "mixed"]);
+    assert_eq!(merged, Ended::printed(""));
+    for (name, arguments) in [
+        ("show-arguments", &["profile", "show", "told-apart"][..]),
+        ("show-arguments-mixed", &["profile", "show", "--by", "image", "mixed"]),
+        ("show-arguments-json", &["profile", "show", "--format", "json", "told-apart"]),
+        (
+            "generate-arguments",
+            &[
+                "profile",
+                "generate",
+                "--arguments",
+                "--no-baseline",
+                "--default-action",
+                "log",
+                "-f",
+                "toml",
+                "-i",
+                "told-apart",
+            ],
+        ),
+        (
+            "generate-arguments-mixed",
+            &["profile", "generate", "--arguments", "-f", "oci", "-i", "mixed", "-o", "o"],
+        ),
+    ] {
+        insta::assert_snapshot!(name, scratch.run(arguments).all());
+    }
+    assert_eq!(
+        scratch.run(&["profile", "generate", "--arguments", "-f", "oci", "-i", "login"]),
+        Ended::failed(
+            1,
+            "failed to make rules about arguments: no run of the trace recorded them",
+            "record it with `profile run --recorder notify`, or leave out `--arguments`"
+        )
+    );
 }
 
 #[test]

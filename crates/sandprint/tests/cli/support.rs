@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
+use sandprint_model::arguments::Selecting;
 use sandprint_model::{
-    Abi, Arch, ByteString, Exit, Fact, Host, Image, Recorder, Run, RunId, Seen, Syscall, Trace, wire,
+    Abi, Arch, ArgumentsSeen, ByteString, Exit, Fact, Host, Image, Recorder, Run, RunId, Seen, Syscall,
+    Trace, wire,
 };
 
 use super::expect;
@@ -140,7 +142,28 @@ pub(crate) fn trace(run: u128, name: &str, calls: &[(u32, u64)]) -> Trace {
     for (nr, count) in calls {
         let syscall = Syscall { abi: Abi::X86_64, nr: *nr };
         let fact = Fact { image: Arc::clone(&image), scope: None, syscall };
-        trace.observe(fact, &id, Seen { count: *count, first: None });
+        trace.observe(fact, &id, Seen { count: *count, first: None, arguments: None });
+    }
+    trace
+}
+
+/// A trace of one run whose recorder kept arguments: sockets, files, and an ioctl with too many commands.
+pub(crate) fn trace_with_arguments(run: u128) -> Trace {
+    let mut trace = trace(run, "told apart", &[(0, 300), (16, 70), (41, 4), (257, 7)]);
+    for (fact, runs) in &mut trace.observations {
+        let values: &[([u64; 6], u64)] = match fact.syscall.name() {
+            Some("ioctl") => &[],
+            Some("socket") => &[([1, 0x80001, 0, 0, 0, 0], 3), ([2, 2, 17, 0, 0, 0], 1)],
+            Some("openat") => &[([3, 4, 0x80000, 9, 0, 0], 6), ([3, 4, 0x241, 0o600, 0, 0], 1)],
+            _ => continue,
+        };
+        let selecting = Selecting::of(fact.syscall).unwrap();
+        for seen in runs.values_mut() {
+            let mut values = values.iter().map(|(args, count)| (selecting.values(args), *count));
+            let mut known = values.next().map(|(value, count)| ArgumentsSeen::new(value, count));
+            values.for_each(|(value, count)| known.as_mut().unwrap().add(value, count));
+            seen.arguments = Some(known.unwrap_or_else(ArgumentsSeen::too_many));
+        }
     }
     trace
 }

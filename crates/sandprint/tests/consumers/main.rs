@@ -1,5 +1,6 @@
 //! The programs that profiles are made for take them: the recorded workload runs under its own profile, and
-//! something that asks for more is refused, by that profile.
+//! something that asks for more is refused, by that profile. And what they make of profiles of their own is what the
+//! importers say.
 //!
 //! - [`oci`]: runc and crun, with and without `no_new_privs`.
 //! - [`systemd`]: a real one, as PID 1 of its own namespaces.
@@ -19,7 +20,11 @@ mod expect;
 mod sys;
 
 #[cfg(test)]
+mod installed;
+#[cfg(test)]
 mod shell;
+#[cfg(test)]
+mod waits;
 #[cfg(test)]
 mod workload;
 

@@ -4,6 +4,8 @@
 //!   does the recorder.
 //! - [`oracle`]: programs of this machine. The recorder agrees with strace.
 //! - [`notified`]: the same by the recorder that needs no rights, which agrees with the other one too.
+//! - [`arguments`]: what that one keeps of arguments is what strace shows of them, and policies made of it hold.
+//! - [`refused`]: calls that filters keep from running, as the watcher sees them.
 //! - [`stress`]: more at once than a recorder may like.
 //! - [`tracers`]: other tools trace the same processes, and neither side notices.
 //!
@@ -32,9 +34,13 @@ mod turns;
 mod workshop;
 
 #[cfg(test)]
+mod arguments;
+#[cfg(test)]
 mod notified;
 #[cfg(test)]
 mod oracle;
+#[cfg(test)]
+mod refused;
 #[cfg(test)]
 mod stress;
 #[cfg(test)]

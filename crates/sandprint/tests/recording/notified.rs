@@ -31,7 +31,7 @@ const OTHER_GAPS: &[(&str, GapKind)] =
 /// What is known of, and not counted.
 const UNCOUNTED: &[&str] = &["rt_sigreturn", "sigreturn"];
 /// Witnesses that cannot do under this recorder what they are about, and why.
-const OTHER_TESTS: &[(&str, &str)] =
+pub(crate) const OTHER_TESTS: &[(&str, &str)] =
     &[("seccomp_notify", "a process has one listener: a_listener_is_refused_and_the_trace_says_so")];
 /// Witnesses that cannot do without the rights of root what they are about, and why.
 const FOR_ROOT: &[(&str, &str)] = &[
@@ -75,7 +75,7 @@ fn open(folder: &Path) {
 }
 
 /// A witness, recorded; `None` where that cannot be done here.
-fn record_witness(name: &str, whose: Whose) -> Option<(Witness, tempfile::TempDir, Recording)> {
+pub(crate) fn record_witness(name: &str, whose: Whose) -> Option<(Witness, tempfile::TempDir, Recording)> {
     if !NOTIFIED.can_record() {
         return None;
     }
@@ -153,7 +153,7 @@ fn counts(recording: &Recording) -> Counts {
 }
 
 /// Commands of which two runs make the same calls, however they are timed.
-const STEADY: &[&[&str]] = &[
+pub(crate) const STEADY: &[&[&str]] = &[
     &["ls", "-la", "/usr/bin"],
     &["ls", "-R", "/etc"],
     &["cat", "/etc/passwd"],

@@ -26,8 +26,28 @@ pub(crate) fn command(around: &[&str], log: &Path) -> Command {
 
 /// Reads the log that [`command`] made.
 pub(crate) fn read(log: &Path) -> Vec<Row> {
+    parse(&text(log))
+}
+
+/// A call and what it was made with, as far as it has arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub(crate) abi: &'static str,
+    pub(crate) nr: u32,
+    pub(crate) args: Vec<u64>,
+}
+
+/// Every call of a log with its arguments, in order; those that start programs are left out, which are not shown raw.
+pub(crate) fn read_made(log: &Path) -> Vec<Made> {
+    let text = text(log);
+    let mut reader = Reader { parents: parents(&text), ..Reader::default() };
+    text.lines().for_each(|line| reader.line(line));
+    reader.made
+}
+
+fn text(log: &Path) -> String {
     let bytes = fs::read(log).expect("strace wrote its log");
-    parse(&String::from_utf8_lossy(&bytes))
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The calls of a log, summed by program and call.
@@ -50,6 +70,7 @@ struct Reader {
     /// The task of the line before.
     last: u32,
     counts: BTreeMap<(String, String, u32, Option<String>), u64>,
+    made: Vec<Made>,
 }
 
 #[derive(Clone, Default)]
@@ -135,6 +156,7 @@ impl Reader {
             self.started(pid, text);
         } else {
             count(self, task.image);
+            self.made.push(Made { abi: task.abi, nr, args: raw_arguments(text) });
         }
         if let Some(child) = child(text) {
             self.parents.insert(child, pid);
@@ -177,6 +199,17 @@ fn child(text: &str) -> Option<u32> {
 fn split_pid(line: &str) -> Option<(u32, &str)> {
     let (pid, rest) = line.split_once(' ')?;
     Some((pid.parse().ok()?, rest))
+}
+
+/// The bare numbers of a line, which may break off behind them.
+fn raw_arguments(text: &str) -> Vec<u64> {
+    let inside = text.split_once('(').expect("a call has arguments").1;
+    let inside = inside.split([')', '<']).next().expect("there is a first part").trim().trim_end_matches(',');
+    let number = |word: &str| {
+        let digits = word.trim().trim_start_matches("0x");
+        u64::from_str_radix(digits, 16).unwrap_or_else(|_| panic!("no bare number: {text}"))
+    };
+    inside.split(',').filter(|word| !word.trim().is_empty()).map(number).collect()
 }
 
 /// The ABI in which a number has the name that strace gave it, where that is not the ABI that it was thought to be.
@@ -247,6 +280,19 @@ fn unquote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn arguments_are_read_as_far_as_a_line_goes() {
+        for (line, expected) in [
+            ("getpid() = 0x1", &[][..]),
+            ("brk(0)   = 0x5", &[0]),
+            ("mmap(0, 0x2000, 0x3, 0x22, 0xffffffff, 0) = 0x7", &[0, 0x2000, 3, 0x22, 0xffff_ffff, 0]),
+            ("wait4(0xffffffffffffffff, 0x7, 0, 0 <unfinished ...>", &[u64::MAX, 7, 0, 0]),
+            ("vfork( <unfinished ...>", &[]),
+        ] {
+            assert_eq!(raw_arguments(line), expected, "{line}");
+        }
+    }
 
     fn check(log: &str, expected: &[&str]) {
         let rows = parse(log);

@@ -24,7 +24,7 @@ const STRESSING: &[&str] = &["many_images", "many_numbers", "storm"];
 /// One test of each kind for each witness.
 macro_rules! witnesses {
     ($($name:ident)*) => {
-        const LISTED: &[&str] = &[$(stringify!($name)),*];
+        pub(crate) const LISTED: &[&str] = &[$(stringify!($name)),*];
 
         mod strace_agrees {
             $(#[test]

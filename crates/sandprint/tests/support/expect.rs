@@ -12,7 +12,10 @@ pub(crate) const NEEDS: &[(&str, &str)] = &[
     ("busybox", "a static busybox"),
     ("bwrap", "bubblewrap, and namespaces for it"),
     ("crun", "crun"),
-    ("debian12", "Debian 12 on x86_64, where the README's transcripts come from"),
+    (
+        "debian12",
+        "Debian 12 on x86_64, where the README's transcripts come from and whose systemd is imported",
+    ),
     ("ebpf", "the right to load BPF programs"),
     ("gcc", "a C compiler"),
     ("i386", "a compiler for 32-bit programs, and a kernel that runs them"),

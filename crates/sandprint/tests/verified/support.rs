@@ -26,6 +26,16 @@ pub(crate) fn can_notify() -> bool {
     available
 }
 
+/// By what refused calls can be seen here; says that tests are skipped for what cannot be had.
+pub(crate) fn observers() -> Vec<&'static str> {
+    let facts = sandprint_record::host::HostFacts::probe();
+    let can_watch = facts.capabilities.can_trace() && facts.btf;
+    if !can_watch {
+        skip("ebpf", "BPF programs cannot be loaded here");
+    }
+    can_notify().then_some("notify").into_iter().chain(can_watch.then_some("ebpf")).collect()
+}
+
 /// A policy under which everything runs, but for these calls.
 pub(crate) fn all_but(refused: &[(&str, Action)]) -> Policy {
     let rule = |action| vec![Rule { conditions: Vec::new(), action, reasons: BTreeSet::new() }];
@@ -92,9 +102,9 @@ impl Scratch {
     }
 
     /// `profile verify` under a policy, with its report as JSON.
-    pub(crate) fn verify(&self, policy: &Policy, words: &[&str]) -> (i32, serde_json::Value) {
+    pub(crate) fn verify(&self, policy: &Policy, observer: &str, words: &[&str]) -> (i32, serde_json::Value) {
         self.policy(policy);
-        let options = ["verify", "-p", "policy", "-f", "json", "-o", "report"];
+        let options = ["verify", "-p", "policy", "--observer", observer, "-f", "json", "-o", "report"];
         let ended = self.profile(&[&options, words].concat());
         assert_eq!(ended.stderr, "");
         (ended.status, serde_json::from_str(&self.read("report")).unwrap())

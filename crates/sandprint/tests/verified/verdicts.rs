@@ -7,25 +7,27 @@ use sandprint_model::Action;
 use serde_json::{Value, json};
 
 use crate::expect::skip;
-use crate::support::{Ended, SANDPRINT, Scratch, all_but, can_notify};
+use crate::support::{Ended, SANDPRINT, Scratch, all_but, can_notify, observers};
 
 const REFUSED: Action = Action::Errno(13);
 
 fn scratch() -> Option<Scratch> {
     let scratch = Scratch::new();
-    (can_notify() && scratch.build_caller()).then_some(scratch)
+    scratch.build_caller().then_some(scratch)
 }
 
 #[test]
 fn a_refused_call_is_named_with_all_that_is_known_of_it() {
     let Some(scratch) = scratch() else { return };
-    for (action, in_words, next, ends) in [
+    let cases = [
         (REFUSED, "errno EACCES", "went-on", [(json!(3), json!(null)), (json!(3), json!(null))]),
         (Action::Trap, "trap", "ended", [(json!(null), json!(31)), (json!(null), json!(31))]),
         (Action::KillProcess, "kill-process", "killed", [(json!(null), json!(9)), (json!(null), json!(31))]),
-    ] {
+    ];
+    let all = observers().into_iter().flat_map(|observer| cases.clone().map(|case| (observer, case)));
+    for (observer, (action, in_words, next, ends)) in all {
         let policy = all_but(&[("socket", action)]);
-        let (status, mut report) = scratch.verify(&policy, &["--", "./caller", "sockets", "3"]);
+        let (status, mut report) = scratch.verify(&policy, observer, &["--", "./caller", "sockets", "3"]);
         assert_eq!(status, 3, "{report:#}");
         // What differs from run to run, and from libc to libc.
         let denial = &mut report["denials"][0];
@@ -43,13 +45,18 @@ fn a_refused_call_is_named_with_all_that_is_known_of_it() {
             pass["filter_in_force"].take();
         }
         let caveats = report["caveats"].take();
-        assert_eq!(caveats.as_array().unwrap().is_empty(), action == REFUSED, "{caveats}");
+        let approximated = observer == "notify" && action != REFUSED;
+        assert_eq!(caveats.as_array().unwrap().is_empty(), !approximated, "{caveats}");
 
         let image = scratch.root().canonicalize().unwrap().join("caller");
         let refused = if action == REFUSED { 3 } else { 1 };
         let pass = |kind, (code, signal): &(Value, Value)| {
             json!({"kind": kind, "exit_code": code, "exit_signal": signal,
                    "filter_instructions": null, "filter_in_force": null})
+        };
+        let passes = match observer {
+            "notify" => vec![pass("explained", &ends[0]), pass("confirmed", &ends[1])],
+            _ => vec![pass("observed", &ends[1])],
         };
         let expected = json!({
             "clean": false,
@@ -74,7 +81,7 @@ fn a_refused_call_is_named_with_all_that_is_known_of_it() {
                     "when": ["arg0.u32 == AF_UNIX", "arg1.u32 & 0xf == SOCK_STREAM", "arg2.u32 == 0"],
                 },
             }],
-            "passes": [pass("explained", &ends[0]), pass("confirmed", &ends[1])],
+            "passes": passes,
             "caveats": null,
         });
         assert_eq!(report, expected);
@@ -89,28 +96,34 @@ fn the_rule_that_it_names_is_enough() {
     let call = sandprint_model::Call { syscall: socket, args: [1, 1, 0, 0, 0, 0] };
     let reason = sandprint_model::Reason::ByHand("a test".to_owned());
     policy.rules.get_mut(&socket).unwrap().insert(0, sandprint_policy::suggest::allowing(&call, reason));
-    let (status, report) = scratch.verify(&policy, &["--", "./caller", "sockets", "3"]);
-    assert_eq!((status, &report["clean"], &report["denials"]), (0, &json!(true), &json!([])));
-    assert_eq!(report["passes"][1]["exit_code"], 0);
+    for observer in observers() {
+        let (status, report) = scratch.verify(&policy, observer, &["--", "./caller", "sockets", "3"]);
+        assert_eq!((status, &report["clean"], &report["denials"]), (0, &json!(true), &json!([])));
+        assert_eq!(report["passes"].as_array().unwrap().last().unwrap()["exit_code"], 0);
+    }
 }
 
 #[test]
 fn a_process_that_goes_on_is_told_from_one_that_ends() {
     let Some(scratch) = scratch() else { return };
     let policy = all_but(&[("socket", REFUSED)]);
-    for (words, next) in [(&["linger"][..], "went-on"), (&["sockets", "1"], "ended")] {
-        let (status, report) = scratch.verify(&policy, &[&["--", "./caller"], words].concat());
-        assert_eq!((status, &report["denials"][0]["next"]), (3, &json!(next)));
+    for observer in observers() {
+        for (words, next) in [(&["linger"][..], "went-on"), (&["sockets", "1"], "ended")] {
+            let (status, report) = scratch.verify(&policy, observer, &[&["--", "./caller"], words].concat());
+            assert_eq!((status, &report["denials"][0]["next"]), (3, &json!(next)), "{observer}");
+        }
     }
 }
 
 #[test]
 fn a_clean_run_is_status_0_and_leaves_the_commands_output_alone() {
-    let Some(scratch) = scratch() else { return };
+    let Some(scratch) = scratch().filter(|_| can_notify()) else { return };
     scratch.policy(&all_but(&[("socket", REFUSED)]));
     scratch.write("input", "12345");
-    let mut command =
-        scratch.command(SANDPRINT, &["profile", "verify", "-p", "policy", "--", "./caller", "count"]);
+    let mut command = scratch.command(
+        SANDPRINT,
+        &["profile", "verify", "-p", "policy", "--observer", "notify", "--", "./caller", "count"],
+    );
     // Standard input is rewound for the second pass.
     let ended = Ended::of(&command.stdin(File::open(scratch.path("input")).unwrap()).output().unwrap());
     assert_eq!((ended.status, ended.stdout.as_str()), (0, "5\n5\n"));
@@ -119,39 +132,60 @@ fn a_clean_run_is_status_0_and_leaves_the_commands_output_alone() {
 
 #[test]
 fn with_all_a_refused_call_happens_and_is_still_reported() {
-    let Some(scratch) = scratch() else { return };
+    let Some(scratch) = scratch().filter(|_| can_notify()) else { return };
     let (call, name) =
         if cfg!(target_arch = "aarch64") { ("mkdirat", "mkdirat") } else { ("mkdir", "mkdir") };
     let policy = all_but(&[(call, Action::KillProcess)]);
-    let (status, report) = scratch.verify(&policy, &["--all", "--", "./caller", "mkdir", "made"]);
+    let (status, report) = scratch.verify(&policy, "auto", &["--all", "--", "./caller", "mkdir", "made"]);
     assert_eq!((status, &report["refused"], &report["denials"][0]["name"]), (3, &json!(1), &json!(name)));
     assert_eq!(report["denials"][0]["next"], "let-go-on");
     assert_eq!(report["passes"].as_array().unwrap().len(), 1);
     assert!(scratch.path("made").is_dir());
     fs::remove_dir(scratch.path("made")).unwrap();
-    scratch.verify(&policy, &["--", "./caller", "mkdir", "made"]);
-    assert!(!scratch.path("made").exists());
+    for observer in observers() {
+        scratch.verify(&policy, observer, &["--", "./caller", "mkdir", "made"]);
+        assert!(!scratch.path("made").exists());
+    }
 }
 
 #[test]
 fn threads_and_descendants_are_told_by_process() {
     let Some(scratch) = scratch() else { return };
     let policy = all_but(&[("socket", REFUSED)]);
-    let chain = |words: &[&str]| -> (Vec<String>, Vec<u64>) {
-        let (status, report) = scratch.verify(&policy, words);
-        assert_eq!((status, &report["refused"]), (3, &json!(1)), "{report:#}");
-        let processes = report["denials"][0]["ancestry"].as_array().unwrap();
-        (
-            processes.iter().map(|process| process["comm"].as_str().unwrap().to_owned()).collect(),
-            processes.iter().map(|process| process["pid"].as_u64().unwrap()).collect(),
-        )
-    };
-    assert_eq!(chain(&["--", "./caller", "thread"]).0, ["caller"]);
-    let (names, pids) = chain(&["--", "./caller", "fork"]);
-    assert_eq!(names, ["caller", "caller"]);
-    assert_ne!(pids[0], pids[1]);
-    let (names, _) = chain(&["--", "sh", "-c", "sh -c './caller fork; true'; true"]);
-    assert_eq!(names, ["sh", "sh", "caller", "caller"]);
+    for observer in observers() {
+        let chain = |words: &[&str]| -> (Vec<String>, Vec<u64>) {
+            let (status, report) = scratch.verify(&policy, observer, words);
+            assert_eq!((status, &report["refused"]), (3, &json!(1)), "{report:#}");
+            let processes = report["denials"][0]["ancestry"].as_array().unwrap();
+            (
+                processes.iter().map(|process| process["comm"].as_str().unwrap().to_owned()).collect(),
+                processes.iter().map(|process| process["pid"].as_u64().unwrap()).collect(),
+            )
+        };
+        assert_eq!(chain(&["--", "./caller", "thread"]).0, ["caller"]);
+        let (names, pids) = chain(&["--", "./caller", "fork"]);
+        assert_eq!(names, ["caller", "caller"]);
+        assert_ne!(pids[0], pids[1]);
+        let (names, _) = chain(&["--", "sh", "-c", "sh -c './caller fork; true'; true"]);
+        assert_eq!(names, ["sh", "sh", "caller", "caller"]);
+    }
+}
+
+#[test]
+fn what_a_filter_of_the_programs_own_refuses_is_told_apart() {
+    let Some(scratch) = scratch() else { return };
+    for observer in observers() {
+        let policy = all_but(&[("mkdirat", REFUSED)]);
+        let (status, report) = scratch.verify(&policy, observer, &["--", "./caller", "own"]);
+        assert_eq!((status, &report["denials"]), (0, &json!([])), "{report:#}");
+        assert_eq!(report["passes"].as_array().unwrap().last().unwrap()["exit_code"], 0);
+        let caveats = report["caveats"].as_array().unwrap();
+        let told = caveats.iter().any(|caveat| {
+            caveat.as_str().unwrap().starts_with("1 calls were refused that the policy allows")
+        });
+        // Who answers notifications is not asked about what another filter refuses.
+        assert_eq!(told, observer == "ebpf", "{caveats:?}");
+    }
 }
 
 #[test]
@@ -177,7 +211,7 @@ fn what_is_not_run_has_the_status_that_shells_give() {
 
 #[test]
 fn no_rights_are_needed() {
-    let Some(scratch) = scratch() else { return };
+    let Some(scratch) = scratch().filter(|_| can_notify()) else { return };
     scratch.policy(&all_but(&[("socket", REFUSED)]));
     fs::set_permissions(scratch.root(), fs::Permissions::from_mode(0o777)).unwrap();
     let nobody = ["--reuid=61234", "--regid=61234", "--clear-groups", "--bounding-set=-all", "--", SANDPRINT];

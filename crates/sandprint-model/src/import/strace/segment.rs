@@ -168,7 +168,7 @@ impl Segment<'_> {
             tid: self.tid,
             comm: ByteString::new(self.comm.unwrap_or_default()),
         });
-        Seen { count: tally.count, first }
+        Seen { count: tally.count, first, arguments: None }
     }
 }
 

@@ -124,7 +124,11 @@ mod tests {
             for (abi, name) in calls {
                 let syscall = Syscall::from_name(*abi, name).unwrap();
                 let fact = Fact { image: Arc::new(Image::default()), scope: None, syscall };
-                trace.observe(fact, &RunId::from_bits(id << 96), Seen { count: 1, first: None });
+                trace.observe(
+                    fact,
+                    &RunId::from_bits(id << 96),
+                    Seen { count: 1, first: None, arguments: None },
+                );
             }
             (label.to_owned(), trace)
         };

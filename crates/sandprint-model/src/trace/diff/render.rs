@@ -166,7 +166,7 @@ mod tests {
         for (name, count) in calls {
             let syscall = Syscall::from_name(Abi::X86_64, name).unwrap();
             let fact = Fact { image: Arc::clone(&image), scope: None, syscall };
-            trace.observe(fact, &RunId::from_bits(1), Seen { count: *count, first: None });
+            trace.observe(fact, &RunId::from_bits(1), Seen { count: *count, first: None, arguments: None });
         }
         trace
     }

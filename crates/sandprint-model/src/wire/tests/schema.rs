@@ -60,6 +60,10 @@ fn validate(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(),
                 let least = rule.as_u64().unwrap();
                 value.as_array().is_none_or(|items| u64::try_from(items.len()).unwrap() >= least)
             }
+            "maxItems" => {
+                let most = rule.as_u64().unwrap();
+                value.as_array().is_none_or(|items| u64::try_from(items.len()).unwrap() <= most)
+            }
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
                     validate(root, rule, item, &format!("{at}[{index}]"))?;

@@ -4,14 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::{Abi, Action, Arch, Loss, Note, errno};
 
-use super::super::profile::{Argument, Operator};
 use super::super::{groups, loss, quoted};
+use super::refusals::{self, RESTRICT_SUID_SGID, Refusal, SWITCHES};
 use super::unit_file::Assignment;
-use super::{CALL_SETTINGS, UNTRANSLATED, ignored};
-
-/// EPERM and EAFNOSUPPORT: what the settings other than `SystemCallFilter=` answer.
-const EPERM: u16 = 1;
-const EAFNOSUPPORT: u16 = 97;
+use super::{CALL_SETTINGS, ignored};
 
 /// What was set.
 #[derive(Debug)]
@@ -22,8 +18,14 @@ pub(super) struct Settings {
     pub(super) refusal: Action,
     /// `SystemCallArchitectures=`; none means all of the machine.
     pub(super) architectures: Option<BTreeSet<Abi>>,
-    /// Settings that refuse some calls, by their key.
-    pub(super) refusals: BTreeMap<&'static str, Vec<Refusal>>,
+    /// Settings that are on.
+    switches: BTreeSet<&'static str>,
+    /// `RestrictNamespaces=`: the kinds that are let in; none means all.
+    namespaces: Option<BTreeSet<&'static str>>,
+    /// `RestrictAddressFamilies=`.
+    families: Option<Families>,
+    /// `Personality=`.
+    personality: u64,
     /// Whether any of this was there.
     pub(super) filters_calls: bool,
     pub(super) losses: BTreeSet<Loss>,
@@ -37,7 +39,10 @@ impl Default for Settings {
             log: None,
             refusal: Action::KillProcess,
             architectures: None,
-            refusals: BTreeMap::new(),
+            switches: BTreeSet::new(),
+            namespaces: None,
+            families: None,
+            personality: PER_LINUX,
             filters_calls: false,
             losses: BTreeSet::new(),
             notes: BTreeSet::new(),
@@ -62,13 +67,18 @@ pub(super) struct Listed {
     pub(super) comment: String,
 }
 
-/// A call that a setting refuses.
-#[derive(Debug, Clone)]
-pub(super) struct Refusal {
-    pub(super) name: &'static str,
-    pub(super) errno: u16,
-    pub(super) args: Vec<Argument>,
+/// `RestrictAddressFamilies=`.
+#[derive(Debug)]
+struct Families {
+    /// Whether the first assignment was without `~`, or was `none`.
+    allows: bool,
+    /// None after `none`: the next assignment says again which kind of list it is.
+    numbers: Option<BTreeSet<u64>>,
 }
+
+/// What a machine's own programs, and its 32-bit ones, have for a personality (sys/personality.h).
+const PER_LINUX: u64 = 0;
+const PER_LINUX32: u64 = 8;
 
 impl Settings {
     /// Takes one assignment in.
@@ -83,11 +93,8 @@ impl Settings {
             "SystemCallErrorNumber" => self.error_number(value),
             "SystemCallArchitectures" => self.let_in(value, arch),
             "RestrictAddressFamilies" => self.families(value),
-            "Personality" if !value.is_empty() => {
-                let text =
-                    "it changes what LockPersonality= lets through, which was taken for the native one";
-                self.losses.insert(loss("Personality", text, false));
-            }
+            "RestrictNamespaces" => self.namespaces(value),
+            "Personality" => self.personality(value, arch),
             _ => self.switch(key, value),
         }
     }
@@ -108,7 +115,7 @@ impl Settings {
             return;
         }
         let mut listed = BTreeSet::new();
-        for word in value.split_whitespace() {
+        for word in value.split_whitespace().map(unquoted) {
             match word {
                 "native" => drop(listed.insert(arch.native_abi())),
                 "x86-64" => drop(listed.insert(Abi::X86_64)),
@@ -126,92 +133,120 @@ impl Settings {
 
     /// A setting that is on or off.
     fn switch(&mut self, key: &str, value: &str) {
-        let on = !matches!(value, "" | "0" | "no" | "n" | "false" | "f" | "off");
-        let refuse = |names: &[&'static str]| -> Vec<Refusal> {
-            names.iter().map(|name| Refusal { name, errno: EPERM, args: Vec::new() }).collect()
-        };
-        let group = |group: &str| -> Vec<Refusal> {
-            refuse(&groups::members(group).unwrap_or_default().into_iter().collect::<Vec<_>>())
-        };
-        let compared = |name, index, operator, value| Refusal {
-            name,
-            errno: EPERM,
-            args: vec![Argument { index, operator, value, value_two: 0 }],
-        };
-        let (key, refusals): (&'static str, Vec<Refusal>) = match key {
-            "LockPersonality" => (LOCK_PERSONALITY, vec![compared("personality", 0, Operator::NotEqual, 0)]),
-            "PrivateDevices" => ("PrivateDevices", group("@raw-io")),
-            "ProtectClock" => ("ProtectClock", group("@clock")),
-            "ProtectHostname" => ("ProtectHostname", refuse(&["sethostname", "setdomainname"])),
-            "ProtectKernelLogs" => ("ProtectKernelLogs", refuse(&["syslog"])),
-            "ProtectKernelModules" => ("ProtectKernelModules", group("@module")),
-            "ProtectKernelTunables" => ("ProtectKernelTunables", refuse(&["_sysctl"])),
-            // All policies but SCHED_OTHER (0), SCHED_BATCH (3) and SCHED_IDLE (5).
-            "RestrictRealtime" => {
-                let equal = [1, 2, 4].map(|p| compared("sched_setscheduler", 1, Operator::Equal, p));
-                let above = compared("sched_setscheduler", 1, Operator::Greater, 5);
-                ("RestrictRealtime", equal.into_iter().chain([above]).collect())
+        let Some(key) = SWITCHES.iter().find(|other| **other == key) else { return };
+        match boolean(value) {
+            Some(true) => {
+                self.filters_calls = true;
+                self.switches.insert(key);
             }
-            other => {
-                if on && UNTRANSLATED.contains(&other) {
-                    let text = "systemd refuses some calls for it, which the policy does not";
-                    self.losses.insert(loss(other, text, true));
-                }
-                if UNTRANSLATED.contains(&other) && !on {
-                    self.losses.retain(|loss| loss.subject != other);
-                }
+            Some(false) => drop(self.switches.remove(key)),
+            None => drop(self.losses.insert(ignored(key, value))),
+        }
+    }
+
+    fn personality(&mut self, value: &str, arch: Arch) {
+        self.personality = match (value, arch) {
+            ("" | "x86-64", Arch::X86_64) | ("" | "arm64", Arch::Aarch64) => PER_LINUX,
+            ("x86", Arch::X86_64) | ("arm", Arch::Aarch64) => PER_LINUX32,
+            _ => {
+                self.losses.insert(ignored("Personality", value));
                 return;
             }
         };
-        self.filters_calls |= on;
-        if on {
-            self.refusals.insert(key, refusals);
-        } else {
-            self.refusals.remove(key);
-        }
     }
 
-    /// `RestrictAddressFamilies=`: what `socket` may be asked for, on ABIs that have that call.
-    fn families(&mut self, value: &str) {
-        const KEY: &str = "RestrictAddressFamilies";
-        self.filters_calls = true;
-        // As with names, the first assignment says which kind of list it is; only whole values are read here.
+    fn namespaces(&mut self, value: &str) {
+        const KEY: &str = "RestrictNamespaces";
         if value.is_empty() {
-            self.refusals.remove(KEY);
+            self.namespaces = None;
             return;
         }
-        if self.refusals.contains_key(KEY) {
-            let text = "there is more than one line of it, and only the first was read";
-            self.losses.insert(loss(KEY, text, true));
+        match boolean(value) {
+            Some(true) => self.namespaces = Some(BTreeSet::new()),
+            Some(false) => self.namespaces = Some(refusals::namespaces()),
+            None => {
+                let (inverted, words) = inversion(value);
+                let named: Option<BTreeSet<&str>> =
+                    words.split_whitespace().map(refusals::namespace).collect();
+                // One word that is none makes it ignore the line.
+                let Some(named) = named else {
+                    self.losses.insert(ignored(KEY, value));
+                    return;
+                };
+                match (&mut self.namespaces, inverted) {
+                    (None, true) => self.namespaces = Some(&refusals::namespaces() - &named),
+                    (None, false) => self.namespaces = Some(named),
+                    (Some(kept), true) => kept.retain(|kind| !named.contains(kind)),
+                    (Some(kept), false) => kept.extend(named),
+                }
+            }
+        }
+        self.filters_calls |=
+            self.namespaces.as_ref().is_some_and(|kept| !kept.is_superset(&refusals::namespaces()));
+    }
+
+    fn families(&mut self, value: &str) {
+        self.filters_calls = true;
+        if matches!(value, "" | "none") {
+            let allows = value == "none";
+            self.families = allows.then_some(Families { allows, numbers: None });
             return;
         }
-        let (denies, words) = value.strip_prefix('~').map_or((false, value), |words| (true, words));
-        let mut set = BTreeSet::new();
-        for word in words.split_whitespace().filter(|word| *word != "none") {
+        let (inverted, words) = inversion(value);
+        let (allows, mut numbers) = match self.families.take() {
+            Some(Families { allows, numbers: Some(numbers) }) => (allows, numbers),
+            _ => (!inverted, BTreeSet::new()),
+        };
+        for word in words.split_whitespace().map(unquoted) {
             match groups::address_family(word) {
-                Some(family) => drop(set.insert(family)),
-                None => drop(self.losses.insert(ignored(KEY, word))),
+                Some(family) if allows != inverted => drop(numbers.insert(family)),
+                Some(family) => drop(numbers.remove(&family)),
+                None => drop(self.losses.insert(ignored("RestrictAddressFamilies", word))),
             }
         }
-        let refused = |operator, value| Refusal {
-            name: "socket",
-            errno: EAFNOSUPPORT,
-            args: vec![Argument { index: 0, operator, value, value_two: 0 }],
-        };
-        let refusals = match (denies, set.first(), set.last()) {
-            (true, ..) => set.iter().map(|family| refused(Operator::Equal, *family)).collect(),
-            (false, Some(first), Some(last)) => {
-                let between = (*first..*last).filter(|family| !set.contains(family));
-                let edges = [refused(Operator::Less, *first), refused(Operator::Greater, *last)];
-                edges.into_iter().chain(between.map(|family| refused(Operator::Equal, family))).collect()
-            }
-            (false, ..) => vec![Refusal { name: "socket", errno: EAFNOSUPPORT, args: Vec::new() }],
-        };
-        self.refusals.insert(KEY, refusals);
+        self.families = Some(Families { allows, numbers: Some(numbers) });
+    }
+
+    /// Settings that refuse fixed calls, by their key, with what they refuse.
+    pub(super) fn refusals(&self) -> Vec<(&'static str, Vec<Refusal>)> {
+        let mut on = self.switches.clone();
+        // It cannot be taken back (`unit_patch_contexts` in src/core/unit.c).
+        if on.contains("DynamicUser") {
+            on.insert(RESTRICT_SUID_SGID);
+        }
+        let mut all: Vec<_> =
+            on.into_iter().map(|key| (key, refusals::of_switch(key, self.personality))).collect();
+        if let Some(kept) = &self.namespaces {
+            all.push(("RestrictNamespaces", refusals::other_namespaces(kept)));
+        }
+        if let Some(families) = &self.families {
+            let numbers = families.numbers.clone().unwrap_or_default();
+            all.push(("RestrictAddressFamilies", refusals::families(families.allows, &numbers)));
+        }
+        all.retain(|(_, refusals)| !refusals.is_empty());
+        all
     }
 }
 
-const LOCK_PERSONALITY: &str = "LockPersonality";
+/// `~` before a list turns it round.
+fn inversion(value: &str) -> (bool, &str) {
+    value.strip_prefix('~').map_or((false, value), |words| (true, words))
+}
+
+/// A word without the quotes around it, which some settings take.
+fn unquoted(word: &str) -> &str {
+    let between = |quote: char| word.strip_prefix(quote)?.strip_suffix(quote);
+    between('"').or_else(|| between('\'')).unwrap_or(word)
+}
+
+/// What systemd takes for true and for false.
+fn boolean(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().as_str() {
+        "1" | "yes" | "y" | "true" | "t" | "on" => Some(true),
+        "0" | "no" | "n" | "false" | "f" | "off" => Some(false),
+        _ => None,
+    }
+}
 
 /// Adds a line to a list of names; `is_log` has no answers of its own.
 fn take_names(
@@ -225,7 +260,7 @@ fn take_names(
         *list = None;
         return;
     }
-    let (inverted, words) = value.strip_prefix('~').map_or((false, value.as_str()), |words| (true, words));
+    let (inverted, words) = inversion(value);
     let list = list.get_or_insert_with(|| {
         let mut list = NameList { allows: !inverted, names: BTreeMap::new() };
         if !inverted && !is_log {

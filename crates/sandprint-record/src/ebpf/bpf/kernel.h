@@ -231,6 +231,15 @@ struct trace_event_raw_sys_enter {
 	long id;
 };
 
+struct trace_event_raw_sys_exit {
+	long ret;
+};
+
+struct trace_event_raw_signal_generate {
+	int sig;
+	int code;
+};
+
 struct trace_event_raw_sched_process_fork {
 	int child_pid;
 };

@@ -212,6 +212,7 @@ static __always_inline void list_ancestors(struct task_struct *task, struct sp_r
 		ancestor->tgid = BPF_CORE_READ(leader, tgid);
 		if (!ancestor->tgid)
 			return;
+		ancestor->our_tgid = tgid_in_our_namespace(leader);
 		bpf_probe_read_kernel(ancestor->comm, sizeof(ancestor->comm), &leader->comm);
 		entry->ancestor_count = i + 1;
 		leader = BPF_CORE_READ(leader, real_parent, group_leader);

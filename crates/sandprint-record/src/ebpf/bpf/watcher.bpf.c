@@ -1,121 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /*
- * The watcher: sees calls that seccomp filters keep from running, whoever installed the filters. While none
- * does, it costs a look at the task's seccomp mode, and for a confined task a byte, at each call's start and
- * end.
+ * The watcher on raw tracepoints, as every kernel before 7.0 has it. It sees calls that seccomp filters keep
+ * from running, whoever installed the filters. While none does, it costs a look at the task's seccomp mode,
+ * and for a confined task a byte, at each call's start and end. What finds the code of a call needs
+ * bpf_find_vma (5.17), and is a program of its own.
  */
-#include "kernel.h"
-
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
-
-#include "recorder.h"
-#include "watcher.h"
-
-#include "kernel_fixes.bpf.h"
-#include "config.bpf.h"
-#include "lost.bpf.h"
-#include "events.bpf.h"
-#include "images.bpf.h"
-#include "filters.bpf.h"
-#include "refused.bpf.h"
-
-/* A helper that this kernel has. */
-#define HAS(helper) bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_##helper)
-
-/* The current task's seccomp mode and tid. */
-struct sp_who {
-	struct task_struct *task;
-	int mode;
-	u32 tid;
-};
-
-static __always_inline struct sp_who who(void)
-{
-	struct sp_who who;
-
-	/* Since 5.11 (3ca1032ab7ab). */
-	if (HAS(get_current_task_btf)) {
-		struct task_struct *task = bpf_get_current_task_btf();
-
-		who.task = task;
-		who.mode = task->seccomp.mode;
-		who.tid = task->pid;
-	} else {
-		struct task_struct *task = (void *)bpf_get_current_task();
-
-		who.task = task;
-		who.mode = BPF_CORE_READ(task, seccomp.mode);
-		who.tid = BPF_CORE_READ(task, pid);
-	}
-	return who;
-}
+#include "watcher.bpf.h"
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(handle__start, void *regs, long id)
 {
-	struct sp_who me = who();
-	u8 *mark;
-
-	if (!me.mode)
-		return 0;
-	mark = mark_of(me.tid);
-	if (mark)
-		*mark = SP_MARK_IN;
-	return 0;
-}
-
-/* The end of a call whose start was not seen. */
-static __always_inline int on_unstarted(struct sp_who *me, void *regs, long ret, u8 mark, bool locates)
-{
-	if (me->mode == SECCOMP_MODE_DEAD)
-		return refuse(me->task, regs, ret, SP_OUTCOME_KILLED_PROCESS, locates);
-	if (mark == SP_MARK_SIGNALLED)
-		return refuse(me->task, regs, ret, SP_OUTCOME_TRAPPED, locates);
-	/* A wait for a supervisor that a signal ended: the call is made again, or is not. */
-	if (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)
-		return 0;
-	if (mark == SP_MARK_UNKNOWN) {
-		/* Its start may have been before ours; one that succeeds was hardly refused. */
-		if (ret < 0 && ret >= -MAX_ERRNO && is_watched(me->task))
-			count_lost(SP_UNWATCHED_UNSETTLED, 1);
-		return 0;
-	}
-	return refuse(me->task, regs, ret, SP_OUTCOME_RETURNED, locates);
-}
-
-static __noinline int slow_end(void *regs, long ret, u32 mark)
-{
-	struct sp_who me = who();
-
-	return on_unstarted(&me, regs, ret, mark, false);
-}
-
-static __noinline int slow_end_located(void *regs, long ret, u32 mark)
-{
-	struct sp_who me = who();
-
-	me.task = bpf_get_current_task_btf();
-	return on_unstarted(&me, regs, ret, mark, true);
-}
-
-static __always_inline int on_end(void *regs, long ret, bool locates)
-{
-	struct sp_who me = who();
-	u8 before;
-	u8 *mark;
-
-	if (!me.mode)
-		return 0;
-	mark = mark_of(me.tid);
-	if (!mark)
-		return 0;
-	before = *mark;
-	*mark = SP_MARK_OUT;
-	if (before == SP_MARK_IN)
-		return 0;
-	return locates ? slow_end_located(regs, ret, before) : slow_end(regs, ret, before);
+	return on_start();
 }
 
 SEC("tp_btf/sys_exit")
@@ -130,103 +25,19 @@ int BPF_PROG(handle__end_located, void *regs, long ret)
 	return on_end(regs, ret, true);
 }
 
-/* A filter sends SIGSYS in the task that makes the call, before the call could have started. */
 SEC("tp_btf/signal_generate")
 int BPF_PROG(handle__signal, int number, struct kernel_siginfo *info)
 {
-	struct sp_who me;
-	u8 *mark;
-
 	/* Numbers below are no addresses: SEND_SIG_NOINFO, SEND_SIG_PRIV (linux/sched/signal.h). */
 	if (number != SIGSYS || (u64)info <= 1 || BPF_CORE_READ(info, si_code) != SYS_SECCOMP)
 		return 0;
-	me = who();
-	mark = mark_of(me.tid);
-	/* In a call that runs, only the task itself can have made up such a signal. */
-	if (me.mode && mark && *mark != SP_MARK_IN)
-		*mark = SP_MARK_SIGNALLED;
-	return 0;
+	return on_signal_of_filter();
 }
 
-/* An exec that a thread made gives it the tid of its leader, while it is in the call. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(handle__exec, struct task_struct *task, s32 old_pid)
 {
-	struct sp_who me = who();
-	u8 *mark;
-
-	if ((u32)old_pid == me.tid)
-		return 0;
-	mark = mark_of(me.tid);
-	if (mark)
-		*mark = SP_MARK_IN;
-	mark = mark_of(old_pid);
-	if (mark)
-		*mark = SP_MARK_UNKNOWN;
-	return 0;
-}
-
-static __always_inline void *registers_of(struct task_struct *task)
-{
-	/* Since 5.15 (dd6e10fbd9fb). */
-	return HAS(task_pt_regs) ? (void *)bpf_task_pt_regs(task) : NULL;
-}
-
-static __noinline int refuse_killed(void *unused)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return refuse(task, registers_of(task), 0, SP_OUTCOME_KILLED_THREAD, false);
-}
-
-static __noinline int refuse_killed_located(void *unused)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return refuse(task, registers_of(task), 0, SP_OUTCOME_KILLED_THREAD, true);
-}
-
-/*
- * What ends a thread at once comes to no other hook. The exit code is that of a signal, but no signal ended
- * it, which is otherwise so only for the threads that a fatal signal takes along.
- */
-static __always_inline int on_exit(bool locates)
-{
-	struct sp_process_key process = {};
-	struct sp_process *known;
-	struct sp_who me = who();
-	struct task_struct *task = me.task;
-	u8 before;
-	u8 *mark;
-	u32 tgid;
-
-	mark = mark_of(me.tid);
-	if (!mark)
-		return 0;
-	before = *mark;
-	*mark = SP_MARK_UNKNOWN;
-	if (me.mode && before != SP_MARK_IN && (BPF_CORE_READ(task, exit_code) & 0x7f) == SIGSYS &&
-	    !(BPF_CORE_READ(task, flags) & PF_SIGNALED)) {
-		if (locates)
-			refuse_killed_located(NULL);
-		else
-			refuse_killed(NULL);
-	}
-	if (BPF_CORE_READ(task, signal, live.counter))
-		return 0;
-	process.started = BPF_CORE_READ(task, group_leader, start_boottime);
-	process.tgid = BPF_CORE_READ(task, tgid);
-	known = bpf_map_lookup_elem(&processes, &process);
-	if (known) {
-		known->ended_ns = bpf_ktime_get_ns();
-		send_event(SP_EVENT_ENDED, process.tgid, process.started);
-	}
-	if (!config.follow_children)
-		return 0;
-	tgid = tgid_in_our_namespace(BPF_CORE_READ(task, group_leader));
-	if (tgid && !bpf_map_delete_elem(&members, &tgid))
-		send_event(SP_EVENT_EMPTY, tgid, 0);
-	return 0;
+	return on_exec(old_pid);
 }
 
 SEC("tp_btf/sched_process_exit")
@@ -241,21 +52,10 @@ int BPF_PROG(handle__exit_located, struct task_struct *task)
 	return on_exit(true);
 }
 
-/* Loaded where one process and its descendants are watched. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(handle__fork, struct task_struct *parent, struct task_struct *child)
 {
-	u32 parent_tgid = tgid_in_our_namespace(BPF_CORE_READ(parent, group_leader));
-	u32 child_tgid;
-	u32 one = 1;
-
-	if (!parent_tgid || !bpf_map_lookup_elem(&members, &parent_tgid))
-		return 0;
-	child_tgid = tgid_in_our_namespace(BPF_CORE_READ(child, group_leader));
-	if (child_tgid && child_tgid != parent_tgid &&
-	    bpf_map_update_elem(&members, &child_tgid, &one, BPF_ANY))
-		count_lost(SP_UNWATCHED_MEMBERS, 1);
-	return 0;
+	return on_fork(parent, child);
 }
 
 char LICENSE[] SEC("license") = "GPL";

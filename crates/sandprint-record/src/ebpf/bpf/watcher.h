@@ -48,6 +48,7 @@ struct sp_refused_key {
 
 struct sp_ancestor {
 	__u32 tgid;
+	__u32 our_tgid; /* in the watcher's PID namespace; 0 for none */
 	char comm[16];
 };
 

@@ -17,6 +17,9 @@ pub(super) struct Key {
 }
 
 impl Key {
+    /// Bytes of `struct sp_refused_key`.
+    pub(super) const BYTES: usize = 96;
+
     pub(super) fn decode(bytes: &[u8]) -> Option<Key> {
         let mut fields = Fields(bytes);
         let (started, ip) = (fields.u64()?, fields.u64()?);
@@ -90,8 +93,9 @@ impl Value {
         let comm = ByteString::new(until_nul(fields.bytes(16)?));
         let mut ancestry = Vec::with_capacity(PARENTS);
         for _ in 0..PARENTS {
-            let host_tgid = fields.u32()?;
-            ancestry.push(Ancestor { host_tgid, comm: ByteString::new(until_nul(fields.bytes(16)?)) });
+            let (host_tgid, our_tgid) = (fields.u32()?, fields.u32()?);
+            let comm = ByteString::new(until_nul(fields.bytes(16)?));
+            ancestry.push(Ancestor { host_tgid, tgid: (our_tgid > 0).then_some(our_tgid), comm });
         }
         let cgroup = fields.bytes(CGROUP)?;
         let is = |flag| flags & flag != 0;
@@ -174,7 +178,7 @@ mod tests {
     fn short_buffers_give_nothing_and_never_panic() {
         for length in 0..1400 {
             let bytes = vec![0xff; length];
-            assert_eq!(Key::decode(&bytes).is_some(), length >= 96);
+            assert_eq!(Key::decode(&bytes).is_some(), length >= Key::BYTES);
             assert_eq!(Value::decode(&bytes), None);
             assert_eq!(Part::decode(&bytes), None);
         }
@@ -182,10 +186,10 @@ mod tests {
 
     #[test]
     fn a_value_is_nothing_until_it_is_ready() {
-        let size = 13 * 8 + FILTERS * 8 + 8 * 4 + 16 + PARENTS * 20 + CGROUP;
+        let size = 14 * 8 + FILTERS * 8 + 8 * 4 + 16 + PARENTS * 24 + CGROUP;
         let mut bytes = vec![0; size];
         assert_eq!(Value::decode(&bytes), None);
-        bytes[13 * 8 + FILTERS * 8] = 1;
+        bytes[14 * 8 + FILTERS * 8] = 1;
         let value = Value::decode(&bytes).unwrap();
         assert_eq!((value.filters.len(), value.ancestry.len()), (0, 0));
         assert_eq!(value.cgroup, ByteString::from("/"));

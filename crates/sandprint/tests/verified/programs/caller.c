@@ -1,11 +1,15 @@
 /* Makes calls that a policy may refuse, in the way that its first argument says. */
 #include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +26,19 @@ static void *one_socket(void *unused)
 {
     sockets(1);
     return unused;
+}
+
+/* A filter of the program's own, which refuses one call. */
+static int confine_itself(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_socket, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EDOM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof code / sizeof *code, code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
 }
 
 int main(int argc, char **argv)
@@ -42,6 +59,8 @@ int main(int argc, char **argv)
         pthread_join(thread, 0);
         return 0;
     }
+    if (!strcmp(how, "own"))
+        return confine_itself() || sockets(1) != 1 || errno != EDOM;
     if (!strcmp(how, "fork")) {
         pid_t child = fork();
         if (child == 0)

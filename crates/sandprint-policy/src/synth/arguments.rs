@@ -1,0 +1,179 @@
+//! Rules about arguments: what was observed of them becomes conditions.
+//!
+//! A call is told apart by its selectors. What each of them says is a [`Match`]: values that stand for themselves keep
+//! company with the others they were seen with (`socket(AF_INET, SOCK_STREAM)` and `socket(AF_UNIX, SOCK_DGRAM)` do not
+//! allow `socket(AF_INET, SOCK_DGRAM)`), and in such company flags are allowed together that were seen apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sandprint_model::arguments::{Match, Selected, Selector, selectors};
+use sandprint_model::{
+    Action, CallArguments, Comparison, Condition, Fact, Image, Note, Reason, Rule, RunId, Syscall, Trace,
+};
+
+use super::SynthError;
+use crate::suggest;
+
+/// Most rules about the arguments of one call: each costs a filter some of its 4096 instructions, and who makes a call
+/// in more ways will make it in others too.
+pub(super) const MOST_RULES: usize = 64;
+
+/// How many programs a note lists.
+const PROGRAMS: usize = 3;
+
+/// Rules about arguments, by call, and what a reader should know of them.
+#[derive(Debug, Default)]
+pub(super) struct AboutArguments {
+    pub(super) rules: BTreeMap<Syscall, Vec<Rule>>,
+    pub(super) notes: BTreeSet<Note>,
+}
+
+/// What was observed of the arguments of calls, as rules that allow it. `allowed` has what is allowed, and why: a call
+/// that has other reasons than having been observed is allowed whatever its arguments, and so is one of which not every
+/// value is known.
+pub(super) fn rules(
+    trace: &Trace,
+    allowed: &BTreeMap<Syscall, BTreeSet<Reason>>,
+) -> Result<AboutArguments, SynthError> {
+    let calls = trace.arguments(|fact| !selectors(fact.syscall).is_empty());
+    if !calls.is_empty() && !calls.values().any(CallArguments::is_recorded) {
+        return Err(SynthError::NoArguments);
+    }
+    let mut about = AboutArguments::default();
+    let (mut unrecorded, mut needed) = (BTreeMap::<usize, Vec<Syscall>>::new(), Vec::new());
+    let mut note = |text: String| {
+        about.notes.insert(Note(text));
+    };
+    for (syscall, arguments) in &calls {
+        if !arguments.unrecorded.is_empty() {
+            unrecorded.entry(arguments.unrecorded.len()).or_default().push(*syscall);
+        } else if !arguments.too_many.is_empty() {
+            note(format!(
+                "{syscall} is allowed with any arguments: {} made it with more different ones than are kept.",
+                programs(&arguments.too_many)
+            ));
+        } else if is_needed_anyway(allowed.get(syscall)) {
+            needed.push(*syscall);
+        } else {
+            let rules = generalised(*syscall, &arguments.values);
+            if rules.iter().any(|rule| rule.conditions.is_empty()) {
+                note(format!("{syscall} is allowed with any arguments: what was observed rules none out."));
+            } else if rules.len() > MOST_RULES {
+                note(format!(
+                    "{syscall} is allowed with any arguments: {} rules would tell apart what was observed.",
+                    rules.len()
+                ));
+            } else {
+                about.rules.insert(*syscall, rules);
+            }
+        }
+    }
+    let unseen = allowed.iter().filter(|(syscall, _)| !calls.contains_key(syscall));
+    let unseen = unseen
+        .filter(|(syscall, reasons)| !selectors(**syscall).is_empty() && is_needed_anyway(Some(reasons)));
+    needed.extend(unseen.map(|(syscall, _)| *syscall));
+    needed.sort();
+    for (runs, calls) in unrecorded {
+        let (s, calls) = (if runs == 1 { "" } else { "s" }, list(&calls));
+        note(format!("Allowed with any arguments, since {runs} run{s} did not record them: {calls}."));
+    }
+    if !needed.is_empty() {
+        note(format!(
+            "Allowed with any arguments, since they are needed for more than what was observed: {}.",
+            list(&needed)
+        ));
+    }
+    if !about.rules.is_empty() {
+        let calls = about.rules.len();
+        let s = if calls == 1 { "" } else { "s" };
+        about.notes.insert(Note(format!(
+            "The arguments of {calls} call{s} are held to what was observed, flags to those seen: the same \
+             calls with other values are not allowed."
+        )));
+    }
+    Ok(about)
+}
+
+/// Whether a call is allowed for another reason than that it was observed: with which arguments is not known then.
+fn is_needed_anyway(reasons: Option<&BTreeSet<Reason>>) -> bool {
+    let mut reasons = reasons.into_iter().flatten();
+    reasons.any(|reason| !matches!(reason, Reason::Observed { .. }))
+}
+
+fn list<'s>(calls: impl IntoIterator<Item = &'s Syscall>) -> String {
+    calls.into_iter().map(Syscall::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn programs(facts: &BTreeSet<&Fact>) -> String {
+    let images: BTreeSet<&Arc<Image>> = facts.iter().map(|fact| &fact.image).collect();
+    let named: Vec<String> = images.iter().take(PROGRAMS).map(|image| image.to_string()).collect();
+    let more = images.len().saturating_sub(PROGRAMS);
+    if more > 0 { format!("{} and {more} more", named.join(", ")) } else { named.join(", ") }
+}
+
+/// What one selector says of a value, but for the bits that it allows together with those of other values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Alone {
+    /// Nothing: its bits are all flags.
+    Flags,
+    /// The value of a field; what is beside it are flags.
+    Field(u64),
+    /// All that it says.
+    Is(Comparison),
+}
+
+/// What selectors held in calls that one rule allows.
+#[derive(Default)]
+struct Group<'t> {
+    /// One of the values, and every bit of all of them.
+    values: Option<(Selected, [u64; 6])>,
+    count: u64,
+    runs: BTreeSet<&'t RunId>,
+    images: BTreeSet<&'t Arc<Image>>,
+}
+
+/// The rules that allow these values, and no more than their selectors ask for. One without conditions allows all.
+fn generalised(syscall: Syscall, values: &BTreeMap<Selected, Vec<(&Fact, &RunId, u64)>>) -> Vec<Rule> {
+    let mut groups: BTreeMap<Vec<(usize, Alone)>, Group<'_>> = BTreeMap::new();
+    for (value, seen) in values {
+        let key = value.of(syscall).map(|(selector, value)| (selector.index, alone(selector, value)));
+        let group = groups.entry(key.collect()).or_default();
+        let registers = value.registers();
+        let (_, bits) = group.values.get_or_insert((*value, registers));
+        bits.iter_mut().zip(registers).for_each(|(all, one)| *all |= one);
+        for (fact, run, count) in seen {
+            group.count = group.count.saturating_add(*count);
+            group.runs.insert(run);
+            group.images.insert(&fact.image);
+        }
+    }
+    groups.into_values().map(|group| group.rule(syscall)).collect()
+}
+
+fn alone(selector: &Selector, value: u64) -> Alone {
+    match selector.matching {
+        Match::AllowedBits => Alone::Flags,
+        Match::Field(field) => Alone::Field(value & field),
+        _ => Alone::Is(suggest::comparison(selector, value, value)),
+    }
+}
+
+impl Group<'_> {
+    fn rule(self, syscall: Syscall) -> Rule {
+        let condition = |(selector, value): (&Selector, u64), bits: &[u64; 6]| {
+            suggest::condition(selector, value, bits.get(selector.index).copied()?)
+        };
+        let conditions: Vec<Condition> = self
+            .values
+            .iter()
+            .flat_map(|(value, bits)| value.of(syscall).filter_map(move |one| condition(one, bits)))
+            .collect();
+        let images = self.images.into_iter().cloned().collect();
+        let reason = Reason::Observed { count: self.count, runs: self.runs.len(), images };
+        Rule { conditions, action: Action::Allow, reasons: BTreeSet::from([reason]) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! The pass that is observed: the workload under the filter itself, byte for byte, while BPF programs see what the
+//! filter refuses. Nobody is in between, and what is reported is what really happened.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sandprint_model::{ByteString, Condition, Policy, Syscall};
+use sandprint_policy::cbpf::Program;
+use sandprint_policy::enforce;
+use sandprint_record::ebpf::{RecorderError, Watched, Watcher};
+use sandprint_record::host::HostFacts;
+use sandprint_record::refused::{Outcome, Refused};
+use sandprint_sandbox::confine::{Confinement, Filter, Flags};
+use sandprint_sandbox::foreground::Foreground;
+use sandprint_sandbox::launch::Launch;
+
+use crate::confirm::has_filter;
+use crate::explain::WENT_ON;
+use crate::verdict::Pass;
+use crate::verify::VerifyError;
+use crate::watch::judge::Verdict;
+use crate::watch::{News, Seen, Watch};
+use crate::{Ancestor, Denial, Location, Next, wait};
+
+/// What the pass found.
+#[derive(Debug)]
+pub(crate) struct Observed {
+    pub(crate) pass: Pass,
+    pub(crate) denials: Vec<Denial>,
+    pub(crate) caveats: Vec<String>,
+}
+
+/// Why there was no such pass.
+#[derive(Debug)]
+pub(crate) enum NotObserved {
+    /// Calls cannot be watched here; nothing was executed.
+    Unwatched(RecorderError),
+    /// The trial failed.
+    Failed(VerifyError),
+}
+
+impl<E: Into<VerifyError>> From<E> for NotObserved {
+    fn from(error: E) -> NotObserved {
+        NotObserved::Failed(error.into())
+    }
+}
+
+/// Runs it.
+pub(crate) fn run(
+    launch: &Launch,
+    policy: &Policy,
+    program: &Program,
+    foreground: &mut Foreground,
+) -> Result<Observed, NotObserved> {
+    let filter = Filter::new(&program.to_bytes()).map_err(VerifyError::from)?;
+    let confinement = Confinement { filter, flags: Flags::NONE, proof: None };
+    let launch = Launch { confinement: Some(confinement), ..launch.clone() };
+    let suspended = launch.suspend()?;
+    let first = suspended.pid();
+    let watched = Watched::Process(first);
+    let mut watcher = Watcher::start(&watched, &HostFacts::probe()).map_err(NotObserved::Unwatched)?;
+    let mut running = suspended.release()?;
+    let in_force = has_filter(running.pid());
+    let mut books = Books {
+        policy,
+        first,
+        watch: Watch::default(),
+        denials: BTreeMap::new(),
+        kinds: BTreeMap::new(),
+        others: 0,
+    };
+    let exit = wait::until_ended(&mut running, foreground, || {
+        // Before the news: what comes after the end of all is nothing.
+        let is_over = watcher.is_over().map_err(VerifyError::Observe)?;
+        for refused in watcher.news().map_err(VerifyError::Observe)? {
+            books.take(refused, &watcher);
+        }
+        Ok(is_over)
+    })?;
+    let missed = watcher.missed().map_err(VerifyError::Observe)?;
+    let mut caveats: Vec<String> =
+        missed.iter().map(|missed| format!("{} {}", missed.count, missed.what)).collect();
+    caveats.extend(books.caveats());
+    let pass = Pass::Observed { exit, instructions: program.0.len(), in_force };
+    Ok(Observed { pass, denials: books.denials(), caveats })
+}
+
+/// What makes calls alike, whichever process makes them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    syscall: Syscall,
+    conditions: Vec<Condition>,
+    image: ByteString,
+    location: Result<Location, String>,
+}
+
+/// A denial as far as it is known.
+#[derive(Debug)]
+struct Entry {
+    denial: Denial,
+    /// The first process that made it, which is asked what it did next.
+    process: u32,
+    order: (std::time::SystemTime, u64),
+}
+
+struct Books<'p> {
+    policy: &'p Policy,
+    /// The first process of the trial.
+    first: u32,
+    watch: Watch,
+    denials: BTreeMap<Key, Entry>,
+    /// Of what [`Refused::id`] names.
+    kinds: BTreeMap<u64, Key>,
+    /// Calls that a filter of the workload's own refused.
+    others: u64,
+}
+
+impl Books<'_> {
+    fn take(&mut self, refused: Refused, watcher: &Watcher) {
+        let (id, process, is_killed) =
+            (refused.id, refused.host_tgid, refused.outcome == Outcome::KilledProcess);
+        let ended = refused.ended;
+        // A process that is heard of again went on.
+        for entry in self.denials.values_mut().filter(|entry| entry.process == process) {
+            if entry.denial.next == Next::Unknown && (refused.first, id) > entry.order {
+                entry.denial.next = Next::WentOn;
+            }
+        }
+        for news in self.watch.take(refused, |id| watcher.filter(id)) {
+            match news {
+                News::New(seen) => self.enter(id, *seen),
+                News::Repeated { more, .. } => {
+                    let Some(entry) = self.kinds.get(&id).and_then(|key| self.denials.get_mut(key)) else {
+                        continue;
+                    };
+                    entry.denial.count = entry.denial.count.saturating_add(more);
+                    if entry.denial.next == Next::Unknown {
+                        entry.denial.next = Next::WentOn;
+                    }
+                }
+                News::Ended { .. } => {}
+            }
+        }
+        let Some(after) = ended else { return };
+        for entry in self.denials.values_mut() {
+            if entry.process == process && entry.denial.next == Next::Unknown {
+                entry.denial.next = what_next(is_killed, after);
+            }
+        }
+    }
+
+    fn enter(&mut self, id: u64, seen: Seen) {
+        let Verdict::Denied { action, .. } = seen.judgement.verdict else { return };
+        let Seen { refused, location, rule, .. } = seen;
+        if enforce::runs(self.policy.decide(&refused.call)) {
+            self.others = self.others.saturating_add(refused.count);
+            return;
+        }
+        let key = Key {
+            syscall: refused.call.syscall,
+            conditions: rule.conditions.clone(),
+            image: refused.image.clone(),
+            location: location.clone(),
+        };
+        self.kinds.insert(id, key.clone());
+        let is_killed = matches!(refused.outcome, Outcome::KilledProcess | Outcome::KilledThread);
+        let next = if is_killed {
+            Next::Killed
+        } else if refused.count > 1 {
+            Next::WentOn
+        } else {
+            Next::Unknown
+        };
+        let ancestry = self.ancestry(&refused);
+        let fresh = || Entry {
+            denial: Denial {
+                call: refused.call,
+                action,
+                count: 0,
+                image: refused.image.clone(),
+                ancestry,
+                location,
+                next,
+                rule,
+            },
+            process: refused.host_tgid,
+            order: (refused.first, id),
+        };
+        let entry = self.denials.entry(key).or_insert_with(fresh);
+        entry.denial.count = entry.denial.count.saturating_add(refused.count);
+    }
+
+    /// From the first process of the trial down.
+    fn ancestry(&self, refused: &Refused) -> Vec<Ancestor> {
+        let chain = &refused.ancestry;
+        let from = chain.iter().position(|process| process.tgid == Some(self.first)).unwrap_or_default();
+        let chain = chain.get(from..).unwrap_or_default().iter();
+        chain
+            .map(|process| Ancestor {
+                pid: process.tgid.unwrap_or(process.host_tgid),
+                comm: process.comm.clone(),
+            })
+            .collect()
+    }
+
+    fn caveats(&self) -> Vec<String> {
+        let mut caveats = Vec::new();
+        if self.others > 0 {
+            caveats.push(format!(
+                "{} calls were refused that the policy allows: by a filter that the workload installed itself, or \
+                 that sandprint was started under",
+                self.others
+            ));
+        }
+        let totals = self.watch.totals();
+        if totals.not_refused > 0 {
+            caveats.push(format!(
+                "{} calls seemed not to run though no filter refuses them; the kernel may have skipped the program that \
+                 sees calls begin",
+                totals.not_refused
+            ));
+        }
+        caveats
+    }
+
+    fn denials(self) -> Vec<Denial> {
+        let mut denials: Vec<Denial> = self.denials.into_values().map(|entry| entry.denial).collect();
+        denials.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.call.syscall.cmp(&b.call.syscall)));
+        denials
+    }
+}
+
+/// What a process did that ended so long after its last refused call.
+fn what_next(is_killed: bool, after: Duration) -> Next {
+    if is_killed {
+        Next::Killed
+    } else if after < WENT_ON {
+        Next::Ended(after)
+    } else {
+        Next::WentOn
+    }
+}

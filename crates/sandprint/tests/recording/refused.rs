@@ -1,0 +1,97 @@
+//! What the watcher sees of calls that filters keep from running: all of it, told apart, and nothing else.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sandprint_model::Action;
+use sandprint_record::ebpf::{Watched, Watcher};
+use sandprint_record::host::HostFacts;
+use sandprint_trial::watch::judge::{By, Verdict};
+use sandprint_trial::watch::{News, Watch};
+
+use crate::expect::skip;
+use crate::recorder::can_record;
+
+/// The program, built; says that a test is skipped where it cannot be.
+fn build() -> Option<PathBuf> {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("refused");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recording/refused.c");
+    let options = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"];
+    match Command::new("gcc").args(options).arg(&program).arg(source).output() {
+        Ok(output) => {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            Some(program)
+        }
+        Err(error) => {
+            skip("gcc", &error.to_string());
+            None
+        }
+    }
+}
+
+const EDOM: u16 = 33;
+
+fn denied(action: Action, by: By) -> Verdict {
+    Verdict::Denied { action, by }
+}
+
+/// How the program is called; how it ends, as its status or its signal; which answers its calls of getppid(2) get, and
+/// how often each.
+fn cases() -> Vec<(&'static str, Result<i32, i32>, Vec<(Verdict, u64)>)> {
+    const SIGSYS: i32 = 31;
+    let by_filter = |action, count| vec![(denied(action, By::Filter), count)];
+    vec![
+        ("allow", Ok(0), vec![]),
+        ("log", Ok(0), vec![]),
+        ("errno", Ok(0), by_filter(Action::Errno(EDOM), 3)),
+        ("errno-0", Ok(0), by_filter(Action::Errno(0), 2)),
+        ("trace", Ok(0), by_filter(Action::Trace(0), 2)),
+        ("notify", Ok(0), by_filter(Action::Notify, 2)),
+        (
+            "supervised",
+            Ok(0),
+            vec![(Verdict::Emulated { by: By::Supervisor }, 1), (denied(Action::Notify, By::Supervisor), 1)],
+        ),
+        ("trap", Ok(0), by_filter(Action::Trap, 2)),
+        ("kill-process", Err(SIGSYS), by_filter(Action::KillProcess, 1)),
+        ("kill-thread", Ok(0), by_filter(Action::KillThread, 1)),
+        ("kill-last-thread", Err(SIGSYS), by_filter(Action::KillThread, 1)),
+        ("child", Ok(0), by_filter(Action::Errno(EDOM), 1)),
+        ("thread-exec", Ok(0), by_filter(Action::Errno(EDOM), 1)),
+    ]
+}
+
+#[test]
+fn every_way_of_not_running_is_seen_and_told_apart() {
+    if !can_record() {
+        return;
+    }
+    let Some(program) = build() else { return };
+    // Other tests of this process may be watched too, and refuse nothing.
+    let watched = Watched::Process(std::process::id());
+    let mut watcher = Watcher::start(&watched, &HostFacts::probe()).unwrap();
+    for (how, end, expected) in cases() {
+        let status = Command::new(&program).arg(how).status().unwrap();
+        let ended =
+            status.code().ok_or_else(|| std::os::unix::process::ExitStatusExt::signal(&status).unwrap());
+        assert_eq!(ended, end, "{how}");
+
+        let mut watch = Watch::default();
+        let mut seen: Vec<(Verdict, u64)> = Vec::new();
+        for refused in watcher.news().unwrap() {
+            assert_eq!(refused.call.syscall.name(), Some("getppid"), "{how}: {refused:#?}");
+            assert_eq!(refused.image.escaped(), program.display().to_string(), "{how}");
+            assert!(refused.ended.is_some(), "{how}: its process has ended: {refused:#?}");
+            for news in watch.take(refused, |id| watcher.filter(id)) {
+                let News::New(told) = news else { continue };
+                assert_eq!(told.judgement.doubt, None, "{how}: {told:#?}");
+                seen.push((told.judgement.verdict, told.refused.count));
+            }
+        }
+        seen.sort_by_key(|(verdict, _)| format!("{verdict:?}"));
+        let mut expected = expected;
+        expected.sort_by_key(|(verdict, _)| format!("{verdict:?}"));
+        assert_eq!(seen, expected, "{how}");
+    }
+    assert_eq!(watcher.missed().unwrap(), []);
+}
