@@ -77,6 +77,7 @@ struct ProcessRow {
 
 #[derive(Serialize)]
 struct AncestorRow {
+    pid: Option<u32>,
     host_pid: u32,
     comm: String,
 }
@@ -180,7 +181,11 @@ pub(super) fn seen(told: &Told<'_>) -> String {
         ancestry: refused
             .ancestry
             .iter()
-            .map(|process| AncestorRow { host_pid: process.host_tgid, comm: process.comm.escaped() })
+            .map(|process| AncestorRow {
+                pid: process.tgid,
+                host_pid: process.host_tgid,
+                comm: process.comm.escaped(),
+            })
             .collect(),
         place: place(&refused.cgroup, told.place),
         location: told.seen.location.as_ref().ok().map(|location| Code {

@@ -24,7 +24,7 @@ fn seen(abi: Abi, name: &str, args: [u64; 6], outcome: Outcome, verdict: Verdict
     let call = Call { syscall: Syscall::from_name(abi, name).unwrap(), args };
     let mut rule = allowing(&call, Reason::ByHand(String::new()));
     rule.reasons.clear();
-    let ancestor = |host_tgid, comm: &str| Ancestor { host_tgid, comm: ByteString::from(comm) };
+    let ancestor = |tgid, host_tgid, comm: &str| Ancestor { tgid, host_tgid, comm: ByteString::from(comm) };
     Seen {
         refused: Refused {
             id: 77,
@@ -38,7 +38,7 @@ fn seen(abi: Abi, name: &str, args: [u64; 6], outcome: Outcome, verdict: Verdict
             host_tgid: 1007,
             comm: ByteString::from("worker"),
             image: ByteString::from("/bin/app"),
-            ancestry: vec![ancestor(1000, "sh"), ancestor(1007, "app")],
+            ancestry: vec![ancestor(None, 1000, "sh"), ancestor(Some(7), 1007, "app")],
             cgroup: ByteString::from("/system.slice/app.service"),
             instruction_pointer: 0x1000,
             code: Err("it was not read"),
@@ -82,7 +82,7 @@ fn a_denial_says_all_that_is_known() {
     assert_eq!(
         text,
         "#3  1970-01-01T00:00:00.000Z  socket(AF_INET, SOCK_STREAM, IPPROTO_IP)  -> errno EPERM\n    \
-         by    /bin/app (sh[1000] > app[1007], pid 7 here)\n    \
+         by    /bin/app (sh[(1000)] > app[7])\n    \
          in    unit app.service\n    \
          from  socket in /lib/libc.so.6 (offset 0x1234)\n    \
          rule  allow socket when arg0.u32 == AF_INET and arg1.u32 & 0xf == SOCK_STREAM and arg2.u32 == 0\n"
@@ -103,7 +103,7 @@ fn a_denial_says_all_that_is_known() {
         "count": 1,
         "last": "1970-01-01T00:00:01.500Z",
         "process": {"pid": 7, "host_pid": 1007, "host_tid": 1008, "comm": "worker", "image": "/bin/app"},
-        "ancestry": [{"host_pid": 1000, "comm": "sh"}, {"host_pid": 1007, "comm": "app"}],
+        "ancestry": [{"pid": null, "host_pid": 1000, "comm": "sh"}, {"pid": 7, "host_pid": 1007, "comm": "app"}],
         "cgroup": "/system.slice/app.service",
         "container": null,
         "unit": "app.service",
@@ -180,7 +180,7 @@ fn what_is_not_known_and_what_is_not_certain_is_said() {
     assert_eq!(
         text.lines().skip(1).take(4).collect::<Vec<_>>(),
         [
-            "    by    a program (worker[1007])",
+            "    by    a program (worker[(1007)])",
             "    from  unknown: the stack was gone",
             "    then  the process ended 12 ms later",
             "    note  not certain: its filters could not be read",

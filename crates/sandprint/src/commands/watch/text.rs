@@ -143,16 +143,17 @@ fn answer_in_words(seen: &Seen) -> String {
 
 fn process_in_words(refused: &Refused) -> String {
     let image = if refused.image.is_empty() { "a program".to_owned() } else { refused.image.escaped() };
-    let each = refused.ancestry.iter().map(|process| format!("{}[{}]", process.comm, process.host_tgid));
+    // Numbers are those that we see; one in brackets, where there is none, is the host's.
+    let number = |ours: Option<u32>, host: u32| ours.map_or(format!("({host})"), |pid| pid.to_string());
+    let each = refused
+        .ancestry
+        .iter()
+        .map(|process| format!("{}[{}]", process.comm, number(process.tgid, process.host_tgid)));
     let mut tree: Vec<String> = each.collect();
     if tree.is_empty() {
-        tree.push(format!("{}[{}]", refused.comm, refused.host_tgid));
+        tree.push(format!("{}[{}]", refused.comm, number(refused.tgid, refused.host_tgid)));
     }
-    let here = match refused.tgid {
-        Some(pid) if pid != refused.host_tgid => format!(", pid {pid} here"),
-        _ => String::new(),
-    };
-    format!("{image} ({}{here})", tree.join(" > "))
+    format!("{image} ({})", tree.join(" > "))
 }
 
 fn place_in_words(cgroup: &ByteString, place: &Place) -> Option<String> {
