@@ -100,7 +100,8 @@ impl LogReader {
                 .and_then(|sender| SocketAddrNetlink::try_from(sender).ok())
                 .is_some_and(|sender| sender.pid() == 0);
             let message = self.buffer.get(..length.min(LONGEST)).unwrap_or_default();
-            match is_kernel.then(|| decode(message)).unwrap_or(Decoded::Other) {
+            let decoded = if is_kernel { decode(message) } else { Decoded::Other };
+            match decoded {
                 Decoded::Logged(record) => records.push(record),
                 Decoded::Unreadable => self.unreadable = self.unreadable.saturating_add(1),
                 Decoded::Other => {}
@@ -217,11 +218,11 @@ fn switched_off() -> Option<Unseen> {
 
 /// The last setting counts (`audit_enable`, kernel/audit.c).
 fn is_off_at_boot(command_line: &str) -> bool {
-    let settings = command_line.split_whitespace().filter_map(|word| word.strip_prefix("audit="));
-    matches!(settings.last(), Some("0" | "off"))
+    let mut settings = command_line.split_whitespace().filter_map(|word| word.strip_prefix("audit="));
+    matches!(settings.next_back(), Some("0" | "off"))
 }
 
-/// The initial PID namespace's inode (`PROC_PID_INIT_INO`, linux/proc_ns.h).
+/// The initial PID namespace's inode (`PROC_PID_INIT_INO`, `linux/proc_ns.h`).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 /// Whether PID 1 of the machine has another network namespace than we. Unknown, and so false, where our PID 1 is

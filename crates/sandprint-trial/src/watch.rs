@@ -93,16 +93,17 @@ struct Known {
 
 impl Watch {
     /// Takes what was seen, and says what of it is to be told. `read` gives the instructions of a filter.
-    pub fn take(&mut self, refused: Refused, read: impl Fn(FilterId) -> Option<Arc<[u8]>>) -> Vec<News> {
+    pub fn take(&mut self, refused: &Refused, read: impl Fn(FilterId) -> Option<Arc<[u8]>>) -> Vec<News> {
         let id = refused.id;
         let ended = refused.ended;
         let known = self.known.get(&id).copied();
-        let (verdict, mut news) = match known {
-            Some(known) => (known.verdict, Vec::new()),
-            None => {
-                let judgement = self.judge(&refused, read);
-                (judgement.verdict, self.first(&refused, judgement).into_iter().collect())
-            }
+        let mut news = Vec::new();
+        let verdict = if let Some(known) = known {
+            known.verdict
+        } else {
+            let judgement = self.judge(refused, read);
+            news.extend(self.first(refused, judgement));
+            judgement.verdict
         };
         let more = refused.count.saturating_sub(known.map_or(0, |known| known.count));
         self.add(verdict, more, known.is_none());

@@ -42,8 +42,8 @@ use scope::Scope;
 /// again. What may have been missed is said.
 ///
 /// Nothing that runs is changed, stopped or slowed down as long as nothing is refused, but for two tracepoints. It
-/// needs the capabilities CAP_BPF and CAP_PERFMON, or root. Calls that a filter lets run and has logged are
-/// seen only in the kernel's audit records, without their arguments; for those CAP_AUDIT_READ is needed too.
+/// needs the capabilities `CAP_BPF` and `CAP_PERFMON`, or root. Calls that a filter lets run and has logged are
+/// seen only in the kernel's audit records, without their arguments; for those `CAP_AUDIT_READ` is needed too.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "sandprint watch [OPTIONS] <--pid PID|--cgroup PATH|--system>",
@@ -110,9 +110,9 @@ const STRAGGLERS: Duration = Duration::from_millis(50);
 /// Watches until it is told to end, or what it watches has ended.
 pub(crate) fn run(args: &WatchArgs) -> anyhow::Result<ExitStatus> {
     let policy = args.suggest.as_deref().map(PolicySource::read_sound).transpose()?;
-    let (watched, words) = args.target.find(&Host::here())?;
+    let (target, words) = args.target.find(&Host::here())?;
     let mut foreground = Foreground::install().context("failed to take signals")?;
-    let mut session = Session::begin(&watched, &words, Page::new(args.format, policy))?;
+    let mut session = Session::begin(&target, &words, Page::new(args.format, policy))?;
     match session.watch(&mut foreground, args.duration) {
         // Who read what was told has gone: that is an end like any other.
         Err(error) if is_reader_gone(&error) => {}
@@ -157,9 +157,9 @@ struct Session {
 }
 
 impl Session {
-    fn begin(watched: &Watched, words: &str, mut page: Page) -> anyhow::Result<Session> {
-        let scope = Scope::new(watched)?;
-        let watcher = Watcher::start(watched, &HostFacts::probe()).map_err(|error| explain(&error))?;
+    fn begin(target: &Watched, words: &str, mut page: Page) -> anyhow::Result<Session> {
+        let scope = Scope::new(target)?;
+        let watcher = Watcher::start(target, &HostFacts::probe()).map_err(|error| explain(&error))?;
         let wakes = watcher.fd().map_err(|error| explain(&error))?;
         let log = match LogReader::open() {
             Ok(log) => Some(log),
@@ -208,7 +208,7 @@ impl Session {
         self.scope.look();
         for refused in self.watcher.news().map_err(|error| explain(&error))? {
             self.scope.shows(refused.host_tgid);
-            for news in self.watch.take(refused, |id| self.watcher.filter(id)) {
+            for news in self.watch.take(&refused, |id| self.watcher.filter(id)) {
                 self.page.news(&news)?;
             }
         }

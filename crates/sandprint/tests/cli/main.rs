@@ -25,3 +25,5 @@ mod pure;
 mod recording;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod watch;

@@ -36,8 +36,8 @@ fn check(runtime: &str) {
         return;
     }
     let Some(caller) = caller() else { return };
-    let machine = Machine::borrow();
-    let folder = bundle(runtime, caller, &machine);
+    let _machine = Machine::borrow();
+    let folder = bundle(runtime, caller);
     let name = format!("sandprint-watched-{}", process::id());
     let bundle = folder.path().to_str().unwrap();
     let mut gate = Gate::before(&in_cgroup2(&[runtime, "run", "--bundle", bundle, &name]));
@@ -57,7 +57,7 @@ fn check(runtime: &str) {
         ],
     );
     for event in told.of_kind("denial") {
-        assert_eq!(event["container"], json!({"id": machine.container(), "names": []}), "{event}");
+        assert_eq!(event["container"], json!({"id": container(), "names": []}), "{event}");
         assert_eq!(event["process"]["image"], "/bin/caller", "{event}");
         assert_eq!(event["location"]["module"], "/bin/caller", "{event}");
         assert_eq!(event["doubt"], json!(null), "{event}");
@@ -65,7 +65,7 @@ fn check(runtime: &str) {
 }
 
 /// A folder with a container's configuration and its root, in which there is the caller alone.
-fn bundle(runtime: &str, caller: &Path, machine: &Machine) -> tempfile::TempDir {
+fn bundle(runtime: &str, caller: &Path) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();
     let words = in_cgroup2(&[runtime, "spec", "--bundle", path.to_str().unwrap()]);
@@ -83,7 +83,7 @@ fn bundle(runtime: &str, caller: &Path, machine: &Machine) -> tempfile::TempDir 
     let linux = config["linux"].as_object_mut().unwrap();
     // A rule about devices needs more locked memory than a machine may allow.
     linux.remove("resources");
-    linux.insert("cgroupsPath".to_owned(), json!(machine.cgroup()));
+    linux.insert("cgroupsPath".to_owned(), json!(cgroup()));
     let rule = |name: &str, action: &str| json!({"names": [name], "action": action});
     let mut with_errno =
         [rule("sched_getparam", "SCMP_ACT_ERRNO"), rule("get_robust_list", "SCMP_ACT_TRACE")];
@@ -108,6 +108,16 @@ fn in_cgroup2<'w>(words: &[&'w str]) -> Vec<&'w str> {
     [&["unshare", "--mount", "--propagation", "private", "sh", "-c", view, "sh"][..], words].concat()
 }
 
+/// An id as engines give it.
+fn container() -> String {
+    format!("{:064x}", process::id())
+}
+
+/// Where the container is to be, below the mount.
+fn cgroup() -> String {
+    format!("/sandprint-watched-{}/{}", process::id(), container())
+}
+
 /// The machine's cgroups, which one test at a time may use: runtimes leave controllers enabled at the root.
 struct Machine {
     root: PathBuf,
@@ -125,21 +135,11 @@ impl Machine {
         let controllers = words(&root.join("cgroup.subtree_control"));
         Machine { root: root.to_owned(), controllers, _turn: turn }
     }
-
-    /// An id as engines give it.
-    fn container(&self) -> String {
-        format!("{:064x}", process::id())
-    }
-
-    /// Where the container is to be, below the mount.
-    fn cgroup(&self) -> String {
-        format!("/sandprint-watched-{}/{}", process::id(), self.container())
-    }
 }
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        let inner = self.root.join(self.cgroup().trim_start_matches('/'));
+        let inner = self.root.join(cgroup().trim_start_matches('/'));
         // A runtime may be too early to remove the cgroup of a container that has just ended.
         remove_soon(&inner);
         if let Some(outer) = inner.parent() {

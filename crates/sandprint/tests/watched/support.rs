@@ -159,21 +159,16 @@ impl Watching {
                 }
             }
         });
-        let mut said = String::new();
+        let mut watching = Watching { child, stdout, stderr, said: String::new() };
         let begin = Instant::now();
         loop {
-            match stderr.recv_timeout(DEADLINE.saturating_sub(begin.elapsed())) {
-                Ok(line) => {
-                    said += &line;
-                    said.push('\n');
-                    if line.starts_with("watching ") {
-                        return Watching { child, stdout, stderr, said };
-                    }
-                }
-                Err(error) => {
-                    drop(child.kill());
-                    panic!("the watch did not begin ({error}): {said}");
-                }
+            let line = watching.stderr.recv_timeout(DEADLINE.saturating_sub(begin.elapsed()));
+            let line =
+                line.unwrap_or_else(|error| panic!("the watch did not begin ({error}): {}", watching.said));
+            watching.said += &line;
+            watching.said.push('\n');
+            if line.starts_with("watching ") {
+                return watching;
             }
         }
     }

@@ -180,7 +180,7 @@ fn filters_see_the_whole_call_with_its_abi_and_the_place_it_was_made_from() {
     let call =
         Refused { call: x32, instruction_pointer: 0x7f00_1234_5678, ..refused("mkdir", EPERM_RETURNED) };
     for (offset, k) in
-        [(0, 83 | Abi::X32_BIT), (4, 0xc000_003e), (8, 0x1234_5678), (12, 0x7f00), (16, 1), (56, 7), (60, 6)]
+        [(0, 0x4000_0053), (4, 0xc000_003e), (8, 0x1234_5678), (12, 0x7f00), (16, 1), (56, 7), (60, 6)]
     {
         assert_eq!(show(judge(&call, &[Some(&at(offset, k))])), "errno EPERM by filter", "{offset}");
         assert_eq!(show(judge(&call, &[Some(&at(offset, k ^ 1))])), "NotRefused", "{offset}");

@@ -39,15 +39,16 @@ pub(super) struct Page {
     places: BTreeMap<ByteString, Place>,
     /// The numbers of refused calls by their id, while their process lives, and how often they were repeated without
     /// that having been told.
-    refused: BTreeMap<u64, Number>,
+    refused: BTreeMap<u64, Known>,
     /// The same of logged ones.
-    logged: BTreeMap<u64, Number>,
+    logged: BTreeMap<u64, Known>,
     numbers: u64,
     numbers_are_ours: bool,
 }
 
+/// A kind that was told.
 #[derive(Debug, Clone, Copy)]
-struct Number {
+struct Known {
     number: u64,
     /// Repetitions that people are told at the end.
     more: u64,
@@ -89,7 +90,7 @@ impl Page {
         self.numbers += 1;
         let number = self.numbers;
         if seen.refused.ended.is_none() {
-            self.refused.insert(seen.refused.id, Number { number, more: 0, count: seen.refused.count });
+            self.refused.insert(seen.refused.id, Known { number, more: 0, count: seen.refused.count });
         }
         let is_denial = matches!(seen.judgement.verdict, Verdict::Denied { .. });
         let policy = self.policy.as_ref().filter(|_| is_denial);
@@ -129,7 +130,7 @@ impl Page {
                 {
                     self.tell_repetitions(oldest)?;
                 }
-                self.logged.insert(*id, Number { number, more: 0, count: *count });
+                self.logged.insert(*id, Known { number, more: 0, count: *count });
                 let pid = Some(record.pid).filter(|_| self.numbers_are_ours);
                 put(&match self.format {
                     Format::Json => json::logged(number, record, *count, pid),
@@ -172,7 +173,7 @@ impl Page {
         match self.format {
             Format::Json => put(&json::summary(totals, logged, missed))?,
             Format::Text => {
-                let mut known: Vec<Number> =
+                let mut known: Vec<Known> =
                     self.refused.values().chain(self.logged.values()).copied().collect();
                 known.sort_by_key(|known| known.number);
                 for known in known {
@@ -187,7 +188,7 @@ impl Page {
         Ok(())
     }
 
-    fn tell_repetitions(&self, known: Number) -> Result<(), OutputError> {
+    fn tell_repetitions(&self, known: Known) -> Result<(), OutputError> {
         match self.format {
             // They were told as they came.
             Format::Json => Ok(()),
@@ -196,7 +197,7 @@ impl Page {
     }
 }
 
-fn repetitions(known: Number) -> Result<(), OutputError> {
+fn repetitions(known: Known) -> Result<(), OutputError> {
     if known.more == 0 {
         return Ok(());
     }

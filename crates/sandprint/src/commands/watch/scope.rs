@@ -12,7 +12,7 @@ use sandprint_sandbox::process;
 
 use crate::target::{Host, TargetError};
 
-/// The initial PID namespace's inode (`PROC_PID_INIT_INO`, linux/proc_ns.h).
+/// The initial PID namespace's inode (`PROC_PID_INIT_INO`, `linux/proc_ns.h`).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 /// See the module.

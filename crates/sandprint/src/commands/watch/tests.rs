@@ -292,8 +292,8 @@ fn a_policy_says_whether_it_allows_refuses_or_lacks_the_call() {
             "{rules}"
         );
         let (text, json) = told(&seen, Some(&source));
-        let indented: String =
-            fix.iter().flat_map(|fix| fix.lines()).map(|line| format!("          {line}\n")).collect();
+        let indented =
+            fix.map_or_else(String::new, |fix| format!("          {}\n", fix.replace('\n', "\n          ")));
         assert!(text.ends_with(&format!("    file  {words}\n{indented}")), "{text}");
         assert_eq!(json["suggestion"]["toml"], serde_json::json!(fix));
         // What is suggested does it, where it is said to be put.
