@@ -126,7 +126,7 @@ impl Books<'_> {
                 entry.denial.next = Next::WentOn;
             }
         }
-        for news in self.watch.take(&refused, |id| watcher.filter(id)) {
+        for news in self.watch.take(refused, |id| watcher.filter(id)) {
             match news {
                 News::New(seen) => self.enter(id, *seen),
                 News::Repeated { more, .. } => {

@@ -93,31 +93,29 @@ struct Known {
 
 impl Watch {
     /// Takes what was seen, and says what of it is to be told. `read` gives the instructions of a filter.
-    pub fn take(&mut self, refused: &Refused, read: impl Fn(FilterId) -> Option<Arc<[u8]>>) -> Vec<News> {
-        let id = refused.id;
-        let ended = refused.ended;
+    pub fn take(&mut self, refused: Refused, read: impl Fn(FilterId) -> Option<Arc<[u8]>>) -> Vec<News> {
+        let Refused { id, count, last, ended, .. } = refused;
         let known = self.known.get(&id).copied();
+        let more = count.saturating_sub(known.map_or(0, |known| known.count));
         let mut news = Vec::new();
-        let verdict = if let Some(known) = known {
-            known.verdict
+        let verdict = if let Some(Known { verdict, .. }) = known {
+            if matches!(verdict, Verdict::Denied { .. } | Verdict::Emulated { .. }) {
+                if more > 0 {
+                    news.push(News::Repeated { id, more, count, last });
+                }
+                news.extend(ended.map(|after| News::Ended { id, after }));
+            }
+            verdict
         } else {
-            let judgement = self.judge(refused, read);
+            let judgement = self.judge(&refused, read);
             news.extend(self.first(refused, judgement));
             judgement.verdict
         };
-        let more = refused.count.saturating_sub(known.map_or(0, |known| known.count));
         self.add(verdict, more, known.is_none());
-        let told = matches!(verdict, Verdict::Denied { .. } | Verdict::Emulated { .. });
-        if told && known.is_some() {
-            if more > 0 {
-                news.push(News::Repeated { id, more, count: refused.count, last: refused.last });
-            }
-            news.extend(ended.map(|after| News::Ended { id, after }));
-        }
         if ended.is_some() {
             self.known.remove(&id);
         } else {
-            self.known.insert(id, Known { count: refused.count, verdict });
+            self.known.insert(id, Known { count, verdict });
         }
         news
     }
@@ -127,7 +125,7 @@ impl Watch {
         self.totals
     }
 
-    fn first(&mut self, refused: &Refused, judgement: Judgement) -> Option<News> {
+    fn first(&mut self, refused: Refused, judgement: Judgement) -> Option<News> {
         match judgement.verdict {
             Verdict::Denied { .. } | Verdict::Emulated { .. } => {}
             Verdict::Probe | Verdict::BrokenOff | Verdict::NotRefused => return None,
@@ -141,7 +139,7 @@ impl Watch {
             Err(why) => Err((*why).to_owned()),
         };
         let rule = smallest_rule(&refused.call);
-        Some(News::New(Box::new(Seen { refused: refused.clone(), judgement, location, rule })))
+        Some(News::New(Box::new(Seen { refused, judgement, location, rule })))
     }
 
     fn add(&mut self, verdict: Verdict, more: u64, is_new: bool) {

@@ -50,21 +50,18 @@ fn again(seen: &Refused, count: u64, ended: Option<u64>) -> Refused {
 fn a_denial_is_told_once_then_its_repetitions_then_its_end() {
     let mut watch = Watch::default();
     let first = refused("socket", Outcome::Returned(-1));
-    let told = watch.take(&first, read);
+    let told = watch.take(first.clone(), read);
     let [News::New(seen)] = told.as_slice() else { panic!("{told:?}") };
     assert_eq!(seen.judgement.verdict, Verdict::Denied { action: Action::Errno(1), by: By::Filter });
     assert_eq!(seen.judgement.filter, Some(FilterId(1)));
     assert_eq!(seen.rule.conditions.len(), 3);
     assert_eq!(seen.location, Err("it was not read".to_owned()));
 
-    assert_eq!(watch.take(&again(&first, 1, None), read), []);
+    assert_eq!(watch.take(again(&first, 1, None), read), []);
     let last = SystemTime::UNIX_EPOCH;
+    assert_eq!(watch.take(again(&first, 5, None), read), [News::Repeated { id: 1, more: 4, count: 5, last }]);
     assert_eq!(
-        watch.take(&again(&first, 5, None), read),
-        [News::Repeated { id: 1, more: 4, count: 5, last }]
-    );
-    assert_eq!(
-        watch.take(&again(&first, 6, Some(3)), read),
+        watch.take(again(&first, 6, Some(3)), read),
         [
             News::Repeated { id: 1, more: 1, count: 6, last },
             News::Ended { id: 1, after: Duration::from_millis(3) }
@@ -78,7 +75,7 @@ fn a_denial_is_told_once_then_its_repetitions_then_its_end() {
 fn a_denial_of_a_process_that_ended_is_told_with_its_end() {
     let mut watch = Watch::default();
     let seen = again(&refused("socket", Outcome::Returned(-1)), 3, Some(2));
-    let told = watch.take(&seen, read);
+    let told = watch.take(seen.clone(), read);
     assert!(matches!(told.as_slice(), [News::New(told)] if told.refused == seen), "{told:?}");
     assert_eq!(watch.totals(), Totals { denials: 1, denied: 3, ..Totals::default() });
 }
@@ -88,7 +85,7 @@ fn emulated_calls_are_told_and_are_no_denials() {
     let mut watch = Watch::default();
     let call = Refused { supervised: true, ..refused("mkdir", Outcome::Returned(0)) };
     let notify = |_| Some(filter(0x7fc0_0000).to_bytes().into());
-    let told = watch.take(&call, notify);
+    let told = watch.take(call, notify);
     assert!(
         matches!(told.as_slice(), [News::New(seen)] if seen.judgement.verdict == Verdict::Emulated { by: By::Supervisor }),
         "{told:?}"
@@ -101,8 +98,8 @@ fn what_was_no_denial_is_counted_and_not_told() {
     let mut watch = Watch::default();
     let call = Refused { count: 2, ..refused("mkdir", Outcome::Returned(0)) };
     let allow = |_| Some(filter(0x7fff_0000).to_bytes().into());
-    assert_eq!(watch.take(&call, allow), []);
-    assert_eq!(watch.take(&again(&call, 9, Some(1)), allow), []);
+    assert_eq!(watch.take(call.clone(), allow), []);
+    assert_eq!(watch.take(again(&call, 9, Some(1)), allow), []);
     assert_eq!(watch.totals(), Totals { not_refused: 9, ..Totals::default() });
 }
 
@@ -128,7 +125,7 @@ fn the_function_of_this_very_program_is_named_also_after_its_process_ended() {
     for (tgid, ended) in [(Some(std::process::id()), None), (None, Some(Duration::ZERO))] {
         let call =
             Refused { code: Ok(code.clone()), tgid, ended, ..refused("socket", Outcome::Returned(-1)) };
-        let told = Watch::default().take(&call, read);
+        let told = Watch::default().take(call, read);
         let [News::New(seen)] = told.as_slice() else { panic!("{told:?}") };
         let location = seen.location.clone().unwrap();
         assert!(location.function.as_deref().unwrap_or_default().contains("refused"), "{location}");
@@ -136,7 +133,7 @@ fn the_function_of_this_very_program_is_named_also_after_its_process_ended() {
     // Another file is at the path now.
     let other = Code { inode: inode + 1, ..code };
     let call = Refused { code: Ok(other), ..refused("socket", Outcome::Returned(-1)) };
-    let told = Watch::default().take(&call, read);
+    let told = Watch::default().take(call, read);
     assert!(
         matches!(told.as_slice(), [News::New(seen)] if seen.location.as_ref().unwrap().function.is_none())
     );

@@ -208,7 +208,7 @@ impl Session {
         self.scope.look();
         for refused in self.watcher.news().map_err(|error| explain(&error))? {
             self.scope.shows(refused.host_tgid);
-            for news in self.watch.take(&refused, |id| self.watcher.filter(id)) {
+            for news in self.watch.take(refused, |id| self.watcher.filter(id)) {
                 self.page.news(&news)?;
             }
         }
