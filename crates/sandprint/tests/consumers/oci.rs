@@ -1,18 +1,16 @@
 //! runc and crun start the recorded workload under its OCI profile, each with and without `no_new_privs`.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{self, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::container::{Cgroups, base_config, container_name, in_cgroup2};
 use crate::expect::skip;
-use crate::shell::{Ended, find, run};
+use crate::shell::{Ended, find, is_root, run};
 use crate::workload::{LISTED, Workload, recorded};
 
 /// How often each container is started: a call that a runtime makes in few of its starts only must be
@@ -37,23 +35,21 @@ fn check(runtime: &str) {
         return skip("root", "containers are started by root");
     }
     let Some(workload) = recorded() else { return };
-    let machine = Machine::borrow();
     let profile = oci_profile(workload, &["--runtime", runtime]);
     for no_new_privs in [true, false] {
         let context = format!("{runtime}, noNewPrivileges {no_new_privs}");
-        let ls = Bundle::new(&machine, runtime, workload, no_new_privs, &["ls", "/list"], Some(&profile));
+        let ls = Bundle::new(runtime, workload, no_new_privs, &["ls", "/list"], Some(&profile));
         for start in 0..STARTS {
-            let ended = ls.start(start);
+            let ended = ls.start();
             assert!(ended.status.success(), "{context}, start {start}: {ended}");
             assert_eq!(ended.stdout, LISTED, "{context}, start {start}: {ended}");
         }
         let arguments = ["mkdir", "/tmp/made"];
-        let refused =
-            Bundle::new(&machine, runtime, workload, no_new_privs, &arguments, Some(&profile)).start(0);
+        let refused = Bundle::new(runtime, workload, no_new_privs, &arguments, Some(&profile)).start();
         assert_eq!(refused.status.code(), Some(1), "{context}: {refused}");
         assert!(refused.stderr.contains(REFUSED), "{context}: {refused}");
         // Nothing but the profile stood in its way.
-        let allowed = Bundle::new(&machine, runtime, workload, no_new_privs, &arguments, None).start(0);
+        let allowed = Bundle::new(runtime, workload, no_new_privs, &arguments, None).start();
         assert!(allowed.status.success(), "{context}, without a profile: {allowed}");
     }
 }
@@ -64,7 +60,6 @@ fn engines_may_create_the_container_execute_in_it_and_start_it_later() {
         return skip("root", "containers are started by root");
     }
     let Some(workload) = recorded() else { return };
-    let machine = Machine::borrow();
     for runtime in ["runc", "crun"] {
         if find(runtime).is_none() {
             skip(runtime, &format!("there is no {runtime} in PATH"));
@@ -72,8 +67,7 @@ fn engines_may_create_the_container_execute_in_it_and_start_it_later() {
         }
         let profile = oci_profile(workload, &["--runtime", runtime]);
         for no_new_privs in [true, false] {
-            let bundle =
-                Bundle::new(&machine, runtime, workload, no_new_privs, &["ls", "/list"], Some(&profile));
+            let bundle = Bundle::new(runtime, workload, no_new_privs, &["ls", "/list"], Some(&profile));
             let created = bundle.create();
             let listed = created.execute(&["ls", "/list"]);
             let context = format!("{runtime} exec, noNewPrivileges {no_new_privs}");
@@ -97,9 +91,8 @@ fn without_what_runc_needs_itself_the_container_does_not_start() {
         return skip("root", "containers are started by root");
     }
     let Some(workload) = recorded() else { return };
-    let machine = Machine::borrow();
     let profile = oci_profile(workload, &[]);
-    let ended = Bundle::new(&machine, "runc", workload, false, &["ls", "/list"], Some(&profile)).start(0);
+    let ended = Bundle::new("runc", workload, false, &["ls", "/list"], Some(&profile)).start();
     assert!(!ended.status.success(), "{ended}");
     assert_eq!(ended.stdout, "", "{ended}");
 }
@@ -111,112 +104,32 @@ fn oci_profile(workload: &Workload, options: &[&str]) -> Value {
     serde_json::from_str(&workload.profile("oci", options)).expect("the profile is JSON")
 }
 
-fn is_root() -> bool {
-    run(Command::new("id").arg("-u")).stdout.trim() == "0"
-}
-
-/// The machine's cgroups, which one test at a time may use: runtimes leave controllers enabled at the root.
-#[derive(Debug)]
-struct Machine {
-    controllers: BTreeSet<String>,
-    control: PathBuf,
-    _turn: MutexGuard<'static, ()>,
-}
-
-static TURN: Mutex<()> = Mutex::new(());
-
-impl Machine {
-    fn borrow() -> Machine {
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let hybrid = Path::new("/sys/fs/cgroup/unified");
-        let root = if hybrid.is_dir() { hybrid } else { Path::new("/sys/fs/cgroup") };
-        let control = root.join("cgroup.subtree_control");
-        Machine { controllers: words(&control), control, _turn: turn }
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        // A runtime may be too early to remove the cgroup of a container that has just been killed.
-        let root = self.control.parent().expect("it lies in the root");
-        let own = format!("{}-", container_prefix());
-        for entry in fs::read_dir(root).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(&own) {
-                remove_soon(&entry.path());
-            }
-        }
-        for added in words(&self.control).difference(&self.controllers) {
-            if let Err(error) = fs::write(&self.control, format!("-{added}")) {
-                eprintln!("{}: -{added}: {error}", self.control.display());
-            }
-        }
-    }
-}
-
-/// A command with a pure cgroup2 at `/sys/fs/cgroup`, in a mount namespace of its own: crun takes no other,
-/// and the machine's own may be another.
-fn in_cgroup2(words: &[&str]) -> Command {
-    let view = "umount -l -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\"";
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-c", view, "sh"]).args(words);
-    command
-}
-
-/// How the names of this test process's containers begin.
-fn container_prefix() -> String {
-    format!("sandprint-test-{}", process::id())
-}
-
-fn remove_soon(cgroup: &Path) {
-    let begin = Instant::now();
-    while let Err(error) = fs::remove_dir(cgroup) {
-        if !cgroup.exists() || begin.elapsed() > Duration::from_secs(2) {
-            return eprintln!("{}: {error}", cgroup.display());
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn words(file: &Path) -> BTreeSet<String> {
-    let text = fs::read_to_string(file).unwrap_or_default();
-    text.split_whitespace().map(str::to_owned).collect()
-}
-
-/// A container's folder: its configuration, beside the workload's root. For as long as the cgroups are ours.
-struct Bundle<'m> {
-    _machine: &'m Machine,
-    runtime: &'m str,
+/// A container's folder: its configuration, beside the workload's root.
+struct Bundle<'r> {
+    _cgroups: Cgroups,
+    runtime: &'r str,
     folder: TempDir,
     config: Value,
 }
 
-impl<'m> Bundle<'m> {
+impl<'r> Bundle<'r> {
     fn new(
-        machine: &'m Machine,
-        runtime: &'m str,
+        runtime: &'r str,
         workload: &Workload,
         no_new_privs: bool,
         arguments: &[&str],
         profile: Option<&Value>,
     ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let bundle = folder.path().to_str().expect("it has a plain name");
-        let spec = run(&mut in_cgroup2(&[runtime, "spec", "--bundle", bundle]));
-        assert!(spec.status.success(), "{runtime} spec: {spec}");
-        let text = fs::read_to_string(folder.path().join("config.json")).expect("it was written");
-        let mut config: Value = serde_json::from_str(&text).expect("it is JSON");
-        config["process"]["terminal"] = json!(false);
+        let mut config = base_config(runtime, folder.path());
         config["process"]["args"] = json!(arguments);
         config["process"]["noNewPrivileges"] = json!(no_new_privs);
         config["root"] = json!({ "path": workload.root(), "readonly": true });
         let mounts = config["mounts"].as_array_mut().expect("there are mounts");
         mounts.push(json!({ "destination": "/tmp", "type": "tmpfs", "source": "tmpfs" }));
         let linux = config["linux"].as_object_mut().expect("it is for Linux");
-        // A rule about devices needs more locked memory than a machine may allow.
-        linux.remove("resources");
-        linux.remove("seccomp");
         linux.extend(profile.map(|profile| ("seccomp".to_owned(), profile.clone())));
-        Bundle { _machine: machine, runtime, folder, config }
+        Bundle { _cgroups: Cgroups::borrow(), runtime, folder, config }
     }
 
     fn write(&self, config: &Value) {
@@ -229,16 +142,16 @@ impl<'m> Bundle<'m> {
     }
 
     /// Starts the container and waits for its end; the runtime then removes it.
-    fn start(&self, number: usize) -> Ended {
+    fn start(&self) -> Ended {
         self.write(&self.config);
-        let name = format!("{}-{number}", container_prefix());
+        let name = container_name();
         run(&mut in_cgroup2(&[self.runtime, "run", "--bundle", self.path(), &name]))
     }
 
     /// Creates the container, which then waits until it is started.
     fn create(&self) -> Created<'_> {
         self.write(&self.config);
-        let name = format!("{}-created", container_prefix());
+        let name = container_name();
         let output = self.folder.path().join("output");
         let streams = File::create(&output).expect("the folder is ours");
         let mut create = in_cgroup2(&[self.runtime, "create", "--bundle", self.path(), &name]);

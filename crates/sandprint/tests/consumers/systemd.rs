@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::expect::skip;
-use crate::shell::{Ended, find, run};
+use crate::shell::{Ended, find, is_root, run};
 use crate::workload::{LISTED, Workload, recorded};
 
 /// The manager, where distributions put it.
@@ -25,7 +25,7 @@ fn systemd_runs_the_service_under_the_drop_in_and_refuses_another() {
     if !Path::new(SYSTEMD).exists() {
         return skip("systemd", "there is no systemd");
     }
-    if run(Command::new("id").arg("-u")).stdout.trim() != "0" {
+    if !is_root() {
         return skip("root", "namespaces for systemd are made by root");
     }
     if find("unshare").is_none() {
