@@ -11,8 +11,6 @@ pub(crate) struct Program {
     pub(crate) run: &'static [&'static str],
     /// Whether the lines of its output come in any order.
     pub(crate) unordered: bool,
-    /// Calls that depend on how threads meet, with the reason: a recording need not show them, and they may be refused.
-    pub(crate) sometimes: &'static [(&'static str, &'static str)],
     /// What is refused under that policy, where there is something that only this program would do.
     pub(crate) beyond: Option<Beyond>,
 }
@@ -41,7 +39,7 @@ const fn program(
     run: &'static [&'static str],
     beyond: Option<Beyond>,
 ) -> Program {
-    Program { name, needs, prepare: DATA, run, unordered: false, sometimes: &[], beyond }
+    Program { name, needs, prepare: DATA, run, unordered: false, beyond }
 }
 
 const fn beyond(run: &'static [&'static str], call: &'static str, process: &'static str) -> Beyond {
@@ -52,7 +50,7 @@ const fn beyond(run: &'static [&'static str], call: &'static str, process: &'sta
 // recorded does not depend on who is faster; and no wait is endless.
 
 const SERVE: &str = "
-sleep 0.05 & wait $!
+sleep 0.05
 python3 -c 'import http.server,sys,threading
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *args): pass
@@ -64,14 +62,14 @@ for n in 1 2 3; do curl -s http://127.0.0.1:$(cat port)/data/text; done
 kill $server; wait $server || true";
 
 const NGINX: &str = "
-sleep 0.05 & wait $!
+sleep 0.05
 nginx -p \"$PWD\" -c nginx.conf -e error.log & server=$!
 for try in $(seq 1 400); do test -S web.sock && break; sleep 0.05; done
 for n in 1 2 3 4 5 6 7 8; do curl -s --unix-socket web.sock http://local/data/text; done
 kill -QUIT $server; wait $server; rm -f web.sock";
 
 const REDIS: &str = "
-sleep 0.05 & wait $!; redis-cli -s redis.sock ping >/dev/null 2>&1
+sleep 0.05; redis-cli -s redis.sock ping >/dev/null 2>&1
 redis-server --port 0 --unixsocket redis.sock --save '' --appendonly no --logfile redis.log & server=$!
 for try in $(seq 1 400); do redis-cli -s redis.sock ping >/dev/null 2>&1 && break; sleep 0.05; done
 redis-benchmark -s redis.sock -n 2000 -c 8 -q -t set,get,lpush > benchmark.log
@@ -169,19 +167,16 @@ E
 ",
         ..program("nginx", &["nginx", "curl"], &["sh", "-c", NGINX], None)
     },
-    Program {
-        sometimes: &[("sched_yield", "V8's threads yield where they find a lock taken")],
-        ..program(
+    program(
+        "node",
+        &["node"],
+        &["node", "-e", "console.log([1, 2, 3].map(n => n * n).join())"],
+        Some(beyond(
+            &["node", "-e", "require('fs').linkSync('data/text', 'data/link')"],
+            "link(*, *)",
             "node",
-            &["node"],
-            &["node", "-e", "console.log([1, 2, 3].map(n => n * n).join())"],
-            Some(beyond(
-                &["node", "-e", "require('fs').linkSync('data/text', 'data/link')"],
-                "link(*, *)",
-                "node",
-            )),
-        )
-    },
+        )),
+    ),
     program("openssl", &["openssl"], &["openssl", "dgst", "-sha256", "data/text"], None),
     program(
         "perl",
@@ -232,11 +227,7 @@ E
         ..program(
             "workers",
             &["sh"],
-            &[
-                "sh",
-                "-c",
-                "for n in 1 2 3 4 5 6 7 8; do (echo $n; exec cat data/text) & done; sleep 0.05 & wait",
-            ],
+            &["sh", "-c", "for n in 1 2 3 4 5 6 7 8; do (echo $n; exec cat data/text) & done; wait"],
             Some(Beyond {
                 image: "/",
                 ..beyond(&["sh", "-c", "(kill -0 $$) & wait $!"], "kill(*, 0)", "sh")
