@@ -193,7 +193,7 @@ fn refused(error: Errno) -> Unseen {
 /// Where it is known without asking that no record will come.
 fn switched_off() -> Option<Unseen> {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
-    // Linux 4.14 and later have the file (8e5f1ad116df).
+    // Linux 4.14 and later have the file (seccomp(2)).
     let logged = read("/proc/sys/kernel/seccomp/actions_logged");
     if !logged.is_empty() && !logged.split_whitespace().any(|action| action == "log") {
         return Some(Unseen::new(

@@ -22,7 +22,7 @@ pub struct Judgement {
 pub enum Verdict {
     /// It was refused.
     Denied {
-        /// What its filters said of it.
+        /// What its filters said of it; where that is not known, the action that would have done the same.
         action: Action,
         /// Who refused it.
         by: By,
@@ -76,6 +76,9 @@ const TRACER_SILENT: &str =
 const LISTENER_ELSEWHERE: &str =
     "ENOSYS is also what the kernel says where the filter that asked is not the one with the supervisor";
 const SUPERVISOR_GONE: &str = "the supervisor who must have answered is gone";
+const GONE: &str = "its filters were gone when it had ended; this is judged by what came of it";
+const NUMBER_GONE: &str =
+    "its tracer replaced the number of the call, so that what its filters said is not known";
 const TRACER_GONE: &str = "the tracer who must have answered is gone";
 
 /// Says what happened. `filters` are those that [`Refused::filters`] names, in their order, as far as they can be read.
@@ -128,6 +131,15 @@ fn returned(
     let Refused { traced, supervised, .. } = *refused;
     let certain = |verdict| (verdict, None);
     let no_call = value == -i64::from(ENOSYS);
+    if traced && refused.call.syscall.nr == u32::MAX {
+        // A tracer makes it -1 to have no call made, and its filters decided before that.
+        return match errno(value) {
+            Some(number) => {
+                (Verdict::Denied { action: Action::Errno(number), by: By::Tracer }, Some(NUMBER_GONE))
+            }
+            None => certain(Verdict::Emulated { by: By::Tracer }),
+        };
+    }
     let answered = |by| {
         if errno(value).is_some() { Verdict::Denied { action: said, by } } else { Verdict::Emulated { by } }
     };
@@ -172,6 +184,13 @@ fn ended(refused: &Refused, said: Action, complete: bool, filters: &[Option<&Pro
         // last thread.
         Action::Trap | Action::KillThread | Action::KillProcess => {
             (Verdict::Denied { action: said, by: By::Filter }, None)
+        }
+        // A thread's filters go before it does (`seccomp_filter_release` in `do_exit`, Linux 6.11). Nothing else ends a thread alone with SIGSYS.
+        _ if refused.outcome == Outcome::KilledThread && complete && filters.is_empty() => {
+            (Verdict::Denied { action: Action::KillThread, by: By::Filter }, None)
+        }
+        _ if refused.outcome == Outcome::KilledProcess && complete && filters.is_empty() => {
+            by_outcome(refused, GONE)
         }
         // SIGSYS has other senders: syscall user dispatch, and kill(2).
         Action::Allow | Action::Log if complete => (Verdict::NotRefused, None),

@@ -104,6 +104,9 @@ const EXAMPLES: &str = "
 /// How often counts are looked at again: repetitions wake nobody.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long the audit log must have been silent at the end.
+const STRAGGLERS: Duration = Duration::from_millis(50);
+
 /// Watches until it is told to end, or what it watches has ended.
 pub(crate) fn run(args: &WatchArgs) -> anyhow::Result<ExitStatus> {
     let policy = args.suggest.as_deref().map(PolicySource::read_sound).transpose()?;
@@ -181,7 +184,9 @@ impl Session {
                 foreground.attend(None, |_| false).context("failed to take signals")?.is_some();
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
             // Before the last look, so that what the processes did until then is seen.
-            let is_over = is_told_to_end || left.is_some_and(|left| left.is_zero()) || self.scope.is_over();
+            let is_over = is_told_to_end
+                || left.is_some_and(|left| left.is_zero())
+                || self.watcher.is_over().map_err(|error| explain(&error))?;
             self.look()?;
             if is_over {
                 return self.finish();
@@ -202,15 +207,18 @@ impl Session {
     fn look(&mut self) -> anyhow::Result<()> {
         self.scope.look();
         for refused in self.watcher.news().map_err(|error| explain(&error))? {
+            self.scope.shows(refused.host_tgid);
             for news in self.watch.take(refused, |id| self.watcher.filter(id)) {
                 self.page.news(&news)?;
             }
         }
-        let records = match &mut self.log {
-            Some(log) => log.records().context("failed to read audit records")?,
-            None => Vec::new(),
-        };
-        for record in records {
+        self.read_log()?;
+        self.tell_missed()
+    }
+
+    fn read_log(&mut self) -> anyhow::Result<()> {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        for record in log.records().context("failed to read audit records")? {
             if self.scope.holds(record.pid) {
                 self.logged.add(record);
             }
@@ -218,7 +226,7 @@ impl Session {
         for item in self.logged.news() {
             self.page.logged(&item)?;
         }
-        self.tell_missed()
+        Ok(())
     }
 
     /// Tells what was missed since it was last told.
@@ -243,6 +251,12 @@ impl Session {
     }
 
     fn finish(&mut self) -> anyhow::Result<()> {
+        // The kernel hands records on a little later than the calls are made.
+        while let Some(log) = &self.log
+            && let [true] = poll::readable([log.as_fd()], Some(STRAGGLERS)).context("failed to wait")?
+        {
+            self.read_log()?;
+        }
         let of_log = self.log.as_ref().map(LogReader::missed).unwrap_or_default();
         for item in &of_log {
             self.page.missed(item)?;

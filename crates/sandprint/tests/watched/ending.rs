@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::expect::skip;
-use crate::support::{Gate, SANDPRINT, Watching, can_watch, is_root};
+use crate::support::{Gate, SANDPRINT, Watching, caller, can_watch, is_root};
 
 #[test]
 fn signals_and_the_time_end_it_and_nothing_refused_is_success() {
@@ -55,6 +55,33 @@ fn a_reader_that_goes_ends_it_quietly() {
     assert_eq!(told.status.code(), Some(0));
     assert!(!told.stderr.contains("error"), "{}", told.stderr);
     assert!(begin.elapsed().as_secs() < 10, "it does not wait for something to write");
+}
+
+#[test]
+fn three_capabilities_suffice() {
+    if !can_watch() {
+        return;
+    }
+    let Some(caller) = caller() else { return };
+    if !is_root() {
+        return skip("root", "capabilities are given away by root");
+    }
+    let mut gate = Gate::before(&[caller.to_str().unwrap(), "supervised", "3"]);
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "61234", "--regid", "61234", "--clear-groups"]);
+    for set in ["inh", "ambient", "bounding-set"] {
+        let option =
+            if set == "bounding-set" { "--bounding-set".to_owned() } else { format!("--{set}-caps") };
+        command.arg(format!("{option}=-all,+bpf,+perfmon,+audit_read"));
+    }
+    command.args(["--", SANDPRINT, "watch", "--format", "json", "--pid", &gate.pid().to_string()]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let watching = Watching::begin(command);
+    assert!(gate.go().success());
+    let told = watching.end();
+    let expected = [("getcpu", "emulated by supervisor", 3), ("personality", "notify by supervisor", 3)];
+    told.assert_calls("as nobody", &expected);
+    assert_eq!(told.stderr.lines().next(), told.stderr.lines().find(|line| line.starts_with("watching ")));
 }
 
 #[test]

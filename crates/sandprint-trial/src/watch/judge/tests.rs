@@ -153,6 +153,15 @@ fn what_cannot_be_read_is_judged_by_what_came_of_it() {
     ] {
         assert_eq!(show(judged(values, outcome, there)), expected, "{values:x?} {outcome:?} {there:?}");
     }
+    // Threads that have ended have none.
+    for (outcome, expected) in [
+        (Outcome::KilledThread, "kill-thread by filter"),
+        (Outcome::KilledProcess, "kill-process by filter?"),
+        (Outcome::Trapped, "NotRefused"),
+        (EPERM_RETURNED, "NotRefused"),
+    ] {
+        assert_eq!(show(judged(&[], outcome, Nobody)), expected, "{outcome:?}");
+    }
     // More filters than were read are as good as one that cannot be.
     let call = Refused { more_filters: true, ..refused("mkdir", EPERM_RETURNED) };
     assert_eq!(show(judge(&call, &[Some(&filter(ALLOW))])), "errno EPERM by filter?");
@@ -175,6 +184,21 @@ fn filters_see_the_whole_call_with_its_abi_and_the_place_it_was_made_from() {
     {
         assert_eq!(show(judge(&call, &[Some(&at(offset, k))])), "errno EPERM by filter", "{offset}");
         assert_eq!(show(judge(&call, &[Some(&at(offset, k ^ 1))])), "NotRefused", "{offset}");
+    }
+}
+
+#[test]
+fn a_call_whose_number_its_tracer_took_away_was_not_decided_by_what_filters_say_of_minus_one() {
+    for (value, there, expected) in [
+        (9, Tracer, "emulated by tracer"),
+        (-1, Tracer, "errno EPERM by tracer?"),
+        (-13, Tracer, "errno EACCES by tracer?"),
+        (-1, Nobody, "errno EPERM by filter"),
+    ] {
+        let call = Call { syscall: Syscall { abi: Abi::X86_64, nr: u32::MAX }, args: [0; 6] };
+        let call = Refused { call, traced: there == Tracer, ..refused("mkdir", Outcome::Returned(value)) };
+        let judgement = judge(&call, &[Some(&filter(EPERM))]);
+        assert_eq!(show(judgement), expected, "{value}");
     }
 }
 

@@ -1,10 +1,11 @@
 //! Which processes are watched, as far as that is to be known outside of the kernel: for audit records, which come from
-//! everybody, and for the end of what is watched.
+//! everybody.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use sandprint_record::ebpf::{Missed, Watched};
 use sandprint_sandbox::process;
@@ -20,6 +21,8 @@ pub(super) struct Scope {
     what: What,
     /// Whether numbers in audit records are numbers in our /proc.
     numbers_are_ours: bool,
+    /// Processes that the kernel's side watches, as a refused call of theirs showed, and when that was seen last.
+    shown: BTreeMap<u32, Instant>,
     /// Records of which it is not known whose they are.
     unattributed: u64,
 }
@@ -38,27 +41,28 @@ impl Scope {
             Watched::Cgroup(directory) => What::Cgroup(directory.clone()),
             Watched::Process(pid) => What::Tree(Tree::of(*pid).ok_or(TargetError::NoProcess(*pid))?),
         };
-        let numbers_are_ours =
-            fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == INITIAL_PID_NAMESPACE);
-        Ok(Scope { what, numbers_are_ours, unattributed: 0 })
+        let numbers_are_ours = numbers_are_ours();
+        Ok(Scope { what, numbers_are_ours, shown: BTreeMap::new(), unattributed: 0 })
     }
 
     /// Takes note of what there is now. To be called now and then.
     pub(super) fn look(&mut self) {
+        self.shown.retain(|_, seen| seen.elapsed() < REMEMBERED);
         if let What::Tree(tree) = &mut self.what {
             tree.look();
         }
     }
 
-    /// Whether all that was watched has ended. Only of a process and its descendants that can be said.
-    pub(super) fn is_over(&self) -> bool {
-        matches!(&self.what, What::Tree(tree) if tree.is_over())
+    /// Takes note of a process, by its number in the initial PID namespace, that is watched since a call of it was told.
+    pub(super) fn shows(&mut self, host_pid: u32) {
+        self.shown.insert(host_pid, Instant::now());
     }
 
     /// Whether a process, by its number in the initial PID namespace, is watched; counted where that is not known.
     pub(super) fn holds(&mut self, host_pid: u32) -> bool {
         let known = match &self.what {
             What::System => Some(true),
+            _ if self.shown.contains_key(&host_pid) => Some(true),
             _ if !self.numbers_are_ours => None,
             What::Cgroup(directory) => {
                 let host = Host::here();
@@ -88,38 +92,52 @@ pub(super) fn numbers_are_ours() -> bool {
     fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == INITIAL_PID_NAMESPACE)
 }
 
-/// A process and those of its descendants that were seen, each with the time of its start.
+/// How long a process that has ended is remembered: records come a little later.
+const REMEMBERED: Duration = Duration::from_secs(5);
+
+/// A process and those of its descendants that were seen.
 #[derive(Debug)]
 struct Tree {
     first: u32,
-    members: BTreeMap<u32, u64>,
+    members: BTreeMap<u32, Member>,
+}
+
+#[derive(Debug)]
+struct Member {
+    /// See [`started`].
+    start: u64,
+    /// When it was first found to have ended.
+    ended: Option<Instant>,
 }
 
 impl Tree {
     fn of(first: u32) -> Option<Tree> {
-        let mut tree = Tree { first, members: BTreeMap::from([(first, started(first)?)]) };
+        let member = Member { start: started(first)?, ended: None };
+        let mut tree = Tree { first, members: BTreeMap::from([(first, member)]) };
         tree.look();
         Some(tree)
     }
 
-    /// Takes in children that are new, and leaves out what has ended.
+    /// Takes in children that are new, and leaves out what ended a while ago.
     fn look(&mut self) {
-        self.members.retain(|pid, start| started(*pid) == Some(*start));
+        let now = Instant::now();
+        self.members.retain(|pid, member| {
+            if started(*pid) != Some(member.start) {
+                member.ended.get_or_insert(now);
+            }
+            member.ended.is_none_or(|ended| now.duration_since(ended) < REMEMBERED)
+        });
         let mut pending: Vec<u32> = self.members.keys().copied().collect();
         while let Some(pid) = pending.pop() {
             for child in children(pid) {
-                if !self.members.contains_key(&child)
+                if self.members.get(&child).is_none_or(|member| member.ended.is_some())
                     && let Some(start) = started(child)
                 {
-                    self.members.insert(child, start);
+                    self.members.insert(child, Member { start, ended: None });
                     pending.push(child);
                 }
             }
         }
-    }
-
-    fn is_over(&self) -> bool {
-        self.members.iter().all(|(pid, start)| started(*pid) != Some(*start))
     }
 
     /// None where the process is gone and was never seen.
@@ -153,13 +171,13 @@ fn started(pid: u32) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{BufRead as _, BufReader};
     use std::process::{Command, Stdio};
 
     use super::*;
 
     #[test]
-    fn a_tree_is_over_when_its_process_and_all_that_was_seen_of_it_have_ended() {
-        // The shell ends with its input; the sleep that it left does not, until it is told.
+    fn descendants_are_known_also_after_their_parent_and_they_themselves_have_ended() {
         let script = "sleep 60 & echo $!; read line";
         let mut shell = Command::new("sh")
             .args(["-c", script])
@@ -168,26 +186,28 @@ mod tests {
             .spawn()
             .unwrap();
         let mut line = String::new();
-        std::io::BufRead::read_line(&mut std::io::BufReader::new(shell.stdout.take().unwrap()), &mut line)
-            .unwrap();
+        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let left: u32 = line.trim().parse().unwrap();
         let mut scope = Scope::new(&Watched::Process(shell.id())).unwrap();
         scope.numbers_are_ours = true;
         assert!(scope.holds(shell.id()) && scope.holds(left) && !scope.holds(std::process::id()));
-        assert!(!scope.is_over());
         drop(shell.stdin.take());
         shell.wait().unwrap();
         scope.look();
-        assert!(!scope.is_over() && scope.holds(left));
+        assert!(scope.holds(left), "an orphan");
         process::kill_process(left, sandprint_sandbox::signals::Signal::TERM).unwrap();
         while started(left).is_some() {
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
-        assert!(scope.is_over());
+        scope.look();
+        assert!(scope.holds(left) && scope.holds(shell.id()));
         assert_eq!(scope.missed(), None);
         // A number that nobody has.
         assert!(!scope.holds(u32::MAX));
         assert_eq!(scope.missed().unwrap().count, 1);
+        // It made a call that was told, and has ended since.
+        scope.shows(u32::MAX);
+        assert!(scope.holds(u32::MAX));
     }
 
     #[test]

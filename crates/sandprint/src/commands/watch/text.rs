@@ -42,7 +42,7 @@ pub(super) fn seen(told: &Told<'_>) -> String {
     if let Some(doubt) = told.seen.judgement.doubt {
         line(format_args!("    note  not certain: {doubt}"));
     }
-    if matches!(told.seen.judgement.verdict, Verdict::Denied { .. }) {
+    if matches!(told.seen.judgement.verdict, Verdict::Denied { .. }) && !has_no_number(refused) {
         line(format_args!("    rule  {}", rule_in_words(told.seen)));
     }
     if let Some(suggestion) = &told.suggestion {
@@ -106,8 +106,16 @@ fn named(syscall: Syscall) -> String {
 
 fn call_in_words(refused: &Refused) -> String {
     let syscall = refused.call.syscall;
+    if has_no_number(refused) {
+        return "a call whose number its tracer replaced".to_owned();
+    }
     let call = arguments::render(syscall, &refused.call.args);
     if syscall.abi == syscall.abi.arch().native_abi() { call } else { format!("{}: {call}", syscall.abi) }
+}
+
+/// Whether a tracer made the number -1, so that no call is made; no rule is about that.
+fn has_no_number(refused: &Refused) -> bool {
+    refused.traced && refused.call.syscall.nr == u32::MAX
 }
 
 /// What came of it, and from whom.
