@@ -81,7 +81,7 @@ mod tests {
             for name in *names {
                 let syscall = Syscall::from_name(*abi, name).unwrap();
                 let fact = Fact { image: Arc::clone(&image), scope: None, syscall };
-                trace.observe(fact, &run, Seen { count: 1, first: None });
+                trace.observe(fact, &run, Seen { count: 1, first: None, arguments: None });
             }
         }
         needed(&trace).into_iter().map(|(syscall, _)| (syscall.abi, syscall.name().unwrap())).collect()
