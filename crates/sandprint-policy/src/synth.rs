@@ -1,9 +1,10 @@
 //! A [`Trace`] becomes a [`Policy`]: what was seen is allowed, and what observation cannot show is added by
 //! rules, each with its reason.
 //!
-//! In order: observed calls, the baseline, what a launcher does after it has loaded
+//! In order: observed calls, the baseline and what chance decides, what a launcher does after it has loaded
 //! the filter, equivalents of observed calls, calls that are answered as absent
-//! so that their callers use an older one, and what was observed of arguments. The same trace gives the same policy on every machine.
+//! so that their callers use an older one, and what was observed of arguments. The same trace gives the same policy on
+//! every machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use sandprint_model::{Abi, Action, Image, KernelVersion, Policy, Reason, Rule, R
 
 mod arguments;
 pub(crate) mod baseline;
+mod chance;
 pub(crate) mod fallback;
 mod gaps;
 mod notes;
@@ -188,6 +190,7 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
     let abis: BTreeSet<_> = observed.keys().map(|syscall| syscall.abi).collect();
     if config.baseline {
         baseline::needed(&abis).for_each(|(syscall, reason)| allow(syscall, reason));
+        chance::needed(trace).into_iter().for_each(|(syscall, reason)| allow(syscall, reason));
     }
     if let Some(runtime) = config.runtime {
         let needed = runtime::needed(runtime, config.no_new_privs, &abis)?;

@@ -19,6 +19,7 @@ pub(crate) mod verify;
 pub(crate) mod watch;
 
 mod confined_landlock;
+mod differences;
 mod not_started;
 mod observer;
 mod recording;

@@ -113,6 +113,15 @@ fn the_baseline_keeps_its_reason_beside_what_was_observed() {
 }
 
 #[test]
+fn what_chance_decides_comes_with_the_baseline() {
+    let threads = x86_64(&["clone3", "exit"]);
+    let futex = call(Abi::X86_64, "futex");
+    let with = policy(&threads, &SynthConfig::default());
+    assert!(matches!(with.rules[&futex][0].reasons.first(), Some(Reason::Baseline(_))));
+    assert_eq!(allowed(&policy(&threads, &bare())), ["clone3", "exit"].into());
+}
+
+#[test]
 fn the_oldest_kernel_decides_what_is_absent_unless_told_otherwise() {
     let mut two = x86_64(&["read"]);
     two.merge(trace(2, Some("5.10.223"), "/bin/true", &[call(Abi::X86_64, "read")]));

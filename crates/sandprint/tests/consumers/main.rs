@@ -13,16 +13,20 @@
 //! are gone when a test ends.
 
 #[cfg(test)]
+#[path = "../support/container.rs"]
+mod container;
+#[cfg(test)]
 #[path = "../support/expect.rs"]
 mod expect;
+#[cfg(test)]
+#[path = "../support/shell.rs"]
+mod shell;
 #[cfg(test)]
 #[path = "../support/sys.rs"]
 mod sys;
 
 #[cfg(test)]
 mod installed;
-#[cfg(test)]
-mod shell;
 #[cfg(test)]
 mod waits;
 #[cfg(test)]

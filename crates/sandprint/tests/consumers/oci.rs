@@ -7,9 +7,9 @@ mod stub;
 use serde_json::Value;
 
 use crate::expect::skip;
-use crate::shell::find;
+use crate::shell::{find, is_root};
 use crate::workload::{LISTED, Workload, recorded};
-use container::{Bundle, Machine, is_root};
+use container::Bundle;
 
 /// How often each container is started: a call that a runtime makes in few of its starts only must be
 /// allowed too.
@@ -33,23 +33,21 @@ fn check(runtime: &str) {
         return skip("root", "containers are started by root");
     }
     let Some(workload) = recorded() else { return };
-    let machine = Machine::borrow();
     let profile = oci_profile(workload, &["--runtime", runtime]);
     for no_new_privs in [true, false] {
         let context = format!("{runtime}, noNewPrivileges {no_new_privs}");
-        let ls = Bundle::new(&machine, runtime, workload, no_new_privs, &["ls", "/list"], Some(&profile));
+        let ls = Bundle::new(runtime, workload, no_new_privs, &["ls", "/list"], Some(&profile));
         for start in 0..STARTS {
-            let ended = ls.start(start);
+            let ended = ls.start();
             assert!(ended.status.success(), "{context}, start {start}: {ended}");
             assert_eq!(ended.stdout, LISTED, "{context}, start {start}: {ended}");
         }
         let arguments = ["mkdir", "/tmp/made"];
-        let refused =
-            Bundle::new(&machine, runtime, workload, no_new_privs, &arguments, Some(&profile)).start(0);
+        let refused = Bundle::new(runtime, workload, no_new_privs, &arguments, Some(&profile)).start();
         assert_eq!(refused.status.code(), Some(1), "{context}: {refused}");
         assert!(refused.stderr.contains(REFUSED), "{context}: {refused}");
         // Nothing but the profile stood in its way.
-        let allowed = Bundle::new(&machine, runtime, workload, no_new_privs, &arguments, None).start(0);
+        let allowed = Bundle::new(runtime, workload, no_new_privs, &arguments, None).start();
         assert!(allowed.status.success(), "{context}, without a profile: {allowed}");
     }
 }
@@ -60,7 +58,6 @@ fn engines_may_create_the_container_execute_in_it_and_start_it_later() {
         return skip("root", "containers are started by root");
     }
     let Some(workload) = recorded() else { return };
-    let machine = Machine::borrow();
     for runtime in ["runc", "crun"] {
         if find(runtime).is_none() {
             skip(runtime, &format!("there is no {runtime} in PATH"));
@@ -68,8 +65,7 @@ fn engines_may_create_the_container_execute_in_it_and_start_it_later() {
         }
         let profile = oci_profile(workload, &["--runtime", runtime]);
         for no_new_privs in [true, false] {
-            let bundle =
-                Bundle::new(&machine, runtime, workload, no_new_privs, &["ls", "/list"], Some(&profile));
+            let bundle = Bundle::new(runtime, workload, no_new_privs, &["ls", "/list"], Some(&profile));
             let created = bundle.create();
             let listed = created.execute(&["ls", "/list"]);
             let context = format!("{runtime} exec, noNewPrivileges {no_new_privs}");
@@ -93,9 +89,8 @@ fn without_what_runc_needs_itself_the_container_does_not_start() {
         return skip("root", "containers are started by root");
     }
     let Some(workload) = recorded() else { return };
-    let machine = Machine::borrow();
     let profile = oci_profile(workload, &[]);
-    let ended = Bundle::new(&machine, "runc", workload, false, &["ls", "/list"], Some(&profile)).start(0);
+    let ended = Bundle::new("runc", workload, false, &["ls", "/list"], Some(&profile)).start();
     assert!(!ended.status.success(), "{ended}");
     assert_eq!(ended.stdout, "", "{ended}");
 }

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
 use crate::expect::skip;
-use crate::shell::{find, run};
+use crate::shell::{run, static_busybox};
 use crate::sys;
 
 /// The program under test.
@@ -38,7 +38,7 @@ fn record() -> Option<Workload> {
         skip("ebpf", &format!("the kernel refuses the smallest BPF program: {error}"));
         return None;
     }
-    let Some(busybox) = find("busybox").filter(|program| is_static(program)) else {
+    let Some(busybox) = static_busybox() else {
         skip("busybox", "there is no static busybox in PATH");
         return None;
     };
@@ -82,10 +82,4 @@ impl Workload {
         assert!(ended.status.success(), "{command:?}: {ended}");
         ended.stdout
     }
-}
-
-/// Whether an executable needs no loader: none is named in its program headers.
-fn is_static(program: &Path) -> bool {
-    let readelf = run(Command::new("readelf").arg("--program-headers").arg(program));
-    readelf.status.success() && !readelf.stdout.contains("INTERP")
 }

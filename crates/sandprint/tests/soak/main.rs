@@ -1,12 +1,31 @@
 //! Real programs: recorded, run under the policy that follows, and refused what was not recorded.
 //!
+//! - [`trial`]: by sandprint itself, which names what it refuses.
+//! - [`contained`]: by runc, crun and bubblewrap, with the policy in their languages.
+//! - [`units`]: by a real systemd.
+//!
 //! `SANDPRINT_SOAK` says how often each runs under its policy (once by default; `make soak` says 20, with other work
-//! on the machine meanwhile).
+//! on the machine meanwhile). A test that this machine cannot run says why and passes as skipped: see [`expect`].
 
+#[cfg(test)]
+#[path = "../support/container.rs"]
+mod container;
 #[cfg(test)]
 #[path = "../support/expect.rs"]
 mod expect;
 #[cfg(test)]
+#[path = "../support/shell.rs"]
+mod shell;
+
+#[cfg(test)]
+mod contained;
+#[cfg(test)]
 mod programs;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
+mod root;
+#[cfg(test)]
 mod trial;
+#[cfg(test)]
+mod units;

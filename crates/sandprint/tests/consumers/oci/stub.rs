@@ -8,11 +8,11 @@ use sandprint_model::{Abi, Action, Call, KernelVersion, Note, Syscall};
 use sandprint_policy::import::{Format, Target, import};
 use serde_json::{Value, json};
 
-use super::container::{Bundle, Machine, is_root};
+use super::container::Bundle;
 use super::oci_profile;
 use crate::expect::skip;
 use crate::installed::{ARCH, Stack};
-use crate::shell::find;
+use crate::shell::{find, is_root};
 use crate::waits;
 use crate::workload::recorded;
 
@@ -68,7 +68,6 @@ fn check(runtime: &str, patches: bool) {
     if !waits::build(&workload.root().join("bin/waits")) {
         return;
     }
-    let machine = Machine::borrow();
     let mut names = allowed_names(&oci_profile(workload, &["--runtime", runtime]));
     names.push("nanosleep".to_owned());
     for (default, errno, has_stub) in DEFAULTS {
@@ -105,7 +104,7 @@ fn check(runtime: &str, patches: bool) {
                 Some(highest) if call.syscall.nr > *highest => Action::Errno(38),
                 _ => policy.decide(call),
             };
-            let bundle = Bundle::new(&machine, runtime, workload, true, &["waits"], Some(&profile));
+            let bundle = Bundle::new(runtime, workload, true, &["waits"], Some(&profile));
             let created = bundle.create();
             let stack = filters(created.release());
             let wrong: Vec<String> =
