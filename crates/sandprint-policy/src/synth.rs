@@ -59,9 +59,8 @@ pub struct SynthConfig {
     pub runtime: Option<Runtime>,
     /// Whether that launcher sets `no_new_privs`; `None` serves both ways.
     pub no_new_privs: Option<bool>,
-    /// Whether to allow a call only with arguments like those it was observed with, as far as they select what it
-    /// does.
-    pub arguments: bool,
+    /// With which arguments calls are allowed.
+    pub arguments: AllowedArguments,
     /// Whether to go on although calls may be missing from the recording.
     pub allow_incomplete: bool,
 }
@@ -77,10 +76,20 @@ impl Default for SynthConfig {
             portable: false,
             runtime: None,
             no_new_privs: None,
-            arguments: false,
+            arguments: AllowedArguments::Any,
             allow_incomplete: false,
         }
     }
+}
+
+/// With which arguments an observed call is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AllowedArguments {
+    /// With any.
+    #[default]
+    Any,
+    /// With such as it was observed with, as far as they select what it does and all of them are known.
+    Observed,
 }
 
 /// What happens to a call that no rule allows.
@@ -212,8 +221,11 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
     }
     notes.extend(notes::of_trace(trace, config));
     notes.extend(notes::of_allowed(&allowed, config));
-    let mut about =
-        if config.arguments { arguments::rules(trace, &allowed)? } else { AboutArguments::default() };
+    let mut about = if config.arguments == AllowedArguments::Observed {
+        arguments::rules(trace, &allowed)?
+    } else {
+        AboutArguments::default()
+    };
     notes.extend(about.notes);
     // What is allowed takes the place of an absent call.
     for (syscall, reasons) in allowed {

@@ -107,7 +107,7 @@ fn list<'s>(calls: impl IntoIterator<Item = &'s Syscall>) -> String {
 
 fn programs(facts: &BTreeSet<&Fact>) -> String {
     let images: BTreeSet<&Arc<Image>> = facts.iter().map(|fact| &fact.image).collect();
-    let named: Vec<String> = images.iter().take(PROGRAMS).map(|image| image.to_string()).collect();
+    let named: Vec<String> = images.iter().take(PROGRAMS).map(ToString::to_string).collect();
     let more = images.len().saturating_sub(PROGRAMS);
     if more > 0 { format!("{} and {more} more", named.join(", ")) } else { named.join(", ") }
 }

@@ -10,7 +10,7 @@ use sandprint_model::{
     Run, RunId, Seen, Syscall, Trace, wire,
 };
 
-use super::{DefaultAction, Runtime, SynthConfig, SynthError, allow_runtime, synthesize};
+use super::{AllowedArguments, DefaultAction, Runtime, SynthConfig, SynthError, allow_runtime, synthesize};
 
 fn call(abi: Abi, name: &str) -> Syscall {
     Syscall::from_name(abi, name).unwrap_or_else(|| panic!("no {name} in {abi}"))
@@ -280,7 +280,7 @@ fn any_config() -> impl Strategy<Value = SynthConfig> {
             portable,
             runtime,
             no_new_privs,
-            arguments: false,
+            arguments: AllowedArguments::Any,
             allow_incomplete: false,
         })
 }

@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use sandprint_model::{Arch, KernelVersion, Policy};
 use sandprint_policy::emit::{self, Content, EmitError, Emitted, FORMATS};
-use sandprint_policy::synth::{self, DefaultAction, Runtime, SynthConfig, SynthError};
+use sandprint_policy::synth::{self, AllowedArguments, DefaultAction, Runtime, SynthConfig, SynthError};
 use sandprint_policy::translate::translate;
 
 use super::merge::read_merged;
@@ -21,12 +21,14 @@ use crate::trace_file::{self, Privacy};
 ///
 /// Every observed call is allowed; so is what a run need not show (`--no-baseline` leaves that out), what
 /// the launcher does after it has loaded the filter (`--runtime`), and what another libc, architecture or
-/// kernel would call instead (`--portable`). With `--arguments` a call is allowed only as it was made. The formats `json` and `markdown` give the reason for each.
+/// kernel would call instead (`--portable`). With `--arguments` a call is allowed
+/// only as it was made. The formats `json` and `markdown` give the reason for each.
 ///
 /// Notes, and what the format cannot say, go to stderr. A trace that may be incomplete is refused until
 /// that is accepted.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option on the command line")]
 pub(crate) struct GenerateArgs {
     /// The traces, which are merged; `-` is standard input
     #[arg(short, long, required_unless_present = "policy", value_name = "TRACE", num_args = 1..)]
@@ -184,7 +186,7 @@ impl GenerateArgs {
             portable: self.portable,
             runtime: self.runtime,
             no_new_privs: self.no_new_privs.map(|whether| whether == Whether::Yes),
-            arguments: self.arguments,
+            arguments: if self.arguments { AllowedArguments::Observed } else { AllowedArguments::Any },
             allow_incomplete: self.allow_incomplete,
         }
     }

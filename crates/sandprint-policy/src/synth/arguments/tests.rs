@@ -9,7 +9,7 @@ use sandprint_model::wire::condition_in_words;
 use sandprint_model::{Abi, ArgumentsSeen, Call, Policy, Seen, wire};
 
 use super::*;
-use crate::synth::{DefaultAction, Runtime, SynthConfig, synthesize};
+use crate::synth::{AllowedArguments, DefaultAction, Runtime, SynthConfig, synthesize};
 
 fn syscall(name: &str) -> Syscall {
     Syscall::from_name(Abi::X86_64, name).unwrap_or_else(|| panic!("no {name}"))
@@ -42,7 +42,7 @@ fn trace(calls: &[(&str, [u64; 6])]) -> Trace {
 }
 
 fn config() -> SynthConfig {
-    SynthConfig { baseline: false, arguments: true, ..SynthConfig::default() }
+    SynthConfig { baseline: false, arguments: AllowedArguments::Observed, ..SynthConfig::default() }
 }
 
 fn policy(trace: &Trace) -> Policy {
@@ -158,7 +158,7 @@ fn what_is_not_all_known_is_allowed_whole_and_said() {
     for cmd in 0..100 {
         observe(
             &mut many,
-            1 + cmd as u128 / 60,
+            1 + u128::from(cmd / 60),
             &Call { syscall: syscall("ioctl"), args: [1, cmd, 0, 0, 0, 0] },
         );
     }
@@ -213,7 +213,7 @@ fn a_trace_without_arguments_makes_no_rules_about_them() {
     let plain = trace(&[("getpid", [0; 6])]);
     assert_eq!(
         policy(&plain).rules,
-        synthesize(&plain, &SynthConfig { arguments: false, ..config() }).unwrap().rules
+        synthesize(&plain, &SynthConfig { arguments: AllowedArguments::Any, ..config() }).unwrap().rules
     );
 }
 
@@ -256,7 +256,9 @@ proptest! {
         [baseline, portable] in any::<[bool; 2]>(),
     ) {
         let mut recorded = Trace::default();
-        calls.iter().for_each(|(run, call)| observe(&mut recorded, *run, call));
+        for (run, call) in &calls {
+            observe(&mut recorded, *run, call);
+        }
         let config = SynthConfig { default_action: action, baseline, portable, ..config() };
         let policy = synthesize(&recorded, &config).unwrap();
         for (_, call) in &calls {
@@ -284,7 +286,9 @@ proptest! {
         }
         let join = |order: &[usize]| {
             let mut all = Trace::default();
-            order.iter().for_each(|part| all.merge(parts[*part].clone()));
+            for part in order {
+                all.merge(parts[*part].clone());
+            }
             wire::encode_policy(&synthesize(&all, &SynthConfig { baseline, ..config() }).unwrap())
         };
         prop_assert_eq!(join(&[0, 1, 2]), join(&[2, 0, 1, 0, 2]));
@@ -294,7 +298,9 @@ proptest! {
     #[test]
     fn a_value_that_was_not_seen_is_refused(calls in any_calls(), other in any_call()) {
         let mut recorded = Trace::default();
-        calls.iter().for_each(|(run, call)| observe(&mut recorded, *run, call));
+        for (run, call) in &calls {
+            observe(&mut recorded, *run, call);
+        }
         let policy = policy(&recorded);
         for (_, call) in &calls {
             for selector in selectors(call.syscall).iter().filter(|one| one.matching == Match::Exact) {
