@@ -99,9 +99,10 @@ Processor time is that of the instrument, from its start to its end, and of all 
 Untracked: the instrument runs a process that sleeps, and the loop runs beside it.\n";
 
 impl Table {
-    /// The rows that were asked for: all of a table by its name, or each by a part of its title.
+    /// The rows that were asked for: all of a table by its name, or each by a part of its title that is no such name.
     pub(super) fn wanted(&self, only: &[String]) -> Vec<&'static Workload> {
-        let named = |workload: &Workload| only.iter().any(|word| workload.title.contains(word.as_str()));
+        let of_titles = || only.iter().filter(|word| ALL.iter().all(|table| table.name != word.as_str()));
+        let named = |workload: &Workload| of_titles().any(|word| workload.title.contains(word.as_str()));
         let whole = only.is_empty() || only.iter().any(|word| word == self.name);
         self.workloads.iter().filter(|workload| whole || named(workload)).collect()
     }
@@ -132,6 +133,8 @@ mod tests {
         let (all, memory) = titles(&[]);
         assert_eq!((all.len(), memory), (ALL.iter().map(|table| table.workloads.len()).sum(), true));
         assert_eq!(titles(&["run"]), (vec![workload::CONFINED.title], false));
+        // Though "filter" is in the title of a row of another.
+        assert_eq!(titles(&["filter"]).0, [rules::CACHED.title, rules::HOT.title, rules::COLD.title]);
         assert_eq!(titles(&["commands"]).0, [rules::COMPILE.title, rules::EXPLAIN.title]);
         assert_eq!(titles(&["fork storm", "memory"]), (vec![workload::FORK_STORM.title], true));
         assert_eq!(titles(&["no such row"]), (vec![], false));
