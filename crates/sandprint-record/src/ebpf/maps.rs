@@ -20,7 +20,7 @@ const MAPS: [(&str, Option<&str>); 11] = [
     ("perf_events", None),
     ("refused", Some("handle__refused")),
     ("processes", Some("handle__processes")),
-    ("members", None),
+    ("members", Some("handle__members")),
     ("code", None),
 ];
 /// Arrays, which are read and written as memory.

@@ -164,8 +164,24 @@ impl Watcher {
         for process in over.difference(&going_on) {
             self.delete("processes", process)?;
         }
+        self.forget_members()?;
         news.sort_by_key(|refused| (refused.first, refused.id));
         Ok(news)
+    }
+
+    /// Makes room where many members have ended.
+    fn forget_members(&self) -> Result<(), RecorderError> {
+        if !self.programs.has_members() {
+            return Ok(());
+        }
+        let members = self.programs.entries("members", 4)?;
+        if members.len() > KEPT {
+            let now_ns = host::monotonic_ns();
+            for (tgid, _) in members.iter().filter(|(_, value)| members::ended_long_ago(value, now_ns)) {
+                self.delete("members", tgid)?;
+            }
+        }
+        Ok(())
     }
 
     fn delete(&self, map: &'static str, key: &[u8]) -> Result<(), RecorderError> {
@@ -250,7 +266,7 @@ impl Watcher {
         if !self.programs.has_members() {
             return Ok(false);
         }
-        Ok(self.programs.maps().get("members")?.keys().next().is_none())
+        Ok(!self.programs.entries("members", 4)?.values().any(|value| members::lives(value)))
     }
 
     /// What was missed so far.

@@ -4,7 +4,7 @@
 #define SANDPRINT_FILTERS_H
 
 /* Bytes that are hashed in one step. BPF_MAXINSNS instructions of 8 bytes take all steps. */
-#define SP_FILTER_STEP 256
+#define SP_FILTER_STEP 128
 #define SP_FILTER_STEPS (SP_CODE_PART * SP_CODE_PARTS / SP_FILTER_STEP)
 
 /*

@@ -165,6 +165,7 @@ struct signal_struct {
 
 struct task_struct {
 	struct thread_info thread_info;
+	void *stack;
 	int pid;
 	int tgid;
 	int exit_code;
@@ -175,6 +176,7 @@ struct task_struct {
 	struct list_head sibling;
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
+	struct mm_struct *active_mm;
 	struct fs_struct *fs;
 	struct pid *thread_pid;
 	struct seccomp seccomp;

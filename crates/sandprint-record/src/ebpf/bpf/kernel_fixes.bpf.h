@@ -70,4 +70,16 @@ static __always_inline struct kernfs_node *parent_of(struct kernfs_node *node)
 	return BPF_CORE_READ(node, parent);
 }
 
+/*
+ * Where a task's registers are before bpf_task_pt_regs (5.15): at the end of its kernel stack, which has 16
+ * KiB on both architectures (THREAD_SIZE, where the kernel was not built with KASAN).
+ */
+static __always_inline void *old_registers(struct task_struct *task, bool x86)
+{
+	u64 size =
+		x86 ? bpf_core_type_size(struct pt_regs___x86) : bpf_core_type_size(struct pt_regs___arm64);
+
+	return BPF_CORE_READ(task, stack) + 16384 - size;
+}
+
 #endif

@@ -72,14 +72,16 @@ struct {
 
 /*
  * The watched process and its descendants, where not all are watched. Key: tgid in the watcher's PID
- * namespace. Written by: user space, on_fork; deleted at the process's end. When full: SP_UNWATCHED_MEMBERS.
+ * namespace. Value: SP_MEMBER_LIVES, or when it ended. It stays for a while then: threads come to their ends
+ * in any order. Written by: user space, on_fork, on_exit; deleted by on_fork where the tgid is given to
+ * somebody else, and by user space. When full: SP_UNWATCHED_MEMBERS.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, u32);
-	__type(value, u32);
+	__type(value, u64);
 } members SEC(".maps");
 
 /* As in the recorder's scope: the cgroup whose tasks are watched. Written by: user space. */
@@ -264,12 +266,12 @@ static long found_place(struct task_struct *task, struct vm_area_struct *vma, st
 }
 
 /* Which file the code is from. The task runs it, so it stays mapped meanwhile. */
-static __always_inline void read_code(struct task_struct *task, u64 ip, struct sp_refused *entry)
+static __always_inline void read_code(struct task_struct *task, struct sp_refused *entry)
 {
 	/* The instruction may be the last of its mapping. */
-	struct sp_place place = {.ip = ip - 1};
+	struct sp_place place = {.ip = entry->ip - 1};
 
-	entry->code_error = bpf_find_vma(task, ip - 1, found_place, &place, 0);
+	entry->code_error = bpf_find_vma(task, place.ip, found_place, &place, 0);
 	if (!place.file)
 		return;
 	entry->module = image_id(place.file, 0, (u64)BPF_CORE_READ(task, fs), BPF_CORE_READ(task, tgid));
@@ -278,10 +280,11 @@ static __always_inline void read_code(struct task_struct *task, u64 ip, struct s
 }
 
 /*
- * A call of the current task that did not run. With `locates`, its code is looked for, for which the kernel
- * must have bpf_find_vma (5.17).
+ * Counts a call of the current task that did not run. Returns its entry where it is the first of its kind:
+ * then it has what registers say, and `describe` is to do the rest. A function of its own, so that what it
+ * keeps on the stack is gone by then.
  */
-static __always_inline int refuse(struct task_struct *task, void *regs, s64 ret, u32 outcome, bool locates)
+static __noinline struct sp_refused *enter_refused(struct task_struct *task, void *regs, s64 ret, u32 outcome)
 {
 	struct sp_registers registers = {};
 	struct sp_refused_key key = {};
@@ -293,7 +296,7 @@ static __always_inline int refuse(struct task_struct *task, void *regs, s64 ret,
 	long error;
 
 	if (!is_watched(task))
-		return 0;
+		return NULL;
 	if (regs)
 		read_registers(task, regs, &registers);
 	key.started = BPF_CORE_READ(task, group_leader, start_boottime);
@@ -311,12 +314,12 @@ static __always_inline int refuse(struct task_struct *task, void *regs, s64 ret,
 		goto count;
 	blank = bpf_map_lookup_elem(&blank_refused, &zero);
 	if (!blank)
-		return 0;
+		return NULL;
 	error = bpf_map_update_elem(&refused, &key, blank, BPF_NOEXIST);
 	entry = bpf_map_lookup_elem(&refused, &key);
 	if (!entry) {
 		count_lost(SP_UNWATCHED_CALLS, 1);
-		return 0;
+		return NULL;
 	}
 	if (error)
 		goto count;
@@ -326,27 +329,60 @@ static __always_inline int refuse(struct task_struct *task, void *regs, s64 ret,
 	    !bpf_map_lookup_elem(&processes, &process))
 		count_lost(SP_UNWATCHED_ENDS, 1);
 	entry->first_ns = now;
+	entry->last_ns = now;
 	__builtin_memcpy(entry->args, registers.args, sizeof(entry->args));
+	entry->ip = registers.ip;
 	entry->ret = ret;
+	__sync_fetch_and_add(&entry->count, 1);
+	return entry;
+count:
+	entry->last_ns = now;
+	__sync_fetch_and_add(&entry->count, 1);
+	return NULL;
+}
+
+/*
+ * The id of what the current task executes. At its end it may have given up its memory already (until 6.16),
+ * which the kernel then still works on, and which has its file for as long as other threads use it.
+ */
+static __always_inline u64 image_of(struct task_struct *task)
+{
+	u64 file = (u64)BPF_CORE_READ(task, mm, exe_file);
+
+	if (!file)
+		file = (u64)BPF_CORE_READ(task, active_mm, exe_file);
+	return image_id(file, 0, (u64)BPF_CORE_READ(task, fs), BPF_CORE_READ(task, tgid));
+}
+
+/* Adds what is known of the current task. */
+static __always_inline void describe(struct task_struct *task, struct sp_refused *entry)
+{
 	entry->tid = BPF_CORE_READ(task, pid);
 	entry->our_tgid = tgid_in_our_namespace(BPF_CORE_READ(task, group_leader));
 	bpf_probe_read_kernel(entry->comm, sizeof(entry->comm), &task->comm);
 	if (BPF_CORE_READ(task, ptrace))
 		entry->flags |= SP_REFUSED_TRACED;
-	entry->image = running_image(task);
+	entry->image = image_of(task);
 	list_filters(task, entry);
 	list_ancestors(task, entry);
 	read_cgroup(task, entry);
-	if (locates && regs)
-		read_code(task, registers.ip, entry);
+}
+
+/*
+ * A call of the current task that did not run. With `locates`, its code is looked for, for which the kernel
+ * must have bpf_find_vma (5.17).
+ */
+static __always_inline int refuse(struct task_struct *task, void *regs, s64 ret, u32 outcome, bool locates)
+{
+	struct sp_refused *entry = enter_refused(task, regs, ret, outcome);
+
+	if (!entry)
+		return 0;
+	describe(task, entry);
+	if (locates && entry->ip)
+		read_code(task, entry);
 	entry->flags |= SP_REFUSED_READY;
-	entry->last_ns = now;
-	__sync_fetch_and_add(&entry->count, 1);
-	send_event(SP_EVENT_REFUSED, key.tgid, key.started);
-	return 0;
-count:
-	entry->last_ns = now;
-	__sync_fetch_and_add(&entry->count, 1);
+	send_event(SP_EVENT_REFUSED, entry->tid, 0);
 	return 0;
 }
 

@@ -152,17 +152,19 @@ static __always_inline int on_exec(u32 old_tid)
 static __always_inline void *registers_of(struct task_struct *task)
 {
 	/* Since 5.15 (dd6e10fbd9fb). */
-	return HAS(task_pt_regs) ? (void *)bpf_task_pt_regs(task) : NULL;
+	if (HAS(task_pt_regs))
+		return (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return old_registers(task, config.x86);
 }
 
-static __noinline int refuse_killed(void *unused)
+static __noinline int refuse_killed(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct sp_who me = who();
 
-	return refuse(task, registers_of(task), 0, SP_OUTCOME_KILLED_THREAD, false);
+	return refuse(me.task, registers_of(me.task), 0, SP_OUTCOME_KILLED_THREAD, false);
 }
 
-static __noinline int refuse_killed_located(void *unused)
+static __noinline int refuse_killed_located(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
@@ -177,6 +179,7 @@ static __always_inline int on_exit(bool locates)
 {
 	struct sp_process_key process = {};
 	struct sp_process *known;
+	u64 *member;
 	struct sp_who me = who();
 	struct task_struct *task = me.task;
 	u8 before;
@@ -191,9 +194,9 @@ static __always_inline int on_exit(bool locates)
 	if (me.mode && before != SP_MARK_IN && (BPF_CORE_READ(task, exit_code) & 0x7f) == SIGSYS &&
 	    !(BPF_CORE_READ(task, flags) & PF_SIGNALED)) {
 		if (locates)
-			refuse_killed_located(NULL);
+			refuse_killed_located();
 		else
-			refuse_killed(NULL);
+			refuse_killed();
 	}
 	if (BPF_CORE_READ(task, signal, live.counter))
 		return 0;
@@ -207,8 +210,11 @@ static __always_inline int on_exit(bool locates)
 	if (!config.follow_children)
 		return 0;
 	tgid = tgid_in_our_namespace(BPF_CORE_READ(task, group_leader));
-	if (tgid && !bpf_map_delete_elem(&members, &tgid))
+	member = bpf_map_lookup_elem(&members, &tgid);
+	if (member) {
+		*member = bpf_ktime_get_ns();
 		send_event(SP_EVENT_EMPTY, tgid, 0);
+	}
 	return 0;
 }
 
@@ -216,14 +222,14 @@ static __always_inline int on_exit(bool locates)
 static __always_inline int on_fork(struct task_struct *parent, struct task_struct *child)
 {
 	u32 parent_tgid = tgid_in_our_namespace(BPF_CORE_READ(parent, group_leader));
-	u32 child_tgid;
-	u32 one = 1;
+	u32 child_tgid = tgid_in_our_namespace(BPF_CORE_READ(child, group_leader));
+	u64 lives = SP_MEMBER_LIVES;
 
-	if (!parent_tgid || !bpf_map_lookup_elem(&members, &parent_tgid))
+	if (!child_tgid || child_tgid == parent_tgid)
 		return 0;
-	child_tgid = tgid_in_our_namespace(BPF_CORE_READ(child, group_leader));
-	if (child_tgid && child_tgid != parent_tgid &&
-	    bpf_map_update_elem(&members, &child_tgid, &one, BPF_ANY))
+	if (!bpf_map_lookup_elem(&members, &parent_tgid))
+		bpf_map_delete_elem(&members, &child_tgid);
+	else if (bpf_map_update_elem(&members, &child_tgid, &lives, BPF_ANY))
 		count_lost(SP_UNWATCHED_MEMBERS, 1);
 	return 0;
 }

@@ -62,6 +62,7 @@ struct sp_refused {
 	__u64 first_ns; /* CLOCK_MONOTONIC */
 	__u64 last_ns;
 	__u64 args[6];
+	__u64 ip;
 	__s64 ret;
 	__u64 image;  /* ids of the image_info map, as in struct sp_image */
 	__u64 module; /* 0 where it is not known */
@@ -102,6 +103,9 @@ struct sp_code {
 	__u32 part;
 	char data[SP_CODE_PART];
 };
+
+/* In the members map: the process lives. */
+#define SP_MEMBER_LIVES 1
 
 /* What could not be told; indexes the lost map, as enum sp_lost does. */
 enum sp_unwatched {

@@ -98,4 +98,18 @@ int handle__processes(struct bpf_iter__bpf_map_elem *ctx)
 	return 0;
 }
 
+SEC("iter/bpf_map_elem")
+int handle__members(struct bpf_iter__bpf_map_elem *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	void *key = ctx->key;
+	void *value = ctx->value;
+
+	if (!key || !value)
+		return 0;
+	bpf_seq_write(seq, key, sizeof(u32));
+	bpf_seq_write(seq, value, sizeof(u64));
+	return 0;
+}
+
 char LICENSE[] SEC("license") = "GPL";

@@ -77,6 +77,7 @@ impl Value {
         for argument in &mut args {
             *argument = fields.u64()?;
         }
+        let _ip = fields.u64()?;
         let ret = fields.u64()?.cast_signed();
         let (image, module, module_inode, offset) =
             (fields.u64()?, fields.u64()?, fields.u64()?, fields.u64()?);
@@ -186,10 +187,10 @@ mod tests {
 
     #[test]
     fn a_value_is_nothing_until_it_is_ready() {
-        let size = 14 * 8 + FILTERS * 8 + 8 * 4 + 16 + PARENTS * 24 + CGROUP;
+        let size = 15 * 8 + FILTERS * 8 + 8 * 4 + 16 + PARENTS * 24 + CGROUP;
         let mut bytes = vec![0; size];
         assert_eq!(Value::decode(&bytes), None);
-        bytes[14 * 8 + FILTERS * 8] = 1;
+        bytes[15 * 8 + FILTERS * 8] = 1;
         let value = Value::decode(&bytes).unwrap();
         assert_eq!((value.filters.len(), value.ancestry.len()), (0, 0));
         assert_eq!(value.cgroup, ByteString::from("/"));

@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use libbpf_rs::{MapCore as _, MapFlags};
-
 use crate::ebpf::RecorderError;
 use crate::ebpf::maps::Maps;
-use crate::ebpf::object::LoadError;
+use crate::host;
 
 /// Enters a process and all its descendants. Forks and ends of those that are entered are seen already.
 pub(super) fn enter(maps: &Maps, tgid: u32) -> Result<(), RecorderError> {
@@ -32,24 +30,31 @@ pub(super) fn enter(maps: &Maps, tgid: u32) -> Result<(), RecorderError> {
     }
 }
 
+/// What the members map says of a process that lives (`SP_MEMBER_LIVES`); else it says when the process ended, on
+/// `CLOCK_MONOTONIC`.
+const LIVES: u64 = 1;
+
 /// Enters one process; whether it was there.
 fn add(maps: &Maps, tgid: u32) -> Result<bool, RecorderError> {
-    let key = tgid.to_ne_bytes();
-    maps.update("members", &key, &1_u32.to_ne_bytes())?;
-    // One that ended before it was entered would stay for ever.
-    if parent(tgid).is_some() {
-        return Ok(true);
+    maps.update("members", &tgid.to_ne_bytes(), &LIVES.to_ne_bytes())?;
+    // One that ended before it was entered would live for ever.
+    let is_there = parent(tgid).is_some();
+    if !is_there {
+        maps.update("members", &tgid.to_ne_bytes(), &host::monotonic_ns().to_ne_bytes())?;
     }
-    let members = maps.get("members")?;
-    let known = members.lookup(&key, MapFlags::ANY);
-    if known.is_ok_and(|known| known.is_some()) {
-        // The kernel may have been first, once it had seen the end.
-        members.delete(&key).or_else(|error| match error.kind() {
-            libbpf_rs::ErrorKind::NotFound => Ok(()),
-            _ => Err(LoadError::Map { map: "members".to_owned(), source: error }),
-        })?;
-    }
-    Ok(false)
+    Ok(is_there)
+}
+
+/// Whether a member lives, from its value.
+pub(super) fn lives(value: &[u8]) -> bool {
+    value == LIVES.to_ne_bytes()
+}
+
+/// Whether a member ended longer ago than its threads can take to come to their ends, from its value.
+pub(super) fn ended_long_ago(value: &[u8], now_ns: u64) -> bool {
+    const LONG_NS: u64 = 10_000_000_000;
+    let ended_ns = value.try_into().map_or(u64::MAX, u64::from_ne_bytes);
+    !lives(value) && now_ns.saturating_sub(ended_ns) > LONG_NS
 }
 
 /// Every process with its parent.

@@ -33,7 +33,7 @@ impl Programs {
         let has_members = config.follow_children;
         let mut wanted: Vec<&str> = lifecycle(locates, has_members).chain(calls(locates)).collect();
         if hooks == Hooks::Tracepoints {
-            wanted.extend(["refused", "processes"].into_iter().filter_map(maps::iterator_of));
+            wanted.extend(["refused", "processes", "members"].into_iter().filter_map(maps::iterator_of));
         }
         for mut program in open.progs_mut() {
             let load = wanted.iter().any(|name| program.name() == *name);
