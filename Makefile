@@ -47,7 +47,7 @@ test-kernels: ## Boot other kernels in small virtual machines and run the witnes
 	@scripts/install-packages kernels
 	lab/test-kernels
 
-soak: build ## Run real programs 20 times each under their policies, with other work on the machine meanwhile
+soak: build ## Run real programs 20 times each under their policies, by each runtime, with other work on the machine
 	@scripts/install-packages test
 	@sha256sum /dev/zero & one=$$!; sha256sum /dev/zero & two=$$!; \
 	SANDPRINT_SOAK=20 $(CARGO) test --locked --package sandprint --test soak; \

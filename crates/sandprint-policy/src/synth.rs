@@ -199,7 +199,9 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
     let abis: BTreeSet<_> = observed.keys().map(|syscall| syscall.abi).collect();
     if config.baseline {
         baseline::needed(&abis).for_each(|(syscall, reason)| allow(syscall, reason));
-        chance::needed(trace).into_iter().for_each(|(syscall, reason)| allow(syscall, reason));
+        for (syscall, reason) in chance::needed(trace) {
+            allow(syscall, reason);
+        }
     }
     if let Some(runtime) = config.runtime {
         let needed = runtime::needed(runtime, config.no_new_privs, &abis)?;

@@ -1,9 +1,9 @@
 //! Calls that chance decides: whether a recording shows them depends on which thread or process was faster.
 //!
-//! A run on a busier machine makes them, and a refusal is not an error to handle there: glibc aborts where `futex`
-//! fails, and dash waits for ever. So they are added where the same program was seen to do what brings them, and only
-//! where the call itself gives nothing to anybody: no object, no data, no privilege, nothing outside the process
-//! group of threads that it already is.
+//! A run on a busier machine makes them, and their callers cannot live with a refusal: glibc aborts where `futex`
+//! fails, and dash, which has blocked its signals, tries `rt_sigsuspend` for ever. So they are added where the same
+//! program was seen to do what brings them, and only calls that give nothing but waiting: no object, no data, no
+//! privilege, no effect on another process.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ const STARTS: &[&str] = &["clone", "clone3"];
 const WAITS: &[&str] = &["wait4", "waitid", "waitpid"];
 
 /// Sources: dash's `waitproc` (src/jobs.c) asks with WNOHANG, and only where no child has ended blocks signals and
-/// suspends itself; pthread_join(3) of glibc calls futex only where the thread has not ended yet; only threads end
+/// suspends itself; glibc's `pthread_join` calls futex only where the thread has not ended yet; only threads end
 /// with `exit`, for libraries end processes with `exit_group`.
 const CHANCE: &[Entry] = &[
     Entry {

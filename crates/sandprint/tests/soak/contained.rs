@@ -15,7 +15,7 @@ use crate::root;
 use crate::shell::{Ended, find, is_root, run};
 
 /// Where the program's folder is in its container.
-const WORK: &str = "/work";
+const WORK: &str = "/place";
 
 /// What Docker and Podman give containers, nearly.
 const CAPABILITIES: &[&str] = &[

@@ -23,7 +23,7 @@ const LOOKED_UP: &[&str] = &[
 /// Lays the tree out in a folder that is there.
 pub(crate) fn lay_out(root: &Path) {
     fs::set_permissions(root, fs::Permissions::from_mode(0o755)).expect("the folder is ours");
-    for folder in ["dev", "etc/ssl", "proc", "run", "sys", "tmp", "usr", "work"] {
+    for folder in ["dev", "etc/ssl", "place", "proc", "run", "sys", "tmp", "usr"] {
         fs::create_dir_all(root.join(folder)).expect("the folder is ours");
     }
     for name in ["bin", "lib", "lib32", "lib64", "libx32", "sbin"] {

@@ -138,7 +138,7 @@ impl Host {
         no_new_privs: bool,
     ) {
         let name = kind.service(program);
-        let folder = format!("/work/{name}");
+        let folder = format!("/place/{name}");
         prepare(program, &self.path(&folder[1..]));
         // A pipe, as it was when the program was recorded: programs treat files otherwise.
         let pipe = self.path("left").join(format!("{name}-stdout"));

@@ -27,7 +27,7 @@ pub(crate) const NEEDS: &[(&str, &str)] = &[
     ("oracle", "strace, and at least 60 of the oracle's commands"),
     ("root", "the rights of root"),
     ("runc", "runc"),
-    ("soak", "at least 16 of the programs of the soak test"),
+    ("soak", "at least 16 of the programs of the soak test, in /usr"),
     ("strace", "strace, and the right to trace"),
     ("systemd", "systemd, and util-linux to start it in namespaces"),
     ("user_dispatch", "syscall user dispatch"),
