@@ -9,7 +9,7 @@ use std::hash::Hasher;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use crate::{Abi, Arch, Gap, GapKind, Recorder, Run, RunId, Syscall, Trace};
+use crate::{Arch, Gap, GapKind, Recorder, Run, RunId, Trace};
 
 mod audit;
 mod sandprint01;
@@ -134,16 +134,6 @@ fn imported_run(source: Source) -> Run {
         started_unix_ms: None,
         host: None,
         tool_version: String::new(),
-    }
-}
-
-/// The call that the kernel's number means: x32 shares `x86_64`'s architecture and sets bit 30.
-fn call_of(abi: Abi, raw: u32) -> Syscall {
-    // -1 and the like have that bit too, but are no numbers of x32.
-    if abi == Abi::X86_64 && raw & Abi::X32_BIT != 0 && raw < Abi::X32_BIT << 1 {
-        Syscall { abi: Abi::X32, nr: raw & !Abi::X32_BIT }
-    } else {
-        Syscall { abi, nr: raw }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Abi, KernelVersion};
+use crate::{Abi, Arch, KernelVersion};
 
 mod tables;
 
@@ -20,6 +20,23 @@ pub struct Syscall {
 }
 
 impl Syscall {
+    /// The call that a kernel of this machine means by its entry (`AUDIT_ARCH_*`, linux/audit.h) and a number, as seccomp
+    /// and the audit log have them. An entry of another machine is taken for the native one.
+    pub fn entered(arch: Arch, audit_arch: u32, nr: u32) -> Syscall {
+        let abi = arch.abis().iter().copied().find(|abi| abi.audit_arch() == audit_arch);
+        Syscall::numbered(abi.unwrap_or(arch.native_abi()), nr)
+    }
+
+    /// The call that the kernel's number means: x32 shares `x86_64`'s entry, and sets bit 30.
+    pub fn numbered(abi: Abi, nr: u32) -> Syscall {
+        // -1 and the like have that bit too, but are no numbers of x32.
+        if abi == Abi::X86_64 && nr & Abi::X32_BIT != 0 && nr < Abi::X32_BIT << 1 {
+            Syscall { abi: Abi::X32, nr: nr & !Abi::X32_BIT }
+        } else {
+            Syscall { abi, nr }
+        }
+    }
+
     /// Its name, where the table has one. A call without a name is kept and shown by number.
     ///
     /// Names are the kernel's own, as libseccomp and the OCI runtimes use them: `newfstatat`, `umount2`, `_llseek`.
@@ -72,6 +89,28 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn entry_and_number_make_the_call() {
+        const X86_64: u32 = 0xc000_003e;
+        const I386: u32 = 0x4000_0003;
+        for (arch, audit_arch, nr, abi, number) in [
+            (Arch::X86_64, X86_64, 59, Abi::X86_64, 59),
+            (Arch::X86_64, I386, 11, Abi::I386, 11),
+            (Arch::X86_64, I386, 0x4000_0208, Abi::I386, 0x4000_0208),
+            (Arch::X86_64, X86_64, 0x4000_0208, Abi::X32, 520),
+            (Arch::X86_64, X86_64, u32::MAX, Abi::X86_64, u32::MAX),
+            (Arch::Aarch64, 0xc000_00b7, 221, Abi::Aarch64, 221),
+            (Arch::Aarch64, 0xc000_00b7, 0x4000_0208, Abi::Aarch64, 0x4000_0208),
+            (Arch::Aarch64, 0x4000_0028, 11, Abi::Arm, 11),
+        ] {
+            assert_eq!(
+                Syscall::entered(arch, audit_arch, nr),
+                Syscall { abi, nr: number },
+                "{audit_arch:x} {nr:x}"
+            );
+        }
+    }
 
     #[test]
     fn number_to_name_to_number_is_the_identity_and_names_are_unique() {

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{Abi, Action, Arch, ByteString, Call, Condition, Policy, Reason, Rule, Syscall};
+use sandprint_model::{Action, Arch, ByteString, Call, Condition, Policy, Reason, Rule, Syscall};
 use sandprint_policy::{cbpf, enforce, suggest};
 use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::launch::Launch;
@@ -202,7 +202,8 @@ struct Open {
 impl Books {
     /// Enters a refused call, and says how it is to be answered.
     fn enter(&mut self, notification: &Notification, listener: &Listener) -> Entered {
-        let call = Call { syscall: syscall(self.arch, notification), args: notification.args };
+        let syscall = Syscall::entered(self.arch, notification.audit_arch, notification.nr);
+        let call = Call { syscall, args: notification.args };
         let asking = match &self.answering {
             Answering::Asking(asking) => Some(asking.clone()),
             Answering::AsThePolicySays | Answering::LetGoOn => None,
@@ -331,17 +332,4 @@ fn suggested(call: &Call) -> Rule {
     let mut rule = suggest::allowing(call, Reason::ByHand(String::new()));
     rule.reasons.clear();
     rule
-}
-
-/// The call that a notification means.
-fn syscall(arch: Arch, notification: &Notification) -> Syscall {
-    let of_arch = arch.abis().iter().filter(|abi| abi.audit_arch() == notification.audit_arch);
-    let is_x32 = notification.nr & Abi::X32_BIT != 0;
-    let abi = of_arch.clone().find(|abi| (**abi == Abi::X32) == is_x32).copied();
-    match abi {
-        Some(Abi::X32) => Syscall { abi: Abi::X32, nr: notification.nr & !Abi::X32_BIT },
-        Some(abi) => Syscall { abi, nr: notification.nr },
-        // Where the bit means nothing, it is a part of the number.
-        None => Syscall { abi: of_arch.copied().next().unwrap_or(arch.native_abi()), nr: notification.nr },
-    }
 }

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{ImportError, Source, call_of, imported_run, note, run_id};
-use crate::{Arch, ByteString, Fact, FirstSeen, GapKind, Image, Run, Seen, Trace};
+use super::{ImportError, Source, imported_run, note, run_id};
+use crate::{Arch, ByteString, Fact, FirstSeen, GapKind, Image, Run, Seen, Syscall, Trace};
 
 pub(super) fn import(bytes: &[u8]) -> Result<Trace, ImportError> {
     let version = serde_json::from_slice::<Version>(bytes).map_err(|error| unreadable(&error))?;
@@ -164,8 +164,11 @@ impl Document {
                 tid: tally.tid,
                 comm: tally.comm.as_str().into(),
             });
-            let fact =
-                Fact { image: Arc::clone(&image), scope: None, syscall: call_of(arch.native_abi(), number) };
+            let fact = Fact {
+                image: Arc::clone(&image),
+                scope: None,
+                syscall: Syscall::numbered(arch.native_abi(), number),
+            };
             trace.observe(fact, &run, Seen { count, first });
         }
 

@@ -5,7 +5,6 @@
 //! format adds the same fields again as names, after a byte 0x1d. `ausearch -i` replaces numbers by names and
 //! leaves the quotes out.
 
-use crate::import::call_of;
 use crate::{Abi, ByteString, Syscall};
 
 /// What a line holds.
@@ -265,7 +264,7 @@ impl<'l> Interpreted<'l> {
 
 /// The kernel prints numbers signed, and looks at 32 bits of them.
 fn numbered(abi: Abi, number: i64) -> Call {
-    Call::Is(call_of(abi, u32::try_from(number & 0xffff_ffff).unwrap_or_default()))
+    Call::Is(Syscall::numbered(abi, u32::try_from(number & 0xffff_ffff).unwrap_or_default()))
 }
 
 fn cut(word: &[u8]) -> String {

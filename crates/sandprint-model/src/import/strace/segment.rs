@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use crate::import::{call_of, first_few, note};
+use crate::import::{first_few, note};
 use crate::{Abi, Arch, ByteString, Exit, Fact, FirstSeen, GapKind, Image, RunId, Seen, Syscall, Trace};
 
 /// What one thread called while it ran one image.
@@ -212,7 +212,7 @@ impl Called<'_> {
 
     /// The call of a number that the log gives: with the name, it says the ABI too.
     fn numbered(&self, raw: u32, arch: Arch, abi: Option<Abi>) -> Syscall {
-        let as_native = call_of(arch.native_abi(), raw);
+        let as_native = Syscall::numbered(arch.native_abi(), raw);
         if as_native.abi != arch.native_abi() {
             return as_native;
         }
