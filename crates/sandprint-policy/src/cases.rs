@@ -14,14 +14,8 @@ pub const MOST_CASES: usize = 100_000;
 /// there would be more than [`MOST_CASES`] combinations, arguments vary one at a time around the values that the
 /// conditions name; the second field is false then.
 pub fn arguments<'c>(conditions: impl IntoIterator<Item = &'c Condition>) -> (Vec<[u64; 6]>, bool) {
-    let mut values: [BTreeSet<u64>; 6] = Default::default();
-    for condition in conditions {
-        if let Some(values) = values.get_mut(usize::from(condition.index)) {
-            near(condition, values);
-        }
-    }
-    let values =
-        values.map(|values| if values.is_empty() { vec![0] } else { values.into_iter().collect::<Vec<_>>() });
+    let values = values(conditions)
+        .map(|values| if values.is_empty() { vec![0] } else { values.into_iter().collect::<Vec<_>>() });
     let combinations = values.iter().try_fold(1_usize, |product, values| product.checked_mul(values.len()));
     if combinations.is_some_and(|count| count <= MOST_CASES) {
         return (product(&values), true);
@@ -38,6 +32,17 @@ pub fn arguments<'c>(conditions: impl IntoIterator<Item = &'c Condition>) -> (Ve
         }
     }
     (cases, false)
+}
+
+/// The values of each argument at which these conditions may change their answer; none for one that they do not name.
+pub fn values<'c>(conditions: impl IntoIterator<Item = &'c Condition>) -> [BTreeSet<u64>; 6] {
+    let mut values: [BTreeSet<u64>; 6] = Default::default();
+    for condition in conditions {
+        if let Some(values) = values.get_mut(usize::from(condition.index)) {
+            near(condition, values);
+        }
+    }
+    values
 }
 
 /// The values of one argument around one condition.

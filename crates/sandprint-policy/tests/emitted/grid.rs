@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use sandprint_model::{Abi, Call, Comparison, Condition, Policy, Syscall, Width};
+use sandprint_model::{Abi, Call, Policy, Syscall};
+use sandprint_policy::cases;
 
 /// Numbers that every table ends below, and some beyond.
 const NUMBERS: std::ops::Range<u32> = 0..600;
@@ -24,8 +25,9 @@ pub(crate) fn calls(policy: &Policy) -> impl Iterator<Item = Call> {
 /// Calls of one number at the boundaries of its conditions.
 pub(crate) fn boundary_calls(policy: &Policy, syscall: Syscall) -> impl Iterator<Item = Call> {
     let rules = policy.rules.get(&syscall).map_or(&[][..], Vec::as_slice);
-    let conditions: Vec<Condition> = rules.iter().flat_map(|rule| rule.conditions.iter().copied()).collect();
-    let values: [Vec<u64>; 6] = std::array::from_fn(|index| boundaries(&conditions, index));
+    let near = cases::values(rules.iter().flat_map(|rule| &rule.conditions));
+    // Arguments that no condition names must not matter.
+    let values = near.map(|near| near.into_iter().chain([0, 1, u64::MAX]).collect::<Vec<u64>>());
     let longest = values.iter().map(Vec::len).max().unwrap_or(0);
     (0..longest).flat_map(move |place| {
         let values = values.clone();
@@ -38,36 +40,6 @@ pub(crate) fn boundary_calls(policy: &Policy, syscall: Syscall) -> impl Iterator
             fit(syscall, args)
         })
     })
-}
-
-/// At and beside what the conditions of one argument name: one below and above, every bit of a mask changed
-/// alone, the other bits set, the upper half changed.
-fn boundaries(conditions: &[Condition], index: usize) -> Vec<u64> {
-    let mut values = BTreeSet::from([0, 1, u64::MAX]);
-    for condition in conditions.iter().filter(|condition| usize::from(condition.index) == index) {
-        let (named, mask) = match condition.comparison {
-            Comparison::Equal(value)
-            | Comparison::NotEqual(value)
-            | Comparison::Less(value)
-            | Comparison::LessOrEqual(value)
-            | Comparison::Greater(value)
-            | Comparison::GreaterOrEqual(value) => (value, 0),
-            Comparison::MaskedEqual { mask, value } => (value, mask),
-        };
-        let mut near = vec![named.wrapping_sub(1), named, named.wrapping_add(1)];
-        if mask != 0 {
-            near.extend([named | !mask, named & mask, named ^ mask]);
-            near.extend(
-                (0..64).map(|bit| 1 << bit).filter(|bit| mask & bit != 0).map(|bit: u64| named ^ bit),
-            );
-        }
-        if condition.width == Width::Bits32 {
-            values.extend(near.iter().map(|value| value & 0xffff_ffff));
-        }
-        values.extend([near[1] & 0xffff_ffff, near[1] ^ 1 << 32, near[1] | 0xabcd_0000_0000_0000]);
-        values.extend(near);
-    }
-    values.into_iter().collect()
 }
 
 /// A 32-bit register holds no more than 32 bits.
