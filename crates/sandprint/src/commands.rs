@@ -18,6 +18,7 @@ pub(crate) mod subtract;
 pub(crate) mod verify;
 
 mod confined_landlock;
+mod differences;
 mod not_started;
 mod observer;
 mod recording;

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use sandprint_model::TraceDiff;
 
+use super::differences::{AnswerArgs, Form};
 use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
-use crate::{output, trace_file};
+use crate::trace_file;
 
 /// Compare the calls of two traces
 ///
@@ -22,23 +22,8 @@ pub(crate) struct DiffArgs {
     /// The other trace
     b: PathBuf,
 
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-
-    /// End with status 3 when there is a difference
-    #[arg(long)]
-    exit_code: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
-    /// For a pull request or a document
-    Markdown,
+    #[command(flatten)]
+    answer: AnswerArgs,
 }
 
 const EXAMPLES: &str = "
@@ -51,16 +36,10 @@ pub(crate) fn run(args: &DiffArgs) -> anyhow::Result<ExitStatus> {
     trace_file::stdin_once([&args.a, &args.b])?;
     let diff = TraceDiff::between(&trace_file::read(&args.a)?, &trace_file::read(&args.b)?);
     let (a, b) = (args.a.to_string_lossy(), args.b.to_string_lossy());
-    let text = match args.format {
-        Format::Text => diff.to_text(&a, &b),
-        Format::Json => diff.to_json(&a, &b),
-        Format::Markdown => diff.to_markdown(&a, &b),
+    let text = match args.answer.format {
+        Form::Text => diff.to_text(&a, &b),
+        Form::Json => diff.to_json(&a, &b),
+        Form::Markdown => diff.to_markdown(&a, &b),
     };
-    let status = if args.exit_code && !diff.is_empty() { ExitStatus::Different } else { ExitStatus::Success };
-    match output::data(text.as_bytes()) {
-        // `diff --exit-code | head` still says whether there is a difference.
-        Err(output::OutputError::ReaderGone) => {}
-        other => other?,
-    }
-    Ok(status)
+    args.answer.answer(&text, !diff.is_empty())
 }

@@ -3,16 +3,16 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use sandprint_model::wire::condition_in_words;
 use sandprint_model::{Action, Rule, Syscall};
 use sandprint_policy::compare::{CallDiff, PolicyDiff, Wider};
 use serde::Serialize;
 
 use crate::cli::long_help;
+use crate::commands::differences::{AnswerArgs, Form};
 use crate::exit::{self, ExitStatus};
 use crate::policy_source::PolicySource;
-use crate::{output, trace_file};
+use crate::trace_file;
 
 /// Compare what two policies mean
 ///
@@ -27,23 +27,8 @@ pub(crate) struct DiffArgs {
     /// The other policy
     b: PathBuf,
 
-    /// How to print it
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
-    format: Format,
-
-    /// End with status 3 when there is a difference
-    #[arg(long)]
-    exit_code: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
-    /// For a pull request or a document
-    Markdown,
+    #[command(flatten)]
+    answer: AnswerArgs,
 }
 
 const EXAMPLES: &str = "
@@ -89,21 +74,15 @@ pub(crate) fn run(args: &DiffArgs) -> anyhow::Result<ExitStatus> {
     trace_file::stdin_once([&args.a, &args.b])?;
     let (a, b) = (PolicySource::read(&args.a)?, PolicySource::read(&args.b)?);
     let diff = PolicyDiff::between(a.policy(), b.policy());
-    let text = match args.format {
-        Format::Text => to_text(&diff, &a, &b),
-        Format::Json => {
+    let text = match args.answer.format {
+        Form::Text => to_text(&diff, &a, &b),
+        Form::Json => {
             let calls = diff.calls.iter().map(|(syscall, found)| row(*syscall, found, &a, &b)).collect();
             serde_json::to_string_pretty(&Json { same: diff.is_empty(), whole: whole(&diff), calls })? + "\n"
         }
-        Format::Markdown => to_markdown(&diff, &a, &b),
+        Form::Markdown => to_markdown(&diff, &a, &b),
     };
-    let status = if args.exit_code && !diff.is_empty() { ExitStatus::Different } else { ExitStatus::Success };
-    match output::data(text.as_bytes()) {
-        // `diff --exit-code | head` still says whether there is a difference.
-        Err(output::OutputError::ReaderGone) => {}
-        other => other?,
-    }
-    Ok(status)
+    args.answer.answer(&text, !diff.is_empty())
 }
 
 fn whole(diff: &PolicyDiff) -> Vec<Whole> {
