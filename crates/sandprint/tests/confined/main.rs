@@ -16,4 +16,7 @@ mod support;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]
+#[path = "../support/terminal.rs"]
+mod terminals;
+#[cfg(test)]
 mod transparency;

@@ -1,47 +1,26 @@
 //! On a terminal: the command leads its session, has the terminal as it was, and its keys.
 
-use std::fs::File;
-use std::io::{Read as _, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use sandprint_model::Action;
 
 use crate::support::{SANDPRINT, Scratch, all_but};
+use crate::terminals::Terminal;
 
 /// What a command shows on a terminal of its own until it says `ready`, and how it ends when these keys are then
 /// pressed.
 fn on_a_terminal(scratch: &Scratch, words: &[&str], keys: &str) -> (String, ExitStatus) {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-    let open = || File::options().read(true).write(true).open(&name).unwrap();
     // setsid makes its standard input the controlling terminal, env gives the keys the meaning that whoever runs the
     // tests may have taken from them (a shell, for what it starts behind itself), and both become the command.
     let around = ["--ctty", "env", "--default-signal=INT", "--default-signal=QUIT"];
-    let mut command = scratch.command("setsid", &[&around, words].concat());
-    command.stdin(open()).stdout(open()).stderr(open());
-    let mut child = command.spawn().unwrap();
-    drop(command);
-    let mut screen = File::from(master.try_clone().unwrap());
-    let (sender, shown) = channel();
-    thread::spawn(move || {
-        let mut bytes = [0; 4096];
-        // EIO is the end of a terminal that nobody has open any more.
-        while let Ok(length @ 1..) = screen.read(&mut bytes) {
-            if sender.send(bytes[..length].to_vec()).is_err() {
-                return;
-            }
-        }
-    });
+    let command = scratch.command("setsid", &[&around, words].concat());
+    let (mut terminal, mut child) = Terminal::start(command, |command| command.spawn().unwrap());
     let mut text = String::new();
     while !text.contains("ready") {
-        match shown.recv_timeout(Duration::from_secs(20)) {
+        match terminal.shown.recv_timeout(Duration::from_secs(20)) {
             Ok(bytes) => text.push_str(&String::from_utf8_lossy(&bytes)),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 child.kill().unwrap();
@@ -49,7 +28,7 @@ fn on_a_terminal(scratch: &Scratch, words: &[&str], keys: &str) -> (String, Exit
             }
         }
     }
-    File::from(master).write_all(keys.as_bytes()).unwrap();
+    terminal.press(keys);
     (text, child.wait().unwrap())
 }
 

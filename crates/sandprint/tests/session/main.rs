@@ -29,3 +29,6 @@ mod support;
 mod sys;
 #[cfg(test)]
 mod terminal;
+#[cfg(test)]
+#[path = "../support/terminal.rs"]
+mod terminals;

@@ -1,54 +1,36 @@
 //! On a terminal: whose Ctrl-C is, and when the status line shows.
 
-use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::sync::{Arc, Mutex};
+use std::cell::RefCell;
 use std::thread;
 use std::time::Duration;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
 use crate::support::{Beside, SANDPRINT, Scratch, rare, until};
+use crate::terminals;
 
 /// A recorder that leads a session on a terminal of its own.
 struct Terminal {
-    keys: File,
-    shown: Arc<Mutex<Vec<u8>>>,
+    seat: terminals::Terminal,
+    shown: RefCell<Vec<u8>>,
     recorder: Beside,
 }
 
 impl Terminal {
     fn start(scratch: &Scratch, arguments: &[&str]) -> Terminal {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-        let open = || File::options().read(true).write(true).open(&name).unwrap();
         // setsid makes its standard input the controlling terminal.
         let mut command = scratch.program("setsid", &["--ctty", "--wait", SANDPRINT, "profile"]);
         command.args(arguments).env("SANDPRINT_CHECKPOINT_MS", "50");
-        command.stdin(open()).stdout(open()).stderr(open());
-        let recorder = Beside::start(&mut command);
-        drop(command);
-        let mut screen = File::from(master.try_clone().unwrap());
-        let shown = Arc::new(Mutex::new(Vec::new()));
-        let copy = Arc::clone(&shown);
-        thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            // EIO is the end of a terminal that nobody has open any more.
-            while let Ok(length @ 1..) = screen.read(&mut bytes) {
-                copy.lock().unwrap().extend_from_slice(&bytes[..length]);
-            }
-        });
-        Terminal { keys: File::from(master), shown, recorder }
+        let (seat, recorder) = terminals::Terminal::start(command, Beside::start);
+        Terminal { seat, shown: RefCell::default(), recorder }
     }
 
     fn press(&mut self, keys: &str) {
-        self.keys.write_all(keys.as_bytes()).unwrap();
+        self.seat.press(keys);
     }
 
     fn shown(&self) -> String {
-        String::from_utf8_lossy(&self.shown.lock().unwrap()).into_owned()
+        let mut shown = self.shown.borrow_mut();
+        shown.extend(self.seat.shown.try_iter().flatten());
+        String::from_utf8_lossy(&shown).into_owned()
     }
 
     fn until_shown(&self, text: &str) {

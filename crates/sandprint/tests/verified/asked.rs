@@ -1,48 +1,26 @@
 //! `profile refine --ask` on a terminal.
 
-use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::sync::mpsc::channel;
-use std::thread;
 use std::time::Duration;
 
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use sandprint_model::{Action, Call, Syscall};
 
 use crate::support::{SANDPRINT, Scratch, can_notify, native};
+use crate::terminals::Terminal;
 
 /// Refines `p.toml` for a command on a terminal of its own. Each question is answered by what `answer` makes of its
 /// text. Gives all that was shown, and the exit status.
 fn ask(scratch: &Scratch, command: &[&str], answer: impl Fn(&str) -> &'static str) -> (String, Option<i32>) {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let name = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-    let open = || File::options().read(true).write(true).open(&name).unwrap();
     let words =
         ["--ctty", "env", "--default-signal=INT", SANDPRINT, "profile", "refine", "-p", "p.toml", "--new"];
     let mut asked = scratch.command("setsid", &[&words[..], &["--ask", "--"], command].concat());
-    asked.env("USER", "tester").stdin(open()).stdout(open()).stderr(open());
-    let mut child = asked.spawn().unwrap();
-    drop(asked);
-    let mut screen = File::from(master.try_clone().unwrap());
-    let (sender, shown) = channel();
-    thread::spawn(move || {
-        let mut bytes = [0; 4096];
-        // EIO is the end of a terminal that nobody has open any more.
-        while let Ok(length @ 1..) = screen.read(&mut bytes) {
-            if sender.send(bytes[..length].to_vec()).is_err() {
-                return;
-            }
-        }
-    });
-    let mut keys = File::from(master);
+    asked.env("USER", "tester");
+    let (mut terminal, mut child) = Terminal::start(asked, |asked| asked.spawn().unwrap());
     let (mut text, mut answered) = (String::new(), 0);
-    while let Ok(bytes) = shown.recv_timeout(Duration::from_secs(20)) {
+    while let Ok(bytes) = terminal.shown.recv_timeout(Duration::from_secs(20)) {
         text.push_str(&String::from_utf8_lossy(&bytes));
         while let Some(end) = text[answered..].find("q: stop") {
             let question = &text[answered..answered + end];
-            keys.write_all(answer(question).as_bytes()).unwrap();
+            terminal.press(answer(question));
             answered += end + "q: stop".len();
         }
     }

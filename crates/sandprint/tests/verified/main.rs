@@ -12,4 +12,7 @@ mod reports;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+#[path = "../support/terminal.rs"]
+mod terminals;
+#[cfg(test)]
 mod verdicts;
