@@ -21,6 +21,8 @@ pub use filter::{Filter, Flags};
 
 pub(crate) use error::{Obstacle, Step};
 
+use crate::seccomp;
+
 /// A call that shows whether a filter is in force, because the filter answers it and the kernel does not.
 ///
 /// The filter must have a rule for the number that answers with the errno, whatever else it does: a killing
@@ -50,7 +52,7 @@ impl Confinement {
     /// Only system calls, and no memory is asked for: this may run between fork and execve.
     pub(crate) fn take_on(&self) -> Result<(), Obstacle> {
         let step = |step, errno| if errno == 0 { Ok(()) } else { Err(Obstacle { step, errno }) };
-        step(Step::NoNewPrivileges, sys::no_new_privileges())?;
+        step(Step::NoNewPrivileges, seccomp::no_new_privileges())?;
         step(Step::Install, self.filter.install_raw(self.flags))?;
         match self.proof {
             Some(proof) => match sys::call(proof.number) {
@@ -65,7 +67,7 @@ impl Confinement {
 /// Gives up, for this thread and all that it starts, to gain privileges by execve (prctl(2),
 /// `PR_SET_NO_NEW_PRIVS`): what an unprivileged process has to do before it confines itself.
 pub fn no_new_privileges() -> Result<(), ConfineError> {
-    match sys::no_new_privileges() {
+    match seccomp::no_new_privileges() {
         0 => Ok(()),
         errno => Err(ConfineError::of(Obstacle { step: Step::NoNewPrivileges, errno }, Flags::NONE)),
     }

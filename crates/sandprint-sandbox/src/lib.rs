@@ -27,5 +27,6 @@ pub mod launch;
 pub mod notify;
 pub mod poll;
 pub mod process;
+mod seccomp;
 pub mod signals;
 pub mod user;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sandprint_model::KernelVersion;
 
-use super::sys;
+use crate::seccomp;
 
 /// Something of seccomp(2) that a kernel may lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +46,8 @@ impl Feature {
     /// True too where a filter that is in force already keeps us from asking: then only the attempt tells.
     pub fn works(self) -> bool {
         let flag = match self {
-            Feature::Seccomp => return sys::try_filter(0) != libc::ENOSYS,
-            Feature::Action(action) => return sys::action_available(action) != libc::EOPNOTSUPP,
+            Feature::Seccomp => return seccomp::try_filter(0) != libc::ENOSYS,
+            Feature::Action(action) => return seccomp::action_available(action) != libc::EOPNOTSUPP,
             Feature::Filter => 0,
             Feature::Tsync => 1,
             Feature::LogFlag => 1 << 1,
@@ -55,7 +55,7 @@ impl Feature {
             // It goes with a listener only.
             Feature::WaitKillable => 1 << 5 | 1 << 3,
         };
-        !matches!(sys::try_filter(flag), libc::ENOSYS | libc::EINVAL)
+        !matches!(seccomp::try_filter(flag), libc::ENOSYS | libc::EINVAL)
     }
 }
 

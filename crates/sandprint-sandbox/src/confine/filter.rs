@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use super::error::{Obstacle, Step};
 use super::feature::Feature;
 use super::{ConfineError, FilterError, sys};
+use crate::seccomp;
 
 /// Most instructions of one program (`BPF_MAXINSNS`, `linux/bpf_common.h`).
 const MOST_INSTRUCTIONS: usize = 4096;
@@ -91,7 +92,7 @@ impl Filter {
     /// [`Flags::NEW_LISTENER`], close-on-exec.
     pub fn install(&self, flags: Flags) -> Result<Option<OwnedFd>, ConfineError> {
         self.check_actions()?;
-        let result = sys::install(&self.instructions, flags.bits());
+        let result = seccomp::install(&self.instructions, flags.bits().into());
         let failed = |errno| ConfineError::of(Obstacle { step: Step::Install, errno }, flags);
         match result {
             Err(errno) => Err(failed(errno)),
@@ -115,7 +116,7 @@ impl Filter {
 
     /// Installs it in this thread; the errno, or 0. No memory is asked for.
     pub(super) fn install_raw(&self, flags: Flags) -> i32 {
-        match sys::install(&self.instructions, flags.bits()) {
+        match seccomp::install(&self.instructions, flags.bits().into()) {
             Ok(0) => 0,
             Ok(_) => libc::EINVAL,
             Err(errno) => errno,

@@ -1,59 +1,21 @@
-//! seccomp(2), landlock(7), and children that try what we would not survive.
+//! Calls that show a filter in force, landlock(7), and children that try what we would not survive.
 //!
 //! What a child may use between fork and execve asks for no memory, takes no lock and cannot panic: so results are
 //! plain numbers, an errno or 0.
-#![expect(unsafe_code, reason = "std wraps neither seccomp nor Landlock nor fork")]
+#![expect(unsafe_code, reason = "std wraps neither Landlock nor fork, nor calls by number")]
 
 use std::ffi::{c_int, c_long};
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::ptr;
 
-/// The errno of a call that has failed, else 0.
-fn errno_of(result: c_long) -> i32 {
-    // Only a number inside: nothing is allocated.
-    if result < 0 { io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO) } else { 0 }
-}
-
-/// `PR_SET_NO_NEW_PRIVS`.
-pub(super) fn no_new_privileges() -> i32 {
-    // SAFETY: no memory is involved.
-    errno_of(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }.into())
-}
-
-/// Installs a program: what seccomp(2) returns, or the errno.
-pub(super) fn install(instructions: &[u64], flags: u32) -> Result<i64, i32> {
-    let length = u16::try_from(instructions.len()).map_err(|_too_long| libc::EINVAL)?;
-    // The kernel only reads it.
-    let program = libc::sock_fprog { len: length, filter: instructions.as_ptr().cast_mut().cast() };
-    // SAFETY: the program's address and length are of one slice of words, each of the size of an instruction and
-    // aligned for it; both live through the call.
-    let result = unsafe {
-        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, ptr::from_ref(&program))
-    };
-    if result < 0 { Err(errno_of(result)) } else { Ok(result) }
-}
+use crate::seccomp::errno_of;
 
 /// Takes a descriptor that a call has just returned.
 pub(super) fn owned(descriptor: i64) -> io::Result<OwnedFd> {
     let descriptor = c_int::try_from(descriptor).map_err(io::Error::other)?;
     // SAFETY: the caller has it from a call that made it, and from nowhere else.
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
-}
-
-/// Asks for a filter without a program: EFAULT where filters and these flags are known, and nothing is installed.
-pub(super) fn try_filter(flags: u32) -> i32 {
-    let no_program = ptr::null::<libc::sock_fprog>();
-    // SAFETY: the kernel is given no memory to read.
-    errno_of(unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, no_program) })
-}
-
-/// `SECCOMP_GET_ACTION_AVAIL`.
-pub(super) fn action_available(action: u32) -> i32 {
-    // SAFETY: the kernel reads one word of ours.
-    errno_of(unsafe {
-        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, ptr::from_ref(&action))
-    })
 }
 
 /// Makes a call without arguments.

@@ -1,15 +1,16 @@
-//! The filter and its installation, and the calls of a listener: seccomp(2), `seccomp_unotify(2)`.
+//! The filter, and the calls of a listener: `seccomp_unotify(2)`.
 #![expect(
     unsafe_code,
     reason = "neither std nor rustix wraps seccomp, and the inbox is memory shared with a process"
 )]
 
-use std::ffi::{c_int, c_long, c_ulong, c_void};
+use std::ffi::{c_int, c_ulong};
 use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
 use std::ptr::{self, NonNull};
 
 use super::{Key, Notification, Reported};
+use crate::seccomp;
 
 /// `AUDIT_ARCH_*` of this machine's own ABI (linux/audit.h).
 const NATIVE: u32 = if cfg!(target_arch = "aarch64") { 0xc000_00b7 } else { 0xc000_003e };
@@ -25,7 +26,8 @@ const SIGNAL_RETURNS_32: [u32; 2] = [119, 173];
 /// A filter that reports calls without the key, in the form in which the kernel wants it.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    program: Vec<libc::sock_filter>,
+    /// `struct sock_filter` each, as it lies in memory.
+    program: Vec<u64>,
     pub(crate) key: Key,
     /// Whether the kernel knows `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`.
     pub(crate) killable: bool,
@@ -50,12 +52,18 @@ impl Filter {
     }
 }
 
+/// A `struct sock_filter` (linux/filter.h): code, jt, jf, k.
+fn instruction(code: u16, then: u8, otherwise: u8, k: u32) -> u64 {
+    let ([c0, c1], [k0, k1, k2, k3]) = (code.to_ne_bytes(), k.to_ne_bytes());
+    u64::from_ne_bytes([c0, c1, then, otherwise, k0, k1, k2, k3])
+}
+
 /// Lets calls of the native ABI pass with the key in their fourth and fifth argument, and decides all others as asked.
-fn program(key: Key, reported: &Reported) -> io::Result<Vec<libc::sock_filter>> {
+fn program(key: Key, reported: &Reported) -> io::Result<Vec<u64>> {
     // BPF_LD | BPF_W | BPF_ABS, BPF_JMP | BPF_JEQ | BPF_K, BPF_RET | BPF_K (linux/bpf_common.h).
-    let load = |offset| libc::sock_filter { code: 0x20, jt: 0, jf: 0, k: offset };
-    let equals = |k, then, otherwise| libc::sock_filter { code: 0x15, jt: then, jf: otherwise, k };
-    let give = |k| libc::sock_filter { code: 0x06, jt: 0, jf: 0, k };
+    let load = |offset| instruction(0x20, 0, 0, offset);
+    let equals = |k, then, otherwise| instruction(0x15, then, otherwise, k);
+    let give = |k| instruction(0x06, 0, 0, k);
     let [first_low, first_high, second_low, second_high] = key.words();
     // struct seccomp_data: nr at 0, arch at 4, instruction_pointer at 8, args at 16; both machines are little-endian.
     // A jump counts the instructions between itself and its target: 11 is where the rest begins.
@@ -94,12 +102,7 @@ fn program(key: Key, reported: &Reported) -> io::Result<Vec<libc::sock_filter>> 
             if instructions.is_empty() || !rest.is_empty() {
                 return Err(io::Error::from_raw_os_error(libc::EINVAL));
             }
-            program.extend(instructions.iter().map(|[c0, c1, jt, jf, k0, k1, k2, k3]| libc::sock_filter {
-                code: u16::from_ne_bytes([*c0, *c1]),
-                jt: *jt,
-                jf: *jf,
-                k: u32::from_ne_bytes([*k0, *k1, *k2, *k3]),
-            }));
+            program.extend(instructions.iter().copied().map(u64::from_ne_bytes));
         }
     }
     // BPF_MAXINSNS (linux/bpf_common.h).
@@ -109,22 +112,14 @@ fn program(key: Key, reported: &Reported) -> io::Result<Vec<libc::sock_filter>> 
     Ok(program)
 }
 
-fn seccomp(operation: u32, flags: c_ulong, argument: *const c_void) -> c_long {
-    // SAFETY: the callers pass what the operation wants, or null, which makes the kernel refuse.
-    unsafe { libc::syscall(libc::SYS_seccomp, operation, flags, argument) }
-}
-
 /// seccomp(2): a flag that is known, with a null filter, gives EFAULT; one that is not, EINVAL.
 fn knows_flag(flag: c_ulong) -> bool {
-    let flags = flag | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
-    seccomp(libc::SECCOMP_SET_MODE_FILTER, flags, ptr::null());
-    io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT)
+    seccomp::try_filter(flag | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER) == libc::EFAULT
 }
 
 /// Whether this kernel has seccomp user notification.
 pub fn is_available() -> bool {
-    let action = libc::SECCOMP_RET_USER_NOTIF;
-    seccomp(libc::SECCOMP_GET_ACTION_AVAIL, 0, ptr::from_ref(&action).cast()) == 0 && knows_flag(0)
+    seccomp::action_available(libc::SECCOMP_RET_USER_NOTIF) == 0 && knows_flag(0)
 }
 
 /// Installs the filter in this thread, and gives the listener, close-on-exec: the errno where that fails. Allocates
@@ -132,22 +127,16 @@ pub fn is_available() -> bool {
 ///
 /// Without `CAP_SYS_ADMIN` in its user namespace, a thread may install a filter only under `no_new_privs`.
 pub(crate) fn install(filter: &Filter) -> Result<RawFd, i32> {
-    let errno = || io::Error::last_os_error().raw_os_error().unwrap_or(0);
-    let len = u16::try_from(filter.program.len()).unwrap_or(u16::MAX);
-    let program = libc::sock_fprog { len, filter: filter.program.as_ptr().cast_mut() };
     let killable = if filter.killable { libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV } else { 0 };
     let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | killable;
-    let set = || seccomp(libc::SECCOMP_SET_MODE_FILTER, flags, ptr::from_ref(&program).cast());
-    let mut result = set();
-    if result < 0 && errno() == libc::EACCES {
-        // SAFETY: no memory is involved.
-        if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
-            return Err(errno());
+    let mut result = seccomp::install(&filter.program, flags);
+    if result == Err(libc::EACCES) {
+        match seccomp::no_new_privileges() {
+            0 => result = seccomp::install(&filter.program, flags),
+            errno => return Err(errno),
         }
-        result = set();
     }
-    let listener = RawFd::try_from(result).unwrap_or(-1);
-    if listener < 0 { Err(errno()) } else { Ok(listener) }
+    RawFd::try_from(result?).map_err(|_large| libc::EIO)
 }
 
 pub(super) fn wake_synchronously(listener: BorrowedFd<'_>) -> io::Result<()> {
