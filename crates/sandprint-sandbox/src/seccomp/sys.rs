@@ -1,4 +1,4 @@
-//! The calls.
+//! The call seccomp(2), and the prctl(2) that goes before it.
 #![expect(unsafe_code, reason = "neither std nor rustix wraps seccomp")]
 
 use std::ffi::{c_long, c_ulong};

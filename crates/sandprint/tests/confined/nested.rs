@@ -3,7 +3,7 @@
 use sandprint_model::{Action, Comparison, Condition, Policy, Syscall, Width};
 
 use crate::expect::skip;
-use crate::support::{Ended, How, SANDPRINT, Scratch, all_but, call, native, policy, rule};
+use crate::support::{Ended, How, SANDPRINT, Scratch, all_but, call, native, policy, refusing, rule};
 
 /// What comes of `run` with these options, in a process where the kernel answers as the policy `outer` says.
 fn within(outer: &Policy, options: &[&str]) -> Ended {
@@ -98,11 +98,11 @@ fn a_filter_that_kills_unknown_calls_is_found_out_without_dying() {
 #[test]
 fn one_policy_in_another_is_proven_and_both_hold() {
     let scratch = Scratch::new();
-    scratch.policy(&all_but(&[("mkdir", Action::Errno(1)), ("mkdirat", Action::Errno(1))]));
+    scratch.policy(&refusing(&["mkdir", "mkdirat"]));
     std::fs::rename(scratch.path("policy"), scratch.path("inner")).unwrap();
     let mut words = [SANDPRINT, "run", "-p", "inner", "--"].repeat(3);
     words.extend(["sh", "-c", "mkdir a 2> /dev/null; ln -s x b 2> /dev/null; ls"]);
-    let outer = all_but(&[("symlink", Action::Errno(1)), ("symlinkat", Action::Errno(1))]);
+    let outer = refusing(&["symlink", "symlinkat"]);
     let ended = scratch.run_under(&outer, &[], &words);
     assert_eq!(
         (ended.how, ended.stdout.as_str(), ended.stderr.as_str()),

@@ -52,6 +52,13 @@ pub(crate) fn all_but(rules: &[(&str, Action)]) -> Policy {
     policy
 }
 
+/// A policy under which everything runs, but for those of these calls that this machine has: they fail with EPERM.
+pub(crate) fn refusing(names: &[&'static str]) -> Policy {
+    let has = |name: &&&str| Syscall::from_name(native(), name).is_some();
+    let rules: Vec<_> = names.iter().filter(has).map(|name| (*name, Action::Errno(1))).collect();
+    all_but(&rules)
+}
+
 /// Whether this kernel has Landlock; says that a test, or a part of one, is skipped where it has not.
 pub(crate) fn has_landlock() -> bool {
     let there = sandprint_sandbox::confine::landlock::abi();

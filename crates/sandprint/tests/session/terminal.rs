@@ -9,7 +9,7 @@ use crate::terminals;
 
 /// A recorder that leads a session on a terminal of its own.
 struct Terminal {
-    terminal: terminals::Terminal,
+    seat: terminals::Terminal,
     shown: RefCell<Vec<u8>>,
     recorder: Beside,
 }
@@ -19,17 +19,17 @@ impl Terminal {
         // setsid makes its standard input the controlling terminal.
         let mut command = scratch.program("setsid", &["--ctty", "--wait", SANDPRINT, "profile"]);
         command.args(arguments).env("SANDPRINT_CHECKPOINT_MS", "50");
-        let (terminal, recorder) = terminals::Terminal::start(command, |command| Beside::start(command));
-        Terminal { terminal, shown: RefCell::default(), recorder }
+        let (seat, recorder) = terminals::Terminal::start(command, Beside::start);
+        Terminal { seat, shown: RefCell::default(), recorder }
     }
 
     fn press(&mut self, keys: &str) {
-        self.terminal.press(keys);
+        self.seat.press(keys);
     }
 
     fn shown(&self) -> String {
         let mut shown = self.shown.borrow_mut();
-        shown.extend(self.terminal.shown.try_iter().flatten());
+        shown.extend(self.seat.shown.try_iter().flatten());
         String::from_utf8_lossy(&shown).into_owned()
     }
 
