@@ -57,8 +57,8 @@ pub(crate) fn run(
     let launch = Launch { confinement: Some(confinement), ..launch.clone() };
     let suspended = launch.suspend()?;
     let first = suspended.pid();
-    let watched = Watched::Process(first);
-    let mut watcher = Watcher::start(&watched, &HostFacts::probe()).map_err(NotObserved::Unwatched)?;
+    let tree = Watched::Process(first);
+    let mut watcher = Watcher::start(&tree, &HostFacts::probe()).map_err(NotObserved::Unwatched)?;
     let mut running = suspended.release()?;
     let in_force = has_filter(running.pid());
     let mut books = Books {
@@ -207,17 +207,17 @@ impl Books<'_> {
         let mut caveats = Vec::new();
         if self.others > 0 {
             caveats.push(format!(
-                "{} calls were refused that the policy allows: by a filter that the workload installed itself, or \
-                 that sandprint was started under",
-                self.others
+                "refused though the policy allows it, by a filter that the workload installed itself or that sandprint \
+                 was started under: {}",
+                times(self.others)
             ));
         }
         let totals = self.watch.totals();
         if totals.not_refused > 0 {
             caveats.push(format!(
-                "{} calls seemed not to run though no filter refuses them; the kernel may have skipped the program that \
-                 sees calls begin",
-                totals.not_refused
+                "seemed not to run though no filter refuses it, perhaps because the kernel skipped the program that sees \
+                 calls begin: {}",
+                times(totals.not_refused)
             ));
         }
         caveats
@@ -228,6 +228,10 @@ impl Books<'_> {
         denials.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.call.syscall.cmp(&b.call.syscall)));
         denials
     }
+}
+
+fn times(calls: u64) -> String {
+    format!("{calls} call{}", if calls == 1 { "" } else { "s" })
 }
 
 /// What a process did that ended so long after its last refused call.

@@ -36,29 +36,35 @@ fn denied(action: Action, by: By) -> Verdict {
     Verdict::Denied { action, by }
 }
 
-/// How the program is called; how it ends, as its status or its signal; which answers its calls of getppid(2) get, and
-/// how often each.
-fn cases() -> Vec<(&'static str, Result<i32, i32>, Vec<(Verdict, u64)>)> {
+/// One way to call the program.
+struct Case {
+    how: &'static str,
+    /// How it ends: its status, or its signal.
+    end: Result<i32, i32>,
+    /// Which answers its calls of getppid(2) get that do not run, and how often each.
+    answers: Vec<(Verdict, u64)>,
+}
+
+fn cases() -> Vec<Case> {
     const SIGSYS: i32 = 31;
+    let case = |how, end, answers| Case { how, end, answers };
     let by_filter = |action, count| vec![(denied(action, By::Filter), count)];
+    let supervised =
+        vec![(Verdict::Emulated { by: By::Supervisor }, 1), (denied(Action::Notify, By::Supervisor), 1)];
     vec![
-        ("allow", Ok(0), vec![]),
-        ("log", Ok(0), vec![]),
-        ("errno", Ok(0), by_filter(Action::Errno(EDOM), 3)),
-        ("errno-0", Ok(0), by_filter(Action::Errno(0), 2)),
-        ("trace", Ok(0), by_filter(Action::Trace(0), 2)),
-        ("notify", Ok(0), by_filter(Action::Notify, 2)),
-        (
-            "supervised",
-            Ok(0),
-            vec![(Verdict::Emulated { by: By::Supervisor }, 1), (denied(Action::Notify, By::Supervisor), 1)],
-        ),
-        ("trap", Ok(0), by_filter(Action::Trap, 2)),
-        ("kill-process", Err(SIGSYS), by_filter(Action::KillProcess, 1)),
-        ("kill-thread", Ok(0), by_filter(Action::KillThread, 1)),
-        ("kill-last-thread", Err(SIGSYS), by_filter(Action::KillThread, 1)),
-        ("child", Ok(0), by_filter(Action::Errno(EDOM), 1)),
-        ("thread-exec", Ok(0), by_filter(Action::Errno(EDOM), 1)),
+        case("allow", Ok(0), vec![]),
+        case("log", Ok(0), vec![]),
+        case("errno", Ok(0), by_filter(Action::Errno(EDOM), 3)),
+        case("errno-0", Ok(0), by_filter(Action::Errno(0), 2)),
+        case("trace", Ok(0), by_filter(Action::Trace(0), 2)),
+        case("notify", Ok(0), by_filter(Action::Notify, 2)),
+        case("supervised", Ok(0), supervised),
+        case("trap", Ok(0), by_filter(Action::Trap, 2)),
+        case("kill-process", Err(SIGSYS), by_filter(Action::KillProcess, 1)),
+        case("kill-thread", Ok(0), by_filter(Action::KillThread, 1)),
+        case("kill-last-thread", Err(SIGSYS), by_filter(Action::KillThread, 1)),
+        case("child", Ok(0), by_filter(Action::Errno(EDOM), 1)),
+        case("thread-exec", Ok(0), by_filter(Action::Errno(EDOM), 1)),
     ]
 }
 
@@ -69,9 +75,9 @@ fn every_way_of_not_running_is_seen_and_told_apart() {
     }
     let Some(program) = build() else { return };
     // Other tests of this process may be watched too, and refuse nothing.
-    let watched = Watched::Process(std::process::id());
-    let mut watcher = Watcher::start(&watched, &HostFacts::probe()).unwrap();
-    for (how, end, expected) in cases() {
+    let tree = Watched::Process(std::process::id());
+    let mut watcher = Watcher::start(&tree, &HostFacts::probe()).unwrap();
+    for Case { how, end, mut answers } in cases() {
         let status = Command::new(&program).arg(how).status().unwrap();
         let ended =
             status.code().ok_or_else(|| std::os::unix::process::ExitStatusExt::signal(&status).unwrap());
@@ -94,9 +100,8 @@ fn every_way_of_not_running_is_seen_and_told_apart() {
             }
         }
         seen.sort_by_key(|(verdict, _)| format!("{verdict:?}"));
-        let mut expected = expected;
-        expected.sort_by_key(|(verdict, _)| format!("{verdict:?}"));
-        assert_eq!(seen, expected, "{how}");
+        answers.sort_by_key(|(verdict, _)| format!("{verdict:?}"));
+        assert_eq!(seen, answers, "{how}");
     }
     assert_eq!(watcher.missed().unwrap(), []);
 }
