@@ -15,8 +15,8 @@ use crate::recorder::can_record;
 
 /// The program, built; says that a test is skipped where it cannot be.
 fn build() -> Option<PathBuf> {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("refused");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recording/refused.c");
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("not_run");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recording/not_run.c");
     let options = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"];
     match Command::new("gcc").args(options).arg(&program).arg(source).output() {
         Ok(output) => {

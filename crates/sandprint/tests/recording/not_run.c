@@ -1,6 +1,6 @@
 /*
  * Installs a filter that answers getppid(2) in one way, and makes that call: every way in which a call does not run.
- * Called as "refused HOW".
+ * Called as "not_run HOW".
  */
 #define _GNU_SOURCE
 #include <errno.h>
