@@ -4,7 +4,7 @@ use super::tables::Row;
 use super::{Kind, Selector, selectors, truncated};
 use crate::Syscall;
 
-/// The [selectors](super::selectors) of a call, looked up once: asking what they hold costs no search.
+/// The [`selectors`] of a call, looked up once: asking what they hold costs no search.
 #[derive(Debug, Clone, Copy)]
 pub struct Selecting(&'static Row);
 
