@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{self, Command};
+use std::process::{self, Command, ExitStatus};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use sandprint_model::ByteString;
@@ -89,6 +89,14 @@ fn unescaped(name: &str) -> ByteString {
     ByteString::from_escaped(name).unwrap_or_else(|| panic!("not escaped as in traces: {name}"))
 }
 
+/// Copies a program. Not by ourselves: a child of another test would hold our descriptor until its execve, and what is
+/// open for writing cannot be executed (ETXTBSY).
 fn copy(from: &Path, to: &Path) {
-    fs::copy(from, to).unwrap_or_else(|error| panic!("{} to {}: {error}", from.display(), to.display()));
+    let status = Command::new("cp").arg(from).arg(to).status();
+    assert!(
+        status.as_ref().is_ok_and(ExitStatus::success),
+        "{} to {}: {status:?}",
+        from.display(),
+        to.display()
+    );
 }
