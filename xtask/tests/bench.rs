@@ -114,9 +114,7 @@ impl Table {
                 };
                 let mut reasons = below.clone().filter_map(|line| line.strip_prefix(&format!("- {number} ")));
                 let reason = reasons.next().with_context(|| format!("{cell:?} has no reason, in {line}"))?;
-                let may_be = may_lack.iter().any(|program| reason == format!("{program} is not installed"))
-                    // What is measured may be older than the harness.
-                    || reason.contains("unrecognized subcommand");
+                let may_be = may_lack.iter().any(|program| reason == format!("{program} is not installed"));
                 if let Some(need) = need
                     && !may_be
                 {

@@ -292,7 +292,8 @@ fn a_directory_of_somebody_else_is_named() {
     }
     fs::set_permissions(scratch.path("."), fs::Permissions::from_mode(0o755)).unwrap();
     // The target directory may lie where nobody else can look.
-    fs::copy(BINARY, scratch.path("sandprint")).unwrap();
+    let copied = scratch.program("cp", &[BINARY, "sandprint"]).status();
+    assert!(copied.is_ok_and(|status| status.success()));
     let before = scratch.files();
     let output = scratch
         .program("./sandprint", &["profile", "merge", "a", "b", "-o", "out"])

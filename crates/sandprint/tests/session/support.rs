@@ -78,7 +78,10 @@ impl Scratch {
         let program = workload()?;
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        fs::copy(program, directory.path().join("workload")).unwrap();
+        // Not by ourselves: a child of another test would hold our descriptor until its execve, and what is open for
+        // writing cannot be executed (ETXTBSY).
+        let copied = Command::new("cp").arg(program).arg(directory.path().join("workload")).status();
+        assert!(copied.is_ok_and(|status| status.success()));
         Some(Scratch(directory))
     }
 
