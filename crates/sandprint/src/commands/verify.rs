@@ -150,6 +150,9 @@ pub(super) fn explain(error: VerifyError, command: &OsStr) -> anyhow::Error {
     }
     let hint = match &error {
         VerifyError::Compile(_) => "a policy with fewer conditions on arguments makes a shorter filter",
+        VerifyError::Observe(_) => {
+            "leave out --observer ebpf: without privilege two passes show the same; `sandprint doctor` says what is missing"
+        }
         VerifyError::Interrupted => "run it again, and let it end by itself",
         VerifyError::UnknownArch => "sandprint works on x86_64 and aarch64",
         _ => "`sandprint doctor` says what this host offers; run it again",

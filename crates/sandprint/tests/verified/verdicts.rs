@@ -228,4 +228,9 @@ fn no_rights_are_needed() {
         ended.stderr
     );
     assert!(ended.stderr.contains("    from  socket in "), "{}", ended.stderr);
+    // What was asked for is not replaced by something else.
+    let ebpf = ["profile", "verify", "--observer", "ebpf", "-p", "policy", "--", "./caller", "sockets", "2"];
+    let ended = Ended::of(&scratch.command("setpriv", &[&nobody[..], &ebpf].concat()).output().unwrap());
+    assert_eq!((ended.status, ended.stdout.as_str()), (125, ""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("\nhint: leave out --observer ebpf"), "{}", ended.stderr);
 }
