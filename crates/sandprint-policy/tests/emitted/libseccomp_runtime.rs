@@ -124,8 +124,12 @@ fn operator(check: &Check) -> u32 {
     u32::try_from(place.unwrap()).unwrap() + 1
 }
 
-/// The filter that libseccomp exports, as bytes.
-fn export(program: &str, profile: &Profile) -> Vec<u8> {
+/// The filter that libseccomp exports, as bytes; none where it does not come to an end. Version 2.5.4 takes time that grows
+/// exponentially with the rules of one call that have several conditions each: 64 of `openat` with two were seen to take
+/// more than eight minutes.
+fn export(program: &str, profile: &Profile) -> Option<Vec<u8>> {
+    const TIMED_OUT: i32 = 124;
+
     let mut text = format!("default {}\n", code(profile.default));
     for abi in &profile.abis {
         writeln!(text, "arch {}", token(*abi)).unwrap();
@@ -143,14 +147,18 @@ fn export(program: &str, profile: &Profile) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let rules = folder.path().join("rules");
     hosts::write(&rules, &text);
-    let output = hosts::run(program, &[rules.to_str().unwrap()]).unwrap();
+    let output = hosts::run("timeout", &["20", program, rules.to_str().unwrap()]).unwrap();
+    if output.status.code() == Some(TIMED_OUT) {
+        eprintln!("libseccomp does not come to an end with {} lines of rules", text.lines().count());
+        return None;
+    }
     assert!(
         output.status.success(),
         "{:?}: {}\n{text}",
         output.status,
         String::from_utf8_lossy(&output.stderr)
     );
-    output.stdout
+    Some(output.stdout)
 }
 
 /// The profile of each machine, in each format that such runtimes read.
@@ -175,7 +183,7 @@ fn what_libseccomp_makes_of_a_recorded_policy_is_exact() {
             let policy = policy(&ls(abi));
             let (losses, profiles) = profiles(format, &policy);
             let [(_, profile)] = &profiles[..] else { panic!("one machine") };
-            let program = Program::parse(&export(runtime, profile));
+            let program = Program::parse(&export(runtime, profile).expect("it ends"));
             let here = || grid::calls(&policy).filter(|call| call.syscall.abi.arch() == abi.arch());
             for call in here().filter(|call| call.syscall.abi == abi) {
                 let newer = call.syscall.since().is_some_and(|since| since > "5.17".parse().unwrap());
@@ -196,7 +204,9 @@ proptest! {
             for format in ["docker", "k8s", "oci"] {
                 let (losses, profiles) = profiles(format, &policy);
                 for (machine, profile) in profiles {
-                    let bytes = export(runtime, &profile);
+                    let exported = export(runtime, &profile);
+                    prop_assume!(exported.is_some());
+                    let bytes = exported.unwrap_or_default();
                     // The kernel would refuse it; every runtime says so.
                     prop_assume!(bytes.len() <= 4096 * 8);
                     let program = Program::parse(&bytes);
