@@ -257,18 +257,13 @@ fn both(first: &[Atom], second: &[Atom]) -> Option<Vec<Atom>> {
     Some(all)
 }
 
-/// What of a conjunction is left when another is taken out of it.
+/// What of a conjunction is left when another is taken out of it: where any of its atoms does not hold. These
+/// alternatives overlap, and so each needs one test more, not one for every atom.
 fn outside(before: &[Atom], taken: &[Atom]) -> Vec<Vec<Atom>> {
-    let mut rest = Vec::new();
-    let mut so_far = before.to_vec();
-    for atom in taken {
-        rest.extend(both(&so_far, &[atom.negated()]));
-        match both(&so_far, &[*atom]) {
-            Some(more) => so_far = more,
-            None => break,
-        }
+    if both(before, taken).is_none() {
+        return vec![before.to_vec()];
     }
-    rest
+    taken.iter().filter_map(|atom| both(before, &[atom.negated()])).collect()
 }
 
 impl Atom {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::errno::ENOSYS;
+use sandprint_model::errno::{ENOSYS, EPERM};
 use sandprint_model::{Abi, Action, Condition, KernelVersion, Loss, Policy, Reason, Rule, Syscall};
 
 use super::shape::{Shape, is_refusal_lost, runs, shape};
@@ -74,6 +74,49 @@ impl<'p> ByName<'p> {
             }
         }
         list
+    }
+
+    /// The list as libseccomp reads it: with a call that each ABI has and that has no conditions.
+    pub(super) fn for_libseccomp(policy: &'p Policy, abis: &[Abi]) -> ByName<'p> {
+        let mut list = ByName::new(policy, abis);
+        for abi in abis {
+            list.add_first_call(*abi, policy.default_action);
+        }
+        list
+    }
+
+    /// libseccomp 2.5.4 loads the number of a call with the first one that it looks at, which is the one with the
+    /// fewest comparisons, and leaves that one out again where the ABI has no such call: then it takes the
+    /// architecture for the number, and no rule of the ABI ever matches. A call without conditions comes first.
+    fn add_first_call(&mut self, abi: Abi, default: Action) {
+        let in_abi = |name: &str| Syscall::from_name(abi, name);
+        let surely_first = |(name, call): (&&'static str, &NamedCall<'_>)| {
+            matches!(call.shape, Shape::Always(_))
+                && in_abi(name).is_some_and(|syscall| syscall.since() <= Some(OLD_LIBSECCOMP))
+        };
+        let is_met = self.calls.keys().any(|name| in_abi(name).is_none())
+            && self.calls.keys().any(|name| in_abi(name).is_some())
+            && !self.calls.iter().any(surely_first);
+        if !is_met {
+            return;
+        }
+        let free = |name: &&&str| in_abi(name).is_some() && !self.calls.contains_key(**name);
+        let Some(name) = NEVER_IMPLEMENTED.iter().find(free).copied() else {
+            let text = "libseccomp 2.5.4 and older may give all its calls the default action";
+            let subject = format!("all of {abi}");
+            self.losses.insert(if runs(default) { weaker(subject, text) } else { stricter(subject, text) });
+            return;
+        };
+        // A rule that equals the default action would be dropped.
+        let answer = if default == Action::Errno(ENOSYS) { EPERM } else { ENOSYS };
+        let text = format!(
+            "{} instead of the default action, as no kernel has it: libseccomp 2.5.4 and older match nothing of {abi} \
+             without a call that has no conditions",
+            action_in_words(Action::Errno(answer))
+        );
+        self.losses.insert(stricter(name, text));
+        let shape = Shape::Always(Action::Errno(answer));
+        self.calls.insert(name, NamedCall { shape, reasons: BTreeSet::new(), since: None });
     }
 
     /// A machine's own ABI takes part even where the policy has no rules for it.
@@ -150,6 +193,10 @@ impl<'p> ByName<'p> {
             .map(|(name, call)| (*name, call))
     }
 }
+
+/// Calls that have a number and that no kernel since 3.1 answers but with ENOSYS (syscalls(2), "unimplemented").
+/// Each ABI has one of them.
+pub(super) const NEVER_IMPLEMENTED: [&str; 2] = ["nfsservctl", "getpmsg"];
 
 /// What libseccomp multiplexes on i386 through `socketcall`: `-101` to `-120` of its pseudo numbers.
 const SOCKETCALLS: &[&str] = &[

@@ -42,7 +42,8 @@ impl Format for Docker {
         let (policy, mut losses) = unattended(policy, |action| action == Action::Notify);
         let policy = policy.as_ref();
         let machines = machines(policy);
-        let lists: Vec<_> = machines.iter().map(|(arch, abis)| (*arch, ByName::new(policy, abis))).collect();
+        let lists: Vec<_> =
+            machines.iter().map(|(arch, abis)| (*arch, ByName::for_libseccomp(policy, abis))).collect();
         let mut groups: BTreeMap<Group, BTreeMap<&'static str, &Shape>> = BTreeMap::new();
         for (arch, list) in &lists {
             losses.extend(list.losses.iter().cloned());

@@ -55,7 +55,7 @@ impl Format for K8s {
             unattended(policy, |action| matches!(action, Action::Notify | Action::Trace(_)));
         let policy = with_sayable_errnos(policy, &mut losses);
         let policy = policy.as_ref();
-        let list = ByName::new(policy, &abis_of(policy));
+        let list = ByName::for_libseccomp(policy, &abis_of(policy));
         losses.extend(list.losses.iter().cloned());
         losses.extend(consumer_losses(policy, &list));
         let shapes: BTreeMap<&'static str, Shape> = list

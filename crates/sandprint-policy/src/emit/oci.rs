@@ -39,7 +39,7 @@ impl Format for Oci {
     fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
         let (policy, mut losses) = unattended(policy, |action| action == Action::Notify);
         let policy = policy.as_ref();
-        let list = ByName::new(policy, &abis_of(policy));
+        let list = ByName::for_libseccomp(policy, &abis_of(policy));
         losses.extend(list.losses.iter().cloned());
         losses.extend(consumer_losses(policy, &list));
         let entries = list.calls.iter().map(|(name, call)| (*name, &call.shape));
@@ -151,8 +151,9 @@ pub(super) fn consumer_losses(policy: &Policy, list: &ByName<'_>) -> BTreeSet<Lo
 /// Names that an older libseccomp does not know are skipped there.
 fn unknown_losses(policy: &Policy, list: &ByName<'_>) -> BTreeSet<Loss> {
     let default = policy.default_action;
+    // What the default action takes away is the call's own action, whether or not it depends on arguments.
     let (running, refused): (Vec<_>, Vec<_>) =
-        list.newer_than(OLD_LIBSECCOMP).partition(|(_, call)| call.shape.runs(default));
+        list.newer_than(OLD_LIBSECCOMP).partition(|(_, call)| call.shape.action().is_some_and(runs));
     let mut losses = BTreeSet::new();
     let subject = format!("calls newer than Linux {OLD_LIBSECCOMP}");
     let text = |names: String| {

@@ -9,6 +9,10 @@
 //!   alternatives, which allows more;
 //! - libseccomp 2.5.4 merges two ordered comparisons of one argument wrongly (fixed in 2.6.1,
 //!   GHSA-4q85-33p6-j5g6), so a range becomes masked comparisons unless it is the only comparison there is;
+//! - it never ends, or decides wrongly, where a 64-bit comparison whose failure or success is known from either
+//!   half (`!=`, and the ordered ones) is followed by a comparison of a later argument, and two entries share it:
+//!   both halves lead to one and the same next level of its tree, into which `_db_tree_add` of 2.5.4 then puts the
+//!   second entry twice. Beside other entries such a comparison becomes masked ones, unless it is the last;
 //! - it mistakes a mask of the upper half alone where i386 takes part (`without_upper_halves`);
 //! - a 64-bit comparison of a 32-bit argument sees what the caller left in the upper half, so 32-bit
 //!   arguments are always compared under a mask.
@@ -123,23 +127,24 @@ pub(super) struct Shaped {
 
 /// Brings the rules of one call into shape. `default` is what happens where no rule matches.
 pub(super) fn shape(abi: Abi, rules: &[Rule], default: Action) -> Shaped {
-    let first_try = build(abi, rules, default, Ordered::Kept);
+    let first_try = build(abi, rules, default, Entries::One);
     match &first_try.shape {
-        Shape::When(_, entries) if entries.len() > 1 => build(abi, rules, default, Ordered::Masked),
+        Shape::When(_, entries) if entries.len() > 1 => build(abi, rules, default, Entries::Several),
         _ => first_try,
     }
 }
 
-/// What becomes of `<`, `<=`, `>` and `>=`.
+/// How many entries a call has, on which it depends what libseccomp makes of them: it merges several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ordered {
-    /// 64-bit ones stay: right only where the call has a single entry.
-    Kept,
-    /// They become masked comparisons of each prefix.
-    Masked,
+enum Entries {
+    /// Every comparison can stay.
+    One,
+    /// `<`, `<=`, `>` and `>=` become masked comparisons of each prefix; `!=`, unless it is the last of its entry,
+    /// of each bit.
+    Several,
 }
 
-fn build(abi: Abi, rules: &[Rule], default: Action, ordered: Ordered) -> Shaped {
+fn build(abi: Abi, rules: &[Rule], default: Action, count: Entries) -> Shaped {
     let OneAction { taken, lost } = one_action(rules, default);
     let mut shaped = Shaped { shape: Shape::Default, cut: None, lost };
     if shaped.lost.remove(&Lost::TooMany) {
@@ -151,7 +156,7 @@ fn build(abi: Abi, rules: &[Rule], default: Action, ordered: Ordered) -> Shaped 
     };
     let mut entries = Vec::new();
     for alternative in &alternatives {
-        match conjunction(abi, alternative, ordered) {
+        match conjunction(abi, alternative, count) {
             Match::Never => {}
             Match::Always => return Shaped { shape: Shape::Always(action), ..shaped },
             Match::Entries(more) => entries.extend(more),
@@ -177,14 +182,20 @@ enum Match {
     Unsayable(&'static str),
 }
 
-fn conjunction(abi: Abi, atoms: &[Atom], ordered: Ordered) -> Match {
+fn conjunction(abi: Abi, atoms: &[Atom], count: Entries) -> Match {
     let mut arguments: BTreeMap<u8, Vec<Atom>> = BTreeMap::new();
     for atom in atoms {
         arguments.entry(atom.index).or_default().push(*atom);
     }
+    let last = arguments.last_key_value().map(|(index, _)| *index);
     let mut entries: Vec<Vec<Condition>> = vec![Vec::new()];
     for (index, atoms) in arguments {
-        let alternatives = match argument(abi, &atoms, ordered) {
+        let keeps = |comparison| match comparison {
+            Comparison::Equal(_) => true,
+            Comparison::NotEqual(_) => count == Entries::One || last == Some(index),
+            _ => count == Entries::One,
+        };
+        let alternatives = match argument(abi, &atoms, keeps) {
             Values::None => return Match::Never,
             Values::All => continue,
             Values::Unsayable(why) => return Match::Unsayable(why),
@@ -216,7 +227,8 @@ enum Values {
     Unsayable(&'static str),
 }
 
-fn argument(abi: Abi, atoms: &[Atom], ordered: Ordered) -> Values {
+/// `keeps` tells which 64-bit comparisons libseccomp can be given as they are.
+fn argument(abi: Abi, atoms: &[Atom], keeps: impl Fn(Comparison) -> bool) -> Values {
     let wide = atoms.iter().any(|atom| atom.width == Width::Bits64);
     if wide && abi == Abi::X32 {
         // libseccomp takes x32 for a 32-bit ABI and leaves the upper half of its 64-bit registers out.
@@ -224,9 +236,10 @@ fn argument(abi: Abi, atoms: &[Atom], ordered: Ordered) -> Values {
     }
     if let [Atom { width: Width::Bits64, test: Test::Is(comparison), .. }] = atoms
         && !is_32_bit(abi)
-        && let Some(kept) = kept(*comparison, ordered)
+        && is_comparison(*comparison)
+        && keeps(*comparison)
     {
-        return Values::AnyOf(vec![kept]);
+        return Values::AnyOf(vec![*comparison]);
     }
     let mut blocks = vec![Block { mask: 0, value: 0 }];
     for atom in atoms {
@@ -252,18 +265,17 @@ fn is_32_bit(abi: Abi) -> bool {
     matches!(abi, Abi::Arm | Abi::I386)
 }
 
-/// A lone 64-bit comparison that can stay as it is. Those that always or never hold cannot: they are values,
-/// not comparisons, for libseccomp.
-fn kept(comparison: Comparison, ordered: Ordered) -> Option<Comparison> {
-    match comparison {
-        Comparison::Equal(_) | Comparison::NotEqual(_) => Some(comparison),
+/// Whether a 64-bit comparison is none of a mask, and neither always nor never holds: such are values, not
+/// comparisons, for libseccomp.
+fn is_comparison(comparison: Comparison) -> bool {
+    !matches!(
+        comparison,
         Comparison::Less(0)
-        | Comparison::LessOrEqual(u64::MAX)
-        | Comparison::Greater(u64::MAX)
-        | Comparison::GreaterOrEqual(0)
-        | Comparison::MaskedEqual { .. } => None,
-        _ => (ordered == Ordered::Kept).then_some(comparison),
-    }
+            | Comparison::LessOrEqual(u64::MAX)
+            | Comparison::Greater(u64::MAX)
+            | Comparison::GreaterOrEqual(0)
+            | Comparison::MaskedEqual { .. }
+    )
 }
 
 /// The values whose bits under `mask` are `value`.

@@ -19,7 +19,7 @@ use std::fmt::Write;
 use sandprint_model::errno::ENOSYS;
 use sandprint_model::{Abi, Action, KernelVersion, Loss, Policy, Syscall, errno};
 
-use super::by_name::{ByName, MULTIPLEXERS, abis_of};
+use super::by_name::{ByName, MULTIPLEXERS, NEVER_IMPLEMENTED, abis_of};
 use super::escape;
 use super::shape::{Shape, runs};
 use super::unattended::unattended;
@@ -77,13 +77,14 @@ impl Format for Systemd {
         if !runs(policy.default_action) {
             names.take_back_default_group(&list.abis);
         }
+        let log = names.log();
         losses.extend(names.losses.iter().cloned());
         let mut text = header(policy);
         text.push_str("[Service]\n");
         text.push_str(&architectures(policy, &list.abis, &mut losses));
         text.push_str(&names.filter());
         text.push_str(&error_number(policy.default_action, &mut losses));
-        text.push_str(&names.log());
+        text.push_str(&log);
         text.extend(restrictions.values().map(|restriction| restriction.lines.as_str()));
         Ok(Emitted::text(text, losses))
     }
@@ -264,19 +265,25 @@ impl Names {
     }
 
     /// The lines of `SystemCallLog=`.
-    fn log(&self) -> String {
+    fn log(&mut self) -> String {
         const KEY: &str = "SystemCallLog=";
         if self.default != Action::Log && self.logged.is_empty() {
             return String::new();
         }
         let mut text = format!("{KEY}\n");
-        if self.default != Action::Log {
-            push_names(&mut text, KEY, self.logged.iter().map(|name| (*name).to_owned()));
-        } else if self.allowed.is_empty() {
-            text.push_str("SystemCallLog=@known\n");
-        } else {
+        if self.default == Action::Log {
+            let mut unlogged = self.allowed.clone();
+            if unlogged.is_empty() {
+                // Not `@known`, which leaves out what this systemd has no name for.
+                let [never, _] = NEVER_IMPLEMENTED;
+                let text = "it is not logged: the setting must name a call, and no kernel has this one";
+                self.losses.insert(stricter(never, text));
+                unlogged.insert(never);
+            }
             text.push_str("# Every call but these is logged.\n");
-            push_names(&mut text, &format!("{KEY}~"), self.allowed.iter().map(|name| (*name).to_owned()));
+            push_names(&mut text, &format!("{KEY}~"), unlogged.iter().map(|name| (*name).to_owned()));
+        } else {
+            push_names(&mut text, KEY, self.logged.iter().map(|name| (*name).to_owned()));
         }
         text
     }

@@ -12,6 +12,18 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<std::process::Out
     output.map_err(|error| format!("{program}: {error}"))
 }
 
+/// Runs a program that might never end: after this time it has not, and the test fails. It takes a hundredth of it.
+pub(crate) fn run_to_its_end(program: &str, arguments: &[&str]) -> Result<std::process::Output, String> {
+    const SECONDS: &str = "20";
+    const TIMED_OUT: i32 = 124;
+
+    let output = run("timeout", &[&[SECONDS, program], arguments].concat())?;
+    if output.status.code() == Some(TIMED_OUT) {
+        return Err(format!("{program} {arguments:?} has not ended after {SECONDS} seconds"));
+    }
+    Ok(output)
+}
+
 /// Writes a file of a test.
 #[expect(clippy::disallowed_methods, reason = "a test may write what a pure crate may not")]
 pub(crate) fn write(path: &std::path::Path, text: &str) {

@@ -138,11 +138,6 @@ impl Unit {
             self.log = None;
             return;
         }
-        if value == "@known" {
-            let all = Abi::ALL.into_iter().flat_map(Syscall::all).filter_map(Syscall::name);
-            self.log = Some((false, all.filter(|name| knows(name)).map(str::to_owned).collect()));
-            return;
-        }
         let (inverted, names) = value.strip_prefix('~').map_or((false, value), |names| (true, names));
         let (_, logged) = self.log.get_or_insert((inverted, BTreeSet::new()));
         logged.extend(names.split(' ').filter(|name| knows(name)).map(str::to_owned));
@@ -289,6 +284,21 @@ fn a_list_that_allows_nothing_is_still_a_filter() {
     for syscall in Syscall::all(Abi::X86_64) {
         assert_ne!(unit.decide(&Call { syscall, args: [0; 6] }), Action::Allow, "{syscall}");
     }
+}
+
+#[test]
+fn everything_is_logged_where_nothing_is_allowed_silently() {
+    let mut policy = policy(&ls(Abi::X86_64));
+    policy.default_action = Action::Log;
+    policy.rules.clear();
+    policy.rules.insert(call(Abi::X86_64, "read"), vec![]);
+    let emitted = dropin(&policy);
+    let unit = Unit::read(emitted.content.as_text().unwrap(), Arch::X86_64, is_old);
+    let calls = Syscall::all(Abi::X86_64).chain([Syscall { abi: Abi::X86_64, nr: 5000 }]);
+    let silent =
+        calls.filter(|syscall| unit.decide(&Call { syscall: *syscall, args: [0; 6] }) != Action::Log);
+    assert_eq!(silent.collect::<Vec<_>>(), [call(Abi::X86_64, "nfsservctl")]);
+    assert!(emitted.losses.iter().any(|loss| loss.subject == "nfsservctl"), "{:?}", emitted.losses);
 }
 
 proptest! {

@@ -106,7 +106,7 @@ impl Steps {
         let input = tool.folder.path().join("steps");
         hosts::write(&input, &self.0);
         let command = format!("exec {} < {}", tool.program, input.to_str().unwrap());
-        let output = hosts::run("sh", &["-c", &command]).unwrap();
+        let output = hosts::run_to_its_end("sh", &["-c", &command]).unwrap();
         match output.status.code() {
             Some(0) => Some(Program::from_bytes(&output.stdout).unwrap()),
             // EEXIST: the same conditions with another action.
