@@ -32,7 +32,6 @@ mod systemd;
 mod unattended;
 
 pub use bpf::Bpf;
-pub(crate) use by_name::OLD_LIBSECCOMP;
 pub use docker::Docker;
 pub use firecracker::Firecracker;
 pub use json::Json;

@@ -97,6 +97,9 @@ pub struct Imported {
     pub policy: Policy,
     /// What of the profile the policy does not hold.
     pub losses: BTreeSet<Loss>,
+    /// What a consumer of the profile is known to make otherwise of it than it says, and so than the policy; weaker is
+    /// what may let more run.
+    pub faults: BTreeSet<Loss>,
 }
 
 /// Why a profile could not be imported at all. Text from the file is escaped and cut.

@@ -28,6 +28,7 @@ pub mod enforce;
 pub mod explain;
 pub mod import;
 pub mod landlock;
+mod libseccomp;
 pub mod risk;
 pub mod suggest;
 pub mod synth;

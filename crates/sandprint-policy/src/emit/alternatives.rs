@@ -178,6 +178,7 @@ pub(super) fn when(rules: &[Rule], wanted: impl Fn(Action) -> bool) -> Option<Wh
             break;
         }
     }
+    absorb(&mut found);
     for alternative in &mut found {
         alternative.sort_unstable();
     }
@@ -188,6 +189,26 @@ pub(super) fn when(rules: &[Rule], wanted: impl Fn(Action) -> bool) -> Option<Wh
     };
     let kept: Vec<Vec<Atom>> = found.iter().filter(|one| !implied(one)).cloned().collect();
     if kept.iter().any(Vec::is_empty) { Some(When::Always) } else { Some(When::AnyOf(kept)) }
+}
+
+/// Leaves out of each alternative what another one makes needless: `A or (not A and B)` is `A or B`.
+fn absorb(alternatives: &mut [Vec<Atom>]) {
+    for at in 0..alternatives.len() {
+        let Some(mut one) = alternatives.get(at).cloned() else { return };
+        let is_needless = |atom: &Atom, one: &[Atom]| {
+            let within = |other: &Vec<Atom>| {
+                other.contains(&atom.negated())
+                    && other.iter().all(|of_other| *of_other == atom.negated() || one.contains(of_other))
+            };
+            alternatives.iter().enumerate().any(|(place, other)| place != at && within(other))
+        };
+        while let Some(place) = one.iter().position(|atom| is_needless(atom, &one)) {
+            one.remove(place);
+        }
+        if let Some(alternative) = alternatives.get_mut(at) {
+            *alternative = one;
+        }
+    }
 }
 
 /// A conjunction without what always holds; `None` where it never does.

@@ -11,10 +11,7 @@ use sandprint_model::{Abi, Action, Condition, KernelVersion, Loss, Policy, Reaso
 
 use super::shape::{Shape, is_refusal_lost, runs, shape};
 use super::{action_in_words, stricter, weaker};
-
-/// libseccomp 2.5.4 as it was released names every call up to this kernel. Distributions add to it:
-/// Debian 12's build goes to 6.7.
-pub(crate) const OLD_LIBSECCOMP: KernelVersion = KernelVersion::new(5, 17);
+use crate::libseccomp::{OLD_LIBSECCOMP, loads_with_first_call};
 
 /// What a list of names can hold of a policy.
 #[derive(Debug)]
@@ -85,16 +82,15 @@ impl<'p> ByName<'p> {
         list
     }
 
-    /// libseccomp 2.5.4 loads the number of a call with the first one that it looks at, which is the one with the
-    /// fewest comparisons, and leaves that one out again where the ABI has no such call: then it takes the
-    /// architecture for the number, and no rule of the ABI ever matches. A call without conditions comes first.
+    /// A call without conditions comes first, and that the ABI has it keeps the number loaded.
     fn add_first_call(&mut self, abi: Abi, default: Action) {
         let in_abi = |name: &str| Syscall::from_name(abi, name);
         let surely_first = |(name, call): (&&'static str, &NamedCall<'_>)| {
             matches!(call.shape, Shape::Always(_))
                 && in_abi(name).is_some_and(|syscall| syscall.since() <= Some(OLD_LIBSECCOMP))
         };
-        let is_met = self.calls.keys().any(|name| in_abi(name).is_none())
+        let is_met = loads_with_first_call(abi, &self.abis)
+            && self.calls.keys().any(|name| in_abi(name).is_none())
             && self.calls.keys().any(|name| in_abi(name).is_some())
             && !self.calls.iter().any(surely_first);
         if !is_met {

@@ -9,10 +9,11 @@ use sandprint_model::errno::ENOSYS;
 use sandprint_model::{Abi, Action, Arch, Comparison, Condition, Loss, Policy};
 use serde::Serialize;
 
-use super::by_name::{ByName, NamedCall, OLD_LIBSECCOMP, abis_of};
+use super::by_name::{ByName, NamedCall, abis_of};
 use super::shape::{Shape, runs};
 use super::unattended::unattended;
 use super::{EmitError, Emitted, Format, names_in_words, stricter, weaker};
+use crate::libseccomp::OLD_LIBSECCOMP;
 use crate::synth::Runtime;
 
 /// The OCI runtime specification's `linux.seccomp`.

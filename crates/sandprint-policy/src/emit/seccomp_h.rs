@@ -11,11 +11,12 @@ use sandprint_model::{
     Abi, Action, Arch, Comparison, Condition, KernelVersion, Loss, Policy, Reason, Syscall, errno,
 };
 
-use super::by_name::{OLD_LIBSECCOMP, close_multiplexers, cut_loss};
+use super::by_name::{close_multiplexers, cut_loss};
 use super::oci::architecture;
 use super::shape::{Shape, is_refusal_lost, runs, shape};
 use super::unattended::unattended;
 use super::{EmitError, Emitted, Format, escape, names_in_words, reasons, stricter, weaker};
+use crate::libseccomp::OLD_LIBSECCOMP;
 
 mod fragments;
 

@@ -7,12 +7,11 @@
 //! Known faults that the shape avoids:
 //! - one argument index twice in an entry is refused by libseccomp, and runtimes then split the entry into
 //!   alternatives, which allows more;
-//! - libseccomp 2.5.4 merges two ordered comparisons of one argument wrongly (fixed in 2.6.1,
-//!   GHSA-4q85-33p6-j5g6), so a range becomes masked comparisons unless it is the only comparison there is;
-//! - it never ends, or decides wrongly, where a 64-bit comparison whose failure or success is known from either
-//!   half (`!=`, and the ordered ones) is followed by a comparison of a later argument, and two entries share it:
-//!   both halves lead to one and the same next level of its tree, into which `_db_tree_add` of 2.5.4 then puts the
-//!   second entry twice. Beside other entries such a comparison becomes masked ones, unless it is the last;
+//! - libseccomp 2.5.4 merges the entries of a call wrongly unless all their comparisons are `==`, masked or not:
+//!   two ordered ones of one argument (fixed in 2.6.1, GHSA-4q85-33p6-j5g6); `!=` in one entry and `==` of the same
+//!   value in another; and for a 64-bit `!=` before a comparison of a later argument, in two entries, it never ends,
+//!   since both halves lead to one and the same next level of its tree, into which `_db_tree_add` puts the second
+//!   entry twice. So such a comparison becomes masked ones unless its entry is the only one;
 //! - it mistakes a mask of the upper half alone where i386 takes part (`without_upper_halves`);
 //! - a 64-bit comparison of a 32-bit argument sees what the caller left in the upper half, so 32-bit
 //!   arguments are always compared under a mask.
@@ -139,8 +138,7 @@ pub(super) fn shape(abi: Abi, rules: &[Rule], default: Action) -> Shaped {
 enum Entries {
     /// Every comparison can stay.
     One,
-    /// `<`, `<=`, `>` and `>=` become masked comparisons of each prefix; `!=`, unless it is the last of its entry,
-    /// of each bit.
+    /// Only `==`: `<`, `<=`, `>` and `>=` become masked comparisons of each prefix, `!=` of each bit.
     Several,
 }
 
@@ -187,15 +185,9 @@ fn conjunction(abi: Abi, atoms: &[Atom], count: Entries) -> Match {
     for atom in atoms {
         arguments.entry(atom.index).or_default().push(*atom);
     }
-    let last = arguments.last_key_value().map(|(index, _)| *index);
     let mut entries: Vec<Vec<Condition>> = vec![Vec::new()];
     for (index, atoms) in arguments {
-        let keeps = |comparison| match comparison {
-            Comparison::Equal(_) => true,
-            Comparison::NotEqual(_) => count == Entries::One || last == Some(index),
-            _ => count == Entries::One,
-        };
-        let alternatives = match argument(abi, &atoms, keeps) {
+        let alternatives = match argument(abi, &atoms, count) {
             Values::None => return Match::Never,
             Values::All => continue,
             Values::Unsayable(why) => return Match::Unsayable(why),
@@ -227,8 +219,7 @@ enum Values {
     Unsayable(&'static str),
 }
 
-/// `keeps` tells which 64-bit comparisons libseccomp can be given as they are.
-fn argument(abi: Abi, atoms: &[Atom], keeps: impl Fn(Comparison) -> bool) -> Values {
+fn argument(abi: Abi, atoms: &[Atom], count: Entries) -> Values {
     let wide = atoms.iter().any(|atom| atom.width == Width::Bits64);
     if wide && abi == Abi::X32 {
         // libseccomp takes x32 for a 32-bit ABI and leaves the upper half of its 64-bit registers out.
@@ -237,7 +228,7 @@ fn argument(abi: Abi, atoms: &[Atom], keeps: impl Fn(Comparison) -> bool) -> Val
     if let [Atom { width: Width::Bits64, test: Test::Is(comparison), .. }] = atoms
         && !is_32_bit(abi)
         && is_comparison(*comparison)
-        && keeps(*comparison)
+        && (count == Entries::One || matches!(comparison, Comparison::Equal(_)))
     {
         return Values::AnyOf(vec![*comparison]);
     }

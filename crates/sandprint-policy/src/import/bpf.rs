@@ -150,7 +150,8 @@ impl Analysed {
             losses.insert(loss("SIGSYS", text, false));
         }
         let notes = BTreeSet::<Note>::new();
-        Imported { policy: policy(Format::Bpf, (default, self.foreign), &own, rules, notes), losses }
+        let policy = policy(Format::Bpf, (default, self.foreign), &own, rules, notes);
+        Imported { policy, losses, faults: BTreeSet::new() }
     }
 
     /// The rules of a decision, without those at the end that the default action makes idle, and what they lack.

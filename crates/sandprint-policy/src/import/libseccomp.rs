@@ -12,6 +12,9 @@
 //!   in place of that argument's own comparison, and those of System V IPC allow `ipc`;
 //! - bits that a masked comparison asks for outside of its mask are left out;
 //! - in the ABIs whose arguments it takes for 32 bits wide, x32 among them, it compares lower halves.
+//!
+//! Where it makes something else of the rules than they say ([`crate::libseccomp`]), the policy is what they say, and the
+//! difference is told as a fault.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +23,8 @@ use sandprint_model::{
 };
 
 use super::profile::{Argument, Operator};
+use super::runs;
+use crate::libseccomp::{loads_with_first_call, merges_wrongly};
 
 /// The sub-calls of i386's multiplexers (linux/net.h, linux/ipc.h).
 const SUB_CALLS: &[(&str, &str, u64)] = &[
@@ -71,6 +76,20 @@ pub(super) struct Filter {
     pub(super) unknown: BTreeMap<String, bool>,
     /// Rules whose action is the default one.
     dropped: BTreeSet<String>,
+    /// ABIs that lack one of the calls that rules were added for.
+    lacking: BTreeSet<Abi>,
+}
+
+/// What became of the rules.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) rules: BTreeMap<Syscall, Vec<Rule>>,
+    /// What a reader should know of them.
+    pub(super) notes: BTreeSet<Note>,
+    /// Where they are stricter than the profile may be.
+    pub(super) losses: BTreeSet<Loss>,
+    /// Where libseccomp makes something else of the profile than it says.
+    pub(super) faults: BTreeSet<Loss>,
 }
 
 /// A rule of one call.
@@ -91,6 +110,7 @@ impl Filter {
             newer: BTreeSet::new(),
             unknown: BTreeMap::new(),
             dropped: BTreeSet::new(),
+            lacking: BTreeSet::new(),
         }
     }
 
@@ -138,6 +158,8 @@ impl Filter {
                     self.newer.insert(name.to_owned());
                 } else if let Some(syscall) = syscall {
                     self.push(syscall, conditions.clone(), action, reason);
+                } else {
+                    self.lacking.insert(abi);
                 }
                 if let (Abi::I386, Some((_, multiplexer, number))) = (abi, multiplexed)
                     && let Some(syscall) = Syscall::from_name(abi, multiplexer)
@@ -156,12 +178,36 @@ impl Filter {
         self.calls.entry(syscall).or_default().push(added);
     }
 
-    /// The rules, what a reader should know of them, and where they are stricter than the profile may be.
-    pub(super) fn finish(self) -> (BTreeMap<Syscall, Vec<Rule>>, BTreeSet<Note>, BTreeSet<Loss>) {
+    /// The ABIs of whose calls the filter may match none.
+    fn unmatched(&self) -> BTreeSet<Loss> {
+        let is_unmatched = |abi: &&Abi| {
+            let mut calls = self.calls.iter().filter(|(syscall, _)| syscall.abi == **abi).peekable();
+            loads_with_first_call(**abi, &self.abis)
+                && self.lacking.contains(*abi)
+                && calls.peek().is_some()
+                && !calls.any(|(_, rules)| rules.iter().any(|rule| rule.conditions.is_empty()))
+        };
+        let text = "all its rules have conditions, and other calls of the profile it has not: libseccomp 2.5.4 may then \
+                    match none of them";
+        let loss = |abi: &Abi| super::loss(format!("all of {abi}"), text, runs(self.default));
+        self.abis.iter().filter(is_unmatched).map(loss).collect()
+    }
+
+    /// The rules, and what is to be said of them.
+    pub(super) fn finish(self) -> Finished {
         let mut told = Told::default();
         let mut rules = BTreeMap::new();
+        let mut faults = self.unmatched();
         for (syscall, added) in self.calls {
             let name = syscall.name().unwrap_or_default();
+            let conditions: Vec<&[Condition]> =
+                added.iter().map(|added| added.conditions.as_slice()).collect();
+            if !conditions.iter().any(|conditions| conditions.is_empty()) && merges_wrongly(&conditions) {
+                let text = "libseccomp 2.5.4, and others before 2.6.1, may make another filter of its rules, one that \
+                            lets more run, or never come to an end with them: several rules, and not all ask for \
+                            equality";
+                faults.insert(super::loss(name, text, true));
+            }
             if self.dropped.contains(name) {
                 told.dropped.insert(name);
             }
@@ -173,7 +219,7 @@ impl Filter {
             super::loss(*name, text, false)
         });
         let losses = lost.collect();
-        (rules, told.notes(), losses)
+        Finished { rules, losses, faults, notes: told.notes() }
     }
 }
 

@@ -12,7 +12,7 @@ use sandprint_model::{Abi, Action, Note, Syscall};
 use super::libseccomp::Filter;
 use super::profile::{self, Profile};
 use super::{Format, ImportError, Imported, Target, listed, loss, policy, quoted, reason, runs};
-use crate::emit::OLD_LIBSECCOMP;
+use crate::libseccomp::OLD_LIBSECCOMP;
 
 /// Reads a profile.
 pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportError> {
@@ -114,10 +114,11 @@ pub(super) fn finish(format: Format, profile: Profile, abis: &[Abi]) -> Imported
         );
         notes.insert(Note(words));
     }
-    let (rules, more, lost) = filter.finish();
-    losses.extend(lost);
-    notes.extend(more);
-    Imported { policy: policy(format, (default, Action::KillThread), abis, rules, notes), losses }
+    let finished = filter.finish();
+    losses.extend(finished.losses);
+    notes.extend(finished.notes);
+    let policy = policy(format, (default, Action::KillThread), abis, finished.rules, notes);
+    Imported { policy, losses, faults: finished.faults }
 }
 
 /// Whether a name is of a call that the libseccomp of some machines does not know yet.

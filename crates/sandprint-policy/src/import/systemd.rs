@@ -99,7 +99,7 @@ fn join(settings: &Settings, target: &Target) -> Imported {
     }
     let policy: Policy =
         super::policy(Format::Systemd, (joined.default, foreign), &abis, joined.rules, notes);
-    Imported { policy, losses }
+    Imported { policy, losses, faults: BTreeSet::new() }
 }
 
 /// The filters of a unit, oldest first.
@@ -112,7 +112,7 @@ fn layers(settings: &Settings, abis: &[Abi], losses: &mut BTreeSet<Loss>) -> Vec
             let here: Vec<Abi> = abis.iter().copied().filter(|abi| !refusal.except.contains(abi)).collect();
             filter.add_in(&here, refusal.name, Action::Errno(refusal.errno), &refusal.args, &why);
         }
-        layers.push(Layer { default: Action::Allow, rules: filter.finish().0 });
+        layers.push(Layer { default: Action::Allow, rules: filter.finish().rules });
     }
     if let Some(list) = &settings.log {
         let (default, listed_action) =
@@ -121,7 +121,7 @@ fn layers(settings: &Settings, abis: &[Abi], losses: &mut BTreeSet<Loss>) -> Vec
         for (name, entry) in &list.names {
             filter.add(name, listed_action, &[], &reason(Format::Systemd, &entry.comment));
         }
-        layers.push(Layer { default, rules: filter.finish().0 });
+        layers.push(Layer { default, rules: filter.finish().rules });
     }
     if let Some(list) = &settings.filter {
         let (default, listed_action) =
@@ -133,7 +133,7 @@ fn layers(settings: &Settings, abis: &[Abi], losses: &mut BTreeSet<Loss>) -> Vec
         }
         lose_unknown(&filter, default, losses);
         lose_newer(&filter, default, losses);
-        layers.push(Layer { default, rules: filter.finish().0 });
+        layers.push(Layer { default, rules: filter.finish().rules });
     }
     layers
 }

@@ -145,8 +145,9 @@ fn export(program: &str, profile: &Profile) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let rules = folder.path().join("rules");
     hosts::write(&rules, &text);
-    let output = hosts::run_to_its_end(program, &[rules.to_str().unwrap()])
-        .unwrap_or_else(|error| panic!("{error}\n{text}"));
+    // It takes a hundredth of a second.
+    let output = hosts::run_within("20", program, &[rules.to_str().unwrap()])
+        .unwrap_or_else(|| panic!("it has not ended\n{text}"));
     assert!(
         output.status.success(),
         "{:?}: {}\n{text}",
@@ -257,6 +258,20 @@ fn entries_that_begin_with_the_same_inequality_are_exact() {
     check(runtime, &with_rules(Action::Errno(1), call(Abi::Aarch64, "openat"), &rules), [1, 3, 0, 0, 0, 0]);
 }
 
+/// libseccomp 2.5.4 refuses `arg2 == 1` with `arg1 == 1` in a list of these two, though the first entry allows it.
+#[test]
+fn an_inequality_beside_an_equality_of_the_same_value_is_exact() {
+    use Comparison::{Equal, NotEqual};
+
+    let Some((_, runtime)) = runtime() else { return };
+    let rules: [(Action, &[Condition]); 2] =
+        [(Action::Allow, &[wide(1, Equal(1)), wide(2, Equal(1))]), (Action::Allow, &[wide(2, NotEqual(1))])];
+    for abi in [Abi::X86_64, Abi::Aarch64] {
+        let policy = with_rules(Action::Errno(1), call(abi, "openat"), &rules);
+        check(runtime, &policy, [0, 1, 1, 0, 0, 0]);
+    }
+}
+
 /// A refusal that depends on an argument is lost, too, where the name is not known: the call then runs.
 #[test]
 fn a_newer_call_refused_by_its_arguments_is_a_loss_that_allows_more() {
@@ -301,7 +316,7 @@ fn an_abi_whose_calls_all_have_conditions_is_matched_beside_calls_that_it_lacks(
 
 /// Several rules of one call, which compare 64 bits of a few arguments with values that are often the same in one half.
 fn any_wide_policy() -> impl Strategy<Value = Policy> {
-    let value = select(&[0, 1, 3, 1 << 32, 3 | 1 << 32, 1 << 63, u64::MAX][..]);
+    let value = select(&[0, 1, 1 << 32, 1 | 1 << 32, u64::MAX][..]);
     let comparison = (0..9u8, value.clone(), value).prop_map(|(kind, value, mask)| match kind {
         0 | 1 => Comparison::Equal(value),
         2..=4 => Comparison::NotEqual(value),

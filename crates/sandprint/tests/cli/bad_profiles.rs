@@ -199,3 +199,34 @@ fn a_whole_profile_is_imported() {
     assert_eq!(ended.status, 0, "{ended:?}");
     assert!(ended.stdout.contains("[[x86_64.read]]\ndo = \"allow\"\n"), "{}", ended.stdout);
 }
+
+/// Docker's own way to leave out two address families.
+#[test]
+fn rules_that_libseccomp_gets_wrong_are_warned_of() {
+    let scratch = scratch();
+    let compared = |value, op| {
+        format!(
+            r#"{{"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [{{"index": 0, "value": {value}, "op": "{op}"}}]}}"#
+        )
+    };
+    let below = compared(38, "SCMP_CMP_LT");
+    let entries = [below.clone(), compared(39, "SCMP_CMP_EQ"), compared(40, "SCMP_CMP_GT")];
+    let whole = |entries: &[String]| {
+        format!(
+            r#"{{"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [{}]}}"#,
+            entries.join(", ")
+        )
+    };
+    let warned = |entries: &[String]| {
+        scratch.write("profile", whole(entries));
+        let ended = scratch.run(&["policy", "import", "--from", "oci", "--arch", "x86_64", "profile"]);
+        assert_eq!(ended.status, 0, "{ended:?}");
+        let is_warning = |line: &&str| line.starts_with("warning: ");
+        ended.stderr.lines().filter(is_warning).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let warning = "warning: the profile may not be enforced as it says: socket: libseccomp 2.5.4, and others before \
+                   2.6.1, may make another filter of its rules, one that lets more run, or never come to an end with \
+                   them: several rules, and not all ask for equality";
+    assert_eq!(warned(&entries), [warning]);
+    assert_eq!(warned(&[below]), [""; 0]);
+}

@@ -70,6 +70,9 @@ pub(crate) fn tell(imported: &Imported) {
             output::note(&format!("the policy does not hold all of the profile: {loss}"));
         }
     }
+    for fault in &imported.faults {
+        output::warn(&format!("the profile may not be enforced as it says: {fault}"));
+    }
 }
 
 impl ForeignArgs {
