@@ -11,8 +11,6 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::shell::run;
-
 /// The machine's cgroups, borrowed while containers run: runtimes leave controllers enabled at the root. When the last
 /// of this process's borrowers is done, the root is as it was before the first.
 #[derive(Debug)]
@@ -73,7 +71,13 @@ fn words(file: &Path) -> BTreeSet<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }
 
+/// Removes a cgroup and those below it.
 fn remove_soon(cgroup: &Path) {
+    for inner in fs::read_dir(cgroup).into_iter().flatten().flatten() {
+        if inner.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_soon(&inner.path());
+        }
+    }
     let begin = Instant::now();
     while let Err(error) = fs::remove_dir(cgroup) {
         if !cgroup.exists() || begin.elapsed() > Duration::from_secs(2) {
@@ -94,20 +98,26 @@ pub(crate) fn container_name() -> String {
     format!("{}-{}", container_prefix(), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A command with a pure cgroup2 at `/sys/fs/cgroup`, in a mount namespace of its own: crun takes no other,
+/// A command line with a pure cgroup2 at `/sys/fs/cgroup`, in a mount namespace of its own: crun takes no other,
 /// and the machine's own may be another.
-pub(crate) fn in_cgroup2(words: &[&str]) -> Command {
+pub(crate) fn words_in_cgroup2<'w>(words: &[&'w str]) -> Vec<&'w str> {
     let view = "umount -l -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\"";
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--propagation", "private", "sh", "-c", view, "sh"]).args(words);
+    [&["unshare", "--mount", "--propagation", "private", "sh", "-c", view, "sh"][..], words].concat()
+}
+
+/// The same as a command.
+pub(crate) fn in_cgroup2(words: &[&str]) -> Command {
+    let words = words_in_cgroup2(words);
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
     command
 }
 
 /// The runtime's own idea of a container in that folder, without a terminal, and without a filter.
 pub(crate) fn base_config(runtime: &str, bundle: &Path) -> Value {
     let folder = bundle.to_str().expect("it has a plain name");
-    let spec = run(&mut in_cgroup2(&[runtime, "spec", "--bundle", folder]));
-    assert!(spec.status.success(), "{runtime} spec: {spec}");
+    let spec = in_cgroup2(&[runtime, "spec", "--bundle", folder]).output().expect("it starts");
+    assert!(spec.status.success(), "{runtime} spec: {}", String::from_utf8_lossy(&spec.stderr));
     let text = fs::read_to_string(bundle.join("config.json")).expect("it was written");
     let mut config: Value = serde_json::from_str(&text).expect("it is JSON");
     config["process"]["terminal"] = json!(false);

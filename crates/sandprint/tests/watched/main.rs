@@ -11,6 +11,9 @@
 //! says why and passes as skipped: see [`expect`].
 
 #[cfg(test)]
+#[path = "../support/container.rs"]
+mod container;
+#[cfg(test)]
 #[path = "../support/event_schema.rs"]
 mod event_schema;
 #[cfg(test)]

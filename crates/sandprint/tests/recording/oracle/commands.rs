@@ -185,16 +185,22 @@ pub(crate) const TOOLS: &[Case] = &[
     run("gcc -o hello hello.c").setup(C_PROGRAM).varying(TEMPORARY),
     script("sh -c", "gcc -O2 -o hello hello.c && ./hello").setup(C_PROGRAM).varying(TEMPORARY),
     run("make -s").setup("printf 'all: a b\\na:\\n\\techo a > a\\nb: a\\n\\tcp a b\\n' > Makefile"),
-    run("make -s -j4").setup("printf 'all: a b c d\\n%%:\\n\\techo $@ > $@\\n' > Makefile").varying(&[
-        ("clone", Why::Signals),
-        ("prlimit64", Why::Race),
-        ("pselect6", Why::Race),
-        ("read", Why::Race),
-        ("rt_sigreturn", Why::Signals),
-        ("wait4", Why::Signals),
-        ("write", Why::Race),
-    ])
-    .sometimes(&[("dup2", Why::Race)]),
+    // Where no two recipes run at once, nobody waits for a token of the job server, and none gets a pipe that is
+    // broken for its standard input.
+    run("make -s -j4")
+        .setup("printf 'all: a b c d\\n%%:\\n\\techo $@ > $@\\n' > Makefile")
+        .varying(&[
+            ("clone", Why::Signals),
+            ("close", Why::Race),
+            ("fcntl", Why::Race),
+            ("pipe2", Why::Race),
+            ("prlimit64", Why::Race),
+            ("read", Why::Race),
+            ("rt_sigreturn", Why::Signals),
+            ("wait4", Why::Signals),
+            ("write", Why::Race),
+        ])
+        .sometimes(&[("dup2", Why::Race), ("pselect6", Why::Race)]),
     // The first run on a machine, as root, compiles gdb's Python and writes it down.
     run("gdb -nx -batch -ex list ./hello").setup(
         "printf 'int main(void) { return 0; }\\n' > hello.c; gcc -g -o hello hello.c
