@@ -269,6 +269,15 @@ impl Watcher {
         Ok(!self.programs.entries("members", 4)?.values().any(|value| members::lives(value)))
     }
 
+    /// Whether a process is or was, a little while ago, the watched one or a descendant of it, by its tgid in our PID
+    /// namespace; none where what is watched is told otherwise than by processes.
+    pub fn holds(&self, tgid: u32) -> Result<Option<bool>, RecorderError> {
+        if !self.programs.has_members() {
+            return Ok(None);
+        }
+        Ok(Some(self.programs.maps().lookup("members", &tgid.to_ne_bytes())?.is_some()))
+    }
+
     /// What was missed so far.
     pub fn missed(&self) -> Result<Vec<Missed>, RecorderError> {
         let words = self.programs.maps().array("lost")?;

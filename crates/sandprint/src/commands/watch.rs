@@ -158,7 +158,7 @@ struct Session {
 
 impl Session {
     fn begin(target: &Watched, words: &str, mut page: Page) -> anyhow::Result<Session> {
-        let scope = Scope::new(target)?;
+        let scope = Scope::new(target);
         let watcher = Watcher::start(target, &HostFacts::probe()).map_err(|error| explain(&error))?;
         let wakes = watcher.fd().map_err(|error| explain(&error))?;
         let log = match LogReader::open() {
@@ -219,7 +219,8 @@ impl Session {
     fn read_log(&mut self) -> anyhow::Result<()> {
         let Some(log) = &mut self.log else { return Ok(()) };
         for record in log.records().context("failed to read audit records")? {
-            if self.scope.holds(record.pid) {
+            let in_tree = |tgid| self.watcher.holds(tgid);
+            if self.scope.holds(record.pid, in_tree).map_err(|error| explain(&error))? {
                 self.logged.add(record);
             }
         }

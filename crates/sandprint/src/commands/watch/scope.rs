@@ -1,5 +1,4 @@
-//! Which processes are watched, as far as that is to be known outside of the kernel: for audit records, which come from
-//! everybody.
+//! Whose audit records those are that come from everybody: whether their processes are watched.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,9 +7,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use sandprint_record::ebpf::{Missed, Watched};
-use sandprint_sandbox::process;
 
-use crate::target::{Host, TargetError};
+use crate::target::Host;
 
 /// The initial PID namespace's inode (`PROC_PID_INIT_INO`, `linux/proc_ns.h`).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
@@ -31,26 +29,24 @@ pub(super) struct Scope {
 enum What {
     System,
     Cgroup(PathBuf),
-    Tree(Tree),
+    /// A process and its descendants, which the watcher knows.
+    Tree,
 }
 
 impl Scope {
-    pub(super) fn new(watched: &Watched) -> Result<Scope, TargetError> {
+    pub(super) fn new(watched: &Watched) -> Scope {
         let what = match watched {
             Watched::System => What::System,
             Watched::Cgroup(directory) => What::Cgroup(directory.clone()),
-            Watched::Process(pid) => What::Tree(Tree::of(*pid).ok_or(TargetError::NoProcess(*pid))?),
+            Watched::Process(_) => What::Tree,
         };
         let numbers_are_ours = numbers_are_ours();
-        Ok(Scope { what, numbers_are_ours, shown: BTreeMap::new(), unattributed: 0 })
+        Scope { what, numbers_are_ours, shown: BTreeMap::new(), unattributed: 0 }
     }
 
-    /// Takes note of what there is now. To be called now and then.
+    /// Forgets what was seen a while ago. To be called now and then.
     pub(super) fn look(&mut self) {
         self.shown.retain(|_, seen| seen.elapsed() < REMEMBERED);
-        if let What::Tree(tree) = &mut self.what {
-            tree.look();
-        }
     }
 
     /// Takes note of a process, by its number in the initial PID namespace, that is watched since a call of it was told.
@@ -59,7 +55,12 @@ impl Scope {
     }
 
     /// Whether a process, by its number in the initial PID namespace, is watched; counted where that is not known.
-    pub(super) fn holds(&mut self, host_pid: u32) -> bool {
+    /// `in_tree` is what the watcher says of a process by its number in ours.
+    pub(super) fn holds<E>(
+        &mut self,
+        host_pid: u32,
+        in_tree: impl FnOnce(u32) -> Result<Option<bool>, E>,
+    ) -> Result<bool, E> {
         let known = match &self.what {
             What::System => Some(true),
             _ if self.shown.contains_key(&host_pid) => Some(true),
@@ -68,12 +69,12 @@ impl Scope {
                 let host = Host::here();
                 host.cgroup_of(host_pid).and_then(|cgroup| host.is_below(directory, &cgroup).ok())
             }
-            What::Tree(tree) => tree.holds(host_pid),
+            What::Tree => in_tree(host_pid)?,
         };
         if known.is_none() {
             self.unattributed = self.unattributed.saturating_add(1);
         }
-        known.unwrap_or(false)
+        Ok(known.unwrap_or(false))
     }
 
     /// What was missed here.
@@ -95,123 +96,40 @@ pub(super) fn numbers_are_ours() -> bool {
 /// How long a process that has ended is remembered: records come a little later.
 const REMEMBERED: Duration = Duration::from_secs(5);
 
-/// A process and those of its descendants that were seen.
-#[derive(Debug)]
-struct Tree {
-    first: u32,
-    members: BTreeMap<u32, Member>,
-}
-
-#[derive(Debug)]
-struct Member {
-    /// See [`started`].
-    start: u64,
-    /// When it was first found to have ended.
-    ended: Option<Instant>,
-}
-
-impl Tree {
-    fn of(first: u32) -> Option<Tree> {
-        let member = Member { start: started(first)?, ended: None };
-        let mut tree = Tree { first, members: BTreeMap::from([(first, member)]) };
-        tree.look();
-        Some(tree)
-    }
-
-    /// Takes in children that are new, and leaves out what ended a while ago.
-    fn look(&mut self) {
-        let now = Instant::now();
-        self.members.retain(|pid, member| {
-            if started(*pid) != Some(member.start) {
-                member.ended.get_or_insert(now);
-            }
-            member.ended.is_none_or(|ended| now.duration_since(ended) < REMEMBERED)
-        });
-        let mut pending: Vec<u32> = self.members.keys().copied().collect();
-        while let Some(pid) = pending.pop() {
-            for child in children(pid) {
-                if self.members.get(&child).is_none_or(|member| member.ended.is_some())
-                    && let Some(start) = started(child)
-                {
-                    self.members.insert(child, Member { start, ended: None });
-                    pending.push(child);
-                }
-            }
-        }
-    }
-
-    /// None where the process is gone and was never seen.
-    fn holds(&self, pid: u32) -> Option<bool> {
-        if self.members.contains_key(&pid) || process::descends(pid, self.first) {
-            return Some(true);
-        }
-        started(pid).map(|_| false)
-    }
-}
-
-/// The children of a process, of all its threads (`CONFIG_PROC_CHILDREN`).
-fn children(pid: u32) -> Vec<u32> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let lists = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-    lists
-        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
-        .collect()
-}
-
-/// When a process began, in clock ticks since boot; none where it has ended: /proc/PID/stat, fields 3 and 22 (proc(5)).
-fn started(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let mut fields = fields.split(' ');
-    if matches!(fields.next()?, "Z" | "X") {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead as _, BufReader};
-    use std::process::{Command, Stdio};
+    use std::convert::Infallible;
 
     use super::*;
 
-    #[test]
-    fn descendants_are_known_also_after_their_parent_and_they_themselves_have_ended() {
-        let script = "sleep 60 & echo $!; read line";
-        let mut shell = Command::new("sh")
-            .args(["-c", script])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(shell.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let left: u32 = line.trim().parse().unwrap();
-        let mut scope = Scope::new(&Watched::Process(shell.id())).unwrap();
-        scope.numbers_are_ours = true;
-        assert!(scope.holds(shell.id()) && scope.holds(left) && !scope.holds(std::process::id()));
-        drop(shell.stdin.take());
-        shell.wait().unwrap();
-        scope.look();
-        assert!(scope.holds(left), "an orphan");
-        process::kill_process(left, sandprint_sandbox::signals::Signal::TERM).unwrap();
-        while started(left).is_some() {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-        }
-        scope.look();
-        assert!(scope.holds(left) && scope.holds(shell.id()));
-        assert_eq!(scope.missed(), None);
-        // A number that nobody has.
-        assert!(!scope.holds(u32::MAX));
-        assert_eq!(scope.missed().unwrap().count, 1);
-        // It made a call that was told, and has ended since.
-        scope.shows(u32::MAX);
-        assert!(scope.holds(u32::MAX));
+    fn holds(scope: &mut Scope, pid: u32, in_tree: Option<bool>) -> bool {
+        let Ok(holds) = scope.holds(pid, |_| Ok::<_, Infallible>(in_tree));
+        holds
     }
 
     #[test]
-    fn a_process_that_is_not_there_cannot_be_watched() {
-        assert!(matches!(Scope::new(&Watched::Process(u32::MAX)), Err(TargetError::NoProcess(u32::MAX))));
+    fn of_a_tree_the_watcher_knows_every_process_if_the_numbers_are_the_same() {
+        let mut scope = Scope::new(&Watched::Process(1));
+        scope.numbers_are_ours = true;
+        assert!(holds(&mut scope, 5, Some(true)) && !holds(&mut scope, 5, Some(false)));
+        assert_eq!(scope.missed(), None);
+        scope.numbers_are_ours = false;
+        assert!(!holds(&mut scope, 5, Some(true)));
+        assert_eq!(scope.missed().unwrap().count, 1);
+        // It made a call that was told.
+        scope.shows(5);
+        scope.look();
+        assert!(holds(&mut scope, 5, None));
+        assert_eq!(scope.missed().unwrap().count, 1);
+    }
+
+    #[test]
+    fn a_process_that_has_ended_is_in_no_cgroup_that_is_known() {
+        let mut scope = Scope::new(&Watched::Cgroup(PathBuf::from("/sys/fs/cgroup")));
+        scope.numbers_are_ours = true;
+        // A number that nobody has.
+        assert!(!holds(&mut scope, u32::MAX, None));
+        assert_eq!(scope.missed().unwrap().count, 1);
+        assert!(holds(&mut Scope::new(&Watched::System), u32::MAX, None));
     }
 }
