@@ -1,14 +1,14 @@
-//! Containers of runc and crun, with a profile that has every action but the one that wants an agent (notify).
+//! Containers of runc and crun, with a profile that has every action, and an agent that answers what is asked of it.
 
 use std::fs;
 use std::path::Path;
-use std::process::{self, Command};
+use std::process::{self, Child, Command};
 
 use serde_json::json;
 
 use crate::container::{Cgroups, base_config, container_name, words_in_cgroup2};
 use crate::expect::skip;
-use crate::support::{Gate, Watching, caller, can_watch, is_root};
+use crate::support::{Gate, Watching, caller, can_watch, is_root, within};
 
 #[test]
 fn what_runc_refuses_is_told_with_its_container() {
@@ -36,6 +36,7 @@ fn check(runtime: &str) {
     let _cgroups = Cgroups::borrow();
     let name = container_name();
     let folder = bundle(runtime, caller, &format!("/{name}/{}", container()));
+    let _agent = Agent::start(caller, &folder.path().join(SOCKET));
     let bundle = folder.path().to_str().unwrap();
     let mut gate = Gate::before(&words_in_cgroup2(&[runtime, "run", "--bundle", bundle, &name]));
     let watching = Watching::start(&["--pid", &gate.pid().to_string(), "--format", "json"]);
@@ -51,6 +52,7 @@ fn check(runtime: &str) {
             ("getcpu", "kill-thread by filter", COUNT),
             ("sched_rr_get_interval", "kill-process by filter", COUNT),
             ("get_robust_list", "trace 7 by filter", COUNT),
+            ("personality", "notify by supervisor", COUNT),
         ],
     );
     for event in told.of_kind("denial") {
@@ -58,6 +60,27 @@ fn check(runtime: &str) {
         assert_eq!(event["process"]["image"], "/bin/caller", "{event}");
         assert_eq!(event["location"]["module"], "/bin/caller", "{event}");
         assert_eq!(event["doubt"], json!(null), "{event}");
+    }
+}
+
+/// Where the agent listens, in the bundle.
+const SOCKET: &str = "agent";
+
+/// Refuses what it is asked, from outside of the container.
+struct Agent(Child);
+
+impl Agent {
+    fn start(caller: &Path, socket: &Path) -> Agent {
+        let child = Command::new(caller).arg("agent").arg(socket).spawn().unwrap();
+        within("the agent's socket", || socket.exists().then_some(()));
+        Agent(child)
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 
@@ -86,9 +109,17 @@ fn bundle(runtime: &str, caller: &Path, cgroup: &str) -> tempfile::TempDir {
         rule("sched_getscheduler", "SCMP_ACT_TRAP"),
         rule("getcpu", "SCMP_ACT_KILL_THREAD"),
         rule("sched_rr_get_interval", "SCMP_ACT_KILL_PROCESS"),
+        rule("personality", "SCMP_ACT_NOTIFY"),
     ];
     rules.extend(with_errno);
-    linux.insert("seccomp".to_owned(), json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": rules}));
+    linux.insert(
+        "seccomp".to_owned(),
+        json!({
+            "defaultAction": "SCMP_ACT_ALLOW",
+            "listenerPath": path.join(SOCKET),
+            "syscalls": rules,
+        }),
+    );
     fs::write(path.join("config.json"), config.to_string()).unwrap();
     folder
 }

@@ -11,6 +11,7 @@
  * supervisor, which answers 7, and personality too, which it refuses with EACCES. "caller traced COUNT" has
  * get_robust_list ask a tracer, which answers 9, and makes getcpu under PTRACE_SYSEMU, which answers 11; then
  * exit_group, which is left out the first time.
+ * "caller agent SOCKET" is the supervisor of a container whose runtime hands it the listener there.
  * "caller quiet" makes none.
  */
 #define _GNU_SOURCE
@@ -28,8 +29,10 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -144,6 +147,45 @@ static int supervised(int count)
 	return wrong;
 }
 
+/* The descriptor that comes with a message; the message is the container's state. */
+static int received(int connection)
+{
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	char state[4096];
+	struct iovec into = { state, sizeof(state) };
+	struct msghdr message = { .msg_iov = &into,
+				  .msg_iovlen = 1,
+				  .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+	struct cmsghdr *first;
+	int fd = -1;
+
+	if (recvmsg(connection, &message, MSG_CMSG_CLOEXEC) < 0)
+		return -1;
+	first = CMSG_FIRSTHDR(&message);
+	if (first && first->cmsg_level == SOL_SOCKET && first->cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(first), sizeof(fd));
+	return fd;
+}
+
+static int agent(const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int listener, from = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	strncpy(at.sun_path, path, sizeof(at.sun_path) - 1);
+	if (from < 0 || bind(from, (struct sockaddr *)&at, sizeof(at)) || listen(from, 1))
+		return 94;
+	listener = received(accept(from, 0, 0));
+	if (listener < 0)
+		return 93;
+	supervise(&listener);
+	return 0;
+}
+
 #if defined(__x86_64__)
 /* Sets what the stopped call returns; a negative number of the call has it not be made. */
 static void set_result(pid_t child, long result, int skip)
@@ -223,6 +265,8 @@ int main(int argc, char **argv)
 
 	if (!strcmp(how, "quiet"))
 		return 0;
+	if (!strcmp(how, "agent") && argc > 2)
+		return agent(argv[2]);
 	if (!strcmp(how, "supervised"))
 		return supervised(count);
 	if (!strcmp(how, "traced"))
