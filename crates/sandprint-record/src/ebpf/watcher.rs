@@ -42,6 +42,8 @@ pub struct Watcher {
     ring: RingBuffer<'static>,
     code: Rc<RefCell<BTreeMap<FilterId, Instructions>>>,
     arch: Arch,
+    /// Filters of which some part did not come.
+    lacking: BTreeSet<FilterId>,
     images: BTreeMap<u64, ImageInfo>,
     told: BTreeMap<Vec<u8>, Told>,
     next_id: u64,
@@ -116,7 +118,16 @@ impl Watcher {
             members::enter(programs.maps(), *tgid)?;
         }
         programs.attach_calls()?;
-        Ok(Watcher { programs, ring, code, arch, images: BTreeMap::new(), told: BTreeMap::new(), next_id: 0 })
+        Ok(Watcher {
+            programs,
+            ring,
+            code,
+            arch,
+            lacking: BTreeSet::new(),
+            images: BTreeMap::new(),
+            told: BTreeMap::new(),
+            next_id: 0,
+        })
     }
 
     /// Becomes readable when there is something new; repetitions of what is known do not make it so.
@@ -127,11 +138,11 @@ impl Watcher {
     /// What was refused and has not been told yet, and what was told with a smaller count or before its process ended.
     /// To be called now and then, since repetitions wake nobody.
     pub fn news(&mut self) -> Result<Vec<Refused>, RecorderError> {
-        self.ring.consume().map_err(RecorderError::Ring)?;
         let clock = Clock::now();
         // Before the calls: who has ended makes no more of them.
         let ended_ns = self.ends()?;
         let entries = self.programs.entries("refused", Key::BYTES)?;
+        self.take_code(&entries)?;
         let crowded = entries.len() > KEPT;
         let mut news = Vec::new();
         let mut over = BTreeSet::new();
@@ -167,6 +178,30 @@ impl Watcher {
         self.forget_members()?;
         news.sort_by_key(|refused| (refused.first, refused.id));
         Ok(news)
+    }
+
+    /// Takes the instructions of filters that have come. To be called with the calls at hand: an entry is ready when the
+    /// parts of its filters are on their way, or are being put there by another call of that moment.
+    fn take_code(&mut self, entries: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), RecorderError> {
+        const TRIES: u32 = 20;
+        const BETWEEN: Duration = Duration::from_millis(1);
+
+        self.ring.consume().map_err(RecorderError::Ring)?;
+        let new = entries.iter().filter(|(key, _)| !self.told.contains_key(*key));
+        let mut awaited: BTreeSet<FilterId> =
+            new.filter_map(|(_, value)| Value::decode(value)).flat_map(|value| value.filters).collect();
+        for _ in 0..TRIES {
+            // 0 is a filter that cannot be read.
+            awaited.retain(|id| id.0 != 0 && self.filter(*id).is_none() && !self.lacking.contains(id));
+            if awaited.is_empty() {
+                return Ok(());
+            }
+            std::thread::sleep(BETWEEN);
+            self.ring.consume().map_err(RecorderError::Ring)?;
+        }
+        // There was no room for them, which is counted.
+        self.lacking.extend(awaited);
+        Ok(())
     }
 
     /// Makes room where many members have ended.
