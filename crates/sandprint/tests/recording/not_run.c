@@ -119,6 +119,20 @@ static void *execute(void *unused)
     return unused;
 }
 
+/* 200 filters, each of a process of its own. */
+static int many(void)
+{
+    for (int number = 1; number <= 200; number++) {
+        int status = 0;
+
+        if (!fork())
+            _exit(install(SECCOMP_RET_ERRNO | number, 0) || calls(1) != 1);
+        if (wait(&status) < 0 || status)
+            return 96;
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *how = argc > 1 ? argv[1] : "";
@@ -151,6 +165,8 @@ int main(int argc, char **argv)
         return install(SECCOMP_RET_KILL_THREAD, 0) || in_thread();
     if (!strcmp(how, "kill-last-thread"))
         return install(SECCOMP_RET_KILL_THREAD, 0) || calls(1);
+    if (!strcmp(how, "many"))
+        return many();
     if (!strcmp(how, "child")) {
         install(SECCOMP_RET_ERRNO | EDOM, 0);
         if (!fork())

@@ -1,7 +1,9 @@
 //! What the watcher sees of calls that filters keep from running: all of it, told apart, and nothing else.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sandprint_model::Action;
 use sandprint_record::ebpf::{Watched, Watcher};
@@ -68,11 +70,18 @@ fn cases() -> Vec<Case> {
     ]
 }
 
+/// The tests here watch this process with all that it starts, so one at a time does.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn every_way_of_not_running_is_seen_and_told_apart() {
     if !can_record() {
         return;
     }
+    let _turn = turn();
     let Some(program) = build() else { return };
     // Other tests of this process may be watched too, and refuse nothing.
     let tree = Watched::Process(std::process::id());
@@ -103,5 +112,37 @@ fn every_way_of_not_running_is_seen_and_told_apart() {
         answers.sort_by_key(|(verdict, _)| format!("{verdict:?}"));
         assert_eq!(seen, answers, "{how}");
     }
+    assert_eq!(watcher.missed().unwrap(), []);
+}
+
+/// However early one looks: with a call come the filters that it is judged by.
+#[test]
+fn a_call_is_never_told_before_its_filters() {
+    const FILTERS: usize = 200;
+    if !can_record() {
+        return;
+    }
+    let _turn = turn();
+    let Some(program) = build() else { return };
+    let tree = Watched::Process(std::process::id());
+    let mut watcher = Watcher::start(&tree, &HostFacts::probe()).unwrap();
+    let mut child = Command::new(&program).arg("many").spawn().unwrap();
+    let mut seen = BTreeSet::new();
+    loop {
+        // Before the news: what comes after the end of all is nothing.
+        let status = child.try_wait().unwrap();
+        for refused in watcher.news().unwrap() {
+            assert!(!refused.filters.is_empty(), "{refused:#?}");
+            for id in &refused.filters {
+                assert!(watcher.filter(*id).is_some(), "{refused:#?}");
+            }
+            seen.insert(refused.filters.first().copied());
+        }
+        if let Some(status) = status {
+            assert!(status.success(), "{status}");
+            break;
+        }
+    }
+    assert!(seen.len() >= FILTERS, "{}", seen.len());
     assert_eq!(watcher.missed().unwrap(), []);
 }
