@@ -23,9 +23,8 @@ use crate::verdict::Pass;
 use crate::verify::VerifyError;
 use crate::{Denial, Next, wait};
 
-/// A process that still lives after this time has not ended for a refused call. It is long because a process that
-/// does may have to wait for a processor: 0.2 s were seen to be too short on a busy machine.
-pub(crate) const WENT_ON: Duration = Duration::from_secs(2);
+/// A process that still lives after this time has not ended for a refused call.
+pub(crate) const WENT_ON: Duration = Duration::from_millis(200);
 
 /// How refused calls are answered.
 #[derive(Debug)]

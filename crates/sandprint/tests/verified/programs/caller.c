@@ -48,7 +48,7 @@ int main(int argc, char **argv)
     if (!strcmp(how, "sockets"))
         return sockets(atoi(with));
     if (!strcmp(how, "linger")) {
-        struct timespec while_one_looks = {3, 0};
+        struct timespec while_one_looks = {0, 600 * 1000 * 1000};
         int failed = sockets(1);
         clock_nanosleep(CLOCK_MONOTONIC, 0, &while_one_looks, 0);
         return failed;
