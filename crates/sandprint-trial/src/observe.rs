@@ -122,7 +122,8 @@ impl Books<'_> {
         let ended = refused.ended;
         // A process that is heard of again went on.
         for entry in self.denials.values_mut().filter(|entry| entry.process == process) {
-            if entry.denial.next == Next::Unknown && (refused.first, id) > entry.order {
+            let is_another = id != entry.order.1 && (refused.first, id) > entry.order;
+            if entry.denial.next == Next::Unknown && is_another {
                 entry.denial.next = Next::WentOn;
             }
         }

@@ -42,6 +42,7 @@ pub struct Watcher {
     ring: RingBuffer<'static>,
     code: Rc<RefCell<BTreeMap<FilterId, Instructions>>>,
     arch: Arch,
+    clock: Clock,
     /// Filters of which some part did not come.
     lacking: BTreeSet<FilterId>,
     images: BTreeMap<u64, ImageInfo>,
@@ -123,6 +124,7 @@ impl Watcher {
             ring,
             code,
             arch,
+            clock: Clock::now(),
             lacking: BTreeSet::new(),
             images: BTreeMap::new(),
             told: BTreeMap::new(),
@@ -138,7 +140,8 @@ impl Watcher {
     /// What was refused and has not been told yet, and what was told with a smaller count or before its process ended.
     /// To be called now and then, since repetitions wake nobody.
     pub fn news(&mut self) -> Result<Vec<Refused>, RecorderError> {
-        let clock = Clock::now();
+        self.clock.follow();
+        let clock = self.clock;
         // Before the calls: who has ended makes no more of them.
         let ended_ns = self.ends()?;
         let entries = self.programs.entries("refused", Key::BYTES)?;
@@ -408,7 +411,8 @@ fn fill_selected(programs: &Programs, arch: Arch) -> Result<(), RecorderError> {
     Ok(())
 }
 
-/// What `CLOCK_MONOTONIC` says in terms of the time of day.
+/// What `CLOCK_MONOTONIC` says in terms of the time of day. Kept, so that one moment is the same each time it is told.
+#[derive(Debug, Clone, Copy)]
 struct Clock {
     monotonic_ns: u64,
     now: SystemTime,
@@ -419,7 +423,22 @@ impl Clock {
         Clock { monotonic_ns: host::monotonic_ns(), now: SystemTime::now() }
     }
 
+    /// Takes a new reading where the time of day was set.
+    fn follow(&mut self) {
+        const SET: Duration = Duration::from_secs(1);
+
+        let new = Clock::now();
+        let (then, now) = (self.at(new.monotonic_ns), new.now);
+        let apart = now.duration_since(then).unwrap_or_else(|error| error.duration());
+        if apart > SET {
+            *self = new;
+        }
+    }
+
     fn at(&self, ns: u64) -> SystemTime {
-        self.now - Duration::from_nanos(self.monotonic_ns.saturating_sub(ns))
+        match ns.checked_sub(self.monotonic_ns) {
+            Some(later) => self.now + Duration::from_nanos(later),
+            None => self.now - Duration::from_nanos(self.monotonic_ns.saturating_sub(ns)),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What the watcher sees of calls that filters keep from running: all of it, told apart, and nothing else.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -128,6 +128,8 @@ fn a_call_is_never_told_before_its_filters() {
     let mut watcher = Watcher::start(&tree, &HostFacts::probe()).unwrap();
     let mut child = Command::new(&program).arg("many").spawn().unwrap();
     let mut seen = BTreeSet::new();
+    // A call is told when it is seen, and again when its process has ended: it is the same call.
+    let mut began = BTreeMap::new();
     loop {
         // Before the news: what comes after the end of all is nothing.
         let status = child.try_wait().unwrap();
@@ -136,6 +138,7 @@ fn a_call_is_never_told_before_its_filters() {
             for id in &refused.filters {
                 assert!(watcher.filter(*id).is_some(), "{refused:#?}");
             }
+            assert_eq!(*began.entry(refused.id).or_insert(refused.first), refused.first, "{refused:#?}");
             seen.insert(refused.filters.first().copied());
         }
         if let Some(status) = status {
