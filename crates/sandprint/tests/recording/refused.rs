@@ -70,22 +70,24 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// The tests here watch this process with all that it starts, so one at a time does.
-fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+/// Whose turn it is: the tests here watch this process with all that it starts, so one at a time does.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A turn, the program, and a watcher of this process; none, said, where it cannot be watched.
+fn begin() -> Option<(MutexGuard<'static, ()>, PathBuf, Watcher)> {
+    if !can_record() {
+        return None;
+    }
+    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let program = build()?;
+    // Other tests of this process may be watched too, and refuse nothing.
+    let tree = Watched::Process(std::process::id());
+    Some((turn, program, Watcher::start(&tree, &HostFacts::probe()).unwrap()))
 }
 
 #[test]
 fn every_way_of_not_running_is_seen_and_told_apart() {
-    if !can_record() {
-        return;
-    }
-    let _turn = turn();
-    let Some(program) = build() else { return };
-    // Other tests of this process may be watched too, and refuse nothing.
-    let tree = Watched::Process(std::process::id());
-    let mut watcher = Watcher::start(&tree, &HostFacts::probe()).unwrap();
+    let Some((_turn, program, mut watcher)) = begin() else { return };
     for Case { how, end, mut answers } in cases() {
         let status = Command::new(&program).arg(how).status().unwrap();
         let ended =
@@ -119,13 +121,7 @@ fn every_way_of_not_running_is_seen_and_told_apart() {
 #[test]
 fn a_call_is_never_told_before_its_filters() {
     const FILTERS: usize = 200;
-    if !can_record() {
-        return;
-    }
-    let _turn = turn();
-    let Some(program) = build() else { return };
-    let tree = Watched::Process(std::process::id());
-    let mut watcher = Watcher::start(&tree, &HostFacts::probe()).unwrap();
+    let Some((_turn, program, mut watcher)) = begin() else { return };
     let mut child = Command::new(&program).arg("many").spawn().unwrap();
     let mut seen = BTreeSet::new();
     // A call is told when it is seen, and again when its process has ended: it is the same call.
