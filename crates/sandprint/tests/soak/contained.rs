@@ -155,7 +155,18 @@ impl<'p> Container<'p> {
             "ALL",
         ]);
         command.arg("--ro-bind").arg(&self.root).args(["/", "--ro-bind", "/usr", "/usr"]);
-        command.args(["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind"]);
+        command.args([
+            "--proc",
+            "/proc",
+            "--ro-bind",
+            "/sys",
+            "/sys",
+            "--dev",
+            "/dev",
+            "--tmpfs",
+            "/tmp",
+            "--bind",
+        ]);
         command.arg(self.place.work()).args([WORK, "--chdir", WORK, "--clearenv"]);
         for (name, value) in environment(WORK) {
             command.args(["--setenv", name, &value]);

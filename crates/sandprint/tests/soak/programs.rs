@@ -31,7 +31,20 @@ pub(crate) struct Beyond {
 /// The exit status that stands for SIGSYS, as shells count: of a program that makes the refused call itself.
 pub(crate) const KILLED: i32 = 128 + 31;
 
-const DATA: &str = "mkdir data; seq 1 500 > data/numbers; echo banana > data/text; echo apple >> data/text";
+macro_rules! data {
+    () => {
+        "mkdir data; seq 1 500 > data/numbers; echo banana > data/text; echo apple >> data/text\n"
+    };
+}
+
+/// Lines of a shell script that write a C program of this folder.
+macro_rules! source {
+    ($name:literal) => {
+        concat!("cat > ", $name, ".c <<'E'\n", include_str!(concat!($name, ".c")), "E\n")
+    };
+}
+
+const DATA: &str = data!();
 
 const fn program(
     name: &'static str,
@@ -76,6 +89,13 @@ redis-benchmark -s redis.sock -n 2000 -c 8 -q -t set,get,lpush > benchmark.log
 redis-cli -s redis.sock set fruit banana; redis-cli -s redis.sock get fruit
 redis-cli -s redis.sock shutdown nosave; wait $server";
 
+/// A shell that handles signals, sends them, and waits for children that are killed and that end by themselves.
+const SIGNALS: &str = "
+trap 'echo caught' USR1; kill -USR1 $$
+sleep 10 & sleeper=$!; kill $sleeper; wait $sleeper; echo $?
+(sleep 0.05; exit 3) & wait $!; echo $?
+(sleep 0.05; kill -USR1 $$) & for try in 1 2 3; do wait; done; echo end";
+
 /// In name order.
 pub(crate) const PROGRAMS: &[Program] = &[
     program(
@@ -89,6 +109,17 @@ pub(crate) const PROGRAMS: &[Program] = &[
         &["bash"],
         &["bash", "-c", "for word in one two; do echo $word; done; echo $((6 * 7))"],
         Some(beyond(&["bash", "-c", "kill -0 $$"], "kill(*, 0)", "bash")),
+    ),
+    program(
+        "busybox",
+        &["busybox"],
+        &[
+            "busybox",
+            "sh",
+            "-c",
+            "for file in data/*; do echo $file; done; tr a-z A-Z < data/text; wc -l data/text",
+        ],
+        None,
     ),
     program(
         "cp",
@@ -119,6 +150,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
         &["dash", "-c", "echo one; cat data/text"],
         Some(beyond(&["dash", "-c", "kill -0 $$"], "kill(*, 0)", "dash")),
     ),
+    program("date", &["date"], &["date", "-d", "@86400", "+%A %x %X %Z"], None),
     program(
         "find",
         &["find"],
@@ -137,6 +169,8 @@ pub(crate) const PROGRAMS: &[Program] = &[
             }),
         )
     },
+    program("gdb", &["gdb"], &["gdb", "-nx", "-batch", "-ex", "print 6 * 7"], None),
+    program("getent", &["getent"], &["getent", "hosts", "localhost"], None),
     Program {
         prepare: "git init -q repo; cd repo; git config user.name a; git config user.email a@b; \
                   echo 1 > f; git add f; git commit -qm one",
@@ -147,7 +181,12 @@ pub(crate) const PROGRAMS: &[Program] = &[
             Some(beyond(&["git", "init", "-q", "new"], "mkdir(*, 0777)", "git")),
         )
     },
+    // runc is written in Go, and this starts nothing.
+    program("go", &["runc"], &["sh", "-c", "runc spec && grep -c ociVersion config.json"], None),
     program("grep", &["grep"], &["grep", "-r", "an", "data"], None),
+    program("gzip", &["gzip"], &["gzip", "-nc", "data/numbers"], None),
+    program("head", &["head"], &["head", "-n", "1", "data/text"], None),
+    program("id", &["id"], &["id", "-un"], None),
     program("ls", &["ls"], &["ls", "-l", "--time-style=+", "data/text"], None),
     Program {
         prepare: "printf 'all:\\n\\t@echo made\\nother:\\n\\t@mkdir new\\n' > Makefile",
@@ -157,6 +196,15 @@ pub(crate) const PROGRAMS: &[Program] = &[
             &["make", "-s", "all"],
             Some(Beyond { status: 2, ..beyond(&["make", "-s", "other"], "mkdir(*, 0777)", "mkdir") }),
         )
+    },
+    Program {
+        prepare: "printf 'all: 1 2 3 4 5 6 7 8\\n%%:\\n\\t@echo made $@; seq 1 100 | tail -n 1\\n' > Makefile",
+        unordered: true,
+        ..program("make_parallel", &["make"], &["make", "-s", "-j4", "all"], None)
+    },
+    Program {
+        prepare: concat!(data!(), source!("plain"), "musl-gcc plain.c -o plain"),
+        ..program("musl", &["musl-gcc"], &["sh", "-c", "exec ./plain"], None)
     },
     Program {
         prepare: "mkdir data; echo banana > data/text; cat > nginx.conf <<'E'
@@ -185,6 +233,16 @@ E
         Some(beyond(&["perl", "-e", "mkdir 'new' or die"], "mkdir(*, 0777)", "perl")),
     ),
     program(
+        "pipeline",
+        &["dash"],
+        &[
+            "dash",
+            "-c",
+            "seq 1 200 | sort -r | head -n 3; tr a-z A-Z < data/text | sed s/A/x/ | tee data/copy | wc -c",
+        ],
+        None,
+    ),
+    program(
         "python3",
         &["python3"],
         &["python3", "-c", "import json; print(json.dumps({'sum': sum(range(1000))}))"],
@@ -204,6 +262,8 @@ E
         &["sed", "s/an/AN/g", "data/text"],
         Some(beyond(&["sed", "-i", "s/a/b/", "data/text"], "umask(077)", "sed")),
     ),
+    program("signals", &["dash"], &["dash", "-c", SIGNALS], None),
+    program("sort", &["sort"], &["sort", "-r", "data/text", "data/numbers"], None),
     Program {
         prepare: "",
         ..program(
@@ -214,6 +274,14 @@ E
         )
     },
     Program {
+        prepare: concat!(data!(), source!("plain"), "gcc -static plain.c -o plain"),
+        ..program("static_glibc", &["gcc"], &["sh", "-c", "exec ./plain"], None)
+    },
+    Program {
+        prepare: concat!(data!(), source!("plain"), "musl-gcc -static plain.c -o plain"),
+        ..program("static_musl", &["musl-gcc"], &["sh", "-c", "exec ./plain"], None)
+    },
+    Program {
         prepare: "mkdir data out; echo banana > data/text; tar cf in.tar data",
         ..program(
             "tar",
@@ -222,6 +290,11 @@ E
             Some(beyond(&["tar", "xf", "in.tar", "-C", "out"], "umask(0)", "tar")),
         )
     },
+    Program {
+        prepare: concat!(data!(), source!("threads"), "gcc -pthread threads.c -o threads"),
+        ..program("threads", &["gcc"], &["sh", "-c", "exec ./threads"], None)
+    },
+    program("timeout", &["timeout"], &["timeout", "10", "sleep", "0.01"], None),
     Program {
         unordered: true,
         ..program(
@@ -240,6 +313,15 @@ E
         &["xz", "-c", "-1", "data/numbers"],
         Some(beyond(&["xz", "-1", "data/numbers"], "unlink(*)", "xz")),
     ),
+    Program {
+        prepare: "mkdir data; seq 1 100000 > data/numbers",
+        ..program(
+            "xz_threads",
+            &["xz"],
+            &["xz", "-c", "-1", "-T2", "--block-size=65536", "data/numbers"],
+            None,
+        )
+    },
 ];
 
 /// One test for each program and each way to run it, so that they run beside each other and fail by themselves.
@@ -284,24 +366,42 @@ macro_rules! tests_of_programs {
 tests_of_programs! {
     awk,
     bash,
+    busybox,
     cp,
     curl,
     dash,
+    date,
     find,
     gcc,
+    gdb,
+    getent,
     git,
+    go,
     grep,
+    gzip,
+    head,
+    id,
     ls,
     make,
+    make_parallel,
+    musl,
     nginx,
     node,
     openssl,
     perl,
+    pipeline,
     python3,
     redis,
     sed,
+    signals,
+    sort,
     sqlite3,
+    static_glibc,
+    static_musl,
     tar,
+    threads,
+    timeout,
     workers,
     xz,
+    xz_threads,
 }

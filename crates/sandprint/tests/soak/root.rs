@@ -13,6 +13,7 @@ const LOOKED_UP: &[&str] = &[
     // Which awk is awk.
     "alternatives",
     "group",
+    "hosts",
     "ld.so.cache",
     "localtime",
     "nsswitch.conf",
