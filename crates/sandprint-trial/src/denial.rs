@@ -66,6 +66,8 @@ pub enum Next {
     Killed,
     /// The call was let go on, to see what comes after it.
     Allowed,
+    /// It ran, and was logged: the policy's default says so.
+    Logged,
     /// The trial ended before that was known.
     Unknown,
 }
@@ -80,6 +82,7 @@ impl fmt::Display for Next {
             Next::Ended(after) => write!(f, "the process ended {} ms later", after.as_millis()),
             Next::Killed => f.write_str("the process was killed for it"),
             Next::Allowed => f.write_str("it was let go on, to see what comes next"),
+            Next::Logged => f.write_str("it ran, and was logged"),
             Next::Unknown => f.write_str("what came of it is not known"),
         }
     }

@@ -77,15 +77,21 @@ struct Pending {
     since: Instant,
 }
 
-/// The policy with every refusal made a report.
-pub(crate) fn reporting(policy: &Policy) -> Policy {
+/// Whether calls that no rule names run, and are logged.
+pub(crate) fn defaults_log(policy: &Policy) -> bool {
+    [policy.default_action, policy.foreign_action].contains(&Action::Log)
+}
+
+/// The policy with every refusal made a report, and what its defaults log where `logged`.
+pub(crate) fn reporting(policy: &Policy, logged: bool) -> Policy {
     let report = |action: Action| {
         // Nobody is there to be asked: the kernel answers ENOSYS to what would go to a tracer or a supervisor.
         if enforce::runs(action) { action } else { Action::Notify }
     };
     let mut policy = policy.clone();
-    policy.default_action = report(policy.default_action);
-    policy.foreign_action = report(policy.foreign_action);
+    let by_default = |action| if logged && action == Action::Log { Action::Notify } else { report(action) };
+    policy.default_action = by_default(policy.default_action);
+    policy.foreign_action = by_default(policy.foreign_action);
     for rule in policy.rules.values_mut().flatten() {
         rule.action = report(rule.action);
     }
@@ -101,7 +107,8 @@ pub(crate) fn run(
 ) -> Result<Explained, VerifyError> {
     let let_go_on = matches!(answering, Answering::LetGoOn);
     let arch = Arch::from_name(std::env::consts::ARCH).ok_or(VerifyError::UnknownArch)?;
-    let program = cbpf::compile(&reporting(policy)).map_err(VerifyError::Compile)?;
+    let logged = !matches!(answering, Answering::Asking(_));
+    let program = cbpf::compile(&reporting(policy, logged)).map_err(VerifyError::Compile)?;
     let launch = Launch { notified: Some(Reported::Program(program.to_bytes())), ..launch.clone() };
     let mut suspended = launch.suspend()?;
     let listener = suspended.notifications().ok_or(VerifyError::NoListener)?;
@@ -246,6 +253,10 @@ impl Books {
             rule,
         });
         denial.count = denial.count.saturating_add(1);
+        if enforce::runs(action) {
+            denial.next = Next::Logged;
+            return Entered::Answered(Response::GoOn);
+        }
         if standing == Some(Standing::Once) || matches!(self.answering, Answering::LetGoOn) {
             denial.next = Next::Allowed;
             return Entered::Answered(Response::GoOn);

@@ -25,4 +25,4 @@ pub mod watch;
 
 pub use denial::{Ancestor, Denial, Location, Next};
 pub use ledger::{Answer, Decision};
-pub use verdict::{Pass, Verdict};
+pub use verdict::{Expected, Pass, Verdict};

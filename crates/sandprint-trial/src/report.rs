@@ -8,7 +8,7 @@ mod text;
 use sandprint_model::wire::condition_in_words;
 use sandprint_model::{Exit, arguments};
 
-use crate::{Denial, Pass, Verdict};
+use crate::{Denial, Expected, Pass, Verdict};
 
 pub use json::to_json;
 pub use markdown::to_markdown;
@@ -88,12 +88,35 @@ fn filter_in_words(instructions: usize, in_force: bool) -> String {
     format!("{instructions} instructions, {force}")
 }
 
-/// What the whole means, in one sentence.
+/// What the whole means, in one sentence that ends with how the command ended.
 fn summary(verdict: &Verdict) -> String {
+    let outside = match (verdict.ran_outside(), verdict.outside.len()) {
+        (0, _) => String::new(),
+        (calls, kinds) => format!("; outside of the policy ran {}", calls_of_kinds(calls, kinds)),
+    };
+    let end = match (verdict.unexpected_end(), verdict.expected, verdict.exit()) {
+        (Some(unexpected), Expected::Status(status), _) => {
+            format!(
+                "; the command {}, and {status} was expected (--expect-status)",
+                exit_in_words(unexpected)
+            )
+        }
+        (_, _, Some(exit)) => format!("; the command {}", exit_in_words(exit)),
+        (_, _, None) => String::new(),
+    };
+    format!("{}{outside}{end}", found(verdict))
+}
+
+fn calls_of_kinds(calls: u64, kinds: usize) -> String {
+    let (s, t) = (if calls == 1 { "" } else { "s" }, if kinds == 1 { "" } else { "s" });
+    format!("{calls} call{s}, of {kinds} kind{t}")
+}
+
+/// What was refused, in one clause.
+fn found(verdict: &Verdict) -> String {
     let kinds = verdict.denials.len();
     if kinds > 0 {
-        let (s, t) = (if verdict.refused() == 1 { "" } else { "s" }, if kinds == 1 { "" } else { "s" });
-        return format!("Refused {} call{s}, of {kinds} kind{t}", verdict.refused());
+        return format!("Refused {}", calls_of_kinds(verdict.refused(), kinds));
     }
     if verdict.ended_by_filter() {
         return "Nothing was reported as refused, but under the filter itself the workload was ended by SIGSYS"

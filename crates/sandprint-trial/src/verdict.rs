@@ -13,8 +13,38 @@ pub struct Verdict {
     pub denials: Vec<Denial>,
     /// The passes, in order.
     pub passes: Vec<Pass>,
+    /// What ran though nothing but a default that logs lets it run, the most frequent first.
+    pub outside: Vec<Denial>,
+    /// How the workload was to end.
+    pub expected: Expected,
     /// What may have been missed, and what the trial could not do as the policy says, in sentences.
     pub caveats: Vec<String>,
+}
+
+/// How a workload is to end: another end says that what the trial was for was not tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// With this status; 128+N also when signal N ends it, as shells say it.
+    Status(u8),
+    /// Anyhow.
+    Any,
+}
+
+impl Default for Expected {
+    fn default() -> Expected {
+        Expected::Status(0)
+    }
+}
+
+impl Expected {
+    /// Whether this end is it.
+    pub fn is(self, exit: Exit) -> bool {
+        match (self, exit) {
+            (Expected::Any, _) => true,
+            (Expected::Status(expected), Exit::Code(code)) => code == expected,
+            (Expected::Status(expected), Exit::Signal(signal)) => signal.saturating_add(128) == expected,
+        }
+    }
 }
 
 /// One run of the workload.
@@ -48,12 +78,21 @@ pub enum Pass {
 }
 
 impl Verdict {
-    /// Whether the workload ran without a refused call, as far as the trial could see.
+    /// Whether the workload did what it should under the policy, as far as the trial could see.
     ///
-    /// Nothing refused in the pass that explains, the same end in the one that confirms, and no SIGSYS, by which a
-    /// filter ends a process.
+    /// Nothing refused in the pass that explains and nothing that only a default logs, the same end in the one that
+    /// confirms, no SIGSYS, by which a filter ends a process, and the end that was expected.
     pub fn is_clean(&self) -> bool {
-        self.denials.is_empty() && !self.ended_by_filter() && !self.ends_differ()
+        self.denials.is_empty()
+            && self.outside.is_empty()
+            && !self.ended_by_filter()
+            && !self.ends_differ()
+            && self.unexpected_end().is_none()
+    }
+
+    /// The first end of the workload that was not expected.
+    pub fn unexpected_end(&self) -> Option<Exit> {
+        self.passes.iter().map(Pass::exit).find(|exit| !self.expected.is(*exit))
     }
 
     /// Whether the pass under the filter itself ended as only a filter ends a process.
@@ -78,8 +117,17 @@ impl Verdict {
 
     /// How many calls were refused.
     pub fn refused(&self) -> u64 {
-        self.denials.iter().fold(0, |sum, denial| sum.saturating_add(denial.count))
+        sum(&self.denials)
     }
+
+    /// How many calls ran outside of the policy.
+    pub fn ran_outside(&self) -> u64 {
+        sum(&self.outside)
+    }
+}
+
+fn sum(calls: &[Denial]) -> u64 {
+    calls.iter().fold(0, |sum, denial| sum.saturating_add(denial.count))
 }
 
 impl Pass {

@@ -6,6 +6,7 @@ use std::io;
 
 use sandprint_model::{ByteString, Policy};
 use sandprint_policy::cbpf::{self, CompileError};
+use sandprint_policy::enforce;
 use sandprint_record::ebpf::RecorderError;
 use sandprint_sandbox::confine::FilterError;
 use sandprint_sandbox::foreground::{Foreground, ForegroundError};
@@ -14,7 +15,7 @@ use sandprint_sandbox::process::ProcessError;
 
 use crate::explain::{self, Answering};
 use crate::observe::{self, NotObserved};
-use crate::{Verdict, confirm};
+use crate::{Denial, Expected, Verdict, confirm};
 
 /// How a trial is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +24,8 @@ pub struct VerifyOptions {
     pub all: bool,
     /// By what refused calls are seen.
     pub observer: Observer,
+    /// How the workload is to end.
+    pub expected: Expected,
 }
 
 /// By what refused calls are seen.
@@ -82,15 +85,22 @@ pub fn verify(
 ) -> Result<Verdict, VerifyError> {
     let program = cbpf::compile(policy).map_err(VerifyError::Compile)?;
     let mut caveats = Vec::new();
-    // Where refused calls are to go on, somebody must be asked.
-    if options.observer == Observer::Ebpf || (options.observer == Observer::Auto && !options.all) {
+    let logs = explain::defaults_log(policy);
+    // Where refused calls are to go on, somebody must be asked; what runs and is logged is not seen as refused.
+    if options.observer == Observer::Ebpf || (options.observer == Observer::Auto && !options.all && !logs) {
         match observe::run(launch, policy, &program, foreground) {
             Ok(observed) => {
+                caveats.extend(observed.caveats);
+                if logs {
+                    caveats.push(LOGGED_UNSEEN.to_owned());
+                }
                 return Ok(Verdict {
                     command: command_of(launch),
                     denials: observed.denials,
                     passes: vec![observed.pass],
-                    caveats: observed.caveats,
+                    outside: Vec::new(),
+                    expected: options.expected,
+                    caveats,
                 });
             }
             Err(NotObserved::Failed(error)) => return Err(error),
@@ -112,8 +122,14 @@ pub fn verify(
         passes.push(confirm::run(launch, &program, foreground)?);
     }
     caveats.extend(explained.caveats);
-    Ok(Verdict { command: command_of(launch), denials: explained.denials, passes, caveats })
+    let (outside, denials): (Vec<Denial>, Vec<Denial>) =
+        explained.denials.into_iter().partition(|denial| enforce::runs(denial.action));
+    Ok(Verdict { command: command_of(launch), denials, passes, outside, expected: options.expected, caveats })
 }
+
+/// BPF sees refused calls, and what is logged is not refused.
+const LOGGED_UNSEEN: &str = "the policy's default is to log, and calls that it lets run so are not seen with \
+                             --observer ebpf: leave it out, and they are listed";
 
 fn command_of(launch: &Launch) -> Vec<ByteString> {
     let words = std::iter::once(&launch.program).chain(&launch.arguments);

@@ -54,8 +54,9 @@ Exit status:
 /// The end of `profile verify --help`.
 pub(crate) const HELP_VERIFY: &str = "\
 Exit status:
-  0    nothing was refused
-  3    a call was refused, or the command ended differently under the filter itself
+  0    nothing was refused, and the command ended as expected (--expect-status)
+  3    a call was refused, or ran only because the policy's default is to log; or the command
+       ended with another status than expected, or differently under the filter itself
   125  sandprint itself failed; stderr says why, with a hint
   126  the command was found, but could not be run
   127  the command was not found
@@ -109,7 +110,8 @@ Exit status:
   0      done; a reader that closes our pipe early is no failure
   1      failed; stderr says why (`error: ...`) and what to do about it (`hint: ...`)
   2      the command line is wrong
-  3      a script asked, and that is so: a difference, a call that does not run (see each command)
+  3      a script asked, and that is so: a difference, a call that does not run, a trial that
+         did not go as it should (see each command)
   `run` and `profile run` end with the status of the command, or with
   128+N  signal N ended the command
   125    sandprint itself failed

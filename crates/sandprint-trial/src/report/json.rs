@@ -2,9 +2,10 @@
 
 use sandprint_model::{Exit, arguments};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::conditions;
-use crate::{Denial, Next, Pass, Verdict};
+use crate::{Denial, Expected, Next, Pass, Verdict};
 
 #[derive(Serialize)]
 struct Report<'v> {
@@ -12,7 +13,13 @@ struct Report<'v> {
     command: Vec<String>,
     refused: u64,
     denials: Vec<Row<'v>>,
+    outside: Vec<Row<'v>>,
     passes: Vec<PassRow>,
+    exit_code: Option<u8>,
+    exit_signal: Option<u8>,
+    /// A status, or `any`.
+    expected_status: Value,
+    ended_as_expected: bool,
     caveats: &'v [String],
 }
 
@@ -64,12 +71,21 @@ struct PassRow {
 
 /// Writes it, with a newline at the end.
 pub fn to_json(verdict: &Verdict) -> String {
+    let (exit_code, exit_signal) = verdict.exit().map_or((None, None), code_and_signal);
     let report = Report {
         clean: verdict.is_clean(),
         command: verdict.command.iter().map(ToString::to_string).collect(),
         refused: verdict.refused(),
         denials: verdict.denials.iter().map(row).collect(),
+        outside: verdict.outside.iter().map(row).collect(),
         passes: verdict.passes.iter().map(pass).collect(),
+        exit_code,
+        exit_signal,
+        expected_status: match verdict.expected {
+            Expected::Status(status) => status.into(),
+            Expected::Any => "any".into(),
+        },
+        ended_as_expected: verdict.unexpected_end().is_none(),
         caveats: &verdict.caveats,
     };
     // A struct of strings and numbers cannot fail to serialize.
@@ -82,6 +98,7 @@ fn row(denial: &Denial) -> Row<'_> {
         Next::Ended(after) => ("ended", Some(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))),
         Next::Killed => ("killed", None),
         Next::Allowed => ("let-go-on", None),
+        Next::Logged => ("logged", None),
         Next::Unknown => ("unknown", None),
     };
     Row {
@@ -110,11 +127,15 @@ fn row(denial: &Denial) -> Row<'_> {
     }
 }
 
-fn pass(pass: &Pass) -> PassRow {
-    let (exit_code, exit_signal) = match pass.exit() {
+fn code_and_signal(exit: Exit) -> (Option<u8>, Option<u8>) {
+    match exit {
         Exit::Code(code) => (Some(code), None),
         Exit::Signal(signal) => (None, Some(signal)),
-    };
+    }
+}
+
+fn pass(pass: &Pass) -> PassRow {
+    let (exit_code, exit_signal) = code_and_signal(pass.exit());
     let (kind, filter_instructions, filter_in_force) = match pass {
         Pass::Explained { let_go_on: false, .. } => ("explained", None, None),
         Pass::Explained { let_go_on: true, .. } => ("explained-all", None, None),

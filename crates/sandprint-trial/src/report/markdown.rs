@@ -8,11 +8,11 @@ use crate::Verdict;
 /// Writes it. Everything that came from the workload is within code, where nothing of it has a meaning.
 pub fn to_markdown(verdict: &Verdict) -> String {
     let mut text = format!("**{}**\n", summary(verdict));
-    if !verdict.denials.is_empty() {
-        text.push_str("\n| times | refused call | answer | program | code | then | smallest rule |\n");
+    if !verdict.denials.is_empty() || !verdict.outside.is_empty() {
+        text.push_str("\n| times | call | answer | program | code | then | smallest rule |\n");
         text.push_str("| --- | --- | --- | --- | --- | --- | --- |\n");
     }
-    for denial in &verdict.denials {
+    for denial in verdict.denials.iter().chain(&verdict.outside) {
         writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} | {} |",

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use sandprint_policy::enforce;
 use serde_json::{Value, json};
 
-use super::{call_in_words, location_in_words, rule_in_words};
+use super::{call_in_words, location_in_words, rule_in_words, summary};
 use crate::{Denial, Verdict};
 
 /// Writes it, with a newline at the end.
@@ -13,31 +14,23 @@ use crate::{Denial, Verdict};
 /// Each refused system call is a rule, each denial a result. A result needs a place in a file: it is the program, or
 /// `policy`, the path of the policy as it was given, which is what a reviewer would change.
 pub fn to_sarif(verdict: &Verdict, policy: &str, version: &str) -> String {
+    let all = || verdict.denials.iter().chain(&verdict.outside);
     let mut rules: BTreeMap<String, Value> = BTreeMap::new();
-    for denial in &verdict.denials {
-        let syscall = denial.call.syscall;
-        rules.entry(rule_id(denial)).or_insert_with(|| {
-            json!({
-                "id": rule_id(denial),
-                "name": "RefusedSystemCall",
-                "shortDescription": {"text": format!("{syscall} ({}) was refused", syscall.abi)},
-                "fullDescription": {"text": format!("The workload made the system call {syscall}, which the policy refuses.")},
-                "help": {"text": "Allow the call in the policy, or change the program so that it does not make it."},
-                "defaultConfiguration": {"level": "error"},
-            })
-        });
+    for denial in all() {
+        rules.entry(rule_id(denial)).or_insert_with(|| rule(denial));
+    }
+    if verdict.unexpected_end().is_some() {
+        rules.insert(UNEXPECTED_END.to_owned(), rule_of_ends());
     }
     let index: Vec<&String> = rules.keys().collect();
-    let results: Vec<Value> = verdict
-        .denials
-        .iter()
+    let at = |id: &str| index.iter().position(|known| *known == id);
+    let mut results: Vec<Value> = all()
         .map(|denial| {
             let id = rule_id(denial);
-            let at = index.iter().position(|known| **known == id);
             json!({
                 "ruleId": id,
-                "ruleIndex": at,
-                "level": "error",
+                "ruleIndex": at(&id),
+                "level": level(denial),
                 "message": {"text": message(denial)},
                 "locations": [{
                     "physicalLocation": {"artifactLocation": {"uri": uri(policy)}, "region": {"startLine": 1}},
@@ -48,25 +41,75 @@ pub fn to_sarif(verdict: &Verdict, policy: &str, version: &str) -> String {
             })
         })
         .collect();
+    if verdict.unexpected_end().is_some() {
+        results.push(json!({
+            "ruleId": UNEXPECTED_END,
+            "ruleIndex": at(UNEXPECTED_END),
+            "level": "error",
+            "message": {"text": format!("{}.", summary(verdict))},
+            "locations": [{
+                "physicalLocation": {"artifactLocation": {"uri": uri(policy)}, "region": {"startLine": 1}},
+            }],
+            "partialFingerprints": {"denial/v1": UNEXPECTED_END},
+        }));
+    }
     let log = json!({
         "version": "2.1.0",
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "runs": [{
             "tool": {"driver": {"name": "sandprint", "version": version, "rules": rules.values().collect::<Vec<_>>()}},
             "invocations": [{"executionSuccessful": true}],
+            "properties": {"summary": summary(verdict)},
             "results": results,
         }],
     });
     format!("{log:#}\n")
 }
 
+/// The rule for a workload that did not end as it should.
+const UNEXPECTED_END: &str = "unexpected-end";
+
 fn rule_id(denial: &Denial) -> String {
-    format!("refused/{}/{}", denial.call.syscall.abi, denial.call.syscall)
+    let what = if enforce::runs(denial.action) { "outside" } else { "refused" };
+    format!("{what}/{}/{}", denial.call.syscall.abi, denial.call.syscall)
+}
+
+fn level(denial: &Denial) -> &'static str {
+    if enforce::runs(denial.action) { "warning" } else { "error" }
+}
+
+fn rule(denial: &Denial) -> Value {
+    let syscall = denial.call.syscall;
+    let (name, short, full) = if enforce::runs(denial.action) {
+        ("SystemCallOutsideOfPolicy", "is outside of the policy", "which only the policy's default lets run")
+    } else {
+        ("RefusedSystemCall", "was refused", "which the policy refuses")
+    };
+    json!({
+        "id": rule_id(denial),
+        "name": name,
+        "shortDescription": {"text": format!("{syscall} ({}) {short}", syscall.abi)},
+        "fullDescription": {"text": format!("The workload made the system call {syscall}, {full}.")},
+        "help": {"text": "Allow the call in the policy, or change the program so that it does not make it."},
+        "defaultConfiguration": {"level": level(denial)},
+    })
+}
+
+fn rule_of_ends() -> Value {
+    json!({
+        "id": UNEXPECTED_END,
+        "name": "UnexpectedEnd",
+        "shortDescription": {"text": "The workload did not end with the expected status"},
+        "fullDescription": {"text": "What the trial was for may not have been tried, whatever was refused."},
+        "help": {"text": "Give a command that succeeds, or say with --expect-status how it is to end."},
+        "defaultConfiguration": {"level": "error"},
+    })
 }
 
 fn message(denial: &Denial) -> String {
+    let what = if enforce::runs(denial.action) { "ran outside of the policy" } else { "was refused" };
     format!(
-        "{} was refused ({}) {} times, made by {} from {}; {}. The smallest rule that allows it: {}.",
+        "{} {what} ({}) {} times, made by {} from {}; {}. The smallest rule that allows it: {}.",
         call_in_words(denial),
         denial.action,
         denial.count,

@@ -8,7 +8,7 @@ use crate::{Denial, Verdict};
 /// Writes it: a line that says what it means, every denial with all that is known of it, the passes.
 pub fn to_text(verdict: &Verdict) -> String {
     let mut text = format!("{}\n", summary(verdict));
-    for denial in &verdict.denials {
+    for denial in verdict.denials.iter().chain(&verdict.outside) {
         text.push('\n');
         text += &denial_to_text(denial);
     }

@@ -9,8 +9,8 @@ use sandprint_model::Arch;
 use sandprint_policy::enforce;
 use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::launch::Launch;
-use sandprint_trial::report;
 use sandprint_trial::verify::{self, Observer, VerifyError, VerifyOptions};
+use sandprint_trial::{Expected, report};
 
 use super::{confined, not_started};
 use crate::cli::long_help;
@@ -45,6 +45,12 @@ pub(crate) struct VerifyArgs {
     #[arg(long)]
     all: bool,
 
+    /// The status that the command is to end with, or `any`
+    ///
+    /// With another one the trial ends with 3: what it was for was not tried. N is 128+S where signal S ends it.
+    #[arg(long, value_name = "N", default_value = "0", value_parser = expected)]
+    expect_status: Expected,
+
     /// By what refused calls are seen
     #[arg(long, value_enum, default_value_t = ObserverArg::Auto)]
     observer: ObserverArg,
@@ -60,6 +66,13 @@ pub(crate) struct VerifyArgs {
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
     command: Vec<OsString>,
+}
+
+fn expected(text: &str) -> Result<Expected, &'static str> {
+    match text {
+        "any" => Ok(Expected::Any),
+        _ => text.parse().map(Expected::Status).map_err(|_no_status| "expected 0 to 255, or any"),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -114,7 +127,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
         ObserverArg::Ebpf => Observer::Ebpf,
         ObserverArg::Notify => Observer::Notify,
     };
-    let options = VerifyOptions { all: args.all, observer };
+    let options = VerifyOptions { all: args.all, observer, expected: args.expect_status };
     let mut rewind = rewinding();
     let verdict = verify::verify(&launch, source.policy(), options, &mut foreground, &mut rewind)
         .map_err(|error| explain(error, program))?;

@@ -3,11 +3,12 @@
 #[cfg(test)]
 mod asked;
 #[cfg(test)]
+mod ends;
+#[cfg(test)]
 #[path = "../support/expect.rs"]
 mod expect;
 #[cfg(test)]
 mod refined;
-#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod support;

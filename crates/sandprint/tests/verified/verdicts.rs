@@ -81,7 +81,12 @@ fn a_refused_call_is_named_with_all_that_is_known_of_it() {
                     "when": ["arg0.u32 == AF_UNIX", "arg1.u32 & 0xf == SOCK_STREAM", "arg2.u32 == 0"],
                 },
             }],
+            "outside": [],
             "passes": passes,
+            "exit_code": ends[1].0,
+            "exit_signal": ends[1].1,
+            "expected_status": 0,
+            "ended_as_expected": false,
             "caveats": null,
         });
         assert_eq!(report, expected);
@@ -127,7 +132,11 @@ fn a_clean_run_is_status_0_and_leaves_the_commands_output_alone() {
     // Standard input is rewound for the second pass.
     let ended = Ended::of(&command.stdin(File::open(scratch.path("input")).unwrap()).output().unwrap());
     assert_eq!((ended.status, ended.stdout.as_str()), (0, "5\n5\n"));
-    assert!(ended.stderr.starts_with("Nothing was refused\n"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.starts_with("Nothing was refused; the command ended with status 0\n"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[test]
