@@ -11,6 +11,8 @@ pub struct Loss {
     pub text: String,
     /// Whether the emitted profile allows more than the policy does.
     pub weaker: bool,
+    /// Whether it refuses what the policy allows, so that the workload may fail.
+    pub breaks: bool,
 }
 
 impl fmt::Display for Loss {

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use sandprint_model::{Action, Loss, Policy, errno};
+use sandprint_model::{Action, Loss, Policy, Rule, errno};
 
 use crate::synth::Runtime;
 
@@ -30,6 +30,7 @@ mod seccomp_h;
 mod shape;
 mod systemd;
 mod unattended;
+mod values;
 
 pub use bpf::Bpf;
 pub use docker::Docker;
@@ -142,12 +143,33 @@ impl Content {
 
 /// A loss after which no more is allowed than before.
 fn stricter(subject: impl Into<String>, text: impl Into<String>) -> Loss {
-    Loss { subject: subject.into(), text: text.into(), weaker: false }
+    Loss { subject: subject.into(), text: text.into(), weaker: false, breaks: false }
+}
+
+/// A loss after which something is refused that the policy allows: the workload may fail.
+fn breaking(subject: impl Into<String>, text: impl Into<String>) -> Loss {
+    Loss { subject: subject.into(), text: text.into(), weaker: false, breaks: true }
+}
+
+/// The loss of what rules say of a call that gets the default action instead.
+fn left_to_default(
+    subject: impl Into<String>,
+    text: impl Into<String>,
+    rules: &[Rule],
+    default: Action,
+) -> Loss {
+    if shape::is_refusal_lost(rules, default) {
+        weaker(subject, text)
+    } else if shape::is_run_lost(rules, default) {
+        breaking(subject, text)
+    } else {
+        stricter(subject, text)
+    }
 }
 
 /// A loss after which something is allowed that the policy does not allow.
 fn weaker(subject: impl Into<String>, text: impl Into<String>) -> Loss {
-    Loss { subject: subject.into(), text: text.into(), weaker: true }
+    Loss { subject: subject.into(), text: text.into(), weaker: true, breaks: false }
 }
 
 /// A list of names for a sentence. Long ones are cut: who wants all of them has the policy.

@@ -214,7 +214,7 @@ fn reason(format: Format, comment: &str) -> Reason {
 
 /// A loss.
 fn loss(subject: impl Into<String>, text: impl Into<String>, weaker: bool) -> Loss {
-    Loss { subject: subject.into(), text: text.into(), weaker }
+    Loss { subject: subject.into(), text: text.into(), weaker, breaks: false }
 }
 
 /// Puts a policy together. An ABI that takes part without a rule of its own gets one that says the default

@@ -4,6 +4,8 @@
 //! Seen by comparing the filters that it exports with the rules, call by call, and read in its `src/db.c` and
 //! `src/gen_bpf.c`.
 
+use std::collections::BTreeSet;
+
 use sandprint_model::{Abi, Comparison, Condition, KernelVersion, Width};
 
 /// libseccomp 2.5.4 as it was released names every call up to this kernel. Distributions add to it:
@@ -15,7 +17,8 @@ pub(crate) const OLD_LIBSECCOMP: KernelVersion = KernelVersion::new(5, 17);
 /// Several rules of a call are merged into one tree, and that is wrong where rules that ask for something else than
 /// equality meet others:
 ///
-/// - Two ordered 64-bit comparisons of one argument (fixed in 2.6.1, GHSA-4q85-33p6-j5g6).
+/// - Two ordered 64-bit comparisons of one argument with values whose upper halves differ (fixed in 2.6.1,
+///   GHSA-4q85-33p6-j5g6). With one upper half, as where all values are small, they are merged rightly.
 /// - `!=` in one rule, and `==` of the same value in another one, of which either has more comparisons.
 /// - A comparison that goes on to the next argument where it does not hold (`!=`, `<`, `<=`): on 32-bit ABIs it meets
 ///   the nodes of other rules; on 64-bit ones both halves lead to one and the same next level, into which
@@ -28,15 +31,20 @@ pub(crate) fn merges_wrongly(rules: &[&[Condition]]) -> bool {
     if rules.len() < 2 || all.all(is_equality) {
         return false;
     }
-    let orders = |rule: &[Condition], index: u8| {
-        rule.iter().any(|condition| {
-            let is_ordered =
-                !is_equality(condition) && !matches!(condition.comparison, Comparison::NotEqual(_));
-            condition.index == index && condition.width == Width::Bits64 && is_ordered
-        })
+    let upper_half = |condition: &Condition| match condition.comparison {
+        Comparison::Less(value)
+        | Comparison::LessOrEqual(value)
+        | Comparison::Greater(value)
+        | Comparison::GreaterOrEqual(value)
+            if condition.width == Width::Bits64 =>
+        {
+            Some((condition.index, value >> 32))
+        }
+        _ => None,
     };
-    rules.iter().any(|rule| rule.len() > 1)
-        || (0..6).any(|index| rules.iter().filter(|rule| orders(rule, index)).count() > 1)
+    let upper_halves: BTreeSet<(u8, u64)> = rules.iter().copied().flatten().filter_map(upper_half).collect();
+    let arguments: BTreeSet<u8> = upper_halves.iter().map(|(index, _)| *index).collect();
+    rules.iter().any(|rule| rule.len() > 1) || arguments.len() < upper_halves.len()
 }
 
 /// Whether the number of a call is loaded with the first call of this ABI, beside these others.

@@ -177,7 +177,7 @@ impl Translation {
                 let text =
                     format!("its conditions on the arguments of {of} cannot be carried over: any will do");
                 let subject = format!("{} {there}", there.abi);
-                self.losses.insert(Loss { subject, text, weaker: !refuses });
+                self.losses.insert(Loss { subject, text, weaker: !refuses, breaks: false });
             }
             carried.push(Rule { conditions: conditions.unwrap_or_default(), ..rule.clone() });
         }
@@ -243,7 +243,8 @@ impl Translation {
 
     fn lose(&mut self, subject: &str, text: &str, rules: &[Rule]) {
         let weaker = runs(self.default) && rules.iter().any(|rule| !runs(rule.action));
-        self.losses.insert(Loss { subject: subject.to_owned(), text: text.to_owned(), weaker });
+        let breaks = !runs(self.default) && rules.iter().any(|rule| runs(rule.action));
+        self.losses.insert(Loss { subject: subject.to_owned(), text: text.to_owned(), weaker, breaks });
     }
 }
 

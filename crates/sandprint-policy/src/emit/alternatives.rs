@@ -322,7 +322,7 @@ impl Atom {
         }
     }
 
-    fn holds(&self, value: u64) -> bool {
+    pub(super) fn holds(&self, value: u64) -> bool {
         let args = [value; 6];
         let is = |comparison| Condition { index: self.index, width: self.width, comparison }.holds(&args);
         match self.test {

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sandprint_model::errno::{ENOSYS, EPERM};
 use sandprint_model::{Abi, Action, Condition, KernelVersion, Loss, Policy, Reason, Rule, Syscall};
 
-use super::shape::{Shape, is_refusal_lost, runs, shape};
-use super::{action_in_words, stricter, weaker};
+use super::shape::{Cut, Shape, runs, shape};
+use super::{action_in_words, left_to_default, stricter, weaker};
 use crate::libseccomp::{OLD_LIBSECCOMP, loads_with_first_call};
 
 /// What a list of names can hold of a policy.
@@ -136,8 +136,7 @@ impl<'p> ByName<'p> {
     fn lose_number(&mut self, policy: &Policy, syscall: Syscall, rules: &[Rule]) {
         let subject = format!("{} number {}", syscall.abi, syscall.nr);
         let text = "it has no name, and this format has no numbers: it gets the default action";
-        let allows_more = is_refusal_lost(rules, policy.default_action);
-        self.losses.insert(if allows_more { weaker(subject, text) } else { stricter(subject, text) });
+        self.losses.insert(left_to_default(subject, text, rules, policy.default_action));
     }
 
     fn add(&mut self, policy: &'p Policy, name: &'static str, differences: &mut Differences) {
@@ -149,8 +148,8 @@ impl<'p> ByName<'p> {
             let Some(syscall) = Syscall::from_name(*abi, name) else { continue };
             let rules = policy.rules.get(&syscall).map_or(&[][..], Vec::as_slice);
             let shaped = shape(*abi, rules, default);
-            if let Some(why) = shaped.cut {
-                self.losses.insert(cut_loss(&format!("{abi} {name}"), why, default));
+            if let Some(cut) = shaped.cut {
+                self.losses.insert(cut_loss(&format!("{abi} {name}"), cut, rules, default));
             }
             self.losses
                 .extend(shaped.lost.iter().map(|lost| stricter(format!("{abi} {name}"), lost.words())));
@@ -162,7 +161,8 @@ impl<'p> ByName<'p> {
             if shape != whole {
                 let why = "libseccomp mistakes what looks at the upper half of an argument alone, where a 32-bit ABI \
                            takes part";
-                self.losses.insert(cut_loss(&format!("{abi} {name}"), why, default));
+                let cut = Cut { why, is_whole: shape == Shape::Default };
+                self.losses.insert(cut_loss(&format!("{abi} {name}"), cut, rules, default));
             }
             own.push((*abi, shape));
         }
@@ -277,9 +277,11 @@ pub(super) fn close_multiplexers(
 }
 
 /// The loss of what [`shape`] cut off.
-pub(super) fn cut_loss(subject: &str, why: &str, default: Action) -> Loss {
-    let text = format!("{why}: what is cut off gets the default action");
-    if runs(default) { weaker(subject, text) } else { stricter(subject, text) }
+pub(super) fn cut_loss(subject: &str, cut: Cut, rules: &[Rule], default: Action) -> Loss {
+    let Cut { why, is_whole } = cut;
+    let rest = if is_whole { "whatever its arguments" } else { "with some of the arguments that they name" };
+    let text = format!("{why}: it gets the default action {rest}");
+    if runs(default) { weaker(subject, text) } else { left_to_default(subject, text, rules, default) }
 }
 
 /// What a name means for all ABIs together: whatever one of them lets run, runs in all.

@@ -21,9 +21,9 @@ use serde_json::{Value, json};
 
 use super::alternatives::{Atom, Lost, MOST_ALTERNATIVES, Test, When, one_action};
 use super::docker::comment;
-use super::shape::{is_refusal_lost, runs};
+use super::shape::runs;
 use super::unattended::unattended;
-use super::{EmitError, Emitted, Format, action_in_words, one_machine, stricter, weaker};
+use super::{EmitError, Emitted, Format, action_in_words, left_to_default, one_machine, stricter};
 use crate::cbpf::MOST_INSTRUCTIONS;
 
 /// `firecracker --seccomp-filter`, after `seccompiler-bin`.
@@ -104,8 +104,12 @@ impl Filter {
         for (syscall, rules) in policy.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
             let found = one_action(rules, default);
             for lost in found.lost {
-                let allows_more = lost == Lost::TooMany && is_refusal_lost(rules, default);
-                losses.insert(lose(format!("{abi} {syscall}"), lost.words(), allows_more));
+                let subject = format!("{abi} {syscall}");
+                losses.insert(if lost == Lost::TooMany {
+                    left_to_default(subject, lost.words(), rules, default)
+                } else {
+                    stricter(subject, lost.words())
+                });
             }
             if let Some((action, when)) = found.taken {
                 decided.push((*syscall, rules, action, when));
@@ -166,11 +170,11 @@ impl Filter {
             Some(name) => format!("{} {name}", syscall.abi),
             None => format!("{} number {}", syscall.abi, syscall.nr),
         };
-        let allows_more = is_refusal_lost(rules, policy.default_action);
+        let default = policy.default_action;
         let Some(name) = syscall.name() else {
             let text =
                 "seccompiler has no name for it, and this format no numbers: it gets the default action";
-            self.losses.insert(lose(subject(), text, allows_more));
+            self.losses.insert(left_to_default(subject(), text, rules, default));
             return None;
         };
         if syscall.since().is_none_or(|since| since > NAMED_UP_TO) {
@@ -178,7 +182,7 @@ impl Filter {
                 "it came after Linux {NAMED_UP_TO}, and seccompiler refuses a file with a name that it does not know: \
                  it gets the default action"
             );
-            self.losses.insert(lose(subject(), text, allows_more));
+            self.losses.insert(left_to_default(subject(), text, rules, default));
             return None;
         }
         let alternatives = match when {
@@ -186,7 +190,7 @@ impl Filter {
             When::AnyOf(alternatives) => {
                 let arguments: Vec<_> = alternatives.iter().flat_map(|one| spelled_out(one)).collect();
                 if arguments.len() > MOST_ALTERNATIVES {
-                    self.losses.insert(lose(subject(), Lost::TooMany.words(), allows_more));
+                    self.losses.insert(left_to_default(subject(), Lost::TooMany.words(), rules, default));
                     return None;
                 }
                 arguments
@@ -269,10 +273,6 @@ fn otherwise(default: Action, decided: &[(Syscall, &[Rule], Action, When)]) -> A
         Action::Errno(_) if decided.iter().any(is_absent) => Action::Errno(ENOSYS),
         _ => default,
     }
-}
-
-fn lose(subject: String, text: impl Into<String>, allows_more: bool) -> Loss {
-    if allows_more { weaker(subject, text) } else { stricter(subject, text) }
 }
 
 /// An alternative in comparisons that seccompiler has: bits that must differ become one alternative for each.

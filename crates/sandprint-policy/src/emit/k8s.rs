@@ -15,9 +15,9 @@ use sandprint_model::{Action, Comparison, Condition, Loss, Policy};
 
 use super::by_name::{ByName, abis_of};
 use super::oci::{Argument, action_name, architecture, consumer_losses, syscalls};
-use super::shape::{Shape, runs};
+use super::shape::{MAX_ENTRIES, Shape, runs};
 use super::unattended::unattended;
-use super::{EmitError, Emitted, Format, action_in_words, escape, reasons, stricter, weaker};
+use super::{EmitError, Emitted, Format, action_in_words, breaking, escape, reasons, stricter, weaker};
 use crate::synth::Runtime;
 
 /// `kubectl apply -f seccompprofile.yaml`.
@@ -29,6 +29,9 @@ const EPERM: u16 = 1;
 
 /// The largest value of a field of the object (`int64`).
 const LARGEST: u64 = i64::MAX.unsigned_abs();
+
+/// How many values are named one by one where a mask is larger.
+const FEW: u64 = 16;
 
 /// The object's name. Users choose their own; the profile's path follows it.
 const NAME: &str = "sandprint";
@@ -155,16 +158,45 @@ fn with_sayable_errnos<'p>(policy: Cow<'p, Policy>, losses: &mut BTreeSet<Loss>)
 /// The shape without the entries whose values the object cannot hold.
 fn with_sayable_values(name: &str, shape: &Shape, default: Action, losses: &mut BTreeSet<Loss>) -> Shape {
     let Shape::When(action, entries) = shape else { return shape.clone() };
-    let kept: Vec<Vec<Condition>> =
-        entries.iter().filter(|entry| entry.iter().all(is_sayable)).cloned().collect();
-    if kept.len() == entries.len() {
+    if entries.iter().flatten().all(is_sayable) {
         return shape.clone();
+    }
+    let mut said: Vec<Vec<Condition>> = entries.iter().flat_map(|entry| one_by_one(entry)).collect();
+    if said.len() > MAX_ENTRIES {
+        said.clone_from(entries);
+    }
+    let kept: Vec<Vec<Condition>> =
+        said.iter().filter(|entry| entry.iter().all(is_sayable)).cloned().collect();
+    if kept.len() == said.len() {
+        return Shape::When(*action, kept);
     }
     let text =
         "the object holds no value above 2^63 - 1: where one is compared with, the default action decides";
-    let allows_more = runs(default) && !runs(*action);
-    losses.insert(if allows_more { weaker(name, text) } else { stricter(name, text) });
+    losses.insert(match (runs(default), runs(*action)) {
+        (true, false) => weaker(name, text),
+        (false, true) => breaking(name, text),
+        _ => stricter(name, text),
+    });
     if kept.is_empty() { Shape::Default } else { Shape::When(*action, kept) }
+}
+
+/// An entry with each value of a few instead of a mask that is too large.
+fn one_by_one(entry: &[Condition]) -> Vec<Vec<Condition>> {
+    let mut entries: Vec<Vec<Condition>> = vec![Vec::new()];
+    for condition in entry {
+        let choices: Vec<Condition> = match condition.comparison {
+            Comparison::MaskedEqual { mask, value } if !is_sayable(condition) && !mask < FEW => (0..=!mask)
+                .filter(|bits| bits & mask == 0)
+                .map(|bits| Condition { comparison: Comparison::Equal(value | bits), ..*condition })
+                .collect(),
+            _ => vec![*condition],
+        };
+        entries = entries
+            .iter()
+            .flat_map(|before| choices.iter().map(|choice| [before.as_slice(), &[*choice]].concat()))
+            .collect();
+    }
+    entries
 }
 
 fn is_sayable(condition: &Condition) -> bool {

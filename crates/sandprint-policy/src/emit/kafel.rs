@@ -17,9 +17,8 @@ use std::fmt::Write;
 use sandprint_model::{Abi, Action, Comparison, Policy, Rule, Syscall, Width};
 
 use super::alternatives::{Atom, Lost, Test, When, one_action};
-use super::shape::is_refusal_lost;
 use super::unattended::unattended;
-use super::{EmitError, Emitted, Format, escape, one_machine, reasons, stricter, weaker};
+use super::{EmitError, Emitted, Format, escape, left_to_default, one_machine, reasons, stricter};
 use crate::cbpf::MOST_INSTRUCTIONS;
 
 /// `nsjail --seccomp_policy FILE`.
@@ -51,9 +50,8 @@ impl Format for Kafel {
             let found = one_action(rules, policy.default_action);
             for lost in found.lost {
                 let subject = format!("{abi} {syscall}");
-                let allows_more = lost == Lost::TooMany && is_refusal_lost(rules, policy.default_action);
-                losses.insert(if allows_more {
-                    weaker(subject, lost.words())
+                losses.insert(if lost == Lost::TooMany {
+                    left_to_default(subject, lost.words(), rules, policy.default_action)
                 } else {
                     stricter(subject, lost.words())
                 });

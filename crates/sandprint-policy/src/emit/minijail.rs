@@ -16,9 +16,12 @@ use std::fmt::Write;
 use sandprint_model::{Abi, Action, Comparison, KernelVersion, Loss, Policy, Reason, Rule, Syscall, Width};
 
 use super::alternatives::{Atom, Lost, Test, When, reached, when};
-use super::shape::{blocks_of, runs};
+use super::shape::runs;
 use super::unattended::unattended;
-use super::{EmitError, Emitted, Format, action_in_words, escape, one_machine, reasons, stricter};
+use super::values::{Block, blocks};
+use super::{
+    EmitError, Emitted, Format, action_in_words, escape, left_to_default, one_machine, reasons, stricter,
+};
 use crate::cbpf::MOST_INSTRUCTIONS;
 
 /// `minijail0 -n -S FILE -- PROGRAM`.
@@ -113,7 +116,7 @@ impl File {
         let Some(name) = syscall.name() else {
             let subject = format!("{} number {}", syscall.abi, syscall.nr);
             let text = "it has no name, and this format has no numbers: it gets the default action";
-            self.losses.insert(stricter(subject, text));
+            self.losses.insert(left_to_default(subject, text, rules, Action::KillThread));
             return;
         };
         let mut actions: BTreeSet<Action> = reached(rules).into_iter().collect();
@@ -126,7 +129,7 @@ impl File {
         let groups = if let Some(Some(groups)) = when(rules, runs).as_ref().map(groups) {
             groups
         } else {
-            self.losses.insert(stricter(&subject, Lost::TooMany.words()));
+            self.losses.insert(left_to_default(&subject, Lost::TooMany.words(), rules, Action::KillThread));
             Some(Vec::new())
         };
         let refusals: BTreeSet<Action> = actions.into_iter().filter(|action| !runs(*action)).collect();
@@ -235,8 +238,12 @@ fn groups(when: &When) -> Option<Option<Vec<Vec<Term>>>> {
     let mut all = Vec::new();
     for alternative in alternatives {
         let mut of_alternative: Vec<Vec<Term>> = vec![Vec::new()];
+        let mut arguments: BTreeMap<u8, Vec<Atom>> = BTreeMap::new();
         for atom in alternative {
-            let choices = terms(atom);
+            arguments.entry(atom.index).or_default().push(*atom);
+        }
+        for atoms in arguments.into_values() {
+            let choices = choices(&atoms)?;
             if of_alternative.len() * choices.len() > MOST_GROUPS {
                 return None;
             }
@@ -248,6 +255,42 @@ fn groups(when: &When) -> Option<Option<Vec<Vec<Term>>>> {
         all.extend(of_alternative);
     }
     (all.len() <= MOST_GROUPS).then_some(Some(all))
+}
+
+/// What is asked of one argument as alternatives of minijail's atoms: each atom's with each of the others', or those
+/// of the values that satisfy all of them, where these are fewer.
+fn choices(atoms: &[Atom]) -> Option<Vec<Vec<Term>>> {
+    let each: Vec<_> = atoms.iter().map(terms).collect();
+    let together = each.iter().try_fold(1_usize, |count, terms| count.checked_mul(terms.len()));
+    let values = blocks(Abi::X86_64, &[atoms.to_vec()], MOST_GROUPS);
+    if let Some(values) =
+        values.filter(|values| atoms.len() > 1 && together.is_none_or(|it| it > values.len()))
+    {
+        let index = atoms.first()?.index;
+        return Some(values.into_iter().map(|block| of_block(index, block)).collect());
+    }
+    let mut all: Vec<Vec<Term>> = vec![Vec::new()];
+    for terms in each {
+        if all.len() * terms.len() > MOST_GROUPS {
+            return None;
+        }
+        all = all
+            .iter()
+            .flat_map(|before| terms.iter().map(|more| [before.as_slice(), more].concat()))
+            .collect();
+    }
+    Some(all)
+}
+
+/// The bits that are set, and those that are clear.
+fn of_block(index: u8, Block { mask, value }: Block) -> Vec<Term> {
+    let clear = mask & !value;
+    let clear = (clear != 0).then_some(Term { index, operator: "in", value: !clear });
+    clear.into_iter().chain(bits(value).map(|bit| Term { index, operator: "&", value: bit })).collect()
+}
+
+fn bits(mask: u64) -> impl Iterator<Item = u64> {
+    (0..64).map(|bit| 1 << bit).filter(move |bit| mask & bit != 0)
 }
 
 /// One atom as alternatives of minijail's atoms.
@@ -267,7 +310,6 @@ fn terms(atom: &Atom) -> Vec<Vec<Term>> {
             return vec![vec![whole]];
         }
     }
-    let bits = |mask: u64| (0..64).map(|bit| 1 << bit).filter(move |bit| mask & bit != 0);
     let differs = |mask: u64, value: u64| {
         let any_set = mask & !value;
         let set = (any_set != 0).then(|| vec![term("&", any_set)]);
@@ -278,13 +320,8 @@ fn terms(atom: &Atom) -> Vec<Vec<Term>> {
         Test::Is(Comparison::NotEqual(value)) => differs(0xffff_ffff, value),
         Test::Is(_) => {
             // Every comparison of 32 bits is a set of blocks: bits that are set, and bits that are clear.
-            let blocks = blocks_of(Abi::X86_64, atom).into_iter();
-            let of_block = |mask: u64, value: u64| {
-                let clear = mask & !value;
-                let clear = (clear != 0).then(|| term("in", !clear));
-                clear.into_iter().chain(bits(value).map(|bit| term("&", bit))).collect()
-            };
-            blocks.map(|block| of_block(block.mask, block.value)).collect()
+            let blocks = blocks(Abi::X86_64, &[vec![*atom]], usize::MAX).unwrap_or_default();
+            blocks.into_iter().map(|block| of_block(atom.index, block)).collect()
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::{Abi, Action, Arch, Loss, Policy};
+use sandprint_model::{Abi, Action, Arch, Loss, Policy, Rule};
 
-use super::shape::{is_refusal_lost, runs};
-use super::{EmitError, action_in_words, stricter, weaker};
+use super::shape::runs;
+use super::{EmitError, action_in_words, breaking, stricter, weaker};
 
 /// The machine that a policy is for; an error where there are two, or only programs of 32 bits.
 pub(super) fn native_abi(policy: &Policy) -> Result<Abi, EmitError> {
@@ -34,24 +34,30 @@ pub(super) fn native_abi(policy: &Policy) -> Result<Abi, EmitError> {
 /// which shares it, meets what is done to `unlisted` calls, because its numbers are none of the list.
 pub(super) fn other_abis(policy: &Policy, abi: Abi, elsewhere: Action, unlisted: Action) -> BTreeSet<Loss> {
     let mut losses = BTreeSet::new();
-    let mut lose = |subject: String, text: String, allows_more: bool| {
-        losses.insert(if allows_more { weaker(subject, text) } else { stricter(subject, text) });
-    };
     let foreign = policy.foreign_action;
-    let mut further: BTreeMap<Abi, bool> = BTreeMap::new();
-    for (syscall, rules) in &policy.rules {
-        if syscall.abi != abi {
-            *further.entry(syscall.abi).or_default() |= is_refusal_lost(rules, unlisted);
-        }
+    let mut further: BTreeMap<Abi, Vec<&Rule>> = BTreeMap::new();
+    for (syscall, rules) in policy.rules.iter().filter(|(syscall, _)| syscall.abi != abi) {
+        further.entry(syscall.abi).or_default().extend(rules);
     }
-    for (other, refuses) in &further {
-        let (got, allows_more) = if *other == Abi::X32 { (unlisted, *refuses) } else { (elsewhere, false) };
+    for (other, rules) in &further {
+        let got = if *other == Abi::X32 { unlisted } else { elsewhere };
         let text = format!(
             "this format holds the calls of {abi} only; what it does to these: {}",
             action_in_words(got)
         );
-        lose(format!("all of {other}"), text, allows_more);
+        let subject = format!("all of {other}");
+        let any = |wanted: fn(Action) -> bool| rules.iter().any(|rule| wanted(rule.action));
+        losses.insert(if *other == Abi::X32 && runs(got) && any(|action| !runs(action)) {
+            weaker(subject, text)
+        } else if !runs(got) && any(runs) {
+            breaking(subject, text)
+        } else {
+            stricter(subject, text)
+        });
     }
+    let mut lose = |subject: String, text: String, allows_more: bool| {
+        losses.insert(if allows_more { weaker(subject, text) } else { stricter(subject, text) });
+    };
     if foreign != elsewhere {
         let text = format!(
             "what this format does to a call through another ABI: {}; the policy says: {}",

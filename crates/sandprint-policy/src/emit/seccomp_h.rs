@@ -13,9 +13,9 @@ use sandprint_model::{
 
 use super::by_name::{close_multiplexers, cut_loss};
 use super::oci::architecture;
-use super::shape::{Shape, is_refusal_lost, runs, shape};
+use super::shape::{Shape, runs, shape};
 use super::unattended::unattended;
-use super::{EmitError, Emitted, Format, escape, names_in_words, reasons, stricter, weaker};
+use super::{EmitError, Emitted, Format, escape, left_to_default, names_in_words, reasons, stricter, weaker};
 use crate::libseccomp::OLD_LIBSECCOMP;
 
 mod fragments;
@@ -118,8 +118,8 @@ impl Filter {
         for (syscall, rules) in policy.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
             let fitted = shape(abi, rules, default);
             let subject = format!("{abi} {syscall}");
-            if let Some(why) = fitted.cut {
-                losses.insert(cut_loss(&subject, why, default));
+            if let Some(cut) = fitted.cut {
+                losses.insert(cut_loss(&subject, cut, rules, default));
             }
             losses.extend(fitted.lost.iter().map(|lost| stricter(&subject, lost.words())));
             let name = syscall.name();
@@ -128,8 +128,7 @@ impl Filter {
                 name.is_some() || (abi == abi.arch().native_abi() && i32::try_from(syscall.nr).is_ok());
             if !sayable {
                 let text = "libseccomp has no way to name this number: it gets the default action";
-                let allows_more = is_refusal_lost(rules, default);
-                losses.insert(if allows_more { weaker(subject, text) } else { stricter(subject, text) });
+                losses.insert(left_to_default(subject, text, rules, default));
                 continue;
             }
             if let Some(name) = name {

@@ -87,7 +87,7 @@ int main(int argc, char **argv) {
 "#;
 
 /// The program above, compiled once; `None` where it cannot be.
-fn runtime() -> Option<&'static (tempfile::TempDir, String)> {
+pub(crate) fn runtime() -> Option<&'static (tempfile::TempDir, String)> {
     static COMPILED: OnceLock<Option<(tempfile::TempDir, String)>> = OnceLock::new();
     let compiled = COMPILED.get_or_init(|| {
         has_libseccomp().then(|| {
@@ -127,7 +127,7 @@ fn operator(check: &Check) -> u32 {
 }
 
 /// The filter that libseccomp exports, as bytes.
-fn export(program: &str, profile: &Profile) -> Vec<u8> {
+pub(crate) fn export(program: &str, profile: &Profile) -> Vec<u8> {
     let mut text = format!("default {}\n", code(profile.default));
     for abi in &profile.abis {
         writeln!(text, "arch {}", token(*abi)).unwrap();
@@ -158,7 +158,10 @@ fn export(program: &str, profile: &Profile) -> Vec<u8> {
 }
 
 /// The profile of each machine, in each format that such runtimes read.
-fn profiles(format: &str, policy: &Policy) -> (BTreeSet<sandprint_model::Loss>, Vec<(Arch, Profile)>) {
+pub(crate) fn profiles(
+    format: &str,
+    policy: &Policy,
+) -> (BTreeSet<sandprint_model::Loss>, Vec<(Arch, Profile)>) {
     let machines: BTreeSet<Arch> = policy.rules.keys().map(|syscall| syscall.abi.arch()).collect();
     if format == "k8s" {
         let (object, losses) = kubernetes_objects::object(policy);
@@ -212,7 +215,11 @@ fn check(runtime: &str, policy: &Policy, args: [u64; 6]) {
 }
 
 /// A policy with these rules for one call.
-fn with_rules(default_action: Action, syscall: Syscall, rules: &[(Action, &[Condition])]) -> Policy {
+pub(crate) fn with_rules(
+    default_action: Action,
+    syscall: Syscall,
+    rules: &[(Action, &[Condition])],
+) -> Policy {
     let mut policy = allowing(&[call(syscall.abi, "exit_group")]);
     let rule = |(action, conditions): &(Action, &[Condition])| Rule {
         conditions: conditions.to_vec(),

@@ -21,6 +21,7 @@ mod minijail_policies;
 mod oci_profiles;
 mod one_machine;
 mod policies;
+mod refused_values;
 mod seccomp_header;
 mod snapshots;
 mod systemd_dropin;

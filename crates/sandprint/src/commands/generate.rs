@@ -253,6 +253,8 @@ fn tell(policy: &Policy, emitted: &Emitted) {
     for loss in &emitted.losses {
         if loss.weaker {
             output::warn(&format!("this format allows more than the policy: {loss}"));
+        } else if loss.breaks {
+            output::warn(&format!("this format refuses what the policy allows: {loss}"));
         } else {
             output::note(&format!("this format cannot say all: {loss}"));
         }
