@@ -43,7 +43,8 @@ enum Arguments {
     Differ,
 }
 
-/// Translates what a policy says of other architectures to `to`. Rules for `to` stay.
+/// Translates what a policy says of other architectures to `to`. Rules for `to` stay, and into an ABI that has some
+/// nothing is translated: what they leave out is left out on purpose, or was not observed there.
 pub fn translate(policy: &Policy, to: Arch) -> Translated {
     let foreign: BTreeSet<Abi> =
         policy.rules.keys().map(|syscall| syscall.abi).filter(|abi| abi.arch() != to).collect();
@@ -61,6 +62,12 @@ pub fn translate(policy: &Policy, to: Arch) -> Translated {
         notes: policy.notes.clone(),
         losses: BTreeSet::new(),
     };
+    let spoken_of: BTreeSet<Abi> = translation.rules.keys().map(|syscall| syscall.abi).collect();
+    let (left, foreign): (BTreeSet<Abi>, BTreeSet<Abi>) =
+        foreign.into_iter().partition(|abi| spoken_of.contains(&counterpart(*abi)));
+    for abi in left {
+        translation.leave(policy, abi);
+    }
     for (syscall, rules) in policy.rules.iter().filter(|(syscall, _)| foreign.contains(&syscall.abi)) {
         translation.carry(*syscall, rules);
     }
@@ -68,11 +75,13 @@ pub fn translate(policy: &Policy, to: Arch) -> Translated {
     translation.add_own(policy, &foreign, &abis);
     let from: Vec<String> =
         foreign.iter().map(|abi| abi.arch()).collect::<BTreeSet<_>>().iter().map(Arch::to_string).collect();
-    translation.notes.insert(Note(format!(
-        "Translated from {} to {to}, call by call: nobody has seen the workload there. Record it there before the \
-         policy is relied on.",
-        from.join(" and ")
-    )));
+    if !from.is_empty() {
+        translation.notes.insert(Note(format!(
+            "Translated from {} to {to}, call by call: nobody has seen the workload there. Record it there before the \
+             policy is relied on.",
+            from.join(" and ")
+        )));
+    }
     let Translation { rules, notes, losses, .. } = translation;
     Translated { policy: Policy { rules, notes, ..policy.clone() }, losses }
 }
@@ -95,6 +104,22 @@ struct Translation {
 }
 
 impl Translation {
+    /// Says that an ABI is not translated, since the policy speaks of the one that it would become.
+    fn leave(&mut self, policy: &Policy, abi: Abi) {
+        let there = counterpart(abi);
+        let rules: Vec<&Rule> = policy
+            .rules
+            .iter()
+            .filter(|(syscall, _)| syscall.abi == abi)
+            .flat_map(|(_, rules)| rules)
+            .collect();
+        let weaker = runs(self.default) && rules.iter().any(|rule| !runs(rule.action));
+        let breaks = !runs(self.default) && rules.iter().any(|rule| runs(rule.action));
+        let text =
+            format!("the policy has rules of its own for {there}, so that nothing is translated into these");
+        self.losses.insert(Loss { subject: format!("all of {abi}"), text, weaker, breaks });
+    }
+
     /// Carries over what is not of one architecture only.
     fn carry(&mut self, of: Syscall, rules: &[Rule]) {
         let kept: Vec<Rule> = rules.iter().filter_map(without_own_reasons).collect();

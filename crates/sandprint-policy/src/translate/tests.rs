@@ -193,3 +193,43 @@ fn numbers_without_a_name_are_lost() {
     let subjects: Vec<_> = translated.losses.iter().map(|loss| loss.subject.as_str()).collect();
     assert_eq!(subjects, ["x86_64 number 5000"]);
 }
+
+/// For every pair of ABIs of two machines: the rules that are there decide, whatever the default is.
+#[test]
+fn nothing_is_translated_into_an_abi_that_has_rules_of_its_own() {
+    for of in Abi::ALL {
+        for there in Abi::ALL.into_iter().filter(|there| there.arch() != of.arch()) {
+            for default_action in [Action::Errno(1), Action::KillProcess, Action::Allow, Action::Log] {
+                let (of_action, own_action) = match default_action {
+                    Action::Allow | Action::Log => (Action::Errno(13), Action::Errno(1)),
+                    _ => (Action::Allow, Action::Allow),
+                };
+                let rule = |action| vec![Rule { action, ..allowed(observed(), Vec::new()) }];
+                let baseline = vec![allowed(Reason::Baseline("every process".to_owned()), Vec::new())];
+                let mut policy = policy([
+                    (syscall(of, "openat"), rule(of_action)),
+                    (syscall(of, "exit_group"), baseline),
+                    (syscall(there, "execve"), rule(own_action)),
+                ]);
+                policy.default_action = default_action;
+                let translated = translate(&policy, there.arch());
+                let is_counterpart = super::counterpart(of) == there;
+                let what = format!("{of} to {there} by {default_action:?}");
+                let losses: Vec<_> = translated
+                    .losses
+                    .iter()
+                    .map(|loss| (loss.subject.as_str(), loss.weaker, loss.breaks))
+                    .collect();
+                let refuses = !super::runs(default_action);
+                let of = format!("all of {of}");
+                let said = [(of.as_str(), !refuses, refuses)];
+                assert_eq!(losses, if is_counterpart { &said[..] } else { &[] }, "{what}");
+                let own: Vec<_> =
+                    translated.policy.rules.iter().filter(|(syscall, _)| syscall.abi == there).collect();
+                assert_eq!(own, [(&syscall(there, "execve"), &rule(own_action))], "{what}");
+                assert_eq!(translated.policy.rules.len() == 1, is_counterpart, "{what}");
+                assert_eq!(translated.policy.notes.is_empty(), is_counterpart, "{what}");
+            }
+        }
+    }
+}

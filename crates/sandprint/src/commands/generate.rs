@@ -73,6 +73,7 @@ pub(crate) struct GenerateArgs {
     /// Make the profile for this machine, whatever the traces were recorded on
     ///
     /// Calls are translated by name and by purpose: open becomes openat on aarch64, which has no open.
+    /// Where there are rules for an ABI of that machine already, nothing is translated into it, and a warning says so.
     #[arg(long, value_name = "ARCH", value_parser = arch_parser())]
     arch: Option<Arch>,
 
@@ -157,7 +158,7 @@ pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitStatus> {
         output::note(&note);
     }
     for loss in &lost {
-        output::warn(&format!("not all of the recording could be translated: {loss}"));
+        output::warn(&format!("not all could be translated: {loss}"));
     }
     tell(&policy, &emitted);
     Ok(ExitStatus::Success)
