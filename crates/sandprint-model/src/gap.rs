@@ -18,7 +18,7 @@ pub struct Gap {
 pub enum GapKind {
     /// The target ran before the recording began.
     AttachedMidRun,
-    /// A new task could not be followed (no memory for its storage).
+    /// A new task could not be followed (no memory for its storage, or kept from tracers).
     AdmissionFailed,
     /// A map of the recorder was full, and calls were not counted.
     CallsLost,
@@ -42,6 +42,10 @@ pub enum GapKind {
     SeccompRefused,
     /// Signals came before calls were received, and may have made them fail.
     CallsInterrupted,
+    /// The workload could not trace a process, since the recorder traces it.
+    TracingRefused,
+    /// A seccomp filter was in force, and calls that it refused cannot be told from those that were made.
+    RefusedCounted,
     /// The recording ended before the run did, without its final counts (a checkpoint).
     Unfinished,
     /// An image's path or build id could not be read, or was cut.
@@ -62,7 +66,7 @@ pub enum GapKind {
 
 impl GapKind {
     /// Every kind, in declaration order.
-    pub const ALL: [GapKind; 21] = [
+    pub const ALL: [GapKind; 23] = [
         GapKind::AttachedMidRun,
         GapKind::AdmissionFailed,
         GapKind::CallsLost,
@@ -76,6 +80,8 @@ impl GapKind {
         GapKind::PrivilegesWithheld,
         GapKind::SeccompRefused,
         GapKind::CallsInterrupted,
+        GapKind::TracingRefused,
+        GapKind::RefusedCounted,
         GapKind::Unfinished,
         GapKind::ImageUnreadable,
         GapKind::ImagesMerged,
@@ -102,6 +108,8 @@ impl GapKind {
             GapKind::PrivilegesWithheld => "privileges-withheld",
             GapKind::SeccompRefused => "seccomp-refused",
             GapKind::CallsInterrupted => "calls-interrupted",
+            GapKind::TracingRefused => "tracing-refused",
+            GapKind::RefusedCounted => "refused-counted",
             GapKind::Unfinished => "unfinished",
             GapKind::ImageUnreadable => "image-unreadable",
             GapKind::ImagesMerged => "images-merged",
@@ -131,10 +139,12 @@ impl GapKind {
             | GapKind::PrivilegesWithheld
             | GapKind::SeccompRefused
             | GapKind::CallsInterrupted
+            | GapKind::TracingRefused
             | GapKind::Unfinished
             | GapKind::ImportIncomplete
             | GapKind::ImportSampled => true,
             GapKind::SeccompInstalled
+            | GapKind::RefusedCounted
             | GapKind::IoUringProbe
             | GapKind::NoNewPrivileges
             | GapKind::ImageUnreadable
@@ -151,9 +161,7 @@ impl GapKind {
             GapKind::AttachedMidRun => {
                 "The target ran before the recording began; calls made only at its start are missing."
             }
-            GapKind::AdmissionFailed => {
-                "A new task could not be followed for want of kernel memory; its calls are missing."
-            }
+            GapKind::AdmissionFailed => "A new task could not be followed; its calls are missing.",
             GapKind::CallsLost => "A map of the recorder was full; some calls were not counted.",
             GapKind::ProgramMissed => {
                 "The kernel did not run a recording program on some events; calls may be missing."
@@ -182,6 +190,12 @@ impl GapKind {
             }
             GapKind::CallsInterrupted => {
                 "Signals came before calls were noticed; such a call may have failed with EINTR, which it would not have."
+            }
+            GapKind::TracingRefused => {
+                "The workload could not trace a process, since the recorder did, and may have done other things than it would."
+            }
+            GapKind::RefusedCounted => {
+                "A seccomp filter was in force: calls that it refused are counted as if they had been made."
             }
             GapKind::Unfinished => {
                 "The recording was cut off: this is its last checkpoint, and what came after it is missing."

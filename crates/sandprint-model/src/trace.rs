@@ -147,6 +147,8 @@ pub enum Recorder {
     Ebpf,
     /// sandprint by seccomp user notification.
     Notify,
+    /// sandprint by tracing (ptrace).
+    Ptrace,
     /// The upstream tool's trace with `schema_version` 1, imported.
     Sandprint01,
     /// A log of `strace -f`, imported.
@@ -155,8 +157,14 @@ pub enum Recorder {
 
 impl Recorder {
     /// Every recorder, in name order.
-    pub const ALL: [Recorder; 5] =
-        [Recorder::Audit, Recorder::Ebpf, Recorder::Notify, Recorder::Sandprint01, Recorder::Strace];
+    pub const ALL: [Recorder; 6] = [
+        Recorder::Audit,
+        Recorder::Ebpf,
+        Recorder::Notify,
+        Recorder::Ptrace,
+        Recorder::Sandprint01,
+        Recorder::Strace,
+    ];
 
     /// The stable name.
     pub fn name(self) -> &'static str {
@@ -164,6 +172,7 @@ impl Recorder {
             Recorder::Audit => "audit",
             Recorder::Ebpf => "ebpf",
             Recorder::Notify => "notify",
+            Recorder::Ptrace => "ptrace",
             Recorder::Sandprint01 => "sandprint-0.1",
             Recorder::Strace => "strace",
         }

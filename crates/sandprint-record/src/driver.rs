@@ -10,46 +10,59 @@ use crate::ebpf::{self, Options, RecorderError, Scope};
 use crate::host::HostFacts;
 use crate::notify::{self, NotifyError};
 use crate::session::SessionError;
+use crate::tracer::{self, TracerError};
 
 /// Which recorder is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Choice {
-    /// eBPF where it can be loaded, and notification where not.
+    /// eBPF where it can be loaded, else tracing where that is allowed, and notification where not.
     #[default]
     Auto,
     /// eBPF.
     Ebpf,
     /// Seccomp user notification.
     Notify,
+    /// Tracing (ptrace).
+    Ptrace,
+}
+
+/// Why it is not the recorder that was wanted first.
+#[derive(Debug)]
+pub struct FellBack {
+    /// Why not eBPF.
+    pub not_ebpf: RecorderError,
+    /// Why not tracing either, where it is notification.
+    pub not_ptrace: Option<TracerError>,
 }
 
 /// A recorder, before there is a workload.
 pub(crate) enum Prepared {
     Ebpf(Box<ebpf::Recorder>),
     Notify,
+    Ptrace,
 }
 
 impl Prepared {
-    /// What was chosen; with eBPF loaded and attached, since only that tells whether it can be. `fell_back` is
-    /// called where it was wanted and cannot.
+    /// What was chosen; with eBPF loaded and attached, since only that tells whether it can be, and otherwise with the
+    /// reason why it cannot, where another is to take its place.
     pub(crate) fn choose(
         choice: Choice,
         options: &Options,
         facts: &HostFacts,
-        fell_back: &mut dyn FnMut(&RecorderError),
-    ) -> Result<Prepared, SessionError> {
-        if choice == Choice::Notify {
-            return Ok(Prepared::Notify);
+    ) -> Result<(Prepared, Option<RecorderError>), SessionError> {
+        match choice {
+            Choice::Notify => return Ok((Prepared::Notify, None)),
+            Choice::Ptrace => return Ok((Prepared::Ptrace, None)),
+            Choice::Auto | Choice::Ebpf => {}
         }
         let tried = ebpf::Recorder::load(options, facts).and_then(|mut recorder| {
             recorder.attach()?;
             Ok(recorder)
         });
         match tried {
-            Ok(recorder) => Ok(Prepared::Ebpf(Box::new(recorder))),
+            Ok(recorder) => Ok((Prepared::Ebpf(Box::new(recorder)), None)),
             Err(error) if choice == Choice::Auto && options.scope == Scope::Launch => {
-                fell_back(&error);
-                Ok(Prepared::Notify)
+                Ok((Prepared::Ptrace, Some(error)))
             }
             Err(error) => Err(error.into()),
         }
@@ -71,6 +84,9 @@ impl Prepared {
             Prepared::Ebpf(mut recorder) => {
                 recorder.expect_launch(suspended.pid())?;
                 Ok(Driver::Ebpf(recorder))
+            }
+            Prepared::Ptrace => {
+                Ok(Driver::Ptrace(tracer::Recorder::start(suspended, options.follow_children, facts)?))
             }
             Prepared::Notify => {
                 let listener = suspended.notifications().ok_or(NotifyError::NoListener)?;
@@ -97,6 +113,7 @@ pub(crate) struct State {
 pub(crate) enum Driver {
     Ebpf(Box<ebpf::Recorder>),
     Notify(notify::Recorder),
+    Ptrace(tracer::Recorder),
 }
 
 impl Driver {
@@ -105,6 +122,7 @@ impl Driver {
         match self {
             Driver::Ebpf(_) => Kind::Ebpf,
             Driver::Notify(_) => Kind::Notify,
+            Driver::Ptrace(_) => Kind::Ptrace,
         }
     }
 
@@ -112,7 +130,7 @@ impl Driver {
     pub(crate) fn scope(&self) -> &Scope {
         match self {
             Driver::Ebpf(recorder) => recorder.scope(),
-            Driver::Notify(_) => &Scope::Launch,
+            Driver::Notify(_) | Driver::Ptrace(_) => &Scope::Launch,
         }
     }
 
@@ -121,6 +139,7 @@ impl Driver {
         match self {
             Driver::Ebpf(recorder) => Ok(recorder.events_fd()?),
             Driver::Notify(recorder) => Ok(recorder.events_fd()?),
+            Driver::Ptrace(recorder) => Ok(recorder.events_fd()?),
         }
     }
 
@@ -129,6 +148,7 @@ impl Driver {
         match self {
             Driver::Ebpf(recorder) => drop(recorder.events()?),
             Driver::Notify(recorder) => recorder.events()?,
+            Driver::Ptrace(recorder) => recorder.events()?,
         }
         Ok(())
     }
@@ -139,6 +159,7 @@ impl Driver {
         match self {
             Driver::Ebpf(recorder) => Ok(Some(recorder.state()?.launched_ns).filter(|&at| at > 0)),
             Driver::Notify(recorder) => Ok(recorder.launched_ns()),
+            Driver::Ptrace(recorder) => Ok(recorder.launched_ns()),
         }
     }
 
@@ -150,6 +171,7 @@ impl Driver {
                 Ok(State { live: recorder.live()?, admitted, last_new_ns })
             }
             Driver::Notify(recorder) => Ok(recorder.state()?),
+            Driver::Ptrace(recorder) => Ok(recorder.state()),
         }
     }
 
@@ -158,6 +180,7 @@ impl Driver {
         match self {
             Driver::Ebpf(recorder) => Ok(recorder.processes()?),
             Driver::Notify(recorder) => Ok(recorder.processes()),
+            Driver::Ptrace(recorder) => Ok(recorder.processes()),
         }
     }
 
@@ -166,6 +189,7 @@ impl Driver {
         match self {
             Driver::Ebpf(recorder) => Ok(recorder.approximate_calls()?),
             Driver::Notify(recorder) => Ok(recorder.approximate_calls()),
+            Driver::Ptrace(recorder) => Ok(recorder.approximate_calls()),
         }
     }
 
@@ -174,6 +198,7 @@ impl Driver {
         match self {
             Driver::Ebpf(recorder) => recorder.stop()?,
             Driver::Notify(recorder) => recorder.stop(),
+            Driver::Ptrace(recorder) => recorder.stop(),
         }
         Ok(())
     }
@@ -188,6 +213,7 @@ impl Driver {
         match self {
             Driver::Ebpf(recorder) => recorder.collect(run, started_ns, trace)?,
             Driver::Notify(recorder) => recorder.collect(run, started_ns, trace),
+            Driver::Ptrace(recorder) => recorder.collect(run, started_ns, trace),
         }
         Ok(())
     }

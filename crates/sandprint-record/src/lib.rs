@@ -3,15 +3,18 @@
 //! - [`audit`]: calls that filters let run and had logged.
 //! - [`host`]: facts about this machine, found by trying.
 //! - [`ebpf`]: the BPF driver: who is followed, what was counted.
-//! - [`notify`]: the recorder by seccomp user notification, for where BPF cannot be had.
-//! - `driver`: both of them, as a session sees them.
+//! - [`notify`]: the recorder by seccomp user notification, for where neither can be had.
+//! - `books`: what those recorders keep that see calls from outside the kernel.
+//! - `driver`: all of them, as a session sees them.
 //! - `image`: build ids of executables.
 //! - [`refused`]: what [`ebpf::Watcher`] sees: calls that filters kept from running.
+//! - [`tracer`]: the recorder by tracing, where that is allowed.
 //! - [`session`]: one recording from its start to its [`Trace`](sandprint_model::Trace).
 //!
 //! Nothing here prints, knows policies or the command line.
 
 pub mod audit;
+mod books;
 mod driver;
 pub mod ebpf;
 pub mod host;
@@ -19,3 +22,4 @@ mod image;
 pub mod notify;
 pub mod refused;
 pub mod session;
+pub mod tracer;

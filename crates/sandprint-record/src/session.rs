@@ -17,8 +17,9 @@ use crate::driver::{Driver, Prepared};
 use crate::ebpf::{Options, Recorder, RecorderError, Scope};
 use crate::host::{self, CgroupUse, HostFacts};
 use crate::notify::NotifyError;
+use crate::tracer::TracerError;
 
-pub use crate::driver::Choice;
+pub use crate::driver::{Choice, FellBack};
 
 /// How long a tree that was told to end has until it is killed.
 pub const GRACE: Duration = Duration::from_secs(5);
@@ -75,8 +76,8 @@ pub trait Observer {
     fn progress(&mut self, progress: Progress);
     /// It is time to put what is known so far into safety; it carries the gap of an unfinished recording.
     fn checkpoint(&mut self, trace: Trace);
-    /// The recorder by eBPF could not be had, for this reason; notification takes its place.
-    fn fell_back(&mut self, why: &RecorderError);
+    /// The recorder by eBPF could not be had, and another takes its place.
+    fn fell_back(&mut self, why: &FellBack);
     /// The first process ended, and others of its tree go on; Ctrl-C now ends the recording.
     fn waiting_for_tree(&mut self, live: u64);
 }
@@ -119,6 +120,9 @@ pub enum SessionError {
     /// The recorder by notification could not be set up or read.
     #[error(transparent)]
     Notify(#[from] NotifyError),
+    /// The recorder by tracing could not be set up or read.
+    #[error(transparent)]
+    Tracer(#[from] TracerError),
     /// Signals could not be handled.
     #[error(transparent)]
     Foreground(#[from] ForegroundError),
@@ -143,11 +147,22 @@ pub fn record_command(
     observer: &mut dyn Observer,
 ) -> Result<Recorded, SessionError> {
     let facts = HostFacts::probe();
-    let prepared = Prepared::choose(choice, options, &facts, &mut |error| observer.fell_back(error))?;
-    let launch =
-        Launch { notified: prepared.wants_notifications().then_some(Reported::Every), ..launch.clone() };
-    let mut suspended = launch.suspend()?;
-    let driver = prepared.expect(&mut suspended, options, &facts)?;
+    let (prepared, not_ebpf) = Prepared::choose(choice, options, &facts)?;
+    let ready = |prepared: Prepared| {
+        let notified = prepared.wants_notifications().then_some(Reported::Every);
+        let mut suspended = Launch { notified, ..launch.clone() }.suspend()?;
+        let driver = prepared.expect(&mut suspended, options, &facts)?;
+        Ok::<_, SessionError>((suspended, driver))
+    };
+    let (begun, not_ptrace) = match ready(prepared) {
+        // Only trying tells whether tracing is allowed; nothing has been executed yet.
+        Err(SessionError::Tracer(error)) if not_ebpf.is_some() => (ready(Prepared::Notify), Some(error)),
+        begun => (begun, None),
+    };
+    let (suspended, driver) = begun?;
+    if let Some(not_ebpf) = not_ebpf {
+        observer.fell_back(&FellBack { not_ebpf, not_ptrace });
+    }
     let mut session = Session::begin(driver, plan, &facts)?;
     session.release(suspended)?;
     session.watch(foreground, observer)
@@ -250,7 +265,7 @@ impl<'a> Session<'a> {
             let timeout = self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
             let living = self.first.as_ref().filter(|_| self.first_exit.is_none());
             // Without a first process, the signals stand in its place: the array's length is fixed.
-            let end = living.map_or(foreground.as_fd(), Running::pidfd);
+            let end = living.map_or(foreground.as_fd(), Running::end);
             let wanted = [events.as_fd(), foreground.as_fd(), end];
             sandprint_sandbox::poll::readable(wanted, timeout).map_err(SessionError::Wait)?;
         };

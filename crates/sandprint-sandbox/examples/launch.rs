@@ -82,7 +82,7 @@ fn run() -> Result<Ended, Box<dyn Error>> {
     let mut running = suspended.release()?;
     let pid = running.pid();
     let ended = loop {
-        let [signals, end] = poll::readable([foreground.as_fd(), running.pidfd()], None)?;
+        let [signals, end] = poll::readable([foreground.as_fd(), running.end()], None)?;
         if signals {
             foreground.attend(Some(&mut running), |sender| descends(sender, pid))?;
         }

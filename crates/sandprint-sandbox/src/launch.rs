@@ -29,16 +29,20 @@ mod error;
 mod prepare;
 mod replace;
 mod sys;
+mod watched;
 
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::sys::{Report, Socket, Stage};
+use self::watched::End;
 pub use error::{Failure, LaunchError};
 pub use replace::{LastWords, Replacement};
+pub use watched::Watched;
 
 use crate::confine::{ConfineError, Confinement, Flags, Obstacle, Step};
 use crate::foreground;
@@ -99,7 +103,7 @@ impl Launch {
         let process = Process::new(forked.pid, forked.pidfd);
         let socket = forked.socket;
         // From here on, leaving early drops the child, which kills it.
-        let mut child = Child { process, ended: None, ends_with_us: true };
+        let mut child = Child { process, ended: None, watched: None, ends_with_us: true };
         match child.report(&socket)? {
             Some((Report { stage: Stage::Ready, detail, .. }, descriptor)) => {
                 let program = plan.path(detail).unwrap_or_else(|| PathBuf::from(&self.program));
@@ -175,6 +179,11 @@ impl Suspended {
         self.listener.take()
     }
 
+    /// From here on a tracer in this process says how it is.
+    pub fn watched_by(&mut self, watched: Arc<Watched>) {
+        self.child.watched = Some(watched);
+    }
+
     /// Lets it execute. When this returns [`Running`], it has.
     pub fn release(mut self) -> Result<Running, LaunchError> {
         if let Err(source) = self.socket.send_go() {
@@ -220,9 +229,9 @@ impl Running {
         self.child.process.pid()
     }
 
-    /// The pidfd of its first process: readable once that has ended.
-    pub fn pidfd(&self) -> BorrowedFd<'_> {
-        self.child.process.as_fd()
+    /// Readable once its first process has ended.
+    pub fn end(&self) -> BorrowedFd<'_> {
+        self.child.end()
     }
 
     /// How its first process ended; `None` while it lives.
@@ -256,13 +265,30 @@ impl Running {
 struct Child {
     process: Process,
     ended: Option<Ended>,
+    /// Where a tracer says how it is, if there is one.
+    watched: Option<Arc<Watched>>,
     /// Whether it is killed when this is dropped.
     ends_with_us: bool,
 }
 
 impl Child {
     fn wait(&mut self, wait: Wait) -> Result<Option<Ended>, ProcessError> {
-        if self.ended.is_none() {
+        if self.ended.is_some() {
+            return Ok(self.ended);
+        }
+        if let Some(watched) = &self.watched {
+            if wait == Wait::UntilEnded {
+                let pid = self.process.pid();
+                poll::readable([watched.as_fd()], None)
+                    .map_err(|source| ProcessError::Wait { pid, source })?;
+            }
+            match watched.how_it_ended() {
+                End::Lives => {}
+                End::Ended(ended) => self.ended = Some(ended),
+                End::Untraced => self.watched = None,
+            }
+        }
+        if self.watched.is_none() && self.ended.is_none() {
             self.ended = process::sys::wait_ended(self.process.as_fd(), wait)
                 .map_err(|source| ProcessError::Wait { pid: self.process.pid(), source })?;
         }
@@ -273,8 +299,19 @@ impl Child {
         if self.ended.is_some() {
             return Ok(None);
         }
+        if let Some(watched) = self.watched.as_ref().filter(|watched| watched.is_traced()) {
+            return Ok(watched.is_stopped());
+        }
         process::sys::stopped(self.process.as_fd())
             .map_err(|source| ProcessError::Wait { pid: self.process.pid(), source })
+    }
+
+    /// Readable once it has ended.
+    fn end(&self) -> BorrowedFd<'_> {
+        match &self.watched {
+            Some(watched) if watched.is_traced() => watched.as_fd(),
+            _ => self.process.as_fd(),
+        }
     }
 
     /// What it says next; `None` if it closed its end of the socket.

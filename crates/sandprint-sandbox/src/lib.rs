@@ -13,6 +13,7 @@
 //!   we were not there.
 //! - [`notify`]: a filter by which every call of the workload is reported and then goes on.
 //! - [`guardian`]: who answers such reports when we are gone.
+//! - [`ptrace`]: a tree of processes, traced so that it outlives its tracer.
 //! - [`poll`]: waiting for several of these descriptors at once.
 //!
 //! Linux 5.10 and later. `unsafe` is only in the files named `sys.rs`.
@@ -27,6 +28,7 @@ pub mod launch;
 pub mod notify;
 pub mod poll;
 pub mod process;
+pub mod ptrace;
 mod seccomp;
 pub mod signals;
 pub mod user;

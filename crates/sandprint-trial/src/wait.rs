@@ -34,7 +34,7 @@ pub(crate) fn until_ended(
         if let (Some(exit), true) = (exit, over) {
             return Ok(exit);
         }
-        let end: BorrowedFd<'_> = if exit.is_none() { running.pidfd() } else { foreground.as_fd() };
+        let end: BorrowedFd<'_> = if exit.is_none() { running.end() } else { foreground.as_fd() };
         poll::readable([foreground.as_fd(), end], Some(LOOK_AGAIN)).map_err(VerifyError::Wait)?;
     }
 }

@@ -6,6 +6,7 @@ use std::io;
 use sandprint_model::wire::{DecodeError, LooksLike};
 use sandprint_record::ebpf::RecorderError;
 use sandprint_record::session::SessionError;
+use sandprint_record::tracer::TracerError;
 use sandprint_sandbox::user::UserError;
 
 use crate::commands::Failed;
@@ -56,8 +57,13 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
 fn of_session(error: &SessionError) -> String {
     match error {
         SessionError::Recorder(error) => of_recorder(error),
-        SessionError::Notify(_) => {
-            "a limit of this host or user may be reached (`ulimit -a`); `sandprint doctor` tries both recorders".to_owned()
+        SessionError::Tracer(TracerError::Seize(_)) => {
+            "a process has one tracer, and yama, a container or a filter may forbid tracing; `--recorder notify` does \
+             without"
+                .to_owned()
+        }
+        SessionError::Notify(_) | SessionError::Tracer(_) => {
+            "a limit of this host or user may be reached (`ulimit -a`); `sandprint doctor` tries all recorders".to_owned()
         }
         SessionError::Launch(_) => "a limit of this host or user may be reached: see `ulimit -a`".to_owned(),
         SessionError::UnseenLaunch => {
@@ -77,7 +83,7 @@ pub(crate) fn of_recorder(error: &RecorderError) -> String {
             "the kernel must be built with CONFIG_DEBUG_INFO_BTF, and /sys must be mounted".to_owned()
         }
         RecorderError::NoCapability(missing) => {
-            format!("{}; `profile run --recorder notify` needs no rights", grant(missing))
+            format!("{}; `profile run --recorder ptrace` needs no rights", grant(missing))
         }
         RecorderError::Cgroup { .. } | RecorderError::NoProcess(_) => {
             "it may have ended meanwhile: look again, and use `profile run` to record from the start"

@@ -9,60 +9,20 @@ use std::os::fd::OwnedFd;
 
 use rustix::event::epoll;
 use rustix::process::{Pid, PidfdFlags};
-use sandprint_model::arguments::Selected;
-use sandprint_model::{Arch, ArgumentsSeen, ByteString, Syscall};
+use sandprint_model::Arch;
 use sandprint_sandbox::notify::Notification;
 use sandprint_sandbox::process;
 
-use super::kinds::{self, Kind, Kinds};
-use super::task::{self, Belongs, Identity, Program};
+use crate::books::kinds::{self, Kind};
+use crate::books::task::{self, Belongs, Change, Waiting};
+use crate::books::{Books, Caller, Key, UNKNOWN};
 use crate::host;
-
-/// Most images that are kept apart, as in the BPF recorder.
-const MOST_IMAGES: usize = 4096;
-/// The image of what could not be identified.
-const UNKNOWN: usize = 0;
-/// The image of what comes after the last that is kept apart.
-const MERGED: usize = 1;
-/// The first image that is a program's own.
-pub(super) const FIRST: usize = 2;
-
-/// A program that ran.
-#[derive(Debug, Default)]
-pub(super) struct Image {
-    pub(super) path: ByteString,
-    pub(super) script: Option<ByteString>,
-    pub(super) mode: u16,
-    /// The file, until somebody who may wait for a file system has looked into it.
-    pub(super) file: Option<OwnedFd>,
-}
-
-/// Who made which call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Key {
-    pub(super) image: usize,
-    pub(super) call: Syscall,
-}
-
-/// How often, with what, and when and by whom first.
-#[derive(Debug, Clone)]
-pub(super) struct Count {
-    pub(super) calls: u64,
-    /// Of a call that has arguments by which a rule can tell calls apart.
-    pub(super) arguments: Option<ArgumentsSeen>,
-    pub(super) first_ns: u64,
-    pub(super) tgid: u32,
-    pub(super) tid: u32,
-    pub(super) comm: ByteString,
-}
 
 /// What could not be seen, or was disturbed.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Disturbed {
-    /// Calls that were gone before they could be received.
+    /// Calls that were gone before they could be received, and may have failed.
     pub(super) interrupted: u64,
-    /// Whether a handler was set that makes such a call fail.
-    pub(super) fails_calls: bool,
     /// Whether a handler was set, whose returns are not reported.
     pub(super) handles: bool,
     /// Filters that the workload installed.
@@ -71,16 +31,14 @@ pub(super) struct Disturbed {
     pub(super) listeners: u64,
     /// Strict modes, which it was refused.
     pub(super) strict: u64,
-    /// Calls by which `io_uring` was given work.
-    pub(super) uring_submits: u64,
-    /// Programs after the last that is kept apart.
-    pub(super) merged: u64,
 }
 
 #[derive(Debug)]
 struct Process {
     image: usize,
     threads: HashSet<u32>,
+    /// Signals whose handlers make an interrupted call fail, a bit for each from 1 on.
+    failing: u64,
     /// The thread whose execve is under way, or was: until it is heard of again, the image is looked at each time.
     executing: Option<u32>,
     /// Readable once the process has ended. Closed, it leaves the set of those that are waited for.
@@ -107,41 +65,39 @@ pub(super) enum Seen {
     Call { key: Key, tgid: u32 },
 }
 
-/// The books.
+/// A thread, as the ledger has it.
+#[derive(Debug, Clone, Copy)]
+struct Thread {
+    group: u32,
+    /// What it was last let go on with.
+    last: Option<Waiting>,
+}
+
+/// The books, and who is who.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    kinds: Kinds,
+    pub(super) books: Books,
     /// The workload's first process.
     first: u32,
     follow_children: bool,
     launch: Launch,
     processes: HashMap<u32, Process>,
-    threads: HashMap<u32, u32>,
+    threads: HashMap<u32, Thread>,
     /// Threads that were let go on to make a task and have not been heard of since: while there are any, a number
     /// may be given again, and the dead are looked for first.
     creating: HashSet<u32>,
     ended: OwnedFd,
     /// Processes that are not in it: descriptors ran out.
     unwatched: HashSet<u32>,
-    known: HashMap<Identity, usize>,
-    pub(super) images: Vec<Image>,
-    pub(super) calls: HashMap<Key, Count>,
     pub(super) disturbed: Disturbed,
     pub(super) launched_ns: u64,
-    pub(super) last_new_ns: u64,
     pub(super) admitted: u64,
-    /// Calls of which it is not known what made them.
-    pub(super) unidentified: u64,
-    /// Nothing is counted any more.
-    pub(super) closed: bool,
-    /// Whether there are images with a file.
-    pub(super) news: bool,
 }
 
 impl Ledger {
     pub(super) fn new(arch: Arch, first: u32, follow_children: bool) -> std::io::Result<Ledger> {
         Ok(Ledger {
-            kinds: Kinds::new(arch),
+            books: Books::new(arch),
             first,
             follow_children,
             launch: Launch::Executing(0),
@@ -149,25 +105,28 @@ impl Ledger {
             threads: HashMap::new(),
             creating: HashSet::new(),
             ended: epoll::create(epoll::CreateFlags::CLOEXEC)?,
-            known: HashMap::new(),
-            images: vec![Image::default(), Image::default()],
             unwatched: HashSet::new(),
-            calls: HashMap::new(),
             disturbed: Disturbed::default(),
             launched_ns: 0,
-            last_new_ns: 0,
             admitted: 0,
-            unidentified: 0,
-            closed: false,
-            news: false,
         })
     }
 
-    /// A call was gone before it could be received.
+    /// A call was gone before it could be received. Whose it was the kernel does not say: it may have failed if there
+    /// is a thread which it can be of, in a process with a handler that has calls fail.
     pub(super) fn interrupted(&mut self) {
-        if self.launch == Launch::Begun && !self.closed {
-            self.disturbed.interrupted = self.disturbed.interrupted.saturating_add(1);
+        if self.launch != Launch::Begun || self.books.closed {
+            return;
         }
+        self.bury();
+        let may_have_failed = self.processes.values().filter(|process| process.failing != 0).any(|process| {
+            process.threads.iter().any(|thread| {
+                let last = self.threads.get(thread).and_then(|thread| thread.last);
+                // What is still in the call that it was let go on with has made no other.
+                last.is_none_or(|last| !task::is_still_in(*thread, &last))
+            })
+        });
+        self.disturbed.interrupted += u64::from(may_have_failed);
     }
 
     /// Looks a call up, while its task waits.
@@ -183,7 +142,7 @@ impl Ledger {
             self.bury();
             self.creating.remove(&thread);
         }
-        let call = self.kinds.call(notification.audit_arch, notification.nr);
+        let call = self.books.kinds.call(notification.audit_arch, notification.nr);
         let Some((group, parent)) = self.process_of(thread) else {
             return Seen::Call { key: Key { image: UNKNOWN, call }, tgid: 0 };
         };
@@ -192,8 +151,10 @@ impl Ledger {
         }
         let image = self.image_of(thread, group, parent);
         let key = Key { image, call };
-        match (self.kinds.of(call), notification.args) {
-            (Kind::Handle, [_, action, ..]) => self.handle(thread, group, key, action),
+        match (self.books.kinds.of(call), notification.args) {
+            (Kind::Handle, [signal, action, ..]) => {
+                self.handle(Caller { tgid: group, tid: thread }, key, signal, action);
+            }
             (Kind::UringSetup, [_, parameters, ..]) => self.set_up_uring(thread, parameters),
             _ => {}
         }
@@ -206,11 +167,14 @@ impl Ledger {
             Seen::Launch => self.launch = Launch::Executing(host::monotonic_ns()),
             Seen::Foreign => {}
             Seen::Call { key, tgid: group } => {
-                if !self.closed {
-                    let arguments = self.kinds.selected(key.call, &notification.args);
-                    self.add(key, arguments, group, notification.tid, host::monotonic_ns());
+                let arguments = self.books.kinds.selected(key.call, &notification.args);
+                let caller = Caller { tgid: group, tid: notification.tid };
+                self.books.add(key, arguments, caller, host::monotonic_ns());
+                if let Some(thread) = self.threads.get_mut(&notification.tid) {
+                    let Notification { nr, args, instruction_pointer, .. } = *notification;
+                    thread.last = Some(Waiting { nr, args, instruction_pointer });
                 }
-                let kind = self.kinds.of(key.call);
+                let kind = self.books.kinds.of(key.call);
                 if kind != Kind::Other {
                     self.follow(notification, kind, group);
                 }
@@ -229,41 +193,32 @@ impl Ledger {
         self.launch = Launch::Begun;
         self.launched_ns = at;
         let first = self.first;
-        self.threads.insert(first, first);
+        self.threads.insert(first, Thread { group: first, last: None });
         let image = self.image_of(first, first, 0);
-        let execve = self.kinds.execve();
-        self.add(Key { image, call: execve }, None, first, first, at);
+        let execve = self.books.kinds.execve();
+        self.books.add(Key { image, call: execve }, None, Caller { tgid: first, tid: first }, at);
         true
     }
 
-    fn add(&mut self, key: Key, arguments: Option<Selected>, group: u32, thread: u32, now: u64) {
-        self.unidentified = self.unidentified.saturating_add(u64::from(key.image == UNKNOWN));
-        if let Some(known) = self.calls.get_mut(&key) {
-            known.calls = known.calls.saturating_add(1);
-            if let (Some(seen), Some(arguments)) = (&mut known.arguments, arguments) {
-                seen.add(arguments, 1);
+    /// A handler is set, or taken away: its returns will not be reported, only that there may be some is known.
+    fn handle(&mut self, caller: Caller, key: Key, signal: u64, action: u64) {
+        let handler = match task::handler(caller.tid, key.call, action) {
+            Change::None => return,
+            Change::Removed => None,
+            Change::Set(handler) => Some(handler),
+        };
+        if let Some(process) = self.processes.get_mut(&caller.tgid) {
+            let bit = signal.checked_sub(1).and_then(|signal| 1_u64.checked_shl(u32::try_from(signal).ok()?));
+            let bit = bit.unwrap_or_default();
+            process.failing &= !bit;
+            if handler.is_some_and(|handler| !handler.restarts) {
+                process.failing |= bit;
             }
-            return;
         }
-        self.last_new_ns = now;
-        let arguments = arguments.map(|arguments| ArgumentsSeen::new(arguments, 1));
-        let comm = task::comm(thread);
-        self.calls.insert(key, Count { calls: 1, arguments, first_ns: now, tgid: group, tid: thread, comm });
-    }
-
-    /// A handler is set: its returns will not be reported, only that there may be some is known.
-    fn handle(&mut self, thread: u32, group: u32, key: Key, action: u64) {
-        let Some(handler) = task::handler(thread, key.call, action) else { return };
+        let Some(handler) = handler else { return };
         self.disturbed.handles = true;
-        self.disturbed.fails_calls |= !handler.restarts;
-        if let Some(call) = kinds::return_of(key.call, handler.information)
-            && !self.closed
-        {
-            let now = host::monotonic_ns();
-            let comm = || task::comm(thread);
-            let returns =
-                || Count { calls: 0, arguments: None, first_ns: now, tgid: group, tid: thread, comm: comm() };
-            self.calls.entry(Key { call, ..key }).or_insert_with(returns);
+        if let Some(call) = kinds::return_of(key.call, handler.information) {
+            self.books.expect(Key { call, ..key }, caller, host::monotonic_ns());
         }
     }
 
@@ -272,17 +227,17 @@ impl Ledger {
         const SQPOLL: u32 = 1 << 1;
         // What cannot be read is taken for the worse.
         if task::uring_flags(thread, parameters).is_none_or(|flags| flags & SQPOLL != 0) {
-            self.disturbed.uring_submits += 1;
+            self.books.uring_submits += 1;
         }
     }
 
     /// The process of a thread, and the parent of a process that is new.
     fn process_of(&mut self, thread: u32) -> Option<(u32, u32)> {
-        if let Some(&group) = self.threads.get(&thread) {
-            return Some((group, 0));
+        if let Some(known) = self.threads.get(&thread) {
+            return Some((known.group, 0));
         }
         let Belongs { tgid: group, parent } = task::belongs(thread)?;
-        self.threads.insert(thread, group);
+        self.threads.insert(thread, Thread { group, last: None });
         self.admitted = self.admitted.saturating_add(1);
         if let Some(process) = self.processes.get_mut(&group) {
             process.threads.insert(thread);
@@ -294,7 +249,7 @@ impl Ledger {
     fn image_of(&mut self, thread: u32, group: u32, parent: u32) -> usize {
         let Some(process) = self.processes.get(&group) else {
             let image = match task::program(thread) {
-                Some(program) => self.image(program),
+                Some(program) => self.books.image(program),
                 // A process may hide from us (prctl(2), PR_SET_DUMPABLE), and its children do from their start: what
                 // has not executed anything runs what its parent does.
                 None => self.processes.get(&parent).map_or(UNKNOWN, |parent| parent.image),
@@ -303,8 +258,11 @@ impl Ledger {
             if pidfd.is_none() {
                 self.unwatched.insert(group);
             }
-            self.processes
-                .insert(group, Process { image, threads: [thread].into(), executing: None, _pidfd: pidfd });
+            // What it has not changed itself it has from its parent.
+            let failing = self.processes.get(&parent).map_or(0, |parent| parent.failing);
+            let threads = [thread].into();
+            let process = Process { image, threads, failing, executing: None, _pidfd: pidfd };
+            self.processes.insert(group, process);
             return image;
         };
         let Some(executing) = process.executing else { return process.image };
@@ -313,7 +271,7 @@ impl Ledger {
         let over =
             executing == thread || task::belongs(executing).is_none_or(|belongs| belongs.tgid != group);
         let before = process.image;
-        let image = task::program(thread).map(|program| self.image(program));
+        let image = task::program(thread).map(|program| self.books.image(program));
         let image = image.unwrap_or(if over { UNKNOWN } else { before });
         let Some(process) = self.processes.get_mut(&group) else { return image };
         process.image = image;
@@ -321,6 +279,7 @@ impl Ledger {
             process.executing = None;
         }
         if over || image != before {
+            process.failing = 0;
             // Other threads are gone, or are looked up again.
             let others = std::mem::replace(&mut process.threads, [thread].into());
             for other in others.into_iter().filter(|&other| other != thread) {
@@ -328,22 +287,6 @@ impl Ledger {
             }
         }
         image
-    }
-
-    fn image(&mut self, program: Program) -> usize {
-        if let Some(&known) = self.known.get(&program.identity) {
-            return known;
-        }
-        if self.images.len() >= FIRST + MOST_IMAGES {
-            self.disturbed.merged = self.disturbed.merged.saturating_add(1);
-            return MERGED;
-        }
-        let Program { identity, path, script, mode, file } = program;
-        let id = self.images.len();
-        self.images.push(Image { path, script, mode, file: Some(file) });
-        self.known.insert(identity, id);
-        self.news = true;
-        id
     }
 
     /// What follows from a call that was let go on.
@@ -356,7 +299,7 @@ impl Ledger {
         let thread = notification.tid;
         let disturbed = &mut self.disturbed;
         match kind {
-            Kind::Other | Kind::Handle | Kind::UringSetup => {}
+            Kind::Other | Kind::Handle | Kind::UringSetup | Kind::Trace => {}
             Kind::Create => drop(self.creating.insert(thread)),
             Kind::Execute => {
                 if let Some(process) = self.processes.get_mut(&group) {
@@ -370,10 +313,11 @@ impl Ledger {
                 self.forget_thread(thread);
             }
             Kind::ExitGroup => self.forget(group),
-            // SECCOMP_SET_MODE_STRICT is 0 here; a null filter is a question about flags.
-            Kind::Seccomp => match (first, third) {
-                (0, _) => disturbed.strict += 1,
-                (1, filter) if filter != 0 => {
+            // SECCOMP_SET_MODE_STRICT is 0 here, and is refused by every kernel with flags or arguments: such calls ask
+            // what there is, and so does a null filter.
+            Kind::Seccomp => match (first, second, third) {
+                (0, 0, 0) => disturbed.strict += 1,
+                (1, _, filter) if filter != 0 => {
                     let listener = second & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER != 0;
                     if listener { disturbed.listeners += 1 } else { disturbed.own_filters += 1 }
                 }
@@ -384,7 +328,7 @@ impl Ledger {
                 (PR_SET_SECCOMP, FILTER) => disturbed.own_filters += 1,
                 _ => {}
             },
-            Kind::UringEnter => disturbed.uring_submits += u64::from(second != 0),
+            Kind::UringEnter => self.books.uring_submits += u64::from(second != 0),
         }
     }
 

@@ -51,7 +51,7 @@ fn a_suspended_child_has_executed_nothing_and_is_what_will_run() {
     let mut running = suspended.release().unwrap();
     assert_eq!(running.pid(), pid);
     assert_eq!(process::has_never_executed(pid), Some(false));
-    let [ended] = poll::readable([running.pidfd()], Some(Duration::from_secs(10))).unwrap();
+    let [ended] = poll::readable([running.end()], Some(Duration::from_secs(10))).unwrap();
     assert!(ended);
     assert_eq!(running.wait().unwrap().exit, Exit::Code(3));
 }

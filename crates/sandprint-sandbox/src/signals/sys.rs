@@ -101,6 +101,29 @@ pub(crate) fn keep_exit_statuses() -> io::Result<()> {
     Ok(())
 }
 
+/// Has SIGCHLD tell of ends only (`SA_NOCLDSTOP`). Whether it is blocked or waited for stays as it is.
+pub(crate) fn tell_no_stops() -> io::Result<()> {
+    let mut current = action(Signal::CHLD, None)?;
+    current.sa_flags |= libc::SA_NOCLDSTOP;
+    action(Signal::CHLD, Some(&current)).map(drop)
+}
+
+/// A descriptor that [`raise_event`] makes readable: close-on-exec, non-blocking.
+pub(crate) fn eventfd() -> io::Result<OwnedFd> {
+    // SAFETY: no memory is involved.
+    let result = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    let descriptor = i32::try_from(check(result.into())?).map_err(io::Error::other)?;
+    // SAFETY: the kernel has just made it, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Makes it readable for good.
+pub(crate) fn raise_event(descriptor: std::os::fd::RawFd) {
+    let one = 1_u64;
+    // SAFETY: the address and the length are of one number.
+    unsafe { libc::write(descriptor, ptr::from_ref(&one).cast(), size_of::<u64>()) };
+}
+
 /// Lets `signal`, a stop signal, have its default action on this whole process: returns when somebody has
 /// continued it, or at once where the kernel refuses to stop a process group that nobody watches
 /// (setpgid(2): orphaned).

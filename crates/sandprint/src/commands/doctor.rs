@@ -18,8 +18,8 @@ use crate::{hint, output};
 /// Say what this host can record, what is missing, and the command that would grant it
 ///
 /// Everything is found out by trying: the recorder's programs are loaded and attached for a moment, with nothing to
-/// record, and a process that never executes anything gets a seccomp filter. Ends with 0 where `profile run` can
-/// record, by eBPF or by seccomp notifications, and with 1 where it cannot.
+/// record, and a process that never executes anything is traced, and another gets a seccomp filter. Ends with 0 where
+/// `profile run` can record, by eBPF, by tracing or by seccomp notifications, and with 1 where it cannot.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 pub(crate) struct DoctorArgs {}
@@ -62,9 +62,9 @@ impl Check {
 pub(crate) fn run(_args: &DoctorArgs) -> anyhow::Result<ExitStatus> {
     let facts = HostFacts::probe();
     let mut checks = check(&facts);
-    let notification = try_notification(&facts);
-    let notifies = notification.state == State::Good;
-    checks.push(notification);
+    let others = [try_tracing(&facts), try_notification(&facts)];
+    let [traces, notifies] = others.each_ref().map(|check| check.state == State::Good);
+    checks.extend(others);
     let mut text = String::new();
     for check in &checks {
         let mark = match check.state {
@@ -82,18 +82,21 @@ pub(crate) fn run(_args: &DoctorArgs) -> anyhow::Result<ExitStatus> {
         }
     }
     let complete = checks.iter().all(|check| check.state != State::Missing);
-    text.push_str(match (complete, notifies) {
-        (true, _) => "\nThis host can record.\n",
-        (false, true) => {
+    text.push_str(match (complete, traces, notifies) {
+        (true, ..) => "\nThis host can record.\n",
+        (false, true, _) => {
+            "\nThis host records commands by tracing them. What is missing is for eBPF, which is faster and can attach.\n"
+        }
+        (false, false, true) => {
             "\nThis host records commands by seccomp notifications. What is missing is for eBPF, which is faster and \
              can attach.\n"
         }
-        (false, false) => {
+        (false, false, false) => {
             "\nThis host cannot record as it is. Everything else (show, generate, merge, diff, ...) works.\n"
         }
     });
     output::data(text.as_bytes())?;
-    Ok(if complete || notifies { ExitStatus::Success } else { ExitStatus::Failure })
+    Ok(if complete || traces || notifies { ExitStatus::Success } else { ExitStatus::Failure })
 }
 
 fn check(facts: &HostFacts) -> Vec<Check> {
@@ -171,6 +174,26 @@ fn confinement() -> [Check; 2] {
 
 /// The oldest kernel that the recorder is made for.
 const OLDEST: sandprint_model::KernelVersion = sandprint_model::KernelVersion::new(5, 10);
+
+/// Traces a process that never executes anything.
+fn try_tracing(facts: &HostFacts) -> Check {
+    const WHAT: &str = "tracing (ptrace), for `profile run` without any rights";
+    let tried = std::env::current_exe().map_err(|error| error.to_string()).and_then(|program| {
+        let mut suspended = Launch::new(program, [""; 0])
+            .suspend()
+            .map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
+        // Dropped, it is gone.
+        let tried = sandprint_record::tracer::Recorder::start(&mut suspended, true, facts);
+        tried.map(drop).map_err(|error| format!("failed to {}", chain(&error)))
+    });
+    match tried {
+        Ok(()) => Check::good(WHAT),
+        Err(error) => Check::limited(
+            format!("no {WHAT}: {error}"),
+            "a process has one tracer; yama (kernel.yama.ptrace_scope), a container or a filter may forbid it",
+        ),
+    }
+}
 
 /// Has a process that never executes anything put on the filter of the recorder by notification.
 fn try_notification(facts: &HostFacts) -> Check {

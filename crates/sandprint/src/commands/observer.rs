@@ -8,7 +8,8 @@ use std::time::Duration;
 use rustix::termios::{self, LocalModes};
 use sandprint_model::{Arch, Syscall, Trace};
 use sandprint_record::ebpf::RecorderError;
-use sandprint_record::session::{Observer, Progress};
+use sandprint_record::session::{FellBack, Observer, Progress};
+use sandprint_record::tracer::TracerError;
 
 use crate::exit::Deciding;
 use crate::output;
@@ -110,14 +111,24 @@ impl Observer for Screen<'_> {
         }
     }
 
-    fn fell_back(&mut self, why: &RecorderError) {
+    fn fell_back(&mut self, why: &FellBack) {
         self.clear();
-        let why = match why {
+        let not_ebpf = match &why.not_ebpf {
             RecorderError::NoCapability(missing) => format!("{} missing", verb(missing)),
-            _ => format!("failed to {}", chain(why)),
+            error => format!("failed to {}", chain(error)),
+        };
+        let Some(not_ptrace) = &why.not_ptrace else {
+            return output::note(&format!(
+                "recording by tracing (ptrace), not by eBPF ({not_ebpf}): slower, and needs no rights"
+            ));
+        };
+        let not_ptrace = match not_ptrace {
+            TracerError::Seize(source) => format!("the command may not be traced: {source}"),
+            error => format!("failed to {}", chain(error)),
         };
         output::note(&format!(
-            "recording by seccomp notifications, not by eBPF ({why}): slower, and needs no rights"
+            "recording by seccomp notifications, not by eBPF ({not_ebpf}) nor by tracing ({not_ptrace}): slower, \
+             and a call that a signal meets may fail with EINTR, which the trace then says"
         ));
     }
 

@@ -65,7 +65,7 @@ pub(crate) struct RunArgs {
 
     /// Leave the command's arguments out of the trace
     ///
-    /// What `--recorder notify` keeps of the arguments of system calls are numbers, such as families, commands and
+    /// What `--recorder ptrace` and `notify` keep of the arguments of system calls are numbers, such as families, commands and
     /// flags. They stay.
     #[arg(long)]
     pub(crate) redact: bool,
@@ -78,13 +78,16 @@ pub(crate) struct RunArgs {
 /// What records a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RecorderArg {
-    /// eBPF where it can be had, and notifications where not
+    /// eBPF where it can be had, else tracing, and notifications where that is not allowed
     Auto,
     /// eBPF: counts in the kernel; needs `CAP_BPF` and `CAP_PERFMON`, or root
     Ebpf,
     /// Seccomp notifications: every call waits for the recorder. Needs no rights. The command runs with
     /// `no_new_privs`, so sudo and the like gain nothing
     Notify,
+    /// Tracing (ptrace), as strace does it: the command stops at every call. Needs no rights. The command is told that
+    /// it is traced, may not be traced by others, and sudo and the like gain nothing
+    Ptrace,
 }
 
 impl From<RecorderArg> for Choice {
@@ -93,6 +96,7 @@ impl From<RecorderArg> for Choice {
             RecorderArg::Auto => Choice::Auto,
             RecorderArg::Ebpf => Choice::Ebpf,
             RecorderArg::Notify => Choice::Notify,
+            RecorderArg::Ptrace => Choice::Ptrace,
         }
     }
 }
@@ -112,7 +116,7 @@ const EXAMPLES: &str = "
     sudo sandprint profile run -- ls /tmp
 
   The same without any rights:
-    sandprint profile run --recorder notify -- ls /tmp
+    sandprint profile run --recorder ptrace -- ls /tmp
 
   Keep the trace, running the command as yourself:
     sudo sandprint profile run --user \"$USER\" -o ls.trace.json -- ls /tmp

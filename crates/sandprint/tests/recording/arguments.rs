@@ -1,4 +1,4 @@
-//! What the recorder by notification keeps of arguments is what strace shows of them, value by value and as often;
+//! What the recorders by tracing and by notification keep of arguments is what strace shows of them, value by value and as often;
 //! and a policy made of it lets the same run, and refuses another value.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,9 +12,12 @@ use sandprint_model::{Abi, Arch, ArgumentsSeen, CallArguments, Syscall, Trace};
 use crate::expect::skip;
 use crate::header::{Size, Strace};
 use crate::notified::{OTHER_TESTS, STEADY};
-use crate::recorder::{self, CHOSEN, NOTIFIED, SANDPRINT};
+use crate::recorder::{self, CHOSEN, How, NOTIFIED, SANDPRINT, TRACED};
 use crate::witnesses::{LISTED, ready};
-use crate::{run, strace, turns, workshop};
+use crate::{run, strace, traced, turns, workshop};
+
+/// The recorders that see arguments.
+const KEEPING: [How; 2] = [NOTIFIED, TRACED];
 
 /// What calls were made with, and how often; none for more than are kept apart.
 type Values = BTreeMap<Syscall, Option<BTreeMap<Selected, u64>>>;
@@ -89,7 +92,7 @@ fn has_strace() -> bool {
     if let Err(error) = &there {
         skip("oracle", &format!("strace: {error}"));
     }
-    there.is_ok() && NOTIFIED.can_record()
+    there.is_ok() && KEEPING.into_iter().all(How::can_record)
 }
 
 #[test]
@@ -108,14 +111,16 @@ fn arguments_are_what_strace_shows_of_real_programs() {
         }
         let words: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
         let (strace, ended) = straced(&["setarch", "-R"], &words, folder.path());
-        let recording = recorder::record(&["setarch", "-R"], NOTIFIED, &words, folder.path());
-        assert_eq!(ended.status.code(), recording.status.code(), "{command:?}");
-        let seen = recorded(&recording.trace.decoded());
-        assert_eq!(differences(&but_timed(&strace), &but_timed(&seen)), "", "{command:?}");
+        for how in KEEPING {
+            let recording = recorder::record(&["setarch", "-R"], how, &words, folder.path());
+            assert_eq!(ended.status.code(), recording.status.code(), "{command:?}");
+            let seen = recorded(&recording.trace.decoded());
+            assert_eq!(differences(&but_timed(&strace), &but_timed(&seen)), "", "{command:?}, {how:?}");
+            distinct += seen.values().flatten().map(BTreeMap::len).sum::<usize>();
+        }
         compared += 1;
-        distinct += seen.values().flatten().map(BTreeMap::len).sum::<usize>();
     }
-    assert!(compared >= 15 && distinct >= 15 * compared, "{compared} {distinct}");
+    assert!(compared >= 15 && distinct >= 30 * compared, "{compared} {distinct}");
 }
 
 #[test]
@@ -125,7 +130,8 @@ fn arguments_are_what_strace_shows_of_every_witness() {
         return;
     }
     let mut wrong = Vec::new();
-    for name in LISTED.iter().filter(|name| OTHER_TESTS.iter().all(|(other, _)| other != *name)) {
+    let elsewhere = || OTHER_TESTS.iter().chain(traced::OTHER_TESTS);
+    for name in LISTED.iter().filter(|name| elsewhere().all(|(other, _)| other != *name)) {
         let Some((witness, folder)) = ready(name, Size::Straced, &[]) else { continue };
         if matches!(witness.strace, Strace::Nothing(_)) {
             continue;
@@ -133,11 +139,13 @@ fn arguments_are_what_strace_shows_of_every_witness() {
         let words = witness.command(Size::Straced);
         let (strace, _) = straced(&[], &words, folder.path());
         drop(folder);
-        let folder = workshop::stage(&witness).expect("it has just been built");
-        let recording = recorder::record(&[], NOTIFIED, &words, folder.path());
-        let differing = differences(&strace, &recorded(&recording.trace.decoded()));
-        if !differing.is_empty() {
-            wrong.push(format!("{name}:\n{differing}"));
+        for how in KEEPING {
+            let folder = workshop::stage(&witness).expect("it has just been built");
+            let recording = recorder::record(&[], how, &words, folder.path());
+            let differing = differences(&strace, &recorded(&recording.trace.decoded()));
+            if !differing.is_empty() {
+                wrong.push(format!("{name}, {how:?}:\n{differing}"));
+            }
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
@@ -165,7 +173,8 @@ fn what_has_no_meaning_is_not_kept_and_what_has_no_end_is_said() {
     let Some(folder) = program().filter(|_| has_strace()) else { return };
     let words = ["./arguments".to_owned()];
     let (strace, _) = straced(&[], &words, folder.path());
-    let recording = recorder::record(&[], NOTIFIED, &words, folder.path());
+    let [recording, other] = KEEPING.map(|how| recorder::record(&[], how, &words, folder.path()));
+    assert_eq!(differences(&strace, &recorded(&other.trace.decoded())), "");
     let seen = recorded(&recording.trace.decoded());
     assert_eq!(differences(&strace, &seen), "");
     let native = Arch::from_name(std::env::consts::ARCH).expect("sandprint records here").native_abi();

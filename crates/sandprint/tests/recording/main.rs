@@ -4,6 +4,7 @@
 //!   does the recorder.
 //! - [`oracle`]: programs of this machine. The recorder agrees with strace.
 //! - [`notified`]: the same by the recorder that needs no rights, which agrees with the other one too.
+//! - [`traced`]: the same by tracing, which disturbs nothing but tracers.
 //! - [`arguments`]: what that one keeps of arguments is what strace shows of them, and policies made of it hold.
 //! - [`refused`]: calls that filters keep from running, as the watcher sees them.
 //! - [`stress`]: more at once than a recorder may like.
@@ -43,6 +44,8 @@ mod oracle;
 mod refused;
 #[cfg(test)]
 mod stress;
+#[cfg(test)]
+mod traced;
 #[cfg(test)]
 mod tracers;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use sandprint_model::{ByteString, GapKind, Syscall};
 use crate::calls::{differences, table};
 use crate::expect::skip;
 use crate::header::{Size, Witness};
-use crate::recorder::{self, CHOSEN, NOTIFIED, Recording, SANDPRINT};
+use crate::recorder::{self, CHOSEN, How, NOTIFIED, Recording, SANDPRINT, TRACED};
 use crate::witnesses::{assert_recorded, ready};
 use crate::{turns, workshop};
 
@@ -34,14 +34,14 @@ const UNCOUNTED: &[&str] = &["rt_sigreturn", "sigreturn"];
 pub(crate) const OTHER_TESTS: &[(&str, &str)] =
     &[("seccomp_notify", "a process has one listener: a_listener_is_refused_and_the_trace_says_so")];
 /// Witnesses that cannot do without the rights of root what they are about, and why.
-const FOR_ROOT: &[(&str, &str)] = &[
+pub(crate) const FOR_ROOT: &[(&str, &str)] = &[
     ("pid_reuse", "only root can choose the number of a child"),
     ("setuid", "a_program_that_would_gain_rights_gains_none_and_the_trace_says_so"),
 ];
 
 impl Whose {
     /// What goes before a command; `None` where this machine cannot run the test so.
-    fn around(self) -> Option<Vec<&'static str>> {
+    pub(crate) fn around(self) -> Option<Vec<&'static str>> {
         const NOBODY: [&str; 8] = [
             "setpriv",
             "--reuid=61234",
@@ -63,26 +63,30 @@ impl Whose {
         None
     }
 
-    /// The gaps that its recordings have besides others.
+    /// The gaps that its recordings by notification have besides others.
     fn gaps(self) -> Option<String> {
         (self == Whose::Nobodys).then(|| GapKind::NoNewPrivileges.name().to_owned())
     }
 }
 
 /// Opens a folder of ours to every user.
-fn open(folder: &Path) {
+pub(crate) fn open(folder: &Path) {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).expect("the folder is ours");
 }
 
 /// A witness, recorded; `None` where that cannot be done here.
-pub(crate) fn record_witness(name: &str, whose: Whose) -> Option<(Witness, tempfile::TempDir, Recording)> {
-    if !NOTIFIED.can_record() {
+pub(crate) fn record_witness(
+    name: &str,
+    how: How,
+    whose: Whose,
+) -> Option<(Witness, tempfile::TempDir, Recording)> {
+    if !how.can_record() {
         return None;
     }
     let around = whose.around()?;
     let (witness, folder) = ready(name, Size::Recorded, &around)?;
     open(folder.path());
-    let recording = recorder::record(&around, NOTIFIED, &witness.command(Size::Recorded), folder.path());
+    let recording = recorder::record(&around, how, &witness.command(Size::Recorded), folder.path());
     Some((witness, folder, recording))
 }
 
@@ -92,8 +96,8 @@ pub(crate) fn check_witness(name: &str, whose: Whose) {
     if let Some((_, why)) = OTHER_TESTS.iter().chain(elsewhere).find(|(other, _)| *other == name) {
         return eprintln!("{name}: {why}");
     }
-    let Some((witness, folder, recording)) = record_witness(name, whose) else { return };
-    assert_recorded(&witness, folder.path(), &recording, UNCOUNTED);
+    let Some((witness, folder, recording)) = record_witness(name, NOTIFIED, whose) else { return };
+    assert_recorded(&witness, folder.path(), &recording, witness.expected(Size::Recorded), UNCOUNTED);
     let mut expected: BTreeSet<String> = witness.gaps.clone();
     if let Some((_, gap)) = OTHER_GAPS.iter().find(|(other, _)| *other == name) {
         expected = [gap.name().to_owned()].into();
@@ -103,7 +107,7 @@ pub(crate) fn check_witness(name: &str, whose: Whose) {
 }
 
 /// Whether a recording has these gaps, and no others but possible ones.
-fn assert_gaps(recording: &Recording, expected: &BTreeSet<String>, possible: &BTreeSet<String>) {
+pub(crate) fn assert_gaps(recording: &Recording, expected: &BTreeSet<String>, possible: &BTreeSet<String>) {
     let mut gaps: BTreeSet<String> = recording.trace.gaps().difference(possible).cloned().collect();
     // Signal handlers, whose returns are not counted.
     gaps.remove(GapKind::CountsInexact.name());
@@ -113,7 +117,9 @@ fn assert_gaps(recording: &Recording, expected: &BTreeSet<String>, possible: &BT
 #[test]
 fn a_listener_is_refused_and_the_trace_says_so() {
     let _turn = turns::beside_others();
-    let Some((_, _folder, recording)) = record_witness("seccomp_notify", Whose::Ours) else { return };
+    let Some((_, _folder, recording)) = record_witness("seccomp_notify", NOTIFIED, Whose::Ours) else {
+        return;
+    };
     assert_eq!(recording.status.code(), Some(77), "{}", recording.stderr);
     assert_gaps(&recording, &[GapKind::SeccompRefused.name().to_owned()].into(), &BTreeSet::new());
     assert_eq!(recording.trace.decoded().blocking_gaps().count(), 1);
@@ -180,9 +186,9 @@ pub(crate) const STEADY: &[&[&str]] = &[
 ];
 
 #[test]
-fn both_recorders_agree_on_every_call_of_every_program() {
+fn all_recorders_agree_on_every_call_of_every_program() {
     let _turn = turns::beside_others();
-    if !CHOSEN.can_record() || !NOTIFIED.can_record() {
+    if !CHOSEN.can_record() || !NOTIFIED.can_record() || !TRACED.can_record() {
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -196,17 +202,21 @@ fn both_recorders_agree_on_every_call_of_every_program() {
             eprintln!("not on this machine: {command:?}");
             continue;
         }
-        let (by_ebpf, notified) = (run(CHOSEN), run(NOTIFIED));
-        assert_eq!(by_ebpf.status, notified.status);
-        assert_eq!(by_ebpf.stdout.lines().count(), notified.stdout.lines().count());
-        let (by_ebpf, notified) = (counts(&by_ebpf), counts(&notified));
-        let differing: Vec<_> = by_ebpf
-            .keys()
-            .chain(notified.keys())
-            .filter(|key| by_ebpf.get(key) != notified.get(key))
-            .map(|key| (key, by_ebpf.get(key), notified.get(key)))
-            .collect();
-        assert!(differing.is_empty(), "{command:?}: {differing:#?}");
+        let by_ebpf = run(CHOSEN);
+        let expected = counts(&by_ebpf);
+        for how in [NOTIFIED, TRACED] {
+            let other = run(how);
+            assert_eq!(by_ebpf.status, other.status);
+            assert_eq!(by_ebpf.stdout.lines().count(), other.stdout.lines().count());
+            let seen = counts(&other);
+            let differing: Vec<_> = expected
+                .keys()
+                .chain(seen.keys())
+                .filter(|key| expected.get(key) != seen.get(key))
+                .map(|key| (key, expected.get(key), seen.get(key)))
+                .collect();
+            assert!(differing.is_empty(), "{command:?}, {how:?}: {differing:#?}");
+        }
         compared += 1;
     }
     assert!(compared >= 15, "{compared}");

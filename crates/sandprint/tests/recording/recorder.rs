@@ -28,6 +28,17 @@ pub(crate) fn can_record() -> bool {
     true
 }
 
+/// Whether this machine lets us trace. Where it does not, the test has been skipped.
+fn can_trace() -> bool {
+    let doctor = Command::new(SANDPRINT).arg("doctor").output().expect("sandprint starts");
+    let said = String::from_utf8_lossy(&doctor.stdout);
+    let can = said.contains("ok      tracing (ptrace)");
+    if !can {
+        skip("ptrace", &said);
+    }
+    can
+}
+
 /// How `sandprint` is told to record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct How {
@@ -49,11 +60,17 @@ pub(crate) const AUTO: How = How { options: &[], variables: &[] };
 /// By seccomp notification.
 pub(crate) const NOTIFIED: How = How { options: &["--recorder", "notify"], variables: &[] };
 
+/// By tracing.
+pub(crate) const TRACED: How = How { options: &["--recorder", "ptrace"], variables: &[] };
+
 const EBPF: &[&str] = &["--recorder", "ebpf"];
 
 impl How {
     /// Whether this machine lets us record so. Where it does not, the test has been skipped.
     pub(crate) fn can_record(self) -> bool {
+        if self == TRACED {
+            return can_trace();
+        }
         if self != NOTIFIED {
             return can_record();
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use sandprint_model::Image;
 use tempfile::TempDir;
 
-use crate::calls::{Key, Named, Row, differences, table, totals};
+use crate::calls::{Key, Named, Row, Table, differences, table, totals};
 use crate::expect::skip;
 use crate::header::{Size, Strace, Witness, sources};
 use crate::recorder::{BY_TID, CHOSEN, How, Recording};
@@ -44,6 +44,20 @@ macro_rules! witnesses {
             $(#[test]
             fn $name() {
                 super::check_recording(stringify!($name), super::BY_TID);
+            })*
+        }
+
+        mod traced_exactly {
+            $(#[test]
+            fn $name() {
+                crate::traced::check_witness(stringify!($name), crate::notified::Whose::Ours);
+            })*
+        }
+
+        mod traced_exactly_without_rights {
+            $(#[test]
+            fn $name() {
+                crate::traced::check_witness(stringify!($name), crate::notified::Whose::Nobodys);
             })*
         }
 
@@ -223,21 +237,26 @@ fn check_recording(name: &str, how: How) {
     }
     let Some((witness, folder)) = ready(name, Size::Recorded, &[]) else { return };
     let recording = recorder::record(&[], how, &witness.command(Size::Recorded), folder.path());
-    assert_recorded(&witness, folder.path(), &recording, &[]);
+    assert_recorded(&witness, folder.path(), &recording, witness.expected(Size::Recorded), &[]);
     let gaps: BTreeSet<String> = recording.trace.gaps().difference(&witness.possible_gaps).cloned().collect();
     assert_eq!(gaps, witness.gaps, "the gaps of {name}\n{}", recording.stderr);
 }
 
-/// Whether a recording shows exactly what the witness says: how it ended, and each call by each program. Calls that
-/// are `uncounted` must be there, without a count.
-pub(crate) fn assert_recorded(witness: &Witness, folder: &Path, recording: &Recording, uncounted: &[&str]) {
+/// Whether a recording shows exactly what is expected: how it ended, and each call by each program. Calls that are
+/// `uncounted` must be there, without a count.
+pub(crate) fn assert_recorded(
+    witness: &Witness,
+    folder: &Path,
+    recording: &Recording,
+    mut expected: Table,
+    uncounted: &[&str],
+) {
     let (name, size) = (&witness.name, Size::Recorded);
     let is_uncounted =
         |key: &Key| matches!(&key.call, Named::Name(name) if uncounted.contains(&name.as_str()));
     let status = witness.signal.map_or(0, |signal| 128 + signal);
     assert_eq!(recording.status.code(), Some(status), "how {name} ended\n{}", recording.stderr);
 
-    let mut expected = witness.expected(size);
     if witness.as_strace {
         let again = workshop::stage(witness).expect("it has just been built");
         expected = table(&straced(witness, again.path(), size), &expected);

@@ -26,6 +26,11 @@ fn at_any_instant_a_guardian_takes_over_what_waits_for_answers() {
     kill_at_any_instant("notify", &[]);
 }
 
+#[test]
+fn at_any_instant_what_was_traced_goes_on_alone() {
+    kill_at_any_instant("ptrace", &[]);
+}
+
 fn kill_at_any_instant(recorder: &str, capabilities: &[&str]) {
     const INSTANTS: usize = 120;
     let (Some(scratch), Some(around)) = (Scratch::new(), with_capabilities(capabilities)) else {

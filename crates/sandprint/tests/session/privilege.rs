@@ -76,7 +76,7 @@ fn a_missing_capability_is_named_with_the_command_that_grants_it() {
             "{said}"
         );
         assert!(
-            said.contains("setcap") && said.contains(grant) && said.contains("--recorder notify"),
+            said.contains("setcap") && said.contains(grant) && said.contains("--recorder ptrace"),
             "{said}"
         );
         // Nothing ran, and nothing is left.

@@ -16,10 +16,12 @@ use crate::expect::skip;
 pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
 /// Both ways of keeping tasks, by their name in `SANDPRINT_TASKS`.
 pub(crate) const WAYS: [&str; 2] = ["storage", "tid"];
-/// Every way of recording a command: both, and by notification.
-pub(crate) const RUN_WAYS: [&str; 3] = ["storage", "tid", NOTIFY];
+/// Every way of recording a command: both, by notification, and by tracing.
+pub(crate) const RUN_WAYS: [&str; 4] = ["storage", "tid", NOTIFY, PTRACE];
 /// By notification.
 pub(crate) const NOTIFY: &str = "notify";
+/// By tracing.
+pub(crate) const PTRACE: &str = "ptrace";
 /// How long anything may take before its test fails.
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -120,11 +122,11 @@ impl Scratch {
     /// The same, started by the command line `around`.
     pub(crate) fn profile_under(&self, around: &[&str], way: &str, arguments: &[&str]) -> Command {
         let (verb, rest) = arguments.split_first().unwrap();
-        let notify = way == NOTIFY;
-        let recorder: &[&str] = if notify { &["--recorder", NOTIFY] } else { &[] };
-        let line = [around, &[SANDPRINT, "profile", verb, "-o", "trace"], recorder, rest].concat();
+        let tasks = if WAYS.contains(&way) { way } else { "" };
+        let recorder = if tasks.is_empty() && !way.is_empty() { vec!["--recorder", way] } else { vec![] };
+        let line = [around, &[SANDPRINT, "profile", verb, "-o", "trace"], &recorder, rest].concat();
         let mut command = self.program(line[0], &line[1..]);
-        command.env("SANDPRINT_TASKS", if notify { "" } else { way }).env("SANDPRINT_CHECKPOINT_MS", "50");
+        command.env("SANDPRINT_TASKS", tasks).env("SANDPRINT_CHECKPOINT_MS", "50");
         command.stderr(File::create(self.path("said")).unwrap());
         command
     }

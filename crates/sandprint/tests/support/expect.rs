@@ -25,6 +25,7 @@ pub(crate) const NEEDS: &[(&str, &str)] = &[
     ("namespaces", "user namespaces"),
     ("notify", "seccomp notifications"),
     ("oracle", "strace, and at least 60 of the oracle's commands"),
+    ("ptrace", "the right to trace what is started"),
     ("root", "the rights of root"),
     ("runc", "runc"),
     ("soak", "at least 16 of the programs of the soak test, in /usr"),

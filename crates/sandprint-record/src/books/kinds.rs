@@ -5,7 +5,7 @@ use sandprint_model::{Abi, Arch, Syscall};
 
 /// What a call means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Nothing.
     Other,
     /// A task may come of it.
@@ -22,6 +22,8 @@ pub(super) enum Kind {
     Seccomp,
     /// prctl(2), which knows a way to seccomp.
     Prctl,
+    /// ptrace(2).
+    Trace,
     /// `io_uring_setup(2)`.
     UringSetup,
     /// `io_uring_enter(2)`.
@@ -33,7 +35,7 @@ const NUMBERS: u32 = 1024;
 
 /// The meaning of every call of one machine's ABIs.
 #[derive(Debug)]
-pub(super) struct Kinds {
+pub(crate) struct Kinds {
     arch: Arch,
     by_abi: Vec<(Abi, Vec<Known>)>,
 }
@@ -47,18 +49,18 @@ struct Known {
 }
 
 impl Kinds {
-    pub(super) fn new(arch: Arch) -> Kinds {
+    pub(crate) fn new(arch: Arch) -> Kinds {
         let known = |call| Known { kind: kind(call), selecting: Selecting::of(call) };
         let of = |abi| (0..NUMBERS).map(|nr| known(Syscall { abi, nr })).collect();
         Kinds { arch, by_abi: arch.abis().iter().map(|&abi| (abi, of(abi))).collect() }
     }
 
-    pub(super) fn of(&self, call: Syscall) -> Kind {
+    pub(crate) fn of(&self, call: Syscall) -> Kind {
         self.known(call).map_or(Kind::Other, |known| known.kind)
     }
 
     /// What is kept of a call's arguments.
-    pub(super) fn selected(&self, call: Syscall, args: &[u64; 6]) -> Option<Selected> {
+    pub(crate) fn selected(&self, call: Syscall, args: &[u64; 6]) -> Option<Selected> {
         self.known(call)?.selecting.map(|selecting| selecting.values(args))
     }
 
@@ -68,7 +70,7 @@ impl Kinds {
     }
 
     /// The native execve.
-    pub(super) fn execve(&self) -> Syscall {
+    pub(crate) fn execve(&self) -> Syscall {
         let nr = match self.arch {
             Arch::Aarch64 => 221,
             Arch::X86_64 => 59,
@@ -77,13 +79,13 @@ impl Kinds {
     }
 
     /// The call of an entry into the kernel (`AUDIT_ARCH_*`, linux/audit.h) and a number.
-    pub(super) fn call(&self, audit_arch: u32, nr: u32) -> Syscall {
+    pub(crate) fn call(&self, audit_arch: u32, nr: u32) -> Syscall {
         Syscall::entered(self.arch, audit_arch, nr)
     }
 }
 
 /// The call by which a handler returns that was set by `call`, with `SA_SIGINFO` or without.
-pub(super) fn return_of(call: Syscall, information: bool) -> Option<Syscall> {
+pub(crate) fn return_of(call: Syscall, information: bool) -> Option<Syscall> {
     let old = matches!(call.abi, Abi::I386 | Abi::Arm) && !information;
     let name = if old { "sigreturn" } else { "rt_sigreturn" };
     let mut numbers = (0..NUMBERS).map(|nr| Syscall { abi: call.abi, nr });
@@ -99,6 +101,7 @@ fn kind(call: Syscall) -> Kind {
         Some("rt_sigaction" | "sigaction" | "signal") => Kind::Handle,
         Some("seccomp") => Kind::Seccomp,
         Some("prctl") => Kind::Prctl,
+        Some("ptrace") => Kind::Trace,
         Some("io_uring_setup") => Kind::UringSetup,
         Some("io_uring_enter") => Kind::UringEnter,
         _ => Kind::Other,

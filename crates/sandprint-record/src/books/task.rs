@@ -3,6 +3,7 @@
 //! The workload may be what serves a file system (FUSE), and it waits: so nothing here asks a file system anything.
 //! Links of /proc are followed without a look-up, and attributes are taken as the kernel remembers them.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
@@ -10,25 +11,26 @@ use std::os::unix::fs::FileExt as _;
 
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 use sandprint_model::{Abi, ByteString, Syscall};
+use sandprint_sandbox::process;
 
 /// Most bytes read of a path or of a command's words.
 const MOST: usize = 4096;
 
 /// Which process a thread is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Belongs {
-    pub(super) tgid: u32,
-    pub(super) parent: u32,
+pub(crate) struct Belongs {
+    pub(crate) tgid: u32,
+    pub(crate) parent: u32,
 }
 
 /// Reads that; `None` where the thread is gone, or /proc hides it.
-pub(super) fn belongs(tid: u32) -> Option<Belongs> {
+pub(crate) fn belongs(tid: u32) -> Option<Belongs> {
     let status = fs::read(format!("/proc/{tid}/status")).ok()?;
     Some(Belongs { tgid: field(&status, b"Tgid:")?, parent: field(&status, b"PPid:")? })
 }
 
 /// Whether a process may not gain privileges, and whether it has a seccomp filter.
-pub(super) fn restrictions(pid: u32) -> Option<(bool, bool)> {
+pub(crate) fn restrictions(pid: u32) -> Option<(bool, bool)> {
     let status = fs::read(format!("/proc/{pid}/status")).ok()?;
     Some((field(&status, b"NoNewPrivs:")? == 1, field(&status, b"Seccomp:")? != 0))
 }
@@ -40,7 +42,7 @@ fn field(status: &[u8], name: &[u8]) -> Option<u32> {
 }
 
 /// A thread's name.
-pub(super) fn comm(tid: u32) -> ByteString {
+pub(crate) fn comm(tid: u32) -> ByteString {
     let mut name = fs::read(format!("/proc/{tid}/comm")).unwrap_or_default();
     name.truncate(name.len().saturating_sub(1));
     ByteString::new(name)
@@ -48,7 +50,7 @@ pub(super) fn comm(tid: u32) -> ByteString {
 
 /// What makes two executables the same image, as the BPF recorder has it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     device: (u32, u32),
     ino: u64,
     changed: (i64, u32),
@@ -57,19 +59,19 @@ pub(super) struct Identity {
 
 /// What a task runs.
 #[derive(Debug)]
-pub(super) struct Program {
-    pub(super) identity: Identity,
+pub(crate) struct Program {
+    pub(crate) identity: Identity,
     /// As the task sees it.
-    pub(super) path: ByteString,
-    pub(super) script: Option<ByteString>,
+    pub(crate) path: ByteString,
+    pub(crate) script: Option<ByteString>,
     /// The bits of its mode.
-    pub(super) mode: u16,
+    pub(crate) mode: u16,
     /// The file itself, opened for nothing (`O_PATH`).
-    pub(super) file: OwnedFd,
+    pub(crate) file: OwnedFd,
 }
 
 /// What the thread runs; `None` where it is gone, or where we may not know.
-pub(super) fn program(tid: u32) -> Option<Program> {
+pub(crate) fn program(tid: u32) -> Option<Program> {
     let link = format!("/proc/{tid}/exe");
     let file = rustix::fs::open(&link, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
@@ -160,39 +162,46 @@ fn executed_at(auxv: &[u8]) -> Option<u64> {
 }
 
 /// The flags that a program gives to `io_uring_setup(2)`: the third word of its parameters.
-pub(super) fn uring_flags(tid: u32, parameters: u64) -> Option<u32> {
+pub(crate) fn uring_flags(tid: u32, parameters: u64) -> Option<u32> {
     let mut word = [0; 4];
-    let memory = File::open(format!("/proc/{tid}/mem")).ok()?;
-    memory.read_exact_at(&mut word, parameters.checked_add(8)?).ok()?;
-    Some(u32::from_ne_bytes(word))
+    read_memory(tid, parameters.checked_add(8)?, &mut word).then(|| u32::from_ne_bytes(word))
 }
 
 /// How a signal is to be handled, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Handler {
+pub(crate) struct Handler {
     /// Calls that it interrupts are made again (`SA_RESTART`).
-    pub(super) restarts: bool,
+    pub(crate) restarts: bool,
     /// It is told about the signal (`SA_SIGINFO`).
-    pub(super) information: bool,
+    pub(crate) information: bool,
 }
 
-/// What a program gives to sigaction(2), in the layout of that call; `None` where it sets no handler.
-pub(super) fn handler(tid: u32, call: Syscall, action: u64) -> Option<Handler> {
+/// What sigaction(2) is to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Nothing: it only asks.
+    None,
+    /// There is no handler any more.
+    Removed,
+    /// There is this one.
+    Set(Handler),
+}
+
+/// What a program gives to sigaction(2), in the layout of that call.
+pub(crate) fn handler(tid: u32, call: Syscall, action: u64) -> Change {
     const SA_SIGINFO: u64 = 4;
     const SA_RESTART: u64 = 0x1000_0000;
     let by_default = Handler { restarts: false, information: false };
     if call.name() == Some("signal") {
-        return (action > 1).then_some(by_default);
+        return if action > 1 { Change::Set(by_default) } else { Change::Removed };
     }
     if action == 0 {
-        return None;
+        return Change::None;
     }
     let mut words = [0; 16];
-    let read =
-        File::open(format!("/proc/{tid}/mem")).and_then(|memory| memory.read_exact_at(&mut words, action));
-    if read.is_err() {
+    if !read_memory(tid, action, &mut words) {
         // What cannot be read is taken for the worse.
-        return Some(by_default);
+        return Change::Set(by_default);
     }
     let (quads, _) = words.as_chunks::<8>();
     let (halves, _) = words.as_chunks::<4>();
@@ -205,8 +214,114 @@ pub(super) fn handler(tid: u32, call: Syscall, action: u64) -> Option<Handler> {
         _ => (quad(0), quad(1)),
     };
     // SIG_DFL and SIG_IGN are 0 and 1.
-    (handler > 1)
-        .then_some(Handler { restarts: flags & SA_RESTART != 0, information: flags & SA_SIGINFO != 0 })
+    if handler <= 1 {
+        return Change::Removed;
+    }
+    Change::Set(Handler { restarts: flags & SA_RESTART != 0, information: flags & SA_SIGINFO != 0 })
+}
+
+/// The bits of a signal set, a number of /proc/PID/status.
+fn set(status: &[u8], name: &[u8]) -> Option<u64> {
+    let value = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(name))?;
+    u64::from_str_radix(std::str::from_utf8(value).ok()?.trim(), 16).ok()
+}
+
+/// Several numbers of a line of /proc/PID/status.
+fn list(status: &[u8], name: &[u8]) -> Option<Vec<u32>> {
+    let value = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(name))?;
+    std::str::from_utf8(value).ok()?.split_ascii_whitespace().map(|word| word.parse().ok()).collect()
+}
+
+/// Whether a signal to this thread has no effect: it is ignored, or has no handler and is ignored by default; and the
+/// first process of a PID namespace ignores all that it has no handler for.
+pub(crate) fn ignores(tid: u32, signal: i32) -> bool {
+    const BY_DEFAULT: [i32; 4] = [libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH];
+    let Ok(status) = fs::read(format!("/proc/{tid}/status")) else { return false };
+    let Some(bit) = signal.checked_sub(1).and_then(|signal| 1_u64.checked_shl(signal.cast_unsigned())) else {
+        return false;
+    };
+    let within = |name| set(&status, name).is_some_and(|set| set & bit != 0);
+    let unkillable =
+        || list(&status, b"NSpid:").is_some_and(|pids| pids.len() > 1 && pids.last() == Some(&1));
+    within(b"SigIgn:") || (!within(b"SigCgt:") && (BY_DEFAULT.contains(&signal) || unkillable()))
+}
+
+/// The numbers of a thread, in this PID namespace and those below it that it is in.
+pub(crate) fn numbers(tid: u32) -> Option<Vec<u32>> {
+    list(&fs::read(format!("/proc/{tid}/status")).ok()?, b"NSpid:")
+}
+
+/// Whether one may trace the other, as far as users go: root, or whoever has all its user ids (ptrace(2)).
+pub(crate) fn may_trace(tracer: u32, target: u32) -> bool {
+    let users = |tid| list(&fs::read(format!("/proc/{tid}/status")).ok()?, b"Uid:");
+    let (Some(tracer), Some(target)) = (users(tracer), users(target)) else { return true };
+    // Real, effective, saved, of the file system.
+    let [_, effective, _, of_files] = tracer.as_slice() else { return true };
+    *effective == 0 || target.iter().all(|user| user == of_files)
+}
+
+/// A call that a thread waits in, as far as it tells one from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    pub(crate) nr: u32,
+    pub(crate) args: [u64; 6],
+    pub(crate) instruction_pointer: u64,
+}
+
+/// Whether a thread is in this call, and in the part of it that comes after filters.
+pub(crate) fn is_still_in(tid: u32, call: &Waiting) -> bool {
+    let read = |name: &str| fs::read_to_string(format!("/proc/{tid}/{name}")).unwrap_or_default();
+    // A call that waits for a supervisor looks like one that was let go on, but for where it waits.
+    parse_waiting(&read("syscall")).as_ref() == Some(call) && !read("wchan").starts_with("seccomp")
+}
+
+/// `/proc/PID/syscall` of a thread that is blocked in a call: its number, six arguments, stack and instruction pointer.
+fn parse_waiting(line: &str) -> Option<Waiting> {
+    let mut words = line.split_ascii_whitespace();
+    let nr = words.next()?.parse::<i64>().ok()?;
+    let mut number = || u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok();
+    let args = [number()?, number()?, number()?, number()?, number()?, number()?];
+    let _stack = number()?;
+    let nr = u32::try_from(nr).ok()?;
+    Some(Waiting { nr, args, instruction_pointer: number()? })
+}
+
+/// Reads a task's memory, as far as that needs nobody: a page that is not there may have to come from a file system
+/// that the workload serves itself. Whether it could be read.
+pub(crate) fn read_memory(tid: u32, address: u64, bytes: &mut [u8]) -> bool {
+    /// /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst): an entry of 64 bits a page, with this bit for one
+    /// that is there.
+    const PRESENT: u64 = 1 << 63;
+    let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
+    let length = u64::try_from(bytes.len()).unwrap_or_default();
+    let Some(last) = address.checked_add(length.saturating_sub(1)) else { return false };
+    let Ok(map) = File::open(format!("/proc/{tid}/pagemap")) else { return false };
+    let is_there = |page: u64| {
+        let mut entry = [0; 8];
+        let at = page.checked_mul(8);
+        at.is_some_and(|at| map.read_exact_at(&mut entry, at).is_ok())
+            && u64::from_ne_bytes(entry) & PRESENT != 0
+    };
+    (address / page..=last / page).all(is_there)
+        && File::open(format!("/proc/{tid}/mem"))
+            .is_ok_and(|memory| memory.read_exact_at(bytes, address).is_ok())
+}
+
+/// These processes and all that descends from them, as far as /proc can tell.
+pub(crate) fn with_descendants(mut found: BTreeSet<u32>) -> BTreeSet<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers: Vec<u32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    let parents: Vec<(u32, u32)> =
+        numbers.into_iter().filter_map(|pid| Some((pid, process::parent(pid)?))).collect();
+    loop {
+        let before = found.len();
+        let children = parents.iter().filter(|(_, parent)| found.contains(parent)).map(|(pid, _)| *pid);
+        let children: Vec<u32> = children.collect();
+        found.extend(children);
+        if found.len() == before {
+            return found;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -248,17 +363,18 @@ mod tests {
         let [restart, information] = [0x1000_0000_u64, 4];
         let wide = [0x1234_u64, restart | information];
         let narrow = [0x1234_u32, 0x1000_0000, 4, 0];
+        let ignored = [1_u64, 0];
         let tid = u32::try_from(rustix::thread::gettid().as_raw_nonzero().get()).unwrap();
         let (x86_64, i386) = (|nr| Syscall { abi: Abi::X86_64, nr }, |nr| Syscall { abi: Abi::I386, nr });
-        let is = |restarts, information| Some(Handler { restarts, information });
+        let is = |restarts, information| Change::Set(Handler { restarts, information });
         for (call, address, expected) in [
             (x86_64(13), wide.as_ptr() as u64, is(true, true)),
             (i386(174), narrow.as_ptr() as u64, is(true, false)),
             (i386(67), narrow.as_ptr() as u64, is(false, true)),
-            (i386(48), 1, None),
+            (i386(48), 1, Change::Removed),
             (i386(48), 0x1234, is(false, false)),
-            (x86_64(13), [1_u64, 0].as_ptr() as u64, None),
-            (x86_64(13), 0, None),
+            (x86_64(13), ignored.as_ptr() as u64, Change::Removed),
+            (x86_64(13), 0, Change::None),
             (x86_64(13), 1, is(false, false)),
         ] {
             assert_eq!(handler(tid, call, address), expected, "{call:?}");

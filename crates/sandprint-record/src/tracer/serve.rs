@@ -1,0 +1,256 @@
+//! The thread that traces: wait for a stop, take note of it, let the task go on.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use sandprint_sandbox::launch::Watched;
+use sandprint_sandbox::ptrace::{At, Change, Followed, Tracer};
+use sandprint_sandbox::signals::Signal;
+
+use super::TracerError;
+use super::again::Interrupted;
+use super::tree::{Inside, Tree};
+use crate::books::kinds::Kind;
+use crate::books::{Caller, Ending, Key, Shared, task};
+use crate::host;
+
+/// How many stops are served before all tasks are looked at in turn: the kernel tells of the one that it traces longest
+/// first, so that others could wait for ever.
+const TURN: u32 = 64;
+
+/// Starts the thread. It traces until nothing is left to be traced, or until this process ends.
+pub(super) fn start(
+    first: u32,
+    follow_children: bool,
+    watched: Arc<Watched>,
+    shared: Arc<Shared<Tree>>,
+) -> Result<(), TracerError> {
+    let (say, said) = mpsc::sync_channel(1);
+    let trace = move || {
+        let follow = if follow_children { Followed::Processes } else { Followed::Threads };
+        let tracer = match Tracer::seize(first, follow) {
+            Ok(tracer) => tracer,
+            Err(error) => return say.send(Err(error)).unwrap_or_default(),
+        };
+        // Who asked waits for this.
+        say.send(Ok(())).unwrap_or_default();
+        let _left = Left(&watched, &shared);
+        let ending = Ending(&shared);
+        let mut server =
+            Server { tracer, first, watched: &watched, shared: &shared, threads: HashMap::new() };
+        if let Err(error) = server.serve() {
+            shared.fail(error);
+        }
+        drop(ending);
+    };
+    thread::Builder::new().name("tracer".to_owned()).spawn(trace).map_err(TracerError::SetUp)?;
+    match said.recv() {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(TracerError::Seize(error)),
+        Err(_) => Err(TracerError::SetUp(io::Error::other("the tracing thread panicked"))),
+    }
+}
+
+/// The end of the thread, whichever way it comes: nobody is traced any more.
+struct Left<'a>(&'a Watched, &'a Shared<Tree>);
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        self.0.left();
+        self.1.books().over = true;
+        self.1.changed();
+        self.1.tell();
+    }
+}
+
+/// What the tracing thread alone knows of a task.
+#[derive(Debug, Default)]
+struct Thread {
+    /// The call that it is in.
+    inside: Option<Inside>,
+    /// A call that ended early, until it is clear why.
+    interrupted: Option<Interrupted>,
+    /// Tasks that it has made in that call.
+    created: u32,
+}
+
+struct Server<'a> {
+    tracer: Tracer,
+    first: u32,
+    watched: &'a Watched,
+    shared: &'a Shared<Tree>,
+    threads: HashMap<u32, Thread>,
+}
+
+impl Server<'_> {
+    fn serve(&mut self) -> io::Result<()> {
+        let mut served = 0;
+        while let Some((tid, change)) = self.tracer.next()? {
+            self.attend(tid, change);
+            served += 1;
+            if served >= TURN {
+                served = 0;
+                let all: Vec<u32> = self.threads.keys().copied().collect();
+                for tid in all {
+                    if let Some(change) = self.tracer.look(tid)? {
+                        self.attend(tid, change);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn attend(&mut self, tid: u32, change: Change) {
+        if let Change::Ended(ended) = change {
+            self.threads.remove(&tid);
+            self.shared.books().ended(tid);
+            if tid == self.first {
+                self.first = 0;
+                self.watched.ended(ended);
+            }
+            return self.tracer.bury(tid);
+        }
+        if !self.threads.contains_key(&tid) {
+            self.shared.books().meet(tid);
+            self.threads.insert(tid, Thread::default());
+        }
+        if !self.tracer.follows_processes() && self.shared.books().process_of(tid) != Some(self.first) {
+            self.threads.remove(&tid);
+            self.shared.books().ended(tid);
+            return self.tracer.leave(tid);
+        }
+        self.tell_of_stops(tid, change);
+        match change {
+            Change::Ended(_) => {}
+            Change::Call => self.call(tid),
+            Change::Signal(signal) => self.signal(tid, signal),
+            Change::Stopped(_) => {
+                self.meant(tid);
+                self.tracer.stay_stopped(tid);
+            }
+            Change::Executed => {
+                self.executed(tid);
+                self.tracer.go_on(tid, 0);
+            }
+            Change::Created => {
+                if let Some(thread) = self.threads.get_mut(&tid) {
+                    thread.created += 1;
+                }
+                self.tracer.go_on(tid, 0);
+            }
+            Change::Paused => self.tracer.go_on(tid, 0),
+        }
+        if std::mem::take(&mut self.shared.books().books.news) {
+            self.shared.tell();
+        }
+    }
+
+    /// Whether the first process is stopped, which its parent is not told.
+    fn tell_of_stops(&self, tid: u32, change: Change) {
+        if self.first != 0 && (tid == self.first || self.shared.books().process_of(tid) == Some(self.first)) {
+            let signal =
+                if let Change::Stopped(signal) = change { Signal::from_number(signal) } else { None };
+            self.watched.stopped(signal);
+        }
+    }
+
+    fn executed(&mut self, tid: u32) {
+        self.tracer.take_execve(tid);
+        // A thread that executes takes over the number of its process's first.
+        let before = self.tracer.about(tid).unwrap_or(tid);
+        if before != tid
+            && let Some(thread) = self.threads.remove(&before)
+        {
+            self.threads.insert(tid, thread);
+        }
+        let mut tree = self.shared.books();
+        tree.executed(tid, before, host::monotonic_ns());
+        drop(tree);
+        self.shared.changed();
+    }
+
+    fn call(&mut self, tid: u32) {
+        // It fails where the task was killed meanwhile, which is then told.
+        match self.tracer.at(tid) {
+            Ok(at @ At::Entry { .. }) => self.enter(tid, at),
+            Ok(At::Exit(result)) => self.leave(tid, result),
+            Ok(At::Elsewhere) | Err(_) => {}
+        }
+        self.tracer.go_on(tid, 0);
+    }
+
+    fn enter(&mut self, tid: u32, at: At) {
+        let Some(thread) = self.threads.get_mut(&tid) else { return };
+        let At::Entry { audit_arch, nr, args, instruction_pointer, stack_pointer } = at else { return };
+        let interrupted = thread.interrupted.take();
+        let mut tree = self.shared.books();
+        let Some((process, image)) = tree.caller(tid) else { return };
+        // The upper half of a number is nothing; only a tracer could have put something there.
+        let number = u32::try_from(nr & u64::from(u32::MAX)).unwrap_or_default();
+        let call = tree.books.kinds.call(audit_arch, number);
+        let kind = tree.books.kinds.of(call);
+        let mut inside = Inside::new(call, kind, nr, args, instruction_pointer, stack_pointer);
+        if inside.waits() {
+            inside.since_ns = host::monotonic_ns();
+        }
+        let again = interrupted.filter(|interrupted| interrupted.is_made_again_by(&inside));
+        if again.is_none() {
+            let arguments = tree.books.kinds.selected(call, &args);
+            tree.books.add(
+                Key { image, call },
+                arguments,
+                Caller { tgid: process, tid },
+                host::monotonic_ns(),
+            );
+        }
+        drop(tree);
+        thread.created = 0;
+        if let Some(interrupted) = again {
+            inside = interrupted.resume(inside, &self.tracer, tid);
+        }
+        if kind == Kind::Create {
+            inside.follow_untraced(&self.tracer, tid);
+        }
+        thread.inside = Some(inside);
+    }
+
+    fn leave(&mut self, tid: u32, result: i64) {
+        let Some(thread) = self.threads.get_mut(&tid) else { return };
+        let Some(inside) = thread.inside.take() else { return };
+        inside.put_back(&self.tracer, tid);
+        match inside.kind {
+            Kind::Create => {
+                let untraced = inside.leaves_untraced(result, thread.created);
+                self.shared.books().untraced += u64::from(untraced);
+            }
+            kind @ (Kind::Seccomp | Kind::Prctl | Kind::UringSetup | Kind::UringEnter | Kind::Trace) => {
+                self.shared.books().came_of(tid, kind, &inside.args, result);
+            }
+            _ => {}
+        }
+        thread.interrupted = Interrupted::of(inside, result);
+    }
+
+    fn signal(&mut self, tid: u32, signal: i32) {
+        if let Some(thread) = self.threads.get_mut(&tid)
+            && let Some(interrupted) = &mut thread.interrupted
+        {
+            if task::ignores(tid, signal) {
+                interrupted.by_ignored(&self.tracer, tid);
+            } else {
+                interrupted.meant(&self.tracer, tid);
+            }
+        }
+        self.tracer.go_on(tid, signal);
+    }
+
+    /// What interrupts it would have done so without us.
+    fn meant(&mut self, tid: u32) {
+        if let Some(interrupted) = self.threads.get_mut(&tid).and_then(|thread| thread.interrupted.as_mut()) {
+            interrupted.meant(&self.tracer, tid);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The books of a tracer: which tasks there are, what they run, and what they called.
+
+use std::collections::{BTreeSet, HashMap};
+
+use sandprint_model::{Arch, Syscall};
+use sandprint_sandbox::ptrace::Tracer;
+
+use super::again;
+use super::refusal;
+use crate::books::kinds::Kind;
+use crate::books::{Books, Caller, Key, UNKNOWN, task};
+
+/// What is known of a process.
+#[derive(Debug)]
+struct Process {
+    image: usize,
+    threads: usize,
+}
+
+/// The books, and who is who.
+#[derive(Debug)]
+pub(super) struct Tree {
+    pub(super) books: Books,
+    first: u32,
+    threads: HashMap<u32, u32>,
+    processes: HashMap<u32, Process>,
+    pub(super) launched_ns: u64,
+    pub(super) admitted: u64,
+    /// Nothing is traced any more.
+    pub(super) over: bool,
+    /// Filters that the workload installed.
+    pub(super) own_filters: u64,
+    /// How often the workload may not trace, since we do.
+    pub(super) refused_tracing: u64,
+    /// Tasks that were made so that no tracer follows them.
+    pub(super) untraced: u64,
+}
+
+impl Tree {
+    pub(super) fn new(arch: Arch, first: u32) -> Tree {
+        Tree {
+            books: Books::new(arch),
+            first,
+            threads: HashMap::new(),
+            processes: HashMap::new(),
+            launched_ns: 0,
+            admitted: 0,
+            over: false,
+            own_filters: 0,
+            refused_tracing: 0,
+            untraced: 0,
+        }
+    }
+
+    /// Takes note of a task that is stopped, and was not known.
+    pub(super) fn meet(&mut self, tid: u32) {
+        let Some(belongs) = task::belongs(tid) else { return };
+        self.threads.insert(tid, belongs.tgid);
+        self.admitted = self.admitted.saturating_add(1);
+        if let Some(process) = self.processes.get_mut(&belongs.tgid) {
+            process.threads += 1;
+            return;
+        }
+        let image = match task::program(tid) {
+            Some(program) => self.books.image(program),
+            // A process may hide from us (prctl(2), PR_SET_DUMPABLE), and its children do from their start: what has
+            // not executed anything runs what its parent does.
+            None => self.processes.get(&belongs.parent).map_or(UNKNOWN, |parent| parent.image),
+        };
+        self.processes.insert(belongs.tgid, Process { image, threads: 1 });
+    }
+
+    /// Takes note of an end.
+    pub(super) fn ended(&mut self, tid: u32) {
+        let Some(group) = self.threads.remove(&tid) else { return };
+        if let Some(process) = self.processes.get_mut(&group) {
+            process.threads = process.threads.saturating_sub(1);
+            if process.threads == 0 {
+                self.processes.remove(&group);
+            }
+        }
+    }
+
+    /// A process executed; the thread that did had the number `before`, and has `tid` now. The ends of the others are
+    /// told.
+    pub(super) fn executed(&mut self, tid: u32, before: u32, now: u64) {
+        if before != tid {
+            // One of the two is no more, and nobody tells of that.
+            self.ended(before);
+        }
+        let image = task::program(tid).map_or(UNKNOWN, |program| self.books.image(program));
+        if let Some(process) = self.processes.get_mut(&tid) {
+            process.image = image;
+        }
+        if tid == self.first && self.launched_ns == 0 {
+            // The footprint begins with this execve, under the program that it brought.
+            self.launched_ns = now.max(1);
+            let call = self.books.kinds.execve();
+            self.books.add(Key { image, call }, None, Caller { tgid: tid, tid }, now);
+        }
+    }
+
+    /// Whose a thread is, and what that runs.
+    pub(super) fn caller(&self, tid: u32) -> Option<(u32, usize)> {
+        let group = *self.threads.get(&tid)?;
+        Some((group, self.processes.get(&group).map_or(UNKNOWN, |process| process.image)))
+    }
+
+    /// Whose a thread is.
+    pub(super) fn process_of(&self, tid: u32) -> Option<u32> {
+        self.threads.get(&tid).copied()
+    }
+
+    /// The processes.
+    pub(super) fn processes(&self) -> BTreeSet<u32> {
+        self.processes.keys().copied().collect()
+    }
+
+    /// Tasks that live.
+    pub(super) fn live(&self) -> u64 {
+        u64::try_from(self.threads.len()).unwrap_or(u64::MAX)
+    }
+
+    /// What follows from a call that has this result.
+    pub(super) fn came_of(&mut self, tid: u32, kind: Kind, args: &[u64; 6], result: i64) {
+        /// linux/prctl.h, linux/seccomp.h, `linux/io_uring.h`.
+        const PR_SET_SECCOMP: u64 = 22;
+        const FILTER: u64 = 2;
+        const SQPOLL: u32 = 1 << 1;
+        let [first, second, third, ..] = *args;
+        let done = result >= 0;
+        match kind {
+            // A null filter is a question about flags, which fails.
+            Kind::Seccomp => self.own_filters += u64::from(done && first == 1 && third != 0),
+            Kind::Prctl => self.own_filters += u64::from(done && (first, second) == (PR_SET_SECCOMP, FILTER)),
+            // The kernel has just written there. What cannot be read is taken for the worse.
+            Kind::UringSetup if done => {
+                let flags = task::uring_flags(tid, second);
+                self.books.uring_submits += u64::from(flags.is_none_or(|flags| flags & SQPOLL != 0));
+            }
+            Kind::UringEnter => self.books.uring_submits += u64::from(second != 0),
+            Kind::Trace => {
+                let known = |tid| self.process_of(tid);
+                self.refused_tracing += u64::from(refusal::is_ours(tid, args, result, &known, &self.threads));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A call that a task is in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Inside {
+    pub(super) call: Syscall,
+    pub(super) kind: Kind,
+    /// The number as it is in its register.
+    pub(super) nr: u64,
+    pub(super) args: [u64; 6],
+    pub(super) instruction_pointer: u64,
+    pub(super) stack_pointer: u64,
+    /// When it began, of a call that may have to be made again.
+    pub(super) since_ns: u64,
+    /// An argument that we have changed, by its position, and what it was.
+    pub(super) changed: Option<(usize, u64)>,
+}
+
+/// linux/sched.h.
+const CLONE_UNTRACED: u64 = 0x0080_0000;
+
+impl Inside {
+    pub(super) fn new(
+        call: Syscall,
+        kind: Kind,
+        nr: u64,
+        args: [u64; 6],
+        instruction_pointer: u64,
+        stack_pointer: u64,
+    ) -> Inside {
+        Inside { call, kind, nr, args, instruction_pointer, stack_pointer, since_ns: 0, changed: None }
+    }
+
+    /// Whether a signal can make it fail for good, though it has no handler.
+    pub(super) fn waits(&self) -> bool {
+        again::fails_for_good(self.call)
+    }
+
+    /// Sets one of its arguments.
+    pub(super) fn change(&mut self, tracer: &Tracer, tid: u32, position: usize, value: u64) {
+        let Ok(mut registers) = tracer.registers(tid) else { return };
+        registers.set_argument(self.call.abi, position, value);
+        if tracer.set_registers(tid, &registers).is_ok()
+            && let Some(&before) = self.args.get(position)
+        {
+            self.changed = Some((position, before));
+        }
+    }
+
+    /// Gives a changed argument back: a program may rely on registers that calls leave alone.
+    pub(super) fn put_back(&self, tracer: &Tracer, tid: u32) {
+        if let Some((position, before)) = self.changed
+            && let Ok(mut registers) = tracer.registers(tid)
+        {
+            registers.set_argument(self.call.abi, position, before);
+            tracer.set_registers(tid, &registers).unwrap_or_default();
+        }
+    }
+
+    /// Without us the flag is of no effect: it keeps tracers off.
+    pub(super) fn follow_untraced(&mut self, tracer: &Tracer, tid: u32) {
+        let [flags, ..] = self.args;
+        if self.call.name() == Some("clone") && flags & CLONE_UNTRACED != 0 {
+            self.change(tracer, tid, 0, flags & !CLONE_UNTRACED);
+        }
+    }
+
+    /// Whether it made a task that is not followed. clone3 has its flags in memory.
+    pub(super) fn leaves_untraced(&self, result: i64, created: u32) -> bool {
+        result > 0 && created == 0 && self.call.name() == Some("clone3")
+    }
+}
