@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::printable::is_printable;
+
 /// Bytes from the workload, kept exactly.
 ///
 /// [`fmt::Display`] gives an escaped form that is safe on a terminal and reversible by
@@ -33,7 +35,7 @@ impl ByteString {
             for c in chunk.valid().chars() {
                 match c {
                     '\\' => out.push_str("\\\\"),
-                    c if is_safe(c) => out.push(c),
+                    c if is_printable(c) => out.push(c),
                     c => {
                         let mut buffer = [0; 4];
                         for byte in c.encode_utf8(&mut buffer).bytes() {
@@ -81,12 +83,6 @@ impl ByteString {
     }
 }
 
-/// Characters that cannot move a cursor, hide text or reorder it.
-fn is_safe(c: char) -> bool {
-    let reorders = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{061c}' | '\u{e0000}'..='\u{e007f}');
-    !c.is_control() && !reorders
-}
-
 fn push_hex(out: &mut String, byte: u8) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.push_str("\\x");
@@ -128,8 +124,8 @@ mod tests {
         }
 
         #[test]
-        fn escaped_text_holds_no_control_character(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            prop_assert!(!ByteString::new(bytes).escaped().chars().any(char::is_control));
+        fn escaped_text_is_printable(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+            prop_assert!(ByteString::new(bytes).escaped().chars().all(is_printable));
         }
     }
 

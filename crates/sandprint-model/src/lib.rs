@@ -29,6 +29,7 @@ pub mod import;
 mod kernel;
 mod loss;
 mod policy;
+mod printable;
 mod syscall;
 mod trace;
 pub mod wire;
@@ -40,6 +41,7 @@ pub use gap::{Gap, GapKind};
 pub use kernel::{KernelVersion, ParseKernelVersionError};
 pub use loss::Loss;
 pub use policy::{Action, Call, Comparison, Condition, Note, Policy, Reason, Rule, Width};
+pub use printable::{is_printable, json_line, json_pretty};
 pub use syscall::Syscall;
 pub use trace::{
     ArgumentsSeen, CallArguments, CallDiff, Cover, Coverage, Exit, Fact, FirstSeen, Host, Image,

@@ -14,6 +14,7 @@
 //! - [`notify`]: a filter by which every call of the workload is reported and then goes on.
 //! - [`guardian`]: who answers such reports when we are gone.
 //! - [`ptrace`]: a tree of processes, traced so that it outlives its tracer.
+//! - [`memory`]: an end with a reason where the memory is used up.
 //! - [`poll`]: waiting for several of these descriptors at once.
 //!
 //! Linux 5.10 and later. `unsafe` is only in the files named `sys.rs`.
@@ -25,6 +26,7 @@ pub mod foreground;
 pub mod guardian;
 mod inherited;
 pub mod launch;
+pub mod memory;
 pub mod notify;
 pub mod poll;
 pub mod process;

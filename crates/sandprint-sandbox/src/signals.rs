@@ -1,5 +1,6 @@
 //! Signals: their names, sets of them, and their arrival as events of a file descriptor.
 
+mod held;
 pub(crate) mod sys;
 
 use std::fmt;
@@ -7,6 +8,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use crate::inherited::Inherited;
+
+pub use held::{Held, hold, ignore_file_size_signal};
 
 /// A signal: 1 to 64, numbered as x86 and ARM number them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -4,9 +4,11 @@ mod files;
 mod sys;
 
 use std::collections::BTreeSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::io;
-use std::path::PathBuf;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 /// A user, ready to become: everything was looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -173,6 +175,15 @@ fn number(text: &str) -> Option<u32> {
     // from_str_radix would take a plus sign too.
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|&number| digits && number != u32::MAX)
+}
+
+/// Whether a user could make files in a directory: asked of the kernel by a child that becomes that user.
+///
+/// `path` must lead the user to the very directory that `directory` holds; a path that only others can go does not.
+/// Where this process may not become the user, the answer is no.
+pub fn could_write(user: &User, directory: BorrowedFd<'_>, path: &Path) -> io::Result<bool> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    sys::could_write(user, directory, &path)
 }
 
 #[cfg(test)]

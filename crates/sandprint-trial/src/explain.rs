@@ -26,6 +26,16 @@ use crate::{Denial, Next, wait};
 /// A process that still lives after this time has not ended for a refused call.
 pub(crate) const WENT_ON: Duration = Duration::from_millis(200);
 
+/// How many kinds of calls are kept: a workload can make as many as it likes.
+pub(crate) const MOST_KINDS: usize = 10_000;
+
+/// What is said of the calls that are not kept.
+pub(crate) fn untold(calls: u64) -> Option<String> {
+    let s = if calls == 1 { "" } else { "s" };
+    (calls > 0)
+        .then(|| format!("{calls} more call{s} of other kinds: more than {MOST_KINDS} kinds are not kept"))
+}
+
 /// How refused calls are answered.
 #[derive(Debug)]
 pub(crate) enum Answering {
@@ -65,6 +75,8 @@ struct Books {
     denials: BTreeMap<Key, Denial>,
     /// Processes of which it is not known yet what they did after a denial.
     pending: Vec<Pending>,
+    /// Calls of kinds beyond [`MOST_KINDS`].
+    untold: u64,
     approximated: bool,
     failed: Option<io::Error>,
 }
@@ -120,6 +132,7 @@ pub(crate) fn run(
         origins: Origins::default(),
         denials: BTreeMap::new(),
         pending: Vec::new(),
+        untold: 0,
         approximated: false,
         failed: None,
     }));
@@ -142,6 +155,7 @@ pub(crate) fn run(
                 .to_owned(),
         );
     }
+    caveats.extend(untold(books.untold));
     let mut denials: Vec<Denial> = std::mem::take(&mut books.denials).into_values().collect();
     denials.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.call.syscall.cmp(&b.call.syscall)));
     Ok(Explained { pass: Pass::Explained { exit, let_go_on }, denials, caveats })
@@ -242,6 +256,12 @@ impl Books {
             location: origin.location.clone(),
         };
         let is_new = !self.denials.contains_key(&key);
+        if is_new && asking.is_none() && self.denials.len() >= MOST_KINDS {
+            self.untold = self.untold.saturating_add(1);
+            let runs = enforce::runs(action) || matches!(self.answering, Answering::LetGoOn);
+            let response = if runs { Response::GoOn } else { self.refuse(key, action, origin.tgid, false) };
+            return Entered::Answered(response);
+        }
         let denial = self.denials.entry(key.clone()).or_insert_with(|| Denial {
             call,
             action,

@@ -15,7 +15,7 @@ use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::launch::Launch;
 
 use crate::confirm::has_filter;
-use crate::explain::WENT_ON;
+use crate::explain::{MOST_KINDS, WENT_ON, untold};
 use crate::verdict::Pass;
 use crate::verify::VerifyError;
 use crate::watch::judge::Verdict;
@@ -67,6 +67,7 @@ pub(crate) fn run(
         watch: Watch::default(),
         denials: BTreeMap::new(),
         kinds: BTreeMap::new(),
+        untold: 0,
         others: 0,
     };
     let exit = wait::until_ended(&mut running, foreground, || {
@@ -111,6 +112,8 @@ struct Books<'p> {
     denials: BTreeMap<Key, Entry>,
     /// Of what [`Refused::id`] names.
     kinds: BTreeMap<u64, Key>,
+    /// Calls of kinds beyond [`MOST_KINDS`].
+    untold: u64,
     /// Calls that a filter of the workload's own refused.
     others: u64,
 }
@@ -163,6 +166,10 @@ impl Books<'_> {
             image: refused.image.clone(),
             location: location.clone(),
         };
+        if self.denials.len() >= MOST_KINDS && !self.denials.contains_key(&key) {
+            self.untold = self.untold.saturating_add(refused.count);
+            return;
+        }
         self.kinds.insert(id, key.clone());
         let is_killed = matches!(refused.outcome, Outcome::KilledProcess | Outcome::KilledThread);
         let next = if is_killed {
@@ -213,6 +220,7 @@ impl Books<'_> {
                 times(self.others)
             ));
         }
+        caveats.extend(untold(self.untold));
         let totals = self.watch.totals();
         if totals.not_refused > 0 {
             caveats.push(format!(

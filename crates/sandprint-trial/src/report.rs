@@ -15,6 +15,9 @@ pub use markdown::to_markdown;
 pub use sarif::to_sarif;
 pub use text::{denial_to_text, to_text};
 
+/// How many kinds of calls a report for people has: a workload can make as many as it likes.
+const TOLD: usize = 50;
+
 /// A refused call as strace would show its registers.
 fn call_in_words(denial: &Denial) -> String {
     let native = denial.call.syscall.abi.arch().native_abi();

@@ -158,12 +158,25 @@ fn refuse(error: &clap::Error) -> ExitStatus {
             );
             ExitStatus::Usage
         }
+        ErrorKind::InvalidUtf8 => {
+            let (message, hint) = not_utf8(std::env::args_os());
+            output::report_usage(&message, hint);
+            ExitStatus::Usage
+        }
         _ => {
             let (message, hint) = split_error(&error.render().to_string());
             output::report_usage(&message, &hint);
             ExitStatus::Usage
         }
     }
+}
+
+/// Names the words that may be what clap stumbled over: it does not say which.
+fn not_utf8(words: impl Iterator<Item = std::ffi::OsString>) -> (String, &'static str) {
+    let named: Vec<String> =
+        words.filter(|word| word.to_str().is_none()).map(|word| output::quote(word.as_ref())).collect();
+    let hint = "only file names, and the command and its arguments, may be other bytes";
+    (format!("an argument is no UTF-8: {}", named.join(", ")), hint)
 }
 
 /// Takes clap's own label, its usage and its last line off an error; gives message and hint.

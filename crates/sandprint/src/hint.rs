@@ -132,7 +132,10 @@ fn of_read(error: &ReadError) -> String {
             io::ErrorKind::PermissionDenied => {
                 "traces may be read by their owner only: ask the owner, or use sudo".to_owned()
             }
-            _ => "try to read the file with another program, such as `cat`".to_owned(),
+            io::ErrorKind::NotADirectory | io::ErrorKind::ReadOnlyFilesystem => "check the name".to_owned(),
+            _ => {
+                of_io(source).unwrap_or("try to read the file with another program, such as `cat`").to_owned()
+            }
         },
         ReadError::Directory(_) => "give the trace files in it, such as DIRECTORY/*.json".to_owned(),
         ReadError::Empty(_) => {
@@ -177,6 +180,12 @@ fn of_write(error: &WriteError) -> String {
             return format!("name a file in it: {}", crate::output::quote(&path.join("FILE")));
         }
         WriteError::Protected(_) => "nothing was changed: `chmod u+w` it, or give another file",
+        WriteError::Foreign { .. } => {
+            "nothing was changed: give a file in a directory of your own, or remove this one first"
+        }
+        WriteError::NotRegular(_) => {
+            "it was exchanged meanwhile: look at it with `ls -l`, or give another file"
+        }
         WriteError::Locked { .. } => "`fuser -v FILE` shows which process has it open",
         WriteError::Open { source, .. }
         | WriteError::Create { source, .. }
@@ -187,11 +196,22 @@ fn of_write(error: &WriteError) -> String {
 
 /// What helps against an error of the operating system while writing.
 fn of_io(error: &io::Error) -> Option<&'static str> {
+    const TOO_MANY_FILES: [i32; 2] =
+        [rustix::io::Errno::MFILE.raw_os_error(), rustix::io::Errno::NFILE.raw_os_error()];
+    if error.raw_os_error().is_some_and(|errno| TOO_MANY_FILES.contains(&errno)) {
+        return Some("raise the limit on open files, which `ulimit -n` shows");
+    }
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "make the directory first, with `mkdir -p`",
         io::ErrorKind::NotADirectory => "a part of the path before the file's name is no directory",
         io::ErrorKind::PermissionDenied => "give a file in a directory that you may write, or use sudo",
         io::ErrorKind::ReadOnlyFilesystem => "give a file on a file system that is mounted writable",
+        io::ErrorKind::FileTooLarge => {
+            "nothing was changed: raise the limit on the size of files, which `ulimit -f` shows"
+        }
+        io::ErrorKind::OutOfMemory => {
+            "give it more memory: `ulimit -v` shows the limit, `free` what there is"
+        }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "nothing was changed: make room, or give a file on another file system"
         }

@@ -13,12 +13,20 @@ mod view;
 
 use std::process::ExitCode;
 
+use sandprint_sandbox::{memory, signals};
+
+#[global_allocator]
+static ALLOCATOR: memory::LastWords = memory::LastWords;
+
 fn main() -> ExitCode {
+    // It cannot fail for a signal that there is; if it did, a limit would end us as it did before.
+    signals::ignore_file_size_signal().unwrap_or_default();
     let command = match cli::parse() {
         Ok(command) => command,
         Err(status) => return status.into(),
     };
     let failure = command.failure_status();
+    memory::end_with(failure.code());
     match command.run() {
         Ok(status) => status,
         Err(error) => output::report(&error, failure),

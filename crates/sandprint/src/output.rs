@@ -46,6 +46,27 @@ pub(crate) fn note(text: &str) {
     labelled("note", CYAN, text);
 }
 
+/// How many of a list that a workload can lengthen are told; data have all.
+const TOLD: usize = 10;
+
+/// Says the first few of many, and how many more there are.
+pub(crate) fn say_few(sentences: &[String], say: fn(&str), more: &str) {
+    let (told, rest) = sentences.split_at(sentences.len().min(TOLD));
+    for sentence in told {
+        say(sentence);
+    }
+    if !rest.is_empty() {
+        say(&format!("and {} more {more}", rest.len()));
+    }
+}
+
+/// The first few lines of many, and how many more there are.
+pub(crate) fn few_lines(lines: &[String]) -> Vec<String> {
+    let (told, rest) = lines.split_at(lines.len().min(TOLD));
+    let more = (!rest.is_empty()).then(|| format!("and {} more", rest.len()));
+    told.iter().cloned().chain(more).collect()
+}
+
 /// Says why the command failed and what to do about it, once; gives the status to end with.
 ///
 /// A reader that closed our pipe early is no failure, and nothing is said.

@@ -6,13 +6,17 @@
 //!   with `--append` merged into what is there.
 //!
 //! A file is replaced in one step by a complete one ([`atomic`]), so a failure leaves the old one as it
-//! was. Two writers that append to one file both get in ([`append`]).
+//! was. What is looked at is what is written ([`place`]); [`owner`] says whose it is then. Two writers that append to one file both get in ([`append`]).
 
 mod append;
 mod atomic;
 mod destination;
 mod owner;
+mod partial;
+mod place;
 mod read;
+mod temporary;
+mod write_error;
 
 use std::path::{Path, PathBuf};
 
@@ -20,10 +24,11 @@ use sandprint_model::{Trace, wire};
 
 use crate::exit::Deciding;
 
-pub(crate) use atomic::{Privacy, WriteError};
+pub(crate) use atomic::Privacy;
 pub(crate) use destination::Destination;
 pub(crate) use owner::{caller as sudo_caller, is_root};
 pub(crate) use read::{IMPORT_LIMIT, ReadError, read, read_bytes};
+pub(crate) use write_error::WriteError;
 
 /// Where one recording goes.
 #[derive(Debug)]
@@ -56,8 +61,7 @@ impl TraceOutput {
         let destination = Destination::resolve(path)?;
         let mut replaces = false;
         if let Destination::File(file) = &destination {
-            atomic::check(file)?;
-            replaces = file.exists();
+            replaces = atomic::check(file)?;
             if append && replaces {
                 read(file).map_err(TraceOutputError::Read)?;
             }
@@ -65,6 +69,11 @@ impl TraceOutput {
             return Err(TraceOutputError::NothingToAppendTo(path.to_owned()));
         }
         Ok(TraceOutput { destination, append, replaces })
+    }
+
+    /// Whether the trace goes to a file, so that nobody is waited for when it is written.
+    pub(crate) fn is_file(&self) -> bool {
+        matches!(self.destination, Destination::File(_))
     }
 
     /// Whether the trace goes to standard output.
@@ -85,7 +94,7 @@ impl TraceOutput {
             Destination::File(file) if self.append => append::append(file, trace)?,
             Destination::File(file) => {
                 atomic::replace(file, encode(trace).as_bytes(), Privacy::Private)?;
-                remove_quietly(&partial(file));
+                partial::remove(file);
             }
             other => other.write(encode(trace).as_bytes(), Privacy::Private)?,
         }
@@ -101,8 +110,12 @@ impl TraceOutput {
         match &self.destination {
             Destination::File(file) if self.append => append::append(file, trace)?,
             Destination::File(file) => {
-                let file = if self.replaces { partial(file) } else { file.clone() };
-                atomic::replace(&file, encode(trace).as_bytes(), Privacy::Private)?;
+                let bytes = encode(trace);
+                if self.replaces {
+                    partial::write(file, bytes.as_bytes())?;
+                } else {
+                    atomic::replace(file, bytes.as_bytes(), Privacy::Private)?;
+                }
             }
             Destination::Stream(_) | Destination::Stdout => {}
         }
@@ -133,18 +146,6 @@ pub(crate) fn encode(trace: &Trace) -> String {
         text.push('\n');
     }
     text
-}
-
-/// Where a checkpoint goes that must not replace what is there.
-fn partial(file: &Path) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".partial");
-    PathBuf::from(name)
-}
-
-/// Removes a file that is only in the way; not having one is the usual case.
-fn remove_quietly(file: &Path) {
-    drop(std::fs::remove_file(file));
 }
 
 #[cfg(test)]

@@ -79,5 +79,5 @@ impl Page {
 /// A value as JSON on one line, without spaces.
 #[expect(clippy::expect_used, reason = "only maps with keys that are no text fail, and no row has one")]
 pub(super) fn compact<T: Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string(value).expect("rows of tables always serialize")
+    crate::printable::json_line(value).expect("rows of tables always serialize")
 }

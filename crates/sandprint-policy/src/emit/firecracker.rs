@@ -15,7 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{Abi, Action, Comparison, KernelVersion, Loss, Policy, Rule, Syscall, Width};
+use sandprint_model::{
+    Abi, Action, Comparison, KernelVersion, Loss, Policy, Rule, Syscall, Width, json_line,
+};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -224,7 +226,7 @@ impl Filter {
             rules.extend(each.map(|arguments| {
                 let args = arguments.iter().map(Argument::object).collect();
                 // Structures of strings and numbers always serialize, here and below.
-                serde_json::to_string(&RuleObject { syscall: name, args, comment }).unwrap_or_default()
+                json_line(&RuleObject { syscall: name, args, comment }).unwrap_or_default()
             }));
         }
         let rules = rules.join(",\n      ");

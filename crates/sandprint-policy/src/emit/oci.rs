@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{Abi, Action, Arch, Comparison, Condition, Loss, Policy};
+use sandprint_model::{Abi, Action, Arch, Comparison, Condition, Loss, Policy, json_pretty};
 use serde::Serialize;
 
 use super::by_name::{ByName, NamedCall, abis_of};
@@ -91,7 +91,7 @@ pub(super) struct Argument {
 /// JSON as people read it, with a newline at its end.
 pub(super) fn to_json(profile: &impl Serialize) -> String {
     // Structures of strings and numbers always serialize.
-    let mut text = serde_json::to_string_pretty(profile).unwrap_or_default();
+    let mut text = json_pretty(profile).unwrap_or_default();
     text.push('\n');
     text
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use sandprint_model::{Abi, ByteString};
+use sandprint_model::{Abi, ByteString, json_pretty};
 use serde::Serialize;
 
 use super::{AbiPart, Explained, Explanation, Observed};
@@ -88,7 +88,7 @@ impl Explanation {
 
     /// For programs: every ABI.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        Ok(serde_json::to_string_pretty(&json(self))? + "\n")
+        Ok(json_pretty(&json(self))? + "\n")
     }
 
     /// What is listed first.

@@ -141,6 +141,13 @@ pub(crate) fn stop_self(signal: Signal) -> io::Result<()> {
     restored
 }
 
+/// Has `signal` do nothing to this process.
+pub(super) fn ignore(signal: Signal) -> io::Result<()> {
+    let mut ignored = default_action();
+    ignored.sa_sigaction = libc::SIG_IGN;
+    action(signal, Some(&ignored)).map(|_previous| ())
+}
+
 fn default_action() -> libc::sigaction {
     // SAFETY: all zero is a value of this plain C struct: SIG_DFL, no flags, no mask.
     unsafe { MaybeUninit::zeroed().assume_init() }
@@ -150,8 +157,8 @@ fn default_action() -> libc::sigaction {
 fn action(signal: Signal, new: Option<&libc::sigaction>) -> io::Result<libc::sigaction> {
     let new = new.map_or(ptr::null(), ptr::from_ref);
     let mut previous = default_action();
-    // SAFETY: the addresses are null or of structs that live through the call. Only SIG_DFL, or what was
-    // there before, is ever installed here: no handler of ours.
+    // SAFETY: the addresses are null or of structs that live through the call. Only SIG_DFL, SIG_IGN, or
+    // what was there before, is ever installed here: no handler of ours.
     let result = unsafe { libc::sigaction(signal.raw(), new, &raw mut previous) };
     check(result.into()).map(|_zero| previous)
 }

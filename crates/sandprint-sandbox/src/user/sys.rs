@@ -4,10 +4,11 @@
 use std::ffi::{CStr, CString, OsStr, OsString, c_char, c_int};
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::ptr;
 
-use super::{Account, Database, Entry};
+use super::{Account, Database, Entry, User};
 
 /// The longest entry that is read; glibc's own tools stop at less.
 const LONGEST: usize = 1 << 24;
@@ -135,4 +136,67 @@ pub(super) fn current() -> Option<([u32; 3], [u32; 3], Vec<u32>)> {
     let filled = unsafe { libc::getgroups(count, supplementary.as_mut_ptr()) };
     supplementary.truncate(usize::try_from(filled).ok()?);
     (users == 0 && groups == 0).then_some((uids, gids, supplementary))
+}
+
+/// Asks by a child, so that nothing of this process changes.
+pub(super) fn could_write(user: &User, directory: BorrowedFd<'_>, path: &CStr) -> io::Result<bool> {
+    let expected = identity(directory.as_raw_fd()).ok_or_else(io::Error::last_os_error)?;
+    // No signal at its end: a caller's SIGCHLD is about its own children.
+    // SAFETY: without CLONE_VM the child has its own copy of all memory, so a null stack means that it goes on with
+    // this one. It makes only system calls, asks for no memory, and never returns from here.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, 0_usize, 0_usize, 0_usize, 0_usize, 0_usize) };
+    if pid == 0 {
+        let status = i32::from(!become_and_look(user, path, expected));
+        // SAFETY: no memory is involved.
+        unsafe { libc::_exit(status) };
+    }
+    if pid < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+    let mut status = 0;
+    loop {
+        // SAFETY: the kernel writes one number to an address of ours.
+        let waited = unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) };
+        if waited == pid {
+            return Ok(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// The child's part. The calls are made by number: the C library's would change other threads too, which are not here.
+fn become_and_look(user: &User, path: &CStr, expected: (libc::dev_t, libc::ino_t)) -> bool {
+    let groups = user.groups.as_slice();
+    // SAFETY: the address is of as many groups as the call is told.
+    let set = unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) };
+    // SAFETY: no memory is involved.
+    let group = unsafe { libc::syscall(libc::SYS_setresgid, user.gid, user.gid, user.gid) };
+    // SAFETY: no memory is involved.
+    let own = unsafe { libc::syscall(libc::SYS_setresuid, user.uid, user.uid, user.uid) };
+    if (set, group, own) != (0, 0, 0) {
+        return false;
+    }
+    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_CLOEXEC;
+    // SAFETY: `path` is a C string.
+    let directory = unsafe { libc::open(path.as_ptr(), flags) };
+    // SAFETY: `.` is a C string; the call without flags looks at the real ids, which were just set.
+    let refused =
+        unsafe { libc::syscall(libc::SYS_faccessat, directory, c".".as_ptr(), libc::W_OK | libc::X_OK) };
+    directory >= 0 && refused == 0 && identity(directory) == Some(expected)
+}
+
+/// Which file a descriptor is of.
+fn identity(descriptor: c_int) -> Option<(libc::dev_t, libc::ino_t)> {
+    let mut found = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the kernel fills a struct of ours.
+    if unsafe { libc::fstat(descriptor, found.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: fstat succeeded, so it was filled.
+    let found = unsafe { found.assume_init() };
+    Some((found.st_dev, found.st_ino))
 }

@@ -1,6 +1,6 @@
 //! A verdict for programs.
 
-use sandprint_model::{Exit, arguments};
+use sandprint_model::{Exit, arguments, json_pretty};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -89,7 +89,7 @@ pub fn to_json(verdict: &Verdict) -> String {
         caveats: &verdict.caveats,
     };
     // A struct of strings and numbers cannot fail to serialize.
-    serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
+    json_pretty(&report).unwrap_or_default() + "\n"
 }
 
 fn row(denial: &Denial) -> Row<'_> {

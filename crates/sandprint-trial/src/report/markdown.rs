@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{call_in_words, location_in_words, pass_in_words, rule_in_words, summary};
+use sandprint_model::{ByteString, is_printable};
+
+use super::{TOLD, call_in_words, location_in_words, pass_in_words, rule_in_words, summary};
 use crate::Verdict;
 
 /// Writes it. Everything that came from the workload is within code, where nothing of it has a meaning.
@@ -12,7 +14,8 @@ pub fn to_markdown(verdict: &Verdict) -> String {
         text.push_str("\n| times | call | answer | program | code | then | smallest rule |\n");
         text.push_str("| --- | --- | --- | --- | --- | --- | --- |\n");
     }
-    for denial in verdict.denials.iter().chain(&verdict.outside) {
+    let all = || verdict.denials.iter().chain(&verdict.outside);
+    for denial in all().take(TOLD) {
         writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} | {} |",
@@ -25,6 +28,11 @@ pub fn to_markdown(verdict: &Verdict) -> String {
             code(&rule_in_words(denial)),
         )
         .unwrap_or_default();
+    }
+    let more = all().skip(TOLD).count();
+    if more > 0 {
+        writeln!(text, "\nAnd {more} more kinds, which the JSON form of this report has.")
+            .unwrap_or_default();
     }
     text.push('\n');
     for pass in &verdict.passes {
@@ -48,7 +56,8 @@ fn code(text: &str) -> String {
             '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '~' | '!' | ':' | '@' | '#' => {
                 write!(out, "&#{};", u32::from(c)).unwrap_or_default();
             }
-            c => out.push(c),
+            c if is_printable(c) => out.push(c),
+            c => out.push_str(&ByteString::from(c.encode_utf8(&mut [0; 4]) as &str).escaped()),
         }
     }
     out.push_str("</code>");

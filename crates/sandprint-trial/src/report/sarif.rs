@@ -1,5 +1,6 @@
 //! A verdict for code-scanning pages: SARIF 2.1.0 (OASIS), as they load it.
 
+use sandprint_model::json_pretty;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -63,7 +64,8 @@ pub fn to_sarif(verdict: &Verdict, policy: &str, version: &str) -> String {
             "results": results,
         }],
     });
-    format!("{log:#}\n")
+    // A value of strings and numbers cannot fail to serialize.
+    json_pretty(&log).unwrap_or_default() + "\n"
 }
 
 /// The rule for a workload that did not end as it should.

@@ -2,15 +2,22 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{ancestry_in_words, call_in_words, location_in_words, pass_in_words, rule_in_words, summary};
+use super::{
+    TOLD, ancestry_in_words, call_in_words, location_in_words, pass_in_words, rule_in_words, summary,
+};
 use crate::{Denial, Verdict};
 
 /// Writes it: a line that says what it means, every denial with all that is known of it, the passes.
 pub fn to_text(verdict: &Verdict) -> String {
     let mut text = format!("{}\n", summary(verdict));
-    for denial in verdict.denials.iter().chain(&verdict.outside) {
+    let all = || verdict.denials.iter().chain(&verdict.outside);
+    for denial in all().take(TOLD) {
         text.push('\n');
         text += &denial_to_text(denial);
+    }
+    let more = all().skip(TOLD).count();
+    if more > 0 {
+        writeln!(text, "\nand {more} more kinds, which the JSON form of this report has").unwrap_or_default();
     }
     text.push('\n');
     for (number, pass) in verdict.passes.iter().enumerate() {

@@ -88,9 +88,8 @@ pub(crate) fn run(args: &AttachArgs) -> anyhow::Result<ExitStatus> {
         Some(output) => output.checkpoint(&trace),
         None => Ok(()),
     };
-    let recorded = record(args, &target, &mut checkpoint)?;
-    recording::say_why(recorded.why);
-    recording::finish(&recorded.trace, output.as_ref())?;
+    let (recorded, foreground) = record(args, &target, &mut checkpoint)?;
+    recording::finish(&recorded.trace, recorded.why, output.as_ref(), foreground)?;
     Ok(ExitStatus::Success)
 }
 
@@ -122,7 +121,7 @@ fn record(
     args: &AttachArgs,
     target: &Target,
     checkpoint: &mut dyn FnMut(Trace) -> anyhow::Result<()>,
-) -> anyhow::Result<Recorded> {
+) -> anyhow::Result<(Recorded, Foreground)> {
     let scope = match target {
         Target::Processes(pids) => Scope::Processes(pids.clone()),
         Target::Cgroup { directory, .. } => Scope::Cgroup(directory.clone()),
@@ -139,6 +138,8 @@ fn record(
     };
     let mut foreground = Foreground::install().context("failed to take signals")?;
     let mut screen = Screen::new(false, checkpoint);
-    session::record_running(&options, &plan, &mut foreground, &mut screen)
-        .map_err(|error| recording::explain(error, target.describe().as_ref()))
+    let recorded = session::record_running(&options, &plan, &mut foreground, &mut screen)
+        .map_err(|error| recording::explain(error, target.describe().as_ref()))?;
+    drop(screen);
+    Ok((recorded, foreground))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use sandprint_model::{Arch, KernelVersion, Policy};
+use sandprint_model::{Arch, KernelVersion, Loss, Policy};
 use sandprint_policy::emit::{self, Content, EmitError, Emitted, FORMATS};
 use sandprint_policy::synth::{self, AllowedArguments, DefaultAction, Runtime, SynthConfig, SynthError};
 use sandprint_policy::translate::translate;
@@ -157,9 +157,8 @@ pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitStatus> {
     if let Some(note) = launcher_note(args.format, args.runtime) {
         output::note(&note);
     }
-    for loss in &lost {
-        output::warn(&format!("not all could be translated: {loss}"));
-    }
+    let lost: Vec<String> = lost.iter().map(|loss| format!("not all could be translated: {loss}")).collect();
+    output::say_few(&lost, output::warn, "that could not be translated");
     tell(&policy, &emitted);
     Ok(ExitStatus::Success)
 }
@@ -199,7 +198,7 @@ fn refused(error: &SynthError) -> Deciding {
         (
             format!(
                 "failed to make a profile: calls that the workload needs may be missing from the recording\n  - {}",
-                gaps.join("\n  - ")
+                output::few_lines(gaps).join("\n  - ")
             ),
             "record it again without them (`profile run` misses nothing at the start), or accept them with \
              `--allow-incomplete`",
@@ -248,18 +247,18 @@ fn launcher_note(format: &dyn emit::Format, runtime: Option<Runtime>) -> Option<
 
 /// Says where the profile is more or less than what was observed.
 fn tell(policy: &Policy, emitted: &Emitted) {
-    for note in &policy.notes {
-        output::note(&note.to_string());
-    }
-    for loss in &emitted.losses {
-        if loss.weaker {
-            output::warn(&format!("this format allows more than the policy: {loss}"));
-        } else if loss.breaks {
-            output::warn(&format!("this format refuses what the policy allows: {loss}"));
-        } else {
-            output::note(&format!("this format cannot say all: {loss}"));
-        }
-    }
+    let (weaker, others): (Vec<_>, Vec<_>) = emitted.losses.iter().partition(|loss| loss.weaker);
+    let (breaking, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|loss| loss.breaks);
+    let all = |losses: Vec<&Loss>, what: &str| -> Vec<String> {
+        losses.into_iter().map(|loss| format!("{what}: {loss}")).collect()
+    };
+    let weaker = all(weaker, "this format allows more than the policy");
+    output::say_few(&weaker, output::warn, "by which it allows more");
+    let breaking = all(breaking, "this format refuses what the policy allows");
+    output::say_few(&breaking, output::warn, "by which it refuses more");
+    let notes: Vec<String> = policy.notes.iter().map(ToString::to_string).collect();
+    output::say_few(&notes, output::note, "notes, which `-f json` has all");
+    output::say_few(&all(others, "this format cannot say all"), output::note, "that it cannot say");
 }
 
 #[cfg(test)]

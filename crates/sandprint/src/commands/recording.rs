@@ -7,6 +7,7 @@ use clap::ValueHint;
 use sandprint_model::{Exit, Trace};
 use sandprint_record::ebpf::{Hooks, Tasks};
 use sandprint_record::session::{SessionError, Why};
+use sandprint_sandbox::foreground::Foreground;
 
 use super::not_started;
 use crate::exit::{Deciding, ExitStatus};
@@ -17,10 +18,11 @@ use crate::view;
 /// Where the trace goes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct OutputArgs {
-    /// Write the trace to this file (mode 0600; under sudo it belongs to the user who called sudo)
+    /// Write the trace to this file (a new one has mode 0600)
     ///
     /// The file is replaced in one step by a complete one: a recording that fails leaves the old file as
-    /// it was. A symbolic link is followed. Without this option no trace is written.
+    /// it was, and one that is there keeps its owner and mode. Under sudo, a new one belongs to the user who
+    /// called sudo, if that user could have made it there. A symbolic link is followed. Without this option no trace is written.
     #[arg(short, long, value_name = "TRACE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
@@ -54,21 +56,41 @@ fn shown(path: &Path) -> String {
     if path == Path::new("-") { "standard output".to_owned() } else { output::quote(path) }
 }
 
-/// Ends a recording: what was observed is said first, so that it is known even when the trace then cannot
-/// be written; then the trace is written.
-pub(crate) fn finish(trace: &Trace, output: Option<&TraceOutput>) -> anyhow::Result<()> {
-    finish_saying(trace, output, &mut output::talk)
+/// Ends a recording: a trace file is written first, while signals are still `taken`, so that none loses it. Then what
+/// was observed is said, also when the trace could not be written.
+pub(crate) fn finish(
+    trace: &Trace,
+    why: Why,
+    output: Option<&TraceOutput>,
+    taken: Foreground,
+) -> anyhow::Result<()> {
+    finish_saying(
+        trace,
+        output,
+        taken,
+        &mut |taken| {
+            drop(taken);
+            say_why(why);
+        },
+        &mut output::talk,
+    )
 }
 
-fn finish_saying(
+/// `taken` is what `release` gives back once nothing can be lost any more.
+fn finish_saying<T>(
     trace: &Trace,
     output: Option<&TraceOutput>,
+    taken: T,
+    release: &mut dyn FnMut(T),
     say: &mut dyn FnMut(&str),
 ) -> anyhow::Result<()> {
+    // Whoever reads a pipe may be slow, and Ctrl-C is to end that.
+    let written = output.filter(|output| output.is_file()).map(|output| output.write(trace));
+    release(taken);
     say(&view::summary(trace));
     match output {
         Some(output) => {
-            output.write(trace)?;
+            written.unwrap_or_else(|| output.write(trace))?;
             if !output.is_stdout() {
                 say(&format!("\nTrace written to {}.", output.describe()));
             }
@@ -84,7 +106,7 @@ pub(crate) fn status_of(exit: Option<Exit>) -> ExitStatus {
 }
 
 /// Says why a recording ended, where that is not what anybody would expect.
-pub(crate) fn say_why(why: Why) {
+fn say_why(why: Why) {
     match why {
         Why::TreeEnded | Why::MainEnded | Why::DurationOver => {}
         Why::TimedOut => output::note("the time was up, and the command and its descendants were ended"),
@@ -163,7 +185,8 @@ mod tests {
 
     fn said(output: Option<&TraceOutput>) -> (Vec<String>, anyhow::Result<()>) {
         let mut said = Vec::new();
-        let result = finish_saying(&Trace::default(), output, &mut |text: &str| said.push(text.to_owned()));
+        let say = &mut |text: &str| said.push(text.to_owned());
+        let result = finish_saying(&Trace::default(), output, (), &mut |()| {}, say);
         (said, result)
     }
 

@@ -298,7 +298,6 @@ fn tell_left(left: &[Denial], end: End) {
         format!("{} kinds of calls are", left.len())
     };
     output::talk(&format!("{kinds} still refused by the policy:"));
-    for denial in left {
-        output::talk(&report::denial_to_text(denial));
-    }
+    let left: Vec<String> = left.iter().map(report::denial_to_text).collect();
+    output::say_few(&left, output::talk, "kinds");
 }

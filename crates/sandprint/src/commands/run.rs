@@ -141,10 +141,9 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
         Some(output) => output.checkpoint(&redacted(trace, args.redact)),
         None => Ok(()),
     };
-    let recorded = record(args, &mut checkpoint)?;
-    recording::say_why(recorded.why);
+    let (recorded, foreground) = record(args, &mut checkpoint)?;
     let trace = redacted(recorded.trace, args.redact);
-    recording::finish(&trace, output.as_ref())?;
+    recording::finish(&trace, recorded.why, output.as_ref(), foreground)?;
     Ok(recording::status_of(recorded.exit))
 }
 
@@ -172,7 +171,7 @@ fn redacted(mut trace: Trace, redact: bool) -> Trace {
 fn record(
     args: &RunArgs,
     checkpoint: &mut dyn FnMut(Trace) -> anyhow::Result<()>,
-) -> anyhow::Result<Recorded> {
+) -> anyhow::Result<(Recorded, Foreground)> {
     let (program, arguments) = args.command.split_first().context("there is no command")?;
     let mut launch = Launch::new(program, arguments);
     launch.user = args.user.as_deref().map(User::resolve).transpose().context("failed to change the user")?;
@@ -194,8 +193,11 @@ fn record(
     // Before any thread: signals are taken from here on.
     let mut foreground = Foreground::install().context("failed to take signals")?;
     let mut screen = Screen::new(true, checkpoint);
-    session::record_command(&launch, args.recorder.into(), &options, &plan, &mut foreground, &mut screen)
-        .map_err(|error| recording::explain(error, program))
+    let choice = args.recorder.into();
+    let recorded = session::record_command(&launch, choice, &options, &plan, &mut foreground, &mut screen)
+        .map_err(|error| recording::explain(error, program))?;
+    drop(screen);
+    Ok((recorded, foreground))
 }
 
 #[cfg(test)]

@@ -5,13 +5,12 @@
 //! somebody else was faster, and the new file is locked. A first writer makes the file by a step that
 //! fails when another was first.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::OFlags;
 use sandprint_model::Trace;
 
 use super::{Privacy, TraceOutputError, WriteError, atomic, encode, read};
@@ -23,30 +22,24 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// Merges a recording into the trace at the path, or makes the file.
 pub(super) fn append(path: &Path, recording: &Trace) -> Result<(), TraceOutputError> {
     loop {
-        let Some(file) = open(path)? else {
-            if atomic::create(path, encode(recording).as_bytes(), Privacy::Private)? {
+        let place = atomic::place_of(path)?;
+        if place.existing.is_none() {
+            if atomic::create(&place, encode(recording).as_bytes(), Privacy::Private)? {
                 return Ok(());
             }
             continue;
-        };
+        }
+        // Also for writing, without which network file systems give no exclusive lock (flock(2)).
+        let Some(file) = place.open(OFlags::RDWR)? else { continue };
         lock(&file, path, PATIENCE)?;
-        if !is_current(&file, path) {
+        if !place.is_still(&file) {
             continue;
         }
         let mut trace = read::read_open(&file, path).map_err(TraceOutputError::Read)?;
         trace.merge(recording.clone());
-        atomic::replace(path, encode(&trace).as_bytes(), Privacy::Private)?;
-        return Ok(());
-    }
-}
-
-/// Opens the trace; `None` where there is none. Also for writing, without which network file systems
-/// give no exclusive lock (flock(2)).
-fn open(path: &Path) -> Result<Option<File>, WriteError> {
-    match OpenOptions::new().read(true).write(true).open(path) {
-        Ok(file) => Ok(Some(file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(WriteError::Open { path: path.to_owned(), source }),
+        if atomic::put(&place, encode(&trace).as_bytes(), Privacy::Private)? {
+            return Ok(());
+        }
     }
 }
 
@@ -73,14 +66,6 @@ fn lock(file: &File, path: &Path, patience: Duration) -> Result<(), WriteError> 
     }
 }
 
-/// Whether the path still names this file.
-fn is_current(file: &File, path: &Path) -> bool {
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,18 +80,5 @@ mod tests {
         assert!(matches!(result, Err(WriteError::Locked { .. })), "{result:?}");
         drop(holder);
         lock(&waiter, scratch.path(), Duration::from_millis(50)).unwrap();
-    }
-
-    #[test]
-    fn a_replaced_file_is_not_taken_for_the_current_one() {
-        let scratch = tempfile::tempdir().unwrap();
-        let path = scratch.path().join("t");
-        fs::write(&path, "a").unwrap();
-        let file = File::open(&path).unwrap();
-        assert!(is_current(&file, &path));
-        fs::rename(&path, scratch.path().join("old")).unwrap();
-        assert!(!is_current(&file, &path));
-        fs::write(&path, "b").unwrap();
-        assert!(!is_current(&file, &path));
     }
 }

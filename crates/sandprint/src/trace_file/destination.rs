@@ -1,10 +1,11 @@
 //! Where output goes: a file, a device or pipe, or standard output.
 
-use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use super::atomic::{self, Privacy, WriteError};
+use super::atomic::{self, Privacy};
+use super::place::{self, Found, Stream};
+use super::write_error::WriteError;
 use crate::output;
 
 /// Where output goes.
@@ -15,7 +16,7 @@ pub(crate) enum Destination {
     /// A device, a pipe or an open file, such as /dev/null or a shell's `>(command)`: written as it is,
     /// for there is nothing to replace.
     Stream(PathBuf),
-    /// A regular file, or one that is still to be made. Symbolic links have been followed.
+    /// A regular file, or one that is still to be made. What the path leads to is found anew when it is written.
     File(PathBuf),
 }
 
@@ -23,33 +24,25 @@ impl Destination {
     /// Finds out what a path means.
     ///
     /// A symbolic link is followed, as a shell's `>` does: the file that it names is replaced and the
-    /// link stays. Where the kernel does not let us follow it (`fs.protected_symlinks`, proc(5)), neither
-    /// do we.
+    /// link stays. What a careful kernel refuses in directories where everybody may make files is refused.
     pub(crate) fn resolve(path: &Path) -> Result<Destination, WriteError> {
         if path == Path::new("-") || is_stdout(path) {
             return Ok(Destination::Stdout);
         }
-        match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => return Err(WriteError::Directory(path.to_owned())),
-            Ok(metadata) if !metadata.is_file() => return Ok(Destination::Stream(path.to_owned())),
-            Ok(_) if is_descriptor(path) => return Ok(Destination::Stream(path.to_owned())),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(WriteError::Open { path: path.to_owned(), source: error });
-            }
-            Ok(_) | Err(_) => {}
+        match place::find(path)? {
+            Found::File(_) => Ok(Destination::File(path.to_owned())),
+            Found::Stream(_) => Ok(Destination::Stream(path.to_owned())),
         }
-        let file = follow(path)?;
-        if file.file_name().is_none() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
-            return Err(WriteError::Directory(path.to_owned()));
-        }
-        Ok(Destination::File(file))
     }
 
     /// Writes the whole output there.
     pub(crate) fn write(&self, bytes: &[u8], privacy: Privacy) -> anyhow::Result<()> {
         match self {
             Destination::Stdout => output::data(bytes)?,
-            Destination::Stream(path) => write_stream(path, bytes)?,
+            Destination::Stream(path) => match place::find(path)? {
+                Found::Stream(stream) => write_stream(path, &stream, bytes, privacy)?,
+                Found::File(_) => return Err(WriteError::NotRegular(path.clone()).into()),
+            },
             Destination::File(path) => atomic::replace(path, bytes, privacy)?,
         }
         Ok(())
@@ -70,11 +63,16 @@ impl Destination {
 }
 
 /// A reader that closes a named pipe early is no more of a failure than one of standard output.
-fn write_stream(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    let written = OpenOptions::new().write(true).open(path).and_then(|mut file| file.write_all(bytes));
-    match written {
+fn write_stream(path: &Path, stream: &Stream, bytes: &[u8], privacy: Privacy) -> Result<(), WriteError> {
+    if privacy == Privacy::Private && !stream.is_device {
+        output::note(&format!(
+            "{} is no file of ours: who reads it reads the trace, which holds command lines and paths",
+            output::quote(path)
+        ));
+    }
+    match stream.open().and_then(|mut file| file.write_all(bytes)) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(|source| WriteError::Write { path: path.to_owned(), source }),
+        other => other.map_err(|source| WriteError::write(path, source)),
     }
 }
 
@@ -82,56 +80,20 @@ fn is_stdout(path: &Path) -> bool {
     ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].iter().any(|name| path == Path::new(name))
 }
 
-/// Whether the path names an open file descriptor: it has an owner already, so it is never replaced.
-fn is_descriptor(path: &Path) -> bool {
-    let Some(directory) = path.parent().and_then(|parent| fs::canonicalize(parent).ok()) else {
-        return false;
-    };
-    directory.starts_with("/proc") && directory.ends_with("fd")
-}
-
-/// The path with the symbolic links at its end followed, also to a file that is not there yet.
-fn follow(path: &Path) -> Result<PathBuf, WriteError> {
-    // The kernel's own limit (path_resolution(7)).
-    const LIMIT: usize = 40;
-    let mut current = path.to_owned();
-    for _ in 0..LIMIT {
-        match fs::read_link(&current) {
-            Ok(target) => current = current.parent().unwrap_or(Path::new("")).join(target),
-            // Not a link (EINVAL), or not there.
-            Err(_) => return Ok(current),
-        }
-    }
-    Err(WriteError::Open { path: path.to_owned(), source: io::Error::from(io::ErrorKind::InvalidInput) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
+    use std::fs;
 
     #[test]
     fn paths_mean_what_they_are() {
         let scratch = tempfile::tempdir().unwrap();
-        let at = |name: &str| scratch.path().join(name);
-        fs::write(at("file"), "").unwrap();
-        symlink("file", at("link")).unwrap();
-        symlink("absent", at("dangling")).unwrap();
-        symlink(at("link"), at("chain")).unwrap();
-        symlink("loop", at("loop")).unwrap();
-        let file = |name| Some(Destination::File(at(name)));
+        let file = scratch.path().join("file");
         for (path, expected) in [
             (PathBuf::from("-"), Some(Destination::Stdout)),
             (PathBuf::from("/dev/stdout"), Some(Destination::Stdout)),
             (PathBuf::from("/dev/null"), Some(Destination::Stream("/dev/null".into()))),
-            (at("file"), file("file")),
-            (at("absent"), file("absent")),
-            (at("link"), file("file")),
-            (at("chain"), file("file")),
-            (at("dangling"), file("absent")),
-            (at("loop"), None),
-            (at("absent/"), None),
-            (at("."), None),
+            (file.clone(), Some(Destination::File(file))),
             (scratch.path().to_owned(), None),
             (PathBuf::new(), None),
         ] {

@@ -1,5 +1,9 @@
 //! What is promised of trace files, held against the file system.
 
+#[path = "../../tests/support/expect.rs"]
+mod expect;
+mod shared;
+
 use super::*;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -5,6 +5,9 @@ use std::fmt::Write;
 
 use sandprint_model::{ByteString, GapKind, RunId, Trace};
 
+/// How many gaps of one kind are told: a workload can make as many as it has programs. Data have all.
+const TOLD: usize = 5;
+
 /// One gap, over all the runs that have it.
 #[derive(Debug)]
 pub(super) struct Group<'a> {
@@ -46,7 +49,15 @@ pub(super) fn words(trace: &Trace) -> String {
 
 fn push_lines(out: &mut String, trace: &Trace, groups: &[Group<'_>]) {
     for group in groups {
-        writeln!(out, "  - {}", sentence(trace, group)).unwrap_or_default();
+        let alike = groups.iter().filter(|other| other.kind == group.kind);
+        let (before, all) =
+            (alike.clone().take_while(|other| other.detail != group.detail).count(), alike.count());
+        if before < TOLD {
+            writeln!(out, "  - {}", sentence(trace, group)).unwrap_or_default();
+        } else if before == TOLD {
+            let more = all.saturating_sub(TOLD);
+            writeln!(out, "  - {} ({more} more)", group.kind.explain()).unwrap_or_default();
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use sandprint_model::{ByteString, Exit, Run, RunId, Syscall, Trace};
+use sandprint_model::{ByteString, Exit, Run, RunId, Syscall, Trace, json_pretty};
 use serde::Serialize;
 
 use super::{arguments, calls, gaps};
@@ -88,7 +88,7 @@ pub(crate) fn show(trace: &Trace, by_image: bool) -> serde_json::Result<String> 
 
 /// JSON with indents and a newline at its end.
 pub(super) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
-    let mut text = serde_json::to_string_pretty(value)?;
+    let mut text = json_pretty(value)?;
     text.push('\n');
     Ok(text)
 }

@@ -14,9 +14,17 @@ mod explain;
 #[cfg(test)]
 mod help;
 #[cfg(test)]
+mod hostile_text;
+#[cfg(test)]
 mod import;
 #[cfg(test)]
+mod interrupted;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod output;
+#[cfg(test)]
+mod ownership;
 #[cfg(test)]
 mod policies;
 #[cfg(test)]

@@ -194,28 +194,6 @@ fn a_trace_is_private_and_a_profile_follows_the_umask() {
     assert_eq!(mode_and_owner(&scratch.path("profile")).0, 0o640);
 }
 
-#[test]
-fn under_sudo_files_belong_to_the_user_who_called_it() {
-    if !is_root() {
-        return;
-    }
-    let scratch = scratch_with_traces();
-    scratch.write("trace", "old");
-    for (arguments, output, mode) in [
-        (&["profile", "merge", "a", "b", "-o", "trace"][..], "trace", 0o600),
-        (&["profile", "generate", "-f", "oci", "-i", "a", "-o", "profile"], "profile", 0o644),
-    ] {
-        let ended = scratch
-            .program("sh", &["-c", "umask 022; exec \"$0\" \"$@\"", BINARY])
-            .args(arguments)
-            .envs([("SUDO_UID", "1234"), ("SUDO_GID", "2345")])
-            .output()
-            .unwrap();
-        assert_eq!(Ended::of(&ended).status, 0);
-        assert_eq!(mode_and_owner(&scratch.path(output)), (mode, 1234, 2345), "{output}");
-    }
-}
-
 /// Runs a script as root of a mount namespace of its own, in the scratch directory.
 fn in_mounts(scratch: &Scratch, script: &str) -> Ended {
     let script = format!("set -e; sandprint={BINARY}; {script}");

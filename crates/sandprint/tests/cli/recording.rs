@@ -171,6 +171,7 @@ fn under_sudo_the_user_learns_once_that_the_command_runs_as_root() {
         return;
     }
     let scratch = Scratch::new();
+    std::os::unix::fs::chown(scratch.path("."), Some(1234), Some(1234)).unwrap();
     let sudo = |arguments: &[&str], user: &str| {
         let mut command = scratch.command(&["profile", "run"]);
         command.args(arguments).args(["--", "true"]);

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Cover, Coverage, InputCoverage, RunCoverage};
 use crate::Syscall;
+use crate::printable::json_pretty;
 use crate::trace::render::{Table, counted, one_line};
 
 impl Coverage {
@@ -66,7 +67,8 @@ impl Coverage {
             "few_inputs": cover(&self.few_inputs),
             "few_runs": cover(&self.few_runs),
         });
-        format!("{document:#}\n")
+        // A value of strings and numbers cannot fail to serialize.
+        json_pretty(&document).unwrap_or_default() + "\n"
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{CallDiff, TraceDiff};
+use crate::printable::json_pretty;
 use crate::trace::render::{Table, call_cells, counted, gap_sentence, markdown_text, one_line};
 use crate::{Gap, Image, Syscall};
 
@@ -78,7 +79,8 @@ impl TraceDiff {
             "blocking_gaps_in_a": gaps_json(&self.blocking_in_a),
             "blocking_gaps_in_b": gaps_json(&self.blocking_in_b),
         });
-        format!("{document:#}\n")
+        // A value of strings and numbers cannot fail to serialize.
+        json_pretty(&document).unwrap_or_default() + "\n"
     }
 }
 

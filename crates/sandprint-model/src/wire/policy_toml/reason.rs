@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use crate::printable::is_printable;
 use crate::{Abi, ByteString, Image, Reason, Syscall};
 
 /// Any text as a TOML string on one line.
@@ -14,7 +15,7 @@ pub(super) fn quote(text: &str) -> String {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             // Everything that could end the line, move a cursor or reorder text.
-            c if c.is_control() || is_format(c) => {
+            c if !is_printable(c) => {
                 write!(out, "\\U{:08X}", u32::from(c)).unwrap_or_default();
             }
             c => out.push(c),
@@ -22,11 +23,6 @@ pub(super) fn quote(text: &str) -> String {
     }
     out.push('"');
     out
-}
-
-/// Characters that are not seen but change how others are.
-fn is_format(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}')
 }
 
 /// The reason as an element of an array.

@@ -1,5 +1,6 @@
 //! `policy check`: what is wrong with policies, with line and column.
 
+use sandprint_model::json_pretty;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -73,7 +74,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<ExitStatus> {
         Format::Text => findings.iter().map(in_words).collect(),
         Format::Json => {
             let rows: Vec<Finding<'_>> = findings.iter().map(as_row).collect();
-            serde_json::to_string_pretty(&rows)? + "\n"
+            json_pretty(&rows)? + "\n"
         }
     };
     match output::data(text.as_bytes()) {

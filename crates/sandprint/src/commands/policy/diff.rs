@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use sandprint_model::wire::condition_in_words;
-use sandprint_model::{Action, Rule, Syscall};
+use sandprint_model::{Action, Rule, Syscall, json_pretty};
 use sandprint_policy::compare::{CallDiff, PolicyDiff, Wider};
 use serde::Serialize;
 
@@ -78,7 +78,7 @@ pub(crate) fn run(args: &DiffArgs) -> anyhow::Result<ExitStatus> {
         Form::Text => to_text(&diff, &a, &b),
         Form::Json => {
             let calls = diff.calls.iter().map(|(syscall, found)| row(*syscall, found, &a, &b)).collect();
-            serde_json::to_string_pretty(&Json { same: diff.is_empty(), whole: whole(&diff), calls })? + "\n"
+            json_pretty(&Json { same: diff.is_empty(), whole: whole(&diff), calls })? + "\n"
         }
         Form::Markdown => to_markdown(&diff, &a, &b),
     };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use sandprint_model::wire::condition_in_words;
-use sandprint_model::{Abi, Action, Arch, Call, Reason, Rule};
+use sandprint_model::{Abi, Action, Arch, Call, Reason, Rule, json_pretty};
 use serde::Serialize;
 
 use crate::cli::{call, long_help};
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<ExitStatus> {
     let answers: Vec<Answer> = calls.iter().map(|(text, call)| answer(&source, text, call)).collect();
     let text = match args.format {
         Format::Text => answers.iter().map(|answer| in_words(&source, answer)).collect(),
-        Format::Json => serde_json::to_string_pretty(&answers)? + "\n",
+        Format::Json => json_pretty(&answers)? + "\n",
     };
     let refused = answers.iter().any(|answer| !answer.runs);
     match output::data(text.as_bytes()) {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use sandprint_model::import::SeccompRecord;
 use sandprint_model::wire::condition_in_words;
-use sandprint_model::{ByteString, Call, Rule, Syscall, arguments};
+use sandprint_model::{ByteString, Call, Rule, Syscall, arguments, json_line};
 use sandprint_record::ebpf::Missed;
 use sandprint_record::refused::Outcome;
 use sandprint_trial::watch::Totals;
@@ -146,7 +146,7 @@ struct MissedRow<'e> {
 
 fn line(event: &Event<'_>) -> String {
     // Strings and numbers cannot fail to serialize.
-    serde_json::to_string(event).unwrap_or_default() + "\n"
+    json_line(event).unwrap_or_default() + "\n"
 }
 
 /// A call that did not run, of a kind that is new.

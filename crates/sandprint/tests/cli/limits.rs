@@ -1,0 +1,104 @@
+//! Limits of our own process: each meets us as an error with a hint, and leaves nothing behind.
+
+use super::support::{BINARY, Ended, Scratch, encoded, trace};
+
+/// A policy under which all that the tests do runs.
+const ALL: &str = "version = 1\ndefault = \"allow\"\nforeign = \"allow\"\n\n\
+                   [[x86_64.mkdir]]\ndo = \"errno EPERM\"\n";
+
+fn scratch() -> Scratch {
+    let scratch = Scratch::new();
+    scratch.write("a", encoded(&trace(1, "a", &[(0, 3), (1, 2)])));
+    scratch.write("b", encoded(&trace(2, "b", &[(0, 1), (9, 4)])));
+    scratch.write("log", "1 execve(\"/bin/app\", [\"app\"], 0x7ffd /* 3 vars */) = 0\n1 exit_group(0) = ?\n");
+    for (format, output) in [("toml", "policy"), ("oci", "oci")] {
+        assert_eq!(scratch.run(&["profile", "generate", "-f", format, "-i", "a", "-o", output]).status, 0);
+    }
+    scratch.write("all", ALL);
+    scratch.write("untidy", format!("\n\n{}", scratch.read("policy")));
+    scratch
+}
+
+fn limited(scratch: &Scratch, limit: &str, line: &str) -> Ended {
+    let script = format!("{limit}; exec {BINARY} {line}");
+    Ended::of(&scratch.program("sh", &["-c", &script]).output().unwrap())
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error() {
+    let scratch = scratch();
+    scratch.write("old", scratch.read("a"));
+    let before = scratch.files();
+    for (line, status) in [
+        ("profile merge a b -o OUT", 1),
+        ("profile subtract a b -o OUT", 1),
+        ("profile import --from strace log -o OUT", 1),
+        ("profile import --from strace log -o OUT --append", 1),
+        ("profile generate -f oci -i a -o OUT", 1),
+        ("policy import oci -o OUT", 1),
+        ("profile run --recorder notify -o OUT -- true", 125),
+        ("profile verify --observer notify -p all -f json -o OUT -- true", 125),
+    ] {
+        for output in ["new", "old"] {
+            let ended = limited(&scratch, "ulimit -f 0", &line.replace("OUT", output));
+            let end = format!(
+                "error: failed to write `{output}`: File too large (os error 27)\n\
+                 hint: nothing was changed: raise the limit on the size of files, which `ulimit -f` shows\n"
+            );
+            assert!(ended.stderr.ends_with(&end), "{line}: {}", ended.stderr);
+            assert_eq!(ended.status, status, "{line}");
+            assert_eq!(scratch.files(), before, "{line}");
+        }
+    }
+    let ended = limited(&scratch, "ulimit -f 0", "policy fmt untidy");
+    assert!(ended.stderr.contains("`untidy`: File too large"), "{}", ended.stderr);
+    assert_eq!((ended.status, scratch.files()), (1, before));
+    let ended = limited(&scratch, "ulimit -f 0", "profile merge a b > out");
+    assert!(ended.stderr.starts_with("error: failed to write to standard output: File too large"));
+    assert_eq!(ended.status, 1);
+}
+
+#[test]
+fn a_workload_has_the_limit_and_dies_of_it_as_it_would() {
+    let scratch = scratch();
+    let script = "dd if=/dev/zero of=big bs=1024 count=4 2>/dev/null; echo $? $(ulimit -f)";
+    let bare =
+        Ended::of(&scratch.program("sh", &["-c", &format!("ulimit -f 1; {script}")]).output().unwrap());
+    assert_eq!(bare.stdout, "153 1\n");
+    for line in ["profile run --recorder notify -o /dev/null", "profile run --recorder notify", "run -p all"]
+    {
+        let ended = limited(&scratch, "ulimit -f 1", &format!("{line} -- sh -c '{script}'"));
+        assert_eq!(ended.stdout, bare.stdout, "{line}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_limit_on_open_files_is_an_error() {
+    let scratch = scratch();
+    let before = scratch.files();
+    let mut failed = 0;
+    for limit in 4..12 {
+        let ended = limited(&scratch, &format!("ulimit -n {limit}"), "profile merge a b -o out");
+        if ended.status == 0 {
+            std::fs::remove_file(scratch.path("out")).unwrap();
+            continue;
+        }
+        failed += 1;
+        assert_eq!(ended.status, 1, "{limit}: {}", ended.stderr);
+        let end = "Too many open files (os error 24)\nhint: raise the limit on open files, which `ulimit -n` shows\n";
+        assert!(ended.stderr.ends_with(end), "{limit}: {}", ended.stderr);
+        assert_eq!(scratch.files(), before);
+    }
+    assert!(failed > 0);
+}
+
+#[test]
+fn a_limit_on_memory_is_an_error() {
+    let scratch = Scratch::new();
+    let file = std::fs::File::create(scratch.path("log")).unwrap();
+    file.set_len(400 << 20).unwrap();
+    let ended = limited(&scratch, "ulimit -v 300000", "profile import --from strace log -o out");
+    assert_eq!(ended.status, 1, "{}", ended.stderr);
+    assert!(ended.stderr.contains("\nhint: ") && ended.stderr.contains("ulimit -v"), "{}", ended.stderr);
+    assert!(!scratch.path("out").exists());
+}
