@@ -18,7 +18,7 @@ use super::libseccomp::Filter;
 use super::{Format, ImportError, Imported, Target, listed, loss, quoted, reason, runs};
 use crate::emit::NAMED_UP_TO;
 use settings::Settings;
-use unit_file::Assignment;
+use unit_file::{Assignment, UnitFile};
 
 /// Sections whose settings are those of a process (systemd.exec(5)).
 const SECTIONS: [&str; 4] = ["Service", "Socket", "Mount", "Swap"];
@@ -29,7 +29,7 @@ const CALL_SETTINGS: [&str; 4] =
 
 /// Whether a text is a unit file with such settings, or some lines of one.
 pub(super) fn looks_like(text: &str) -> bool {
-    let (found, _) = unit_file::assignments(text);
+    let found = unit_file::read(text).assignments;
     found.iter().any(|assignment| is_of_process(assignment) && assignment.key.starts_with("SystemCall"))
         || text.lines().any(|line| line.trim() == "[Service]")
 }
@@ -40,7 +40,10 @@ fn is_of_process(assignment: &Assignment) -> bool {
 
 /// Reads a unit.
 pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportError> {
-    let (assignments, strange) = unit_file::assignments(text);
+    let UnitFile { assignments, strange, refused } = unit_file::read(text);
+    if let Some((at, problem)) = refused {
+        return Err(ImportError::Text { at, problem: format!("systemd refuses the whole unit: {problem}") });
+    }
     let mut settings = Settings::default();
     for at in strange {
         settings.losses.insert(loss(

@@ -6,7 +6,7 @@ use sandprint_model::{Abi, Action, Arch, Loss, Note, errno};
 
 use super::super::{groups, loss, quoted};
 use super::refusals::{self, RESTRICT_SUID_SGID, Refusal, SWITCHES};
-use super::unit_file::Assignment;
+use super::unit_file::{Assignment, words as words_of};
 use super::{CALL_SETTINGS, ignored};
 
 /// What was set.
@@ -76,6 +76,29 @@ struct Families {
     numbers: Option<BTreeSet<u64>>,
 }
 
+/// What systemd 252 knows as an architecture (`seccomp_arch_from_string` of src/shared/seccomp-util.c).
+const ARCHITECTURES: [&str; 19] = [
+    "arm",
+    "arm64",
+    "mips",
+    "mips-le",
+    "mips64",
+    "mips64-le",
+    "mips64-le-n32",
+    "mips64-n32",
+    "parisc",
+    "parisc64",
+    "ppc",
+    "ppc64",
+    "ppc64-le",
+    "riscv64",
+    "s390",
+    "s390x",
+    "x32",
+    "x86",
+    "x86-64",
+];
+
 /// What a machine's own programs, and its 32-bit ones, have for a personality (sys/personality.h).
 const PER_LINUX: u64 = 0;
 const PER_LINUX32: u64 = 8;
@@ -115,7 +138,13 @@ impl Settings {
             return;
         }
         let mut listed = BTreeSet::new();
-        for word in value.split_whitespace().map(unquoted) {
+        let (words, breaks_off) = words_of(value, true);
+        if breaks_off {
+            self.losses.insert(broken_off("SystemCallArchitectures", value));
+        }
+        let mut any = false;
+        for word in words.iter().map(String::as_str) {
+            any |= word == "native" || ARCHITECTURES.contains(&word);
             match word {
                 "native" => drop(listed.insert(arch.native_abi())),
                 "x86-64" => drop(listed.insert(Abi::X86_64)),
@@ -125,6 +154,10 @@ impl Settings {
                 "arm" => drop(listed.insert(Abi::Arm)),
                 _ => drop(self.losses.insert(ignored("SystemCallArchitectures", word))),
             }
+        }
+        // A line of which systemd understands nothing sets nothing.
+        if !any {
+            return;
         }
         // libseccomp adds the machine's own by itself.
         listed.insert(arch.native_abi());
@@ -166,10 +199,11 @@ impl Settings {
             Some(false) => self.namespaces = Some(refusals::namespaces()),
             None => {
                 let (inverted, words) = inversion(value);
+                let (words, breaks_off) = words_of(words, false);
                 let named: Option<BTreeSet<&str>> =
-                    words.split_whitespace().map(refusals::namespace).collect();
+                    words.iter().map(|word| refusals::namespace(word)).collect();
                 // One word that is none makes it ignore the line.
-                let Some(named) = named else {
+                let Some(named) = named.filter(|_| !breaks_off) else {
                     self.losses.insert(ignored(KEY, value));
                     return;
                 };
@@ -197,7 +231,11 @@ impl Settings {
             Some(Families { allows, numbers: Some(numbers) }) => (allows, numbers),
             _ => (!inverted, BTreeSet::new()),
         };
-        for word in words.split_whitespace().map(unquoted) {
+        let (words, breaks_off) = words_of(words, true);
+        if breaks_off {
+            self.losses.insert(broken_off("RestrictAddressFamilies", value));
+        }
+        for word in words.iter().map(String::as_str) {
             match groups::address_family(word) {
                 Some(family) if allows != inverted => drop(numbers.insert(family)),
                 Some(family) => drop(numbers.remove(&family)),
@@ -233,10 +271,10 @@ fn inversion(value: &str) -> (bool, &str) {
     value.strip_prefix('~').map_or((false, value), |words| (true, words))
 }
 
-/// A word without the quotes around it, which some settings take.
-fn unquoted(word: &str) -> &str {
-    let between = |quote: char| word.strip_prefix(quote)?.strip_suffix(quote);
-    between('"').or_else(|| between('\'')).unwrap_or(word)
+/// A value whose end systemd ignores.
+fn broken_off(key: &str, value: &str) -> Loss {
+    let text = format!("{} breaks off, and systemd ignores its last word", quoted(value));
+    loss(key, text, false)
 }
 
 /// What systemd takes for true and for false.
@@ -271,7 +309,11 @@ fn take_names(
         }
         list
     });
-    for word in words.split_whitespace() {
+    let (words, breaks_off) = words_of(words, false);
+    if breaks_off {
+        losses.insert(broken_off(key, value));
+    }
+    for word in words.iter().map(String::as_str) {
         let (name, answer) = word.split_once(':').map_or((word, None), |(name, answer)| (name, Some(answer)));
         let action = match answer {
             None => None,

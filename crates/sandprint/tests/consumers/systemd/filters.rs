@@ -108,6 +108,32 @@ const UNITS: &[&str] = &[
     "SystemCallFilter=~personality:EIO socket:ENOSYS init_module:E2BIG sethostname:EIO mmap:EIO\n\
      LockPersonality=yes\nRestrictAddressFamilies=AF_UNIX\nProtectKernelModules=yes\nProtectHostname=yes\n\
      MemoryDenyWriteExecute=yes",
+    // Which lines are one: a backslash at the very end joins, whatever stands before it, and nothing behind it does.
+    "SystemCallFilter=@system-service \\ \n  ptrace\nSystemCallErrorNumber=EPERM",
+    "SystemCallFilter=@system-service \\\\\n  ptrace\nSystemCallErrorNumber=EPERM",
+    "SystemCallFilter=@system-service \\\n  ptrace\nSystemCallErrorNumber=EPERM",
+    "SystemCallFilter=@system-service \\\n# no\n  ; no \\\n  ptrace\nSystemCallErrorNumber=EPERM",
+    "SystemCallFilter=@system-service \\\t\nSystemCallFilter=~bpf mount\nSystemCallErrorNumber=EPERM",
+    "SystemCallFilter=@system-service \\\nSystemCallFilter=~bpf mount\nSystemCallErrorNumber=EPERM",
+    "SystemCallFilter=@system-service \\\n\nSystemCallErrorNumber=EPERM",
+    "SystemCallFilter=@system-service \\\r\nptrace\r\nSystemCallErrorNumber=EPERM\r",
+    "SystemCallFilter=@system-service\rSystemCallFilter=ptrace\rSystemCallErrorNumber=EPERM",
+    "SystemCallFilter=@system-service pt\\race \\bpf\\ mount keyctl\nSystemCallErrorNumber=EPERM",
+    "SystemCallFilter=~mount\u{a0}bpf ptrace\nSystemCallFilter\u{a0}=~keyctl",
+    "SystemCallFilter=~mount \u{b}bpf\u{c} ptrace",
+    "SystemCall\\\nFilter=~mount\nSystemCallLog=bpf",
+    "SystemCallFilter=\\\n~mount",
+    "SystemCallFilter=~mount\\\nbpf keyctl",
+    "# no \\\nSystemCallFilter=~mount",
+    "\u{feff}SystemCallFilter=~mount\n\u{feff}SystemCallFilter=~bpf",
+    "SystemCallFilter=~mount \\",
+    "RestrictAddressFamilies=AF_UNIX \"AF_INET AF_INET6",
+    "RestrictAddressFamilies=AF_UNIX AF_\\INET \\",
+    "RestrictNamespaces=us\\er pid",
+    "RestrictNamespaces=user pid \\\\",
+    "SystemCallArchitectures=nonsense",
+    "SystemCallArchitectures=mips",
+    "SystemCallArchitectures=x86 'x32",
     "PrivateDevices=yes\nProtectClock=yes\nProtectKernelModules=yes\nProtectKernelLogs=yes\n\
      RestrictNamespaces=yes\nRestrictRealtime=yes\nRestrictSUIDSGID=yes\nMemoryDenyWriteExecute=yes\n\
      LockPersonality=yes\nSystemCallArchitectures=native\nSystemCallFilter=@system-service\n\
