@@ -60,13 +60,15 @@ pub enum GapKind {
     ImportIncomplete,
     /// An imported recording names a call that may be one of two; both are kept.
     ImportAmbiguous,
+    /// An imported recording does not say whether it is complete; it is taken for that.
+    ImportAssumed,
     /// An imported recording holds samples, not every call (audit records are rate-limited).
     ImportSampled,
 }
 
 impl GapKind {
     /// Every kind, in declaration order.
-    pub const ALL: [GapKind; 23] = [
+    pub const ALL: [GapKind; 24] = [
         GapKind::AttachedMidRun,
         GapKind::AdmissionFailed,
         GapKind::CallsLost,
@@ -89,6 +91,7 @@ impl GapKind {
         GapKind::FirstSeenLost,
         GapKind::ImportIncomplete,
         GapKind::ImportAmbiguous,
+        GapKind::ImportAssumed,
         GapKind::ImportSampled,
     ];
 
@@ -117,6 +120,7 @@ impl GapKind {
             GapKind::FirstSeenLost => "first-seen-lost",
             GapKind::ImportIncomplete => "import-incomplete",
             GapKind::ImportAmbiguous => "import-ambiguous",
+            GapKind::ImportAssumed => "import-assumed",
             GapKind::ImportSampled => "import-sampled",
         }
     }
@@ -151,7 +155,8 @@ impl GapKind {
             | GapKind::ImagesMerged
             | GapKind::CountsInexact
             | GapKind::FirstSeenLost
-            | GapKind::ImportAmbiguous => false,
+            | GapKind::ImportAmbiguous
+            | GapKind::ImportAssumed => false,
         }
     }
 
@@ -213,6 +218,9 @@ impl GapKind {
             }
             GapKind::ImportAmbiguous => {
                 "The imported recording names a call that may be one of two; both are kept."
+            }
+            GapKind::ImportAssumed => {
+                "The imported recording does not say whether calls were left out; none is assumed to be."
             }
             GapKind::ImportSampled => "The imported recording holds samples; calls may be missing.",
         }

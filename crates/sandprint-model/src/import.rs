@@ -75,6 +75,9 @@ pub enum ImportError {
     /// It is a table of counts, which says neither what ran nor through which ABI.
     #[error("the file is a summary of strace -c, not a log: record without -c, or with -C")]
     OnlySummary,
+    /// It is larger than such a recording can be.
+    #[error("the file is larger than {MOST_JSON} bytes")]
+    TooLarge,
     /// It is no JSON, or not that of a sandprint 0.1 trace.
     #[error("the trace of sandprint 0.1 cannot be read at line {line}, column {column}: {problem}")]
     Json {
@@ -99,29 +102,160 @@ pub enum ImportError {
     },
 }
 
-/// Reads a recording of another tool.
+/// Reads a recording of another tool that is there as a whole.
 pub fn import(source: Source, bytes: &[u8], config: &ImportConfig) -> Result<Trace, ImportError> {
-    if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(ImportError::Empty);
+    let mut importer = Importer::new(source, config);
+    importer.take(bytes)?;
+    importer.finish()
+}
+
+/// Reads a recording piece by piece, in memory that does not grow with its length.
+#[derive(Debug)]
+pub struct Importer {
+    source: Source,
+    reader: Reader,
+    /// The id of the run: the same for the same recording, read the same way.
+    ///
+    /// The hash need not withstand forgery: two recordings of one id are joined, which keeps the calls of both.
+    hasher: SipHasher24,
+    lines: Lines,
+    is_blank: bool,
+    length: u64,
+}
+
+#[derive(Debug)]
+enum Reader {
+    Audit(Box<audit::Log>),
+    Strace(Box<strace::Log>),
+    /// JSON is read as a whole.
+    Whole(Vec<u8>),
+}
+
+impl Importer {
+    /// Begins with nothing.
+    pub fn new(source: Source, config: &ImportConfig) -> Importer {
+        let (reader, arch) = match source {
+            Source::Audit => (Reader::Audit(Box::default()), None),
+            Source::Sandprint01 => (Reader::Whole(Vec::new()), None),
+            Source::Strace => (Reader::Strace(Box::new(strace::Log::new(config.arch))), Some(config.arch)),
+        };
+        let mut hasher = SipHasher24::new_with_keys(0, 0);
+        for part in [source.name(), arch.map_or("", Arch::name)] {
+            hasher.write(part.as_bytes());
+            hasher.write_u8(0);
+        }
+        Importer { source, reader, hasher, lines: Lines::default(), is_blank: true, length: 0 }
     }
-    match source {
-        Source::Audit => audit::import(bytes),
-        Source::Sandprint01 => sandprint01::import(bytes),
-        Source::Strace => strace::import(bytes, config.arch),
+
+    /// Takes the next bytes. An error says that the rest need not be read.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<(), ImportError> {
+        self.hasher.write(bytes);
+        self.is_blank = self.is_blank && bytes.iter().all(u8::is_ascii_whitespace);
+        self.length = self.length.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let found = match &mut self.reader {
+            Reader::Whole(whole) => {
+                if whole.len().saturating_add(bytes.len()) > MOST_JSON {
+                    return Err(ImportError::TooLarge);
+                }
+                whole.extend_from_slice(bytes);
+                true
+            }
+            Reader::Audit(log) => {
+                self.lines.take(bytes, |number, line| log.line(number, line));
+                log.found()
+            }
+            Reader::Strace(log) => {
+                self.lines.take(bytes, |number, line| log.line(number, line));
+                log.found()
+            }
+        };
+        if !found && self.length > MOST_WITHOUT {
+            return Err(ImportError::NothingFound { expected: expected(self.source) });
+        }
+        Ok(())
+    }
+
+    /// The trace of all that was taken.
+    pub fn finish(mut self) -> Result<Trace, ImportError> {
+        if self.is_blank {
+            return Err(ImportError::Empty);
+        }
+        let run = RunId::from_bits(self.hasher.finish128().as_u128());
+        match self.reader {
+            Reader::Whole(whole) => sandprint01::import(&whole, &run),
+            Reader::Audit(mut log) => {
+                self.lines.end(|number, line| log.line(number, line));
+                log.into_trace(&run)
+            }
+            Reader::Strace(mut log) => {
+                self.lines.end(|number, line| log.line(number, line));
+                log.into_trace(&run)
+            }
+        }
     }
 }
 
-/// The id of an imported run: the same for the same recording, read the same way.
-///
-/// The hash need not withstand forgery: two recordings of one id are joined, which keeps the calls of both.
-fn run_id(source: Source, arch: Option<Arch>, bytes: &[u8]) -> RunId {
-    let mut hasher = SipHasher24::new_with_keys(0, 0);
-    for part in [source.name(), arch.map_or("", Arch::name)] {
-        hasher.write(part.as_bytes());
-        hasher.write_u8(0);
+/// What a recording should hold.
+fn expected(source: Source) -> &'static str {
+    match source {
+        Source::Audit => "an audit log about system calls",
+        Source::Sandprint01 => "a trace of sandprint 0.1",
+        Source::Strace => "an strace log",
     }
-    hasher.write(bytes);
-    RunId::from_bits(hasher.finish128().as_u128())
+}
+
+/// Most bytes of a trace of sandprint 0.1; those of real runs have some 100 KiB.
+const MOST_JSON: usize = 256 << 20;
+/// So many bytes without one line of the expected kind, and the file is of another.
+const MOST_WITHOUT: u64 = 64 << 20;
+/// Most programs of a log that are kept apart, as the recorders do.
+const MOST_IMAGES: usize = 4096;
+/// Most different calls of a log: by program, call and thread.
+const MOST_FACTS: usize = 1 << 18;
+
+/// Bytes in pieces as lines.
+#[derive(Debug, Default)]
+struct Lines {
+    /// The beginning of a line whose end has not come.
+    begun: Vec<u8>,
+    number: usize,
+}
+
+impl Lines {
+    /// How much of an endless line is kept: its beginning, which names the call. Its end comes with the piece that ends
+    /// it.
+    const LONGEST: usize = 1 << 20;
+
+    fn take(&mut self, bytes: &[u8], mut line: impl FnMut(usize, &[u8])) {
+        let mut pieces = bytes.split(|byte| *byte == b'\n').peekable();
+        while let Some(piece) = pieces.next() {
+            let is_whole = pieces.peek().is_some();
+            if is_whole && self.begun.is_empty() {
+                self.number += 1;
+                line(self.number, piece);
+                continue;
+            }
+            // Of a line that is too long the beginning and the end are kept.
+            if self.begun.len().saturating_add(piece.len()) > 2 * Lines::LONGEST {
+                self.begun.truncate(Lines::LONGEST);
+                let from = piece.len().saturating_sub(Lines::LONGEST);
+                self.begun.extend_from_slice(piece.get(from..).unwrap_or_default());
+            } else {
+                self.begun.extend_from_slice(piece);
+            }
+            if is_whole {
+                self.number += 1;
+                line(self.number, &self.begun);
+                self.begun.clear();
+            }
+        }
+    }
+
+    fn end(&mut self, mut line: impl FnMut(usize, &[u8])) {
+        if !self.begun.is_empty() {
+            line(self.number + 1, &self.begun);
+        }
+    }
 }
 
 /// A run of which nothing is known but what it was imported from.
@@ -140,7 +274,7 @@ fn imported_run(source: Source) -> Run {
 }
 
 /// Lines that could not be understood: how many, and where to look.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct NotUnderstood {
     count: u64,
     first_line: usize,

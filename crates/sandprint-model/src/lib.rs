@@ -42,7 +42,7 @@ pub use kernel::{KernelVersion, ParseKernelVersionError};
 pub use loss::Loss;
 pub use policy::{Action, Call, Comparison, Condition, Note, Policy, Reason, Rule, Width};
 pub use printable::{is_printable, json_line, json_pretty};
-pub use syscall::Syscall;
+pub use syscall::{PROBE_NUMBERS, Syscall};
 pub use trace::{
     ArgumentsSeen, CallArguments, CallDiff, Cover, Coverage, Exit, Fact, FirstSeen, Host, Image,
     InputCoverage, Recorder, Run, RunCoverage, RunId, Seen, Trace, TraceDiff,

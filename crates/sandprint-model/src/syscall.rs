@@ -1,6 +1,7 @@
 //! A system call: an ABI and a number, never a bare number.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use crate::{Abi, Arch, KernelVersion};
 
@@ -83,6 +84,15 @@ impl fmt::Display for Syscall {
         }
     }
 }
+
+/// Numbers by which sandprint asks whether a filter is in force, from the last downwards: one below the last is taken only
+/// where a policy has a rule for that, and for the next, and so on.
+///
+/// They must be numbers that no kernel gives to a call: tables of calls are arrays that begin at 0, and one that
+/// came this far would have half a thousand million entries. They must be below bit 30, which makes an x32 call of them,
+/// and away from round numbers and from the few hundred above a table's end, which patched kernels and other tools
+/// (rr) use for calls of their own.
+pub const PROBE_NUMBERS: RangeInclusive<u32> = 0x3fff_5340..=0x3fff_5350;
 
 #[cfg(test)]
 mod tests {

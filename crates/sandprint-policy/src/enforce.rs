@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use sandprint_model::{Abi, Action, Call, Policy, Reason, Rule, Syscall};
+use sandprint_model::{Abi, Action, Call, PROBE_NUMBERS, Policy, Reason, Rule, Syscall};
 
 /// Why a policy can start nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -81,12 +81,7 @@ pub fn of_execve(policy: &Policy, native: Abi, args: [u64; 6]) -> Option<Execve>
 }
 
 /// Where probes begin, downwards.
-///
-/// The number must be one that no kernel gives to a call: tables of calls are arrays that begin at 0, and one that
-/// came this far would have half a thousand million entries. It must be below bit 30, which makes an x32 call of it,
-/// and away from round numbers and from the few hundred above a table's end, which patched kernels and other tools
-/// (rr) use for calls of their own.
-const FIRST_PROBE: u32 = 0x3fff_5350;
+const FIRST_PROBE: u32 = *PROBE_NUMBERS.end();
 
 /// A number that the policy has no rule for, and that is no call.
 pub fn probe_number(policy: &Policy, native: Abi) -> u32 {
@@ -106,9 +101,7 @@ pub fn probe_answer(before: i32) -> u16 {
 
 /// Whether a filter that answers this call so answers a probe, and no program's own call.
 pub fn is_probe(syscall: Syscall, answer: Action) -> bool {
-    // A number below the first is taken only where a policy has a rule for that, and for the next, and so on.
-    let is_number = (FIRST_PROBE - 16..=FIRST_PROBE).contains(&syscall.nr);
-    is_number && matches!(answer, Action::Errno(errno) if ANSWERS.contains(&errno))
+    PROBE_NUMBERS.contains(&syscall.nr) && matches!(answer, Action::Errno(errno) if ANSWERS.contains(&errno))
 }
 
 /// The policy with a rule that answers the probe.

@@ -27,7 +27,7 @@ use crate::exit::Deciding;
 pub(crate) use atomic::Privacy;
 pub(crate) use destination::Destination;
 pub(crate) use owner::{caller as sudo_caller, is_root};
-pub(crate) use read::{IMPORT_LIMIT, ReadError, read, read_bytes};
+pub(crate) use read::{ReadError, read, read_bytes, read_pieces};
 pub(crate) use write_error::WriteError;
 
 /// Where one recording goes.

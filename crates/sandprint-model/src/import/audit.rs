@@ -1,8 +1,8 @@
 //! Audit logs: records of system calls (`type=1300`, SYSCALL) and of seccomp (`type=1326`, SECCOMP).
 //!
 //! Read are the files of auditd, ausearch's output (also `-i`, where times are text), the kernel's own lines
-//! in dmesg and syslog, and journald's (`audit[12]: SECCOMP ...`). Everything else in such a file is passed
-//! over: a journal is full of it.
+//! in dmesg and syslog, and journald's (`audit[12]: SECCOMP ...`) in every form of journalctl; each of them also in
+//! strings of JSON. Everything else in such a file is passed over: a journal is full of it.
 //!
 //! Such a log never holds every call, only those that a filter or a rule logged, and the kernel drops records
 //! beyond a rate. So each import carries a gap for that.
@@ -10,8 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::{ImportError, NotUnderstood, Source, first_few, imported_run, note, run_id};
-use crate::{ByteString, Fact, FirstSeen, GapKind, Image, Seen, Trace};
+use super::{ImportError, MOST_FACTS, MOST_IMAGES, NotUnderstood, Source, first_few, imported_run, note};
+use crate::{ByteString, Fact, FirstSeen, GapKind, Image, PROBE_NUMBERS, RunId, Seen, Trace};
 use record::{Call, Event, Found, Record};
 
 mod record;
@@ -19,23 +19,24 @@ mod seccomp;
 
 pub use seccomp::{SeccompRecord, seccomp_record};
 
-pub(super) fn import(bytes: &[u8]) -> Result<Trace, ImportError> {
-    let mut log = Log::default();
-    for (at, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        log.read(at + 1, line);
-    }
-    if log.with_event.is_empty() && log.without_event.is_empty() && log.is_silent() {
-        return Err(ImportError::NothingFound { expected: "an audit log about system calls" });
-    }
-    Ok(log.into_trace(bytes))
-}
+/// Most events that are remembered, so that none counts twice.
+const MOST_EVENTS: usize = 1 << 20;
+/// Most machines of one log that are told apart.
+const MOST_NODES: usize = 1024;
+/// Most words of one kind that are kept for a message.
+const MOST_WORDS: usize = 64;
+/// How deep wrappings of JSON may lie in each other.
+const DEEPEST: u8 = 3;
 
 /// What is known after the lines read so far.
-#[derive(Default)]
-struct Log<'l> {
-    /// Events that have been counted: a call may have a SYSCALL and a SECCOMP record, and a line may be
-    /// there twice.
-    events: BTreeSet<Event<'l>>,
+#[derive(Debug, Default)]
+pub(super) struct Log {
+    /// Events that have been counted, by machine, time and number: a call may have a SYSCALL and a SECCOMP record, and a
+    /// line may be there twice.
+    events: BTreeSet<(usize, Option<u64>, u64)>,
+    nodes: BTreeMap<Vec<u8>, usize>,
+    /// Whether more events came than are remembered.
+    forgets_events: bool,
     with_event: BTreeMap<Fact, Tally>,
     /// The same from lines that do not name their event, as journald writes beside the kernel's.
     without_event: BTreeMap<Fact, Tally>,
@@ -44,53 +45,106 @@ struct Log<'l> {
     last_ms: Option<u64>,
     unknown_machines: BTreeMap<String, u64>,
     unknown_names: BTreeMap<String, u64>,
+    /// Operations of `io_uring`.
+    operations: BTreeMap<String, u64>,
     suppressed: u64,
     /// The kernel's running total of lost records.
     lost_in_all: u64,
     drops: u64,
+    /// Whether calls of sandprint's own were passed over.
+    found_probe: bool,
+    facts_lost: usize,
+    images_merged: usize,
     not_understood: NotUnderstood,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Tally {
     count: u64,
     /// When, in milliseconds since 1970, and by whom.
     first: Option<(u64, u32, ByteString)>,
 }
 
-impl<'l> Log<'l> {
-    fn read(&mut self, number: usize, line: &'l [u8]) {
+impl Log {
+    /// Takes a line; lines count from 1.
+    pub(super) fn line(&mut self, number: usize, line: &[u8]) {
+        self.read(number, line, 0);
+    }
+
+    /// Whether anything of such a log was found.
+    pub(super) fn found(&self) -> bool {
+        !self.with_event.is_empty() || !self.without_event.is_empty() || !self.is_silent()
+    }
+
+    fn read(&mut self, number: usize, line: &[u8], depth: u8) {
+        if depth < DEEPEST
+            && let Some(strings) = record::unwrapped(line)
+        {
+            for string in strings {
+                self.read(number, &string, depth + 1);
+            }
+            return;
+        }
         match record::find(line) {
             Found::Nothing => {}
             Found::Suppressed(count) => self.suppressed = self.suppressed.saturating_add(count),
             Found::Lost(total) => self.lost_in_all = self.lost_in_all.max(total),
             Found::Dropping => self.drops += 1,
             Found::Broken => self.not_understood.note(number),
+            Found::Uring(event, operation) => {
+                if event.is_none_or(|event| self.is_new(event)) {
+                    add_word(&mut self.operations, operation);
+                }
+            }
             Found::Record(record) => self.count(record),
         }
     }
 
-    fn count(&mut self, record: Record<'l>) {
+    /// Whether an event was not there before.
+    fn is_new(&mut self, event: Event<'_>) -> bool {
+        let count = self.nodes.len();
+        let node = match self.nodes.get(event.node) {
+            Some(node) => *node,
+            None if count < MOST_NODES => *self.nodes.entry(event.node.to_vec()).or_insert(count),
+            None => MOST_NODES,
+        };
+        if self.events.len() >= MOST_EVENTS {
+            // The records of one event stand together.
+            self.events.clear();
+            self.forgets_events = true;
+        }
+        self.events.insert((node, event.at_ms, event.serial))
+    }
+
+    fn count(&mut self, record: Record<'_>) {
         let syscall = match record.call {
+            // The call by which sandprint makes sure that a filter is there is none of the workload's.
+            Call::Is(syscall) if PROBE_NUMBERS.contains(&syscall.nr) => {
+                self.found_probe = true;
+                return;
+            }
             Call::Is(syscall) => syscall,
-            Call::UnknownMachine(machine) => {
-                *self.unknown_machines.entry(machine).or_default() += 1;
-                return;
-            }
-            Call::UnknownName(name) => {
-                *self.unknown_names.entry(name).or_default() += 1;
-                return;
-            }
+            Call::UnknownMachine(machine) => return add_word(&mut self.unknown_machines, machine),
+            Call::UnknownName(name) => return add_word(&mut self.unknown_names, name),
         };
         if let Some(event) = record.event
-            && !self.events.insert(event)
+            && !self.is_new(event)
         {
             return;
         }
-        let image = Image { path: record.exe, ..Image::default() };
+        let mut image = Image { path: record.exe, ..Image::default() };
+        if self.images.len() >= MOST_IMAGES && !self.images.contains_key(&image) {
+            self.images_merged += 1;
+            image = Image::default();
+        }
         let image = Arc::clone(self.images.entry(image.clone()).or_insert_with(|| Arc::new(image)));
         let fact = Fact { image, scope: None, syscall };
+        let kept = self.with_event.len() + self.without_event.len();
         let tallies = if record.event.is_some() { &mut self.with_event } else { &mut self.without_event };
+        if kept >= MOST_FACTS && !tallies.contains_key(&fact) {
+            self.facts_lost += 1;
+            return;
+        }
         let tally = tallies.entry(fact).or_default();
         tally.count += 1;
         if let Some(at_ms) = record.event.and_then(|event| event.at_ms) {
@@ -103,11 +157,17 @@ impl<'l> Log<'l> {
 
     /// Whether the log holds nothing that an audit log would.
     fn is_silent(&self) -> bool {
-        self.unknown_machines.is_empty() && self.unknown_names.is_empty() && self.not_understood.count == 0
+        self.unknown_machines.is_empty()
+            && self.unknown_names.is_empty()
+            && self.operations.is_empty()
+            && !self.found_probe
+            && self.not_understood.count == 0
     }
 
-    fn into_trace(self, bytes: &[u8]) -> Trace {
-        let run = run_id(Source::Audit, None, bytes);
+    pub(super) fn into_trace(self, run: &RunId) -> Result<Trace, ImportError> {
+        if !self.found() {
+            return Err(ImportError::NothingFound { expected: "an audit log about system calls" });
+        }
         let mut trace = Trace::default();
         let mut about = imported_run(Source::Audit);
         about.target = Some("audit records".to_owned());
@@ -124,16 +184,16 @@ impl<'l> Log<'l> {
                 tid: pid,
                 comm,
             });
-            trace.observe(fact, &run, Seen { count: tally.count, first, arguments: None });
+            trace.observe(fact, run, Seen { count: tally.count, first, arguments: None });
         }
         let detail = "an audit log holds only the calls that a filter or a rule logged";
-        note(&mut trace, &run, GapKind::ImportSampled, detail, 0);
+        note(&mut trace, run, GapKind::ImportSampled, detail, 0);
         let lost = self.suppressed.max(self.lost_in_all).max(self.drops);
         if lost > 0 {
             let count = usize::try_from(lost).unwrap_or(usize::MAX);
             note(
                 &mut trace,
-                &run,
+                run,
                 GapKind::ImportSampled,
                 "records that the kernel suppressed or lost",
                 count,
@@ -148,12 +208,37 @@ impl<'l> Log<'l> {
             if count > 0 {
                 let detail = format!("{what}: {}", first_few(words.into_keys()));
                 let count = usize::try_from(count).unwrap_or(usize::MAX);
-                note(&mut trace, &run, GapKind::ImportIncomplete, detail, count);
+                note(&mut trace, run, GapKind::ImportIncomplete, detail, count);
             }
         }
-        self.not_understood.into_gap(&run, &mut trace);
-        trace
+        let operations = self.operations.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
+        if operations > 0 {
+            let detail = format!("operations {}", first_few(self.operations.into_keys()));
+            let count = usize::try_from(operations).unwrap_or(usize::MAX);
+            note(&mut trace, run, GapKind::IoUringOperations, detail, count);
+        }
+        if self.forgets_events {
+            let detail = format!("of more than {MOST_EVENTS} records some may be counted twice");
+            note(&mut trace, run, GapKind::CountsInexact, detail, 0);
+        }
+        if self.facts_lost > 0 {
+            let detail = "the log has more different calls than are kept";
+            note(&mut trace, run, GapKind::CallsLost, detail, self.facts_lost);
+        }
+        if self.images_merged > 0 {
+            let detail = "the log has more programs than are kept apart";
+            note(&mut trace, run, GapKind::ImagesMerged, detail, self.images_merged);
+        }
+        self.not_understood.into_gap(run, &mut trace);
+        Ok(trace)
     }
+}
+
+/// Counts a word, up to some number of different ones.
+fn add_word(words: &mut BTreeMap<String, u64>, word: String) {
+    let word =
+        if words.len() >= MOST_WORDS && !words.contains_key(&word) { "others".to_owned() } else { word };
+    *words.entry(word).or_default() += 1;
 }
 
 #[cfg(test)]

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{ImportError, Source, imported_run, note, run_id};
-use crate::{Arch, ByteString, Fact, FirstSeen, GapKind, Image, Run, Seen, Syscall, Trace};
+use super::{ImportError, Source, imported_run, note};
+use crate::{Arch, ByteString, Fact, FirstSeen, GapKind, Image, Run, RunId, Seen, Syscall, Trace};
 
-pub(super) fn import(bytes: &[u8]) -> Result<Trace, ImportError> {
+pub(super) fn import(bytes: &[u8], run: &RunId) -> Result<Trace, ImportError> {
     let version = serde_json::from_slice::<Version>(bytes).map_err(|error| unreadable(&error))?;
     if version.schema_version != 1 {
         return Err(ImportError::SchemaVersion { found: version.schema_version });
@@ -25,7 +25,7 @@ pub(super) fn import(bytes: &[u8]) -> Result<Trace, ImportError> {
     let document: Document = serde_json::from_slice(bytes).map_err(|error| unreadable(&error))?;
     let arch = Arch::from_name(&document.arch)
         .ok_or_else(|| ImportError::UnknownArch { found: escaped(&document.arch) })?;
-    Ok(document.into_trace(arch, bytes))
+    Ok(document.into_trace(arch, run))
 }
 
 fn unreadable(error: &serde_json::Error) -> ImportError {
@@ -131,8 +131,7 @@ impl<'de> Deserialize<'de> for Events {
 }
 
 impl Document {
-    fn into_trace(self, arch: Arch, bytes: &[u8]) -> Trace {
-        let run = run_id(Source::Sandprint01, None, bytes);
+    fn into_trace(self, arch: Arch, run: &RunId) -> Trace {
         let mut trace = Trace::default();
         let mut about = Run { tool_version: "0.1".to_owned(), ..imported_run(Source::Sandprint01) };
         // `pid:12` of an attach, `merge of: ...` of a merge: no command.
@@ -169,17 +168,17 @@ impl Document {
                 scope: None,
                 syscall: Syscall::numbered(arch.native_abi(), number),
             };
-            trace.observe(fact, &run, Seen { count, first, arguments: None });
+            trace.observe(fact, run, Seen { count, first, arguments: None });
         }
 
         let detail = "sandprint 0.1 stops following a process when one of its threads ends, leaves out numbers \
                       from 512 on, and takes i386 calls for native ones; its own calls before execve are counted";
-        note(&mut trace, &run, GapKind::ImportIncomplete, detail, 0);
-        note(&mut trace, &run, GapKind::ImageUnreadable, "sandprint 0.1 records no programs", 0);
+        note(&mut trace, run, GapKind::ImportIncomplete, detail, 0);
+        note(&mut trace, run, GapKind::ImageUnreadable, "sandprint 0.1 records no programs", 0);
         let dropped = counted.saturating_sub(self.events.count);
         if dropped > 0 {
             let dropped = usize::try_from(dropped).unwrap_or(usize::MAX);
-            note(&mut trace, &run, GapKind::FirstSeenLost, "counted calls without an event", dropped);
+            note(&mut trace, run, GapKind::FirstSeenLost, "counted calls without an event", dropped);
         }
         trace
     }
@@ -188,12 +187,13 @@ impl Document {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Abi, Gap, RunId, Syscall};
+    use crate::{Abi, Gap, Syscall};
 
     const SAMPLE: &[u8] = include_bytes!("../../tests/data/sandprint01/run.json");
 
     fn import(bytes: &[u8]) -> Result<Trace, ImportError> {
-        super::import(bytes)
+        let config = crate::import::ImportConfig { arch: Arch::X86_64 };
+        crate::import::import(Source::Sandprint01, bytes, &config)
     }
 
     fn calls(trace: &Trace) -> Vec<(String, u64)> {

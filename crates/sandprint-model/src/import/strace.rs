@@ -1,8 +1,8 @@
 //! Logs of strace: `strace -f -o FILE`, and whatever else of its options people have used.
 //!
-//! Read are logs with and without thread ids, times (`-t`, `-tt`, `-ttt`, `-r`), numbers (`-n`), names
-//! (`-Y`), decorations (`-y`, `-yy`), instruction pointers (`-i`), stacks (`-k`) and the table of `-C`.
-//! A call counts when it is entered, as in the kernel.
+//! Read are logs with and without thread ids, times in every form, numbers (`-n`), names (`-Y`, `-N`), decorations
+//! (`-y`, `-yy`), colours, instruction pointers (`-i`), stacks (`-k`), dumps (`-e read=`), the table of `-C`, and the
+//! files of `-ff` one after the other. A call counts when it is entered, as in the kernel.
 //!
 //! What such a log cannot say:
 //!
@@ -12,47 +12,54 @@
 //!   each name for itself.
 //! - *Calls through `socketcall` and `ipc`* on i386, which strace prints under the name of what they
 //!   multiplex. Where `-n` does not tell, both are kept, with a note.
-//! - *Calls that it was told to leave out* (`-e`). A log without any `exit_group` of a process that exited is
-//!   known for that; others are not.
+//! - *Calls that it was told to leave out* (`-e`, `-P`, `-z`). What the start of a program proves missing ([`start`]),
+//!   and processes that no call made or ended, are gaps; otherwise that all is there is assumed, which is a note.
+//!
+//! The log is read line by line, and what is kept of it is bounded: segments that have ended are settled, and beyond
+//! the bounds a gap says what is missing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::{ImportError, NotUnderstood, Source, first_few, imported_run, note, run_id};
-use crate::{Abi, Arch, ByteString, Exit, GapKind, Image, RunId, Trace};
+use super::{ImportError, MOST_FACTS, MOST_IMAGES, NotUnderstood, Source, first_few, imported_run};
+use crate::{Abi, Arch, ByteString, Exit, Gap, GapKind, Image, RunId, Trace};
 use clock::Clock;
 use line::{Call, CallEnd, Event, Line, Personality};
-use segment::{Called, Segment, SegmentImage, Spoken};
-use thread::{Ending, Exec, Parent, Pending, Thread, exec_of, is_clone};
+use names::Names;
+use segment::{Called, Segment, SegmentImage, Settled, Spoken};
+use table::Table;
+use thread::{Effect, Ending, Parent, Pending, Thread, effect_of, exec_of, submits};
 
 mod clock;
 mod line;
+mod names;
 mod segment;
+mod start;
+mod table;
 mod thread;
 
-pub(super) fn import(bytes: &[u8], arch: Arch) -> Result<Trace, ImportError> {
-    let mut log = Log::new(arch);
-    for (at, text) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        if !text.trim_ascii().is_empty() {
-            log.read(at + 1, line::parse(text));
-        }
-    }
-    if log.calls == 0 {
-        return Err(match log.summary_rows {
-            0 => ImportError::NothingFound { expected: "an strace log" },
-            _ => ImportError::OnlySummary,
-        });
-    }
-    Ok(log.into_trace(&run_id(Source::Strace, Some(arch), bytes)))
-}
+/// Most programs and threads that are kept apart.
+const MOST_SEGMENTS: usize = 1 << 20;
+/// Most threads among which the one is looked for whose id was left out.
+const LOOKED_AT: usize = 64;
+/// The longest name of a thread that is kept; the kernel's have 15 bytes.
+const LONGEST_COMM: usize = 64;
+/// The longest path that an image keeps (`PATH_MAX`).
+const LONGEST_PATH: usize = 4096;
 
 /// What is known after the lines read so far.
-struct Log<'l> {
+#[derive(Debug)]
+pub(super) struct Log {
     arch: Arch,
     clock: Clock,
-    segments: Vec<Segment<'l>>,
+    names: Names,
+    table: Table,
+    segments: Vec<Segment>,
+    settled: Settled,
+    /// How many different calls all segments have that are not settled.
+    unsettled: usize,
     /// Every thread of the log; 0 stands for the one that has no id because it is alone.
-    threads: HashMap<u32, Thread<'l>>,
+    threads: HashMap<u32, Thread>,
     /// Those of them whose end was not seen, and those that are in a clone.
     alive: BTreeSet<u32>,
     cloning: BTreeSet<u32>,
@@ -65,24 +72,41 @@ struct Log<'l> {
     open_call: Option<u32>,
     /// Children that a clone returned, with what they inherit.
     children: BTreeMap<u32, Parent>,
+    /// Programs that a thread's execve started, of which the log has not said yet what they are.
+    unnamed_execs: VecDeque<usize>,
     command: Vec<ByteString>,
     images: BTreeMap<Image, Arc<Image>>,
     calls: usize,
-    summary_rows: usize,
+    /// Lines of tables of counts.
+    rows: usize,
     announces: bool,
     saw_exit_call: bool,
     exited: usize,
     begins_with_exec: bool,
     orphan_ends: usize,
+    /// Threads whose id came again before their parent was known.
+    unexplained: usize,
+    /// Clones of which nobody knows what came of them.
+    unreturned_clones: usize,
+    injected: usize,
+    filters: usize,
+    urings: usize,
+    uring_submits: usize,
+    calls_lost: usize,
+    images_merged: usize,
     not_understood: NotUnderstood,
 }
 
-impl<'l> Log<'l> {
-    fn new(arch: Arch) -> Log<'l> {
+impl Log {
+    pub(super) fn new(arch: Arch) -> Log {
         Log {
             arch,
             clock: Clock::default(),
+            names: Names::default(),
+            table: Table::default(),
             segments: Vec::new(),
+            settled: Settled::default(),
+            unsettled: 0,
             threads: HashMap::new(),
             alive: BTreeSet::new(),
             cloning: BTreeSet::new(),
@@ -91,47 +115,82 @@ impl<'l> Log<'l> {
             last_spoken: None,
             open_call: None,
             children: BTreeMap::new(),
+            unnamed_execs: VecDeque::new(),
             command: Vec::new(),
             images: BTreeMap::new(),
             calls: 0,
-            summary_rows: 0,
+            rows: 0,
             announces: false,
             saw_exit_call: false,
             exited: 0,
             begins_with_exec: false,
             orphan_ends: 0,
+            unexplained: 0,
+            unreturned_clones: 0,
+            injected: 0,
+            filters: 0,
+            urings: 0,
+            uring_submits: 0,
+            calls_lost: 0,
+            images_merged: 0,
             not_understood: NotUnderstood::default(),
         }
     }
 
-    fn read(&mut self, number: usize, line: Line<'l>) {
+    /// Takes a line; lines count from 1.
+    pub(super) fn line(&mut self, number: usize, text: &[u8]) {
+        let text = line::without_colours(text);
+        if text.trim_ascii().is_empty() {
+            return;
+        }
+        if self.open_call.is_none() && self.table.takes(&text) {
+            self.rows += 1;
+            return;
+        }
+        self.read(number, &line::parse(&text));
+    }
+
+    /// Whether anything of such a log was found.
+    pub(super) fn found(&self) -> bool {
+        self.calls > 0 || self.rows > 0
+    }
+
+    fn read(&mut self, number: usize, line: &Line<'_>) {
         let open_call = self.open_call.take();
         self.clock.advance(line.time);
         match (&line.event, open_call) {
             (Event::Continued(rest) | Event::Unknown(rest), Some(pid)) => return self.go_on(pid, rest),
+            // What strace says at its very end (`--tips`): no line of its own begins with a space.
+            (Event::Unknown(_), None) if line.is_indented && self.exited > 0 && self.alive.is_empty() => {
+                return;
+            }
             (Event::Continued(_) | Event::Unknown(_), None) => return self.not_understood.note(number),
+            // Several messages may come one after the other.
+            (Event::Attached(_) | Event::Chatter | Event::Signal, Some(pid)) => self.open_call = Some(pid),
             // An interrupted call may also end further below, as a resumed one.
             (Event::Resumed { .. }, _) | (_, None) => {}
             (_, Some(_)) => self.not_understood.note(number - 1),
         }
         match line.event {
             Event::Chatter | Event::Signal => return,
-            Event::Summary => {
-                self.summary_rows += 1;
-                return;
-            }
             Event::Attached(pid) => return self.meet(pid, false),
             _ => {}
         }
-        let pid = self.whose(line.pid, matches!(line.event, Event::Resumed { .. }));
+        let superseded = match line.event {
+            // Where the other threads are gone, the leader's id is left out.
+            Event::Superseded(by) if line.pid.is_none() => self.process_of(by),
+            _ => None,
+        };
+        let pid =
+            superseded.unwrap_or_else(|| self.whose(line.pid, matches!(line.event, Event::Resumed { .. })));
         self.meet(pid, matches!(line.event, Event::Call(_)));
         if let Some(comm) = line.comm
             && let Some(segment) = self.segment_of(pid)
         {
-            segment.comm = Some(comm);
+            segment.comm = Some(ByteString::new(comm.get(..LONGEST_COMM).unwrap_or(comm)));
         }
         match line.event {
-            Event::Call(call) => self.enter(pid, line.number, &call),
+            Event::Call(ref call) => self.enter(pid, line.number, call),
             Event::Resumed { name, rest } => self.resume(pid, line.number, name, rest),
             Event::Exited(code) => {
                 self.exited += 1;
@@ -162,7 +221,16 @@ impl<'l> Log<'l> {
     /// The thread that a line is about. strace leaves the id out while there is only one thread.
     fn whose(&mut self, pid: Option<u32>, resumes: bool) -> u32 {
         let Some(pid) = pid else {
-            let only = self.alive.first().filter(|_| self.alive.len() == 1);
+            if self.alive.len() == 1
+                && let Some(only) = self.alive.first()
+            {
+                return *only;
+            }
+            // With `-qq` nothing is said of a thread's end: who has called exit is gone.
+            let stays =
+                |pid: &&u32| self.threads.get(pid).is_some_and(|thread| thread.ending == Ending::None);
+            let mut here = self.alive.iter().take(LOOKED_AT).filter(stays);
+            let only = here.next().filter(|_| here.next().is_none() && self.alive.len() <= LOOKED_AT);
             return only.copied().or(self.last_thread).unwrap_or(0);
         };
         // The first id that no clone has returned names the thread that had none so far. A thread that comes
@@ -203,7 +271,9 @@ impl<'l> Log<'l> {
             Some(thread) if thread.ending != Ending::Seen => return,
             // An id comes again with another thread; a call shows it, any other sign may be of the dead one.
             Some(_) if !is_told && !calls => return,
-            _ => {}
+            // The files of `-ff` have no ids: whoever comes after the end of one is another.
+            Some(thread) => self.unexplained += usize::from(thread.unexplained.is_some()),
+            None => {}
         }
         let parent = match self.children.get_mut(&pid).filter(|parent| !parent.seen) {
             Some(parent) => {
@@ -212,26 +282,68 @@ impl<'l> Log<'l> {
             }
             None => self.presumed_parent(),
         };
-        let at = self.segments.len();
-        let mut segment = Segment::new(pid);
-        if let Some(parent) = parent {
-            segment.inherit(parent.segment, at);
-            if parent.is_thread {
-                segment.tgid = self.segments.get(parent.segment).map_or(pid, |parent| parent.tgid);
+        let of_its_kind = if parent.is_none() && pid == 0 { self.parent_of_its_kind() } else { None };
+        let is_explained = is_told || of_its_kind.is_some();
+        let parent = parent.or(of_its_kind);
+        let (at, is_new) = self.new_segment(pid);
+        if let Some(parent) = parent
+            && is_new
+        {
+            let tgid = self.segments.get(parent.segment).map(|parent| parent.tgid);
+            if let Some(segment) = self.segments.get_mut(at) {
+                segment.inherit(parent.segment, at);
+                segment.tgid = tgid.filter(|_| parent.is_thread).unwrap_or(pid);
             }
         }
-        self.segments.push(segment);
         let thread = Thread {
             segment: at,
             spoken: parent.map_or(self.last_spoken, |parent| parent.spoken),
             pending: None,
             ending: Ending::None,
             left_group: false,
-            unexplained: (!is_told && self.root.is_some()).then_some(at),
+            unexplained: (!is_explained && self.root.is_some()).then_some(at),
         };
         self.threads.insert(pid, thread);
         self.alive.insert(pid);
         self.root.get_or_insert(pid);
+    }
+
+    /// A new segment of a thread, and whether it is one: beyond the most that are kept, the last is everybody's.
+    fn new_segment(&mut self, pid: u32) -> (usize, bool) {
+        if self.segments.len() < MOST_SEGMENTS {
+            self.segments.push(Segment::new(pid));
+            return (self.segments.len() - 1, true);
+        }
+        self.images_merged += 1;
+        let last = self.segments.len() - 1;
+        if let Some(segment) = self.segments.get_mut(last) {
+            segment.image = SegmentImage::Unknown;
+        }
+        (last, false)
+    }
+
+    /// The image of a path, or the unknown one beyond the most that are kept.
+    fn image(&mut self, path: &ByteString) -> Arc<Image> {
+        let path = path.as_bytes();
+        let kept = path.get(..LONGEST_PATH).unwrap_or(path);
+        let mut image = Image { path: ByteString::new(kept), ..Image::default() };
+        if self.images.len() >= MOST_IMAGES && !self.images.contains_key(&image) {
+            self.images_merged += 1;
+            image = Image::default();
+        }
+        Arc::clone(self.images.entry(image.clone()).or_insert_with(|| Arc::new(image)))
+    }
+
+    /// What a segment ran, as far as it is known by now.
+    fn image_of(&self, mut at: usize) -> Option<Arc<Image>> {
+        loop {
+            match &self.segments.get(at)?.image {
+                SegmentImage::Known(image) => return Some(Arc::clone(image)),
+                // Segments inherit from earlier ones only.
+                SegmentImage::Inherited(from) => at = *from,
+                SegmentImage::Unknown => return None,
+            }
+        }
     }
 
     /// The parent of a thread that comes before its clone has returned: the only thread that is cloning.
@@ -239,57 +351,70 @@ impl<'l> Log<'l> {
         let only = self.cloning.first().filter(|_| self.cloning.len() == 1)?;
         let thread = self.threads.get(only)?;
         let pending = thread.pending.as_ref()?;
-        let (segment, is_thread) = (pending.segment, pending.is_thread);
-        Some(Parent { segment, is_thread, spoken: thread.spoken, seen: true })
+        let Effect::Clone { is_thread } = pending.effect else { return None };
+        Some(Parent { segment: pending.segment, is_thread, spoken: thread.spoken, seen: true })
     }
 
-    fn segment_of(&mut self, pid: u32) -> Option<&mut Segment<'l>> {
+    /// The parent of a thread without an id, where all children that are still to come began as the same program.
+    fn parent_of_its_kind(&mut self) -> Option<Parent> {
+        let mut unseen = self.children.iter().filter(|(_, parent)| !parent.seen);
+        let (pid, first) = unseen.next()?;
+        let image = self.image_of(first.segment)?;
+        if !unseen.all(|(_, other)| self.image_of(other.segment).as_ref() == Some(&image)) {
+            return None;
+        }
+        let pid = *pid;
+        let parent = self.children.get_mut(&pid)?;
+        parent.seen = true;
+        Some(*parent)
+    }
+
+    /// The process of a thread.
+    fn process_of(&self, pid: u32) -> Option<u32> {
+        let thread = self.threads.get(&pid)?;
+        self.segments.get(thread.segment).map(|segment| segment.tgid)
+    }
+
+    fn segment_of(&mut self, pid: u32) -> Option<&mut Segment> {
         let thread = self.threads.get(&pid)?;
         self.segments.get_mut(thread.segment)
     }
 
-    fn enter(&mut self, pid: u32, number: Option<u32>, call: &Call<'l>) {
-        let exec = exec_of(call);
+    fn enter(&mut self, pid: u32, number: Option<u32>, call: &Call<'_>) {
         let is_first = self.calls == 0;
-        if is_first {
-            self.begins_with_exec = exec.is_some();
-        }
-        self.calls += 1;
-        let native = self.arch.native_abi();
-        let Some(thread) = self.threads.get_mut(&pid) else { return };
-        let spoken = thread.spoken;
-        let segment = thread.segment;
-        let is_thread = line::find(call.text, b"CLONE_THREAD").is_some();
         // The call that starts the target belongs to the target, and strace itself made it, natively.
-        let starts_target = is_first && exec.is_some();
-        if matches!(call.name, b"exit" | b"exit_group") {
+        let exec = if is_first { exec_of(call) } else { None };
+        let starts_target = exec.is_some();
+        self.begins_with_exec |= starts_target;
+        self.calls += 1;
+        self.uring_submits += usize::from(submits(call));
+        let Some(thread) = self.threads.get_mut(&pid) else { return };
+        let (spoken, segment) = (thread.spoken, thread.segment);
+        if matches!(call.name, b"exit" | b"_exit" | b"exit_group") {
             self.saw_exit_call = true;
             thread.left_group |= call.name == b"exit_group";
             thread.ending = Ending::Called;
         }
-        if is_clone(call.name) {
+        let effect = if starts_target { Effect::Nothing } else { effect_of(call) };
+        if matches!(effect, Effect::Clone { .. }) {
             self.cloning.insert(pid);
         }
-        thread.pending = Some(Pending { name: call.name, exec: None, is_thread, segment });
+        let name = self.names.intern(call.name);
+        thread.pending = Some(Pending { name, effect, segment });
         if let Some(exec) = exec {
-            if starts_target {
-                let image = intern(&mut self.images, exec.path);
-                self.command = exec.arguments;
-                if let Some(segment) = self.segments.get_mut(segment) {
-                    segment.image = SegmentImage::Known(image);
-                }
-            } else if let Some(pending) = &mut thread.pending {
-                pending.exec = Some(exec);
+            let image = self.image(&exec.path);
+            self.command = exec.arguments;
+            if let Some(segment) = self.segments.get_mut(segment) {
+                segment.image = SegmentImage::Known(image);
+                segment.is_start = true;
             }
         }
-        let spoken = if starts_target { Spoken::Said(native) } else { Spoken::of(spoken) };
-        let called = Called { spoken, number, name: call.name };
-        if let Some(segment) = self.segments.get_mut(segment) {
-            segment.count(called, self.clock.now());
-        }
+        let spoken = if starts_target { Spoken::Said(self.arch.native_abi()) } else { Spoken::of(spoken) };
+        self.count(segment, Called { spoken, number, name });
         match call.end {
             CallEnd::Result => self.end_call(pid, call.text),
             CallEnd::Pending => {}
+            CallEnd::Superseding => self.become_leader(pid),
             CallEnd::Open => self.open_call = Some(pid),
             CallEnd::Attaching(child) => {
                 self.open_call = Some(pid);
@@ -298,11 +423,23 @@ impl<'l> Log<'l> {
         }
     }
 
-    fn resume(&mut self, pid: u32, number: Option<u32>, name: &'l [u8], rest: &'l [u8]) {
+    fn count(&mut self, segment: usize, called: Called) {
+        let is_full = self.unsettled + self.settled.facts.len() >= MOST_FACTS;
+        let now = self.clock.now();
+        let Some(segment) = self.segments.get_mut(segment) else { return };
+        if is_full && !segment.has(called) {
+            self.calls_lost += 1;
+        } else if segment.count(called, now) {
+            self.unsettled += 1;
+        }
+    }
+
+    fn resume(&mut self, pid: u32, number: Option<u32>, name: &[u8], rest: &[u8]) {
+        let place = self.names.intern(name);
         let is_pending = self
             .threads
             .get(&pid)
-            .is_some_and(|thread| thread.pending.as_ref().is_some_and(|pending| pending.name == name));
+            .is_some_and(|thread| thread.pending.as_ref().is_some_and(|pending| pending.name == place));
         if !is_pending {
             // It was entered before the log began, or on a line that was not understood.
             self.orphan_ends += 1;
@@ -317,17 +454,34 @@ impl<'l> Log<'l> {
         let Some(pending) = thread.pending.take() else { return };
         self.cloning.remove(&pid);
         let Some(result) = line::result(rest) else { return };
-        if let Some(exec) = pending.exec {
+        self.injected += usize::from(line::find(result, b"(INJECTED)").is_some());
+        let succeeded = !matches!(result.first(), None | Some(b'-' | b'?'));
+        match pending.effect {
             // Behind it may stand how long it took (-T).
-            if result.split(u8::is_ascii_whitespace).next() == Some(b"0") {
-                self.exec(pid, exec);
+            Effect::Exec(path) if result.split(u8::is_ascii_whitespace).next() == Some(b"0") => {
+                self.exec(pid, path.as_ref());
             }
-        } else if is_clone(pending.name)
-            && let Some(child) = line::child(result)
-        {
-            let is_thread = pending.is_thread || line::find(rest, b"CLONE_THREAD").is_some();
-            let spoken = thread.spoken;
-            self.bear(child, Parent { segment: pending.segment, is_thread, spoken, seen: false });
+            Effect::Clone { is_thread } => {
+                if let Some(child) = line::child(result) {
+                    let is_thread = is_thread || line::makes_thread(rest);
+                    let spoken = thread.spoken;
+                    self.bear(child, Parent { segment: pending.segment, is_thread, spoken, seen: false });
+                } else if !succeeded && result.starts_with(b"?") {
+                    self.unreturned_clones += 1;
+                }
+            }
+            Effect::Uring { polls } => {
+                self.urings += 1;
+                let polls = polls || line::find(rest, b"IORING_SETUP_SQPOLL").is_some();
+                self.uring_submits += usize::from(succeeded && polls);
+            }
+            Effect::Filter => self.filters += usize::from(succeeded),
+            Effect::Shows(seen) if succeeded => {
+                if let Some(segment) = self.segments.get_mut(pending.segment) {
+                    segment.seen.join(seen);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -344,28 +498,68 @@ impl<'l> Log<'l> {
                 segment.tgid = tgid.filter(|_| parent.is_thread).unwrap_or(segment.tid);
             }
         }
-        self.children.insert(child, parent);
+        if self.children.len() < MOST_SEGMENTS {
+            self.children.insert(child, parent);
+        }
     }
 
-    fn exec(&mut self, pid: u32, exec: Exec) {
-        let image = intern(&mut self.images, exec.path);
-        let at = self.segments.len();
-        let mut segment = Segment::new(pid);
-        segment.image = SegmentImage::Known(image);
-        // Whichever thread called execve, afterwards it is the leader of its process.
-        if let Some(thread) = self.threads.get_mut(&pid) {
-            thread.segment = at;
+    fn exec(&mut self, pid: u32, path: Option<&ByteString>) {
+        let image = path.map(|path| self.image(path));
+        let (at, is_new) = self.new_segment(pid);
+        if let Some(segment) = self.segments.get_mut(at).filter(|_| is_new) {
+            match image {
+                Some(image) => segment.image = SegmentImage::Known(image),
+                None => self.unnamed_execs.push_back(at),
+            }
+            segment.is_start = true;
         }
-        self.segments.push(segment);
+        // Whichever thread called execve, afterwards it is the leader of its process.
+        let before = self.threads.get_mut(&pid).map(|thread| std::mem::replace(&mut thread.segment, at));
+        if let Some(before) = before.filter(|before| *before != at) {
+            if let Some(segment) = self.segments.get_mut(before) {
+                segment.left_by_exec = true;
+            }
+            // One without an id may still be given one.
+            if pid != 0 {
+                self.settle(before);
+            }
+        }
+    }
+
+    /// A thread's execve has succeeded, and from here on its process speaks for it. In the files of `-ff` it has done so
+    /// before.
+    fn become_leader(&mut self, pid: u32) {
+        let Some(thread) = self.threads.get_mut(&pid) else { return };
+        thread.ending = Ending::Seen;
+        self.alive.remove(&pid);
+        let Some(at) = self.unnamed_execs.pop_front() else { return };
+        if let Some(Pending { effect: Effect::Exec(Some(path)), .. }) = thread.pending.take() {
+            let image = self.image(&path);
+            if let Some(segment) = self.segments.get_mut(at) {
+                segment.image = SegmentImage::Known(image);
+            }
+        }
     }
 
     /// A thread's execve ended the other threads of its process and took its leader's id.
     fn supersede(&mut self, leader: u32, by: u32) {
-        let pending = self.threads.get_mut(&by).and_then(|thread| {
-            thread.ending = Ending::Seen;
-            thread.pending.take()
-        });
-        self.alive.remove(&by);
+        let pending = match self.threads.get_mut(&by) {
+            Some(thread) => thread.pending.take(),
+            // In the files of `-ff` what the thread called comes later, and has no id.
+            None => Some(Pending {
+                name: self.names.intern(b"execve"),
+                effect: Effect::Exec(None),
+                segment: self.threads.get(&leader).map_or(0, |thread| thread.segment),
+            }),
+        };
+        let others: Vec<u32> =
+            self.alive.iter().copied().filter(|pid| self.process_of(*pid) == Some(leader)).collect();
+        for pid in others.into_iter().chain([by]) {
+            self.alive.remove(&pid);
+            if let Some(thread) = self.threads.get_mut(&pid) {
+                thread.ending = Ending::Seen;
+            }
+        }
         if let Some(thread) = self.threads.get_mut(&leader) {
             thread.ending = Ending::None;
             thread.pending = pending;
@@ -376,16 +570,32 @@ impl<'l> Log<'l> {
     fn end(&mut self, pid: u32, exit: Exit) {
         if let Some(thread) = self.threads.get_mut(&pid) {
             thread.ending = Ending::Seen;
-            thread.pending = None;
+            let pending = thread.pending.take();
+            self.unreturned_clones +=
+                usize::from(pending.is_some_and(|call| matches!(call.effect, Effect::Clone { .. })));
             self.alive.remove(&pid);
             self.cloning.remove(&pid);
-            if let Some(segment) = self.segments.get_mut(thread.segment) {
+            let (at, is_explained) = (thread.segment, thread.unexplained.is_none());
+            if let Some(segment) = self.segments.get_mut(at) {
                 segment.exit = Some(exit);
+            }
+            if is_explained {
+                self.settle(at);
             }
         }
         // The id may be given to another process from here on.
         if self.children.get(&pid).is_some_and(|parent| parent.seen) {
             self.children.remove(&pid);
+        }
+    }
+
+    /// Brings the calls of a segment that has ended to those of its image, if nothing that follows can say more of them.
+    fn settle(&mut self, at: usize) {
+        let Some(image) = self.image_of(at) else { return };
+        let Some(segment) = self.segments.get_mut(at) else { return };
+        if at + 1 < MOST_SEGMENTS && segment.is_settled(&self.names, self.arch) {
+            self.unsettled -= segment.different();
+            self.settled.take(segment, &image, &self.names, (self.arch, None));
         }
     }
 
@@ -402,7 +612,13 @@ impl<'l> Log<'l> {
         }
     }
 
-    fn into_trace(mut self, run: &RunId) -> Trace {
+    pub(super) fn into_trace(mut self, run: &RunId) -> Result<Trace, ImportError> {
+        if self.calls == 0 {
+            return Err(match self.rows {
+                0 => ImportError::NothingFound { expected: "an strace log" },
+                _ => ImportError::OnlySummary,
+            });
+        }
         if let Some(pid) = self.open_call {
             // The log ends in the middle of a line; that it ends early is noted below.
             self.threads.entry(pid).and_modify(|thread| {
@@ -420,53 +636,104 @@ impl<'l> Log<'l> {
         trace.runs.insert(run.clone(), about);
         self.note_what_is_missing(run, &mut trace);
         let assumed = if self.announces { Some(self.arch.native_abi()) } else { None };
-        segment::observe(&self.segments, self.arch, assumed, run, &mut trace);
+        let unknown_image = Arc::new(Image::default());
+        for at in 0..self.segments.len() {
+            let image = self.image_of(at).unwrap_or_else(|| Arc::clone(&unknown_image));
+            if let Some(segment) = self.segments.get_mut(at) {
+                self.settled.take(segment, &image, &self.names, (self.arch, assumed));
+            }
+        }
+        self.settled.observe(self.arch, run, &mut trace);
         self.not_understood.into_gap(run, &mut trace);
-        trace
+        Ok(trace)
     }
 
     fn note_what_is_missing(&self, run: &RunId, trace: &mut Trace) {
-        if !self.begins_with_exec {
-            let detail =
-                "the log does not begin with an execve: strace was attached, or its beginning is missing";
-            note(trace, run, GapKind::AttachedMidRun, detail, 0);
-        }
-        if self.orphan_ends > 0 {
-            let detail = "calls that end in the log and begin nowhere in it";
-            note(trace, run, GapKind::ImportIncomplete, detail, self.orphan_ends);
-        }
-        if self.exited > 0 && !self.saw_exit_call {
-            let detail = "processes exited without a call for it: strace was told to leave calls out (-e)";
-            note(trace, run, GapKind::ImportIncomplete, detail, 0);
-        }
+        use GapKind::{
+            AttachedMidRun, CallsLost, ImagesMerged, ImportAssumed, ImportIncomplete, IoUringProbe,
+            IoUringUnseen, SeccompInstalled,
+        };
         let left: BTreeSet<u32> = self.groups_where(|thread| thread.left_group).collect();
         let alive: BTreeSet<u32> = self.groups_where(|thread| thread.ending == Ending::None).collect();
         let alive = alive.difference(&left).count();
-        if alive > 0 {
-            let detail = "processes still ran where the log ends";
-            note(trace, run, GapKind::ImportIncomplete, detail, alive);
-        }
         // In another PID namespace a child has an id that the log does not use: then both are left over.
         let unseen: Vec<u32> =
             self.children.iter().filter(|(_, parent)| !parent.seen).map(|(pid, _)| *pid).collect();
         let unexplained = self.threads.values().filter(|thread| thread.unexplained.is_some()).count();
-        if unseen.len() > unexplained {
-            let pids = first_few(unseen.iter().map(u32::to_string));
-            let detail = format!("child processes are not in the log (strace without -f): {pids}");
-            note(trace, run, GapKind::ImportIncomplete, detail, unseen.len() - unexplained);
+        let unexplained = self.unexplained + unexplained;
+        let pids = first_few(unseen.iter().map(u32::to_string));
+        let childless = unseen.len().saturating_sub(unexplained);
+        let parentless = if self.begins_with_exec {
+            unexplained.saturating_sub(unseen.len() + self.unreturned_clones)
+        } else {
+            0
+        };
+        let leaves_out_exits = self.exited > 0 && !self.saw_exit_call;
+        let is_probe = self.urings > 0 && self.uring_submits == 0;
+        let children = format!("child processes are not in the log (strace without -f): {pids}");
+        for (kind, is_so, count, detail) in [
+            (
+                AttachedMidRun,
+                !self.begins_with_exec,
+                0,
+                "the log does not begin with an execve: strace was attached, or its beginning is missing",
+            ),
+            (
+                ImportIncomplete,
+                self.orphan_ends > 0,
+                self.orphan_ends,
+                "calls that end in the log and begin nowhere in it",
+            ),
+            (
+                ImportIncomplete,
+                leaves_out_exits,
+                0,
+                "processes exited without a call for it: strace was told to leave calls out (-e)",
+            ),
+            (ImportIncomplete, alive > 0, alive, "processes still ran where the log ends"),
+            (ImportIncomplete, childless > 0, childless, &children),
+            (
+                ImportIncomplete,
+                parentless > 0,
+                parentless,
+                "processes that no call in the log made: strace was told to leave calls out (-e)",
+            ),
+            (
+                ImportIncomplete,
+                self.injected > 0,
+                self.injected,
+                "calls that strace had fail or changed (-e inject): the program may have done other things",
+            ),
+            (IoUringUnseen, self.uring_submits > 0, self.uring_submits, "strace does not show them"),
+            (IoUringProbe, is_probe, self.urings, ""),
+            (
+                SeccompInstalled,
+                self.filters > 0,
+                self.filters,
+                "strace --seccomp-bpf does not show what they refuse",
+            ),
+            (
+                CallsLost,
+                self.calls_lost > 0,
+                self.calls_lost,
+                "the log has more different calls than are kept",
+            ),
+            (ImagesMerged, self.images_merged > 0, self.images_merged, ""),
+            (ImportAssumed, true, 0, "an strace log does not say which calls strace was told to leave out"),
+        ] {
+            if is_so {
+                let detail = (!detail.is_empty()).then(|| detail.to_owned());
+                let count = u64::try_from(count).unwrap_or(u64::MAX);
+                trace.note_gap(Gap { kind, run: run.clone(), detail }, count);
+            }
         }
     }
 
     /// The thread groups of some threads.
-    fn groups_where(&self, wanted: impl Fn(&Thread<'l>) -> bool) -> impl Iterator<Item = u32> {
+    fn groups_where(&self, wanted: impl Fn(&Thread) -> bool) -> impl Iterator<Item = u32> {
         let threads = self.threads.values().filter(move |thread| wanted(thread));
         threads.filter_map(|thread| self.segments.get(thread.segment)).map(|segment| segment.tgid)
     }
-}
-
-fn intern(images: &mut BTreeMap<Image, Arc<Image>>, path: ByteString) -> Arc<Image> {
-    let image = Image { path, ..Image::default() };
-    Arc::clone(images.entry(image.clone()).or_insert_with(|| Arc::new(image)))
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use sandprint_model::import::{self, ImportConfig, ImportError, Source};
+use sandprint_model::import::{ImportConfig, ImportError, Importer, Source};
 use sandprint_model::{Arch, Trace};
 
 use crate::cli::long_help;
 use crate::exit::{self, Deciding, ExitStatus};
-use crate::trace_file::{self, IMPORT_LIMIT, TraceOutput};
+use crate::trace_file::{self, TraceOutput};
 use crate::{output, view};
 
 /// Make a trace of what another tool recorded
@@ -63,9 +63,10 @@ fn arch_parser() -> impl TypedValueParser<Value = Arch> {
 pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitStatus> {
     let destination =
         args.output.as_deref().map(|path| TraceOutput::prepare(path, args.append)).transpose()?;
-    let bytes = trace_file::read_bytes(&args.file, IMPORT_LIMIT)?;
-    let mut trace =
-        import::import(args.from, &bytes, &args.config()?).map_err(|error| args.refused(&error))?;
+    let mut importer = Importer::new(args.from, &args.config()?);
+    let mut trace = trace_file::read_pieces(&args.file, |piece| importer.take(piece))?
+        .and_then(|()| importer.finish())
+        .map_err(|error| args.refused(&error))?;
     if let Some(name) = &args.name {
         for run in trace.runs.values_mut() {
             run.name = Some(name.clone());

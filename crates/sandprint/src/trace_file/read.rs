@@ -12,8 +12,11 @@ use crate::output::quote;
 /// thousands of runs, and keeps a wrong file (a disk image, /dev/zero) from filling the memory.
 pub(crate) const TRACE_LIMIT: u64 = 256 << 20;
 
-/// The largest recording of another tool that is imported, in bytes: those hold every call.
-pub(crate) const IMPORT_LIMIT: u64 = 8 << 30;
+/// How much of a recording of another tool is imported, in bytes: those hold every call. It is read piece by piece; the
+/// limit is for what never ends.
+const IMPORT_LIMIT: u64 = 64 << 30;
+/// How much of it is read at a time.
+const PIECE: usize = 256 << 10;
 
 /// A file could not be read, or is no trace.
 #[derive(Debug, thiserror::Error)]
@@ -67,12 +70,46 @@ pub(crate) fn read_bytes(path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> 
     if path == Path::new("-") {
         return read_bounded(io::stdin().lock(), path, limit);
     }
+    read_bounded(open(path)?, path, limit)
+}
+
+/// Reads a file, or standard input for `-`, piece by piece, until `take` refuses one.
+pub(crate) fn read_pieces<E>(
+    path: &Path,
+    mut take: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<Result<(), E>, ReadError> {
+    let error = |source| ReadError::Read { path: path.to_owned(), source };
+    let mut source: Box<dyn Read> =
+        if path == Path::new("-") { Box::new(io::stdin().lock()) } else { Box::new(open(path)?) };
+    let mut piece = vec![0; PIECE];
+    let mut length: u64 = 0;
+    loop {
+        let count = match source.read(&mut piece) {
+            Ok(count) => count,
+            Err(interrupted) if interrupted.kind() == io::ErrorKind::Interrupted => continue,
+            Err(source) => return Err(error(source)),
+        };
+        if count == 0 {
+            return if length == 0 { Err(ReadError::Empty(path.to_owned())) } else { Ok(Ok(())) };
+        }
+        length += u64::try_from(count).unwrap_or(u64::MAX);
+        if length > IMPORT_LIMIT {
+            return Err(ReadError::TooLarge { path: path.to_owned(), limit: IMPORT_LIMIT });
+        }
+        if let Err(refused) = take(piece.get(..count).unwrap_or_default()) {
+            return Ok(Err(refused));
+        }
+    }
+}
+
+/// Opens what is no directory.
+fn open(path: &Path) -> Result<File, ReadError> {
     let error = |source| ReadError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(error)?;
     if file.metadata().is_ok_and(|metadata: fs::Metadata| metadata.is_dir()) {
         return Err(ReadError::Directory(path.to_owned()));
     }
-    read_bounded(file, path, limit)
+    Ok(file)
 }
 
 fn read_bounded(source: impl Read, path: &Path, limit: u64) -> Result<Vec<u8>, ReadError> {

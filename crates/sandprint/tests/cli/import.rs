@@ -26,7 +26,7 @@ fn every_log_of_the_corpus_gives_the_trace_that_is_kept_of_it() {
         let arguments =
             ["profile", "import", "--arch", "x86_64", "--from", "strace", "--name", name, "-o", "t"];
         let ended = Ended::of(&scratch.command(&arguments).arg(&log).output().unwrap());
-        assert_eq!(ended, Ended::printed(""), "{name}");
+        assert_eq!((ended.status, ended.stdout.as_str()), (0, ""), "{name}");
         std::fs::copy(corpus().join(format!("traces/{name}.json")), scratch.path("kept")).unwrap();
         assert_eq!(scratch.trace("t"), scratch.trace("kept"), "{name}");
     }

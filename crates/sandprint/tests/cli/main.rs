@@ -32,6 +32,8 @@ mod pure;
 #[cfg(test)]
 mod recording;
 #[cfg(test)]
+mod strace;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod watch;

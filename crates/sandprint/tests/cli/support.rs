@@ -108,6 +108,11 @@ impl Ended {
         Ended { status: 0, stdout: stdout.to_owned(), stderr: String::new() }
     }
 
+    /// The same, whatever was said on stderr.
+    pub(crate) fn without_words(self) -> Ended {
+        Ended { stderr: String::new(), ..self }
+    }
+
     /// Everything, for a snapshot.
     pub(crate) fn all(&self) -> String {
         let mut text = format!("exit status {}\n", self.status);

@@ -13,6 +13,8 @@ pub(super) enum Found<'l> {
     Nothing,
     /// A record of a call.
     Record(Record<'l>),
+    /// A record of an operation of `io_uring` by the kernel's own thread: its event, and the operation, escaped and cut.
+    Uring(Option<Event<'l>>, String),
     /// A record of a call without what one must have.
     Broken,
     /// So many lines were left out by the kernel's rate limit.
@@ -38,10 +40,10 @@ pub(super) struct Record<'l> {
 /// Names an event: on which machine, when, and its serial number there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Event<'l> {
-    node: &'l [u8],
+    pub node: &'l [u8],
     /// Milliseconds since 1970; `None` where the time was made readable.
     pub at_ms: Option<u64>,
-    serial: u64,
+    pub serial: u64,
 }
 
 /// The call of a record.
@@ -58,6 +60,10 @@ pub(super) fn find(line: &[u8]) -> Found<'_> {
         return lost;
     }
     let Some((kind, event, text)) = record(line) else { return Found::Nothing };
+    if kind == Kind::Uring {
+        let operation = Fields::of(text).number(b"uring_op").map(cut);
+        return operation.map_or(Found::Broken, |operation| Found::Uring(event, operation));
+    }
     let record = match interpreted(kind, text) {
         Some(fields) => fields.record(event),
         None => Fields::of(text).record(event),
@@ -65,33 +71,37 @@ pub(super) fn find(line: &[u8]) -> Found<'_> {
     record.map_or(Found::Broken, Found::Record)
 }
 
-/// The two kinds of records about calls. They have the same fields in another order.
+/// The kinds of records about calls. Two have the same fields in another order.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// `comm= exe= sig= arch= syscall=` (`audit_seccomp`, kernel/auditsc.c)
     Seccomp,
     /// `arch= syscall= ... comm= exe= subj= key=` (`audit_log_exit`, kernel/auditsc.c)
     Syscall,
+    /// `uring_op= success= ... pid=` (`audit_log_uring`, kernel/auditsc.c)
+    Uring,
+}
+
+impl Kind {
+    /// The kind of a record of that type, by its name or its number.
+    fn of(name: &[u8]) -> Option<Kind> {
+        // journald writes AUDIT1336 for a type that it does not know.
+        let number = [&b"UNKNOWN["[..], b"AUDIT"].into_iter().find_map(|start| name.strip_prefix(start));
+        match number.map_or(name, |number| number.strip_suffix(b"]").unwrap_or(number)) {
+            b"SECCOMP" | b"1326" => Some(Kind::Seccomp),
+            b"SYSCALL" | b"1300" => Some(Kind::Syscall),
+            b"URINGOP" | b"1336" => Some(Kind::Uring),
+            _ => None,
+        }
+    }
 }
 
 /// Where the fields of a SYSCALL or SECCOMP record begin, and its event.
 fn record(line: &[u8]) -> Option<(Kind, Option<Event<'_>>, &[u8])> {
-    let Some(id) = position(line, b"audit(") else {
-        // journald: `audit[12]: SECCOMP auid=...`, without the event.
-        let words = [(&b": SECCOMP "[..], Kind::Seccomp), (b": SYSCALL ", Kind::Syscall)];
-        let found = words.into_iter().find_map(|(word, kind)| Some((position(line, word)?, word, kind)));
-        let (at, word, kind) = found?;
-        let tag = line.get(..at)?.rsplit(u8::is_ascii_whitespace).next()?;
-        let is_audit = tag == b"audit" || (tag.starts_with(b"audit[") && tag.ends_with(b"]"));
-        return is_audit.then(|| Some((kind, None, line.get(at + word.len()..)?))).flatten();
-    };
+    let Some(id) = position(line, b"audit(") else { return from_journald(line) };
     let head = line.get(..id)?;
     let words = || head.split(u8::is_ascii_whitespace);
-    let kind = match words().find_map(|word| word.strip_prefix(b"type="))? {
-        b"SECCOMP" | b"1326" | b"UNKNOWN[1326]" => Kind::Seccomp,
-        b"SYSCALL" | b"1300" | b"UNKNOWN[1300]" => Kind::Syscall,
-        _ => return None,
-    };
+    let kind = Kind::of(words().find_map(|word| word.strip_prefix(b"type="))?)?;
     let inner = line.get(id + b"audit(".len()..)?;
     let end = inner.iter().position(|byte| *byte == b')')?;
     let (stamp, fields) = (inner.get(..end)?, inner.get(end + 1..)?);
@@ -103,6 +113,84 @@ fn record(line: &[u8]) -> Option<(Kind, Option<Event<'_>>, &[u8])> {
     };
     let fields = fields.trim_ascii_start();
     Some((kind, Some(event), fields.strip_prefix(b":").unwrap_or(fields)))
+}
+
+/// What journald makes of a record, without the event: `audit[12]: SECCOMP auid=...`, and the message alone, in which the
+/// type comes first (`journalctl -o cat`, and with `MESSAGE=` before it `-o verbose` and `-o export`).
+fn from_journald(line: &[u8]) -> Option<(Kind, Option<Event<'_>>, &[u8])> {
+    let text = line.trim_ascii_start();
+    let message = text.strip_prefix(b"MESSAGE=").unwrap_or(text);
+    let kind_of = |text: &'_ [u8]| {
+        let end = text.iter().position(|byte| *byte == b' ')?;
+        let name = text.get(..end).filter(|name| name.first().is_some_and(u8::is_ascii_uppercase))?;
+        Some((Kind::of(name)?, end))
+    };
+    if let Some((kind, end)) = kind_of(message) {
+        let fields = message.get(end..)?;
+        // A word in capitals is no record: fields follow.
+        return position(fields, b"pid=").is_some().then_some((kind, None, fields));
+    }
+    let mut from = 0;
+    while let Some(at) = position(line.get(from..)?, b": ").map(|at| from + at) {
+        let tag = line.get(..at)?.rsplit(u8::is_ascii_whitespace).next()?;
+        let is_audit = tag == b"audit" || (tag.starts_with(b"audit[") && tag.ends_with(b"]"));
+        let behind = line.get(at + 2..)?;
+        if let Some((kind, end)) = kind_of(behind).filter(|_| is_audit) {
+            return Some((kind, None, behind.get(end..)?));
+        }
+        from = at + 2;
+    }
+    None
+}
+
+/// The strings of a line of JSON that may hold a record: a log in a wrapping, such as `journalctl -o json` or the files of
+/// a container's output. `None` where the line is none; its text is what the kernel wrote then, in which quotes stand for
+/// themselves.
+pub(super) fn unwrapped(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let text = line.trim_ascii_start();
+    let record = [&b"audit("[..], b"SECCOMP ", b"SYSCALL ", b"URINGOP ", b"AUDIT1"];
+    let record = record.iter().filter_map(|word| position(text, word)).min()?;
+    let head = text.get(..record)?;
+    if !text.starts_with(b"\"") && position(head, b"{\"").is_none() && !head.starts_with(b"{") {
+        return None;
+    }
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|byte| *byte == b'"') {
+        let Some((string, behind)) = json_string(rest.get(at + 1..).unwrap_or_default()) else { break };
+        found.push(string);
+        rest = behind;
+    }
+    Some(found)
+}
+
+/// The string that begins here, without its escapes, and what follows its end.
+fn json_string(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut string = Vec::new();
+    let mut rest = text;
+    loop {
+        let (first, behind) = rest.split_first()?;
+        rest = behind;
+        match first {
+            b'"' => return Some((string, rest)),
+            b'\\' => {
+                let (escaped, behind) = rest.split_first()?;
+                rest = behind;
+                match escaped {
+                    b'n' => string.push(b'\n'),
+                    b't' => string.push(b'\t'),
+                    b'u' => {
+                        let digits = str::from_utf8(rest.get(..4)?).ok()?;
+                        let c = char::from_u32(u32::from_str_radix(digits, 16).ok()?).unwrap_or('\u{fffd}');
+                        string.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                        rest = rest.get(4..)?;
+                    }
+                    other => string.push(*other),
+                }
+            }
+            other => string.push(*other),
+        }
+    }
 }
 
 /// Seconds with three digits behind the point, since 1970.
@@ -227,16 +315,24 @@ fn interpreted(kind: Kind, text: &[u8]) -> Option<Interpreted<'_>> {
         return None;
     }
     let comm = position(text, b" comm=")? + b" comm=".len();
-    let exe = last_position(text, b" exe=")?;
-    let behind = exe + b" exe=".len();
     let ends: &[&[u8]] = if is_seccomp { &[b" sig="] } else { &[b" subj=", b" key="] };
-    let end = ends.iter().filter_map(|end| last_position(text, end)).filter(|end| *end >= behind).min();
+    let end_behind =
+        |from: usize| ends.iter().filter_map(|end| last_position(text, end)).filter(|end| *end >= from).min();
+    // Not every kernel writes the executable.
+    let exe = last_position(text, b" exe=").filter(|exe| *exe >= comm);
+    let (name, path) = match exe {
+        Some(exe) => {
+            let behind = exe + b" exe=".len();
+            (text.get(comm..exe)?, text.get(behind..end_behind(behind).unwrap_or(text.len()))?)
+        }
+        None => (text.get(comm..end_behind(comm).unwrap_or(text.len()))?, &b""[..]),
+    };
     Some(Interpreted {
         arch,
         syscall: value(b" syscall=", is_seccomp)?,
         pid: value(b" pid=", false)?,
-        comm: text.get(comm..exe)?,
-        exe: text.get(behind..end.unwrap_or(text.len()))?,
+        comm: name,
+        exe: path,
     })
 }
 

@@ -14,6 +14,10 @@ const AUDITD: &[u8] = include_bytes!("../../../tests/data/audit/auditd.log");
 const INTERPRETED: &[u8] = include_bytes!("../../../tests/data/audit/interpreted.log");
 const JOURNAL: &[u8] = include_bytes!("../../../tests/data/audit/journal.log");
 
+fn import(bytes: &[u8]) -> Result<Trace, ImportError> {
+    crate::import::import(Source::Audit, bytes, &crate::import::ImportConfig { arch: Arch::X86_64 })
+}
+
 /// `program abi:call count` of every fact.
 fn facts(trace: &Trace) -> BTreeSet<String> {
     let row = |(fact, runs): (&Fact, &BTreeMap<crate::RunId, Seen>)| {
@@ -188,4 +192,128 @@ fn a_file_without_records_of_calls_is_refused() {
         assert_eq!(Source::from_name(source.name()), Some(source));
         assert_eq!(crate::import::import(source, b" \n", &config), Err(ImportError::Empty));
     }
+}
+
+const RECORD: &str = "audit(1.000:5): auid=0 pid=1 comm=\"a\" exe=\"/a\" sig=0 arch=c000003e syscall=1 compat=0 ip=0x1 code=0x50000";
+
+#[test]
+fn records_in_other_wrappings_are_records() {
+    let escaped = RECORD.replace('"', "\\\"");
+    let fields = RECORD.split_once(' ').unwrap().1;
+    let escaped_fields = fields.replace('"', "\\\"");
+    let twice =
+        format!("{{\"log\":\"type=SECCOMP msg={escaped}\"}}").replace('\\', "\\\\").replace('"', "\\\"");
+    for (line, what) in [
+        (format!("type=SECCOMP msg={RECORD}"), "auditd"),
+        (format!("type=1326 {RECORD}"), "the kernel"),
+        (format!("<13>1 2026-01-01T00:00:00Z host audispd 7 - - node=n type=SECCOMP msg={RECORD}"), "syslog"),
+        (format!("Jan 01 00:00:00 host audit[1]: SECCOMP {fields}"), "journalctl"),
+        (format!("SECCOMP {fields}"), "journalctl -o cat"),
+        (format!("AUDIT1326 {fields}"), "an old journald"),
+        (format!("audit: type=1326 {RECORD}"), "journalctl -o cat, of the kernel"),
+        (format!("    MESSAGE=SECCOMP {fields}"), "journalctl -o verbose"),
+        (format!("MESSAGE=audit: type=1326 {RECORD}"), "journalctl -o export"),
+        (
+            format!(
+                "{{\"_TRANSPORT\":\"audit\",\"MESSAGE\":\"SECCOMP {escaped_fields}\",\"_AUDIT_ID\":\"5\"}}"
+            ),
+            "journalctl -o json",
+        ),
+        (format!("{{\"MESSAGE\":\"audit: type=1326 {escaped}\"}}"), "journalctl -o json, of the kernel"),
+        (format!("        \"MESSAGE\" : \"SECCOMP {escaped_fields}\","), "journalctl -o json-pretty"),
+        (
+            format!("{{ \"message\": \"type=SECCOMP msg={}\" }}", escaped.replace("=0", "\\u003d0")),
+            "other JSON",
+        ),
+        (format!("{{\"log\":\"{twice}\\n\",\"stream\":\"stdout\"}}"), "JSON in JSON"),
+    ] {
+        let trace = import(line.as_bytes()).unwrap_or_else(|error| panic!("{what}: {error}: {line}"));
+        assert_eq!(facts(&trace), set(&["/a x86_64:write 1"]), "{what}: {line}");
+        assert_eq!(gaps(&trace), [SAMPLED], "{what}: {line}");
+    }
+    // A word in capitals is no record, and what is in quotes in a record is no JSON.
+    assert!(import(b"SECCOMP is a feature\nSYSCALL table\n").is_err());
+    let odd = "type=SECCOMP msg=audit(1.000:5): pid=1 comm=\"{a\" exe=\"/a\" arch=c000003e syscall=1";
+    assert_eq!(facts(&import(odd.as_bytes()).unwrap()), set(&["/a x86_64:write 1"]));
+}
+
+#[test]
+fn readable_records_need_not_name_the_executable() {
+    for (line, expected) in [
+        (
+            "type=SECCOMP msg=audit(x:5) : auid=unset pid=7 comm=a b sig=SIG0 arch=x86_64 syscall=write compat=0",
+            "(unknown image) x86_64:write 1",
+        ),
+        (
+            "type=SYSCALL msg=audit(x:6) : arch=x86_64 syscall=write success=no ppid=1 pid=7 comm=a b key=(null)",
+            "(unknown image) x86_64:write 1",
+        ),
+        (
+            "type=SYSCALL msg=audit(x:7) : arch=x86_64 syscall=write success=no ppid=1 pid=7 comm=a",
+            "(unknown image) x86_64:write 1",
+        ),
+    ] {
+        let trace = import(line.as_bytes()).unwrap();
+        assert_eq!(facts(&trace), set(&[expected]), "{line}");
+        assert_eq!(gaps(&trace), [SAMPLED], "{line}");
+    }
+}
+
+#[test]
+fn operations_of_io_uring_are_a_gap_as_in_a_recording() {
+    let log = b"type=URINGOP msg=audit(1.000:7): uring_op=18 success=yes exit=5 items=1 ppid=1 pid=2 uid=0\n\
+                type=UNKNOWN[1336] msg=audit(1.000:8): uring_op=18 success=yes exit=5 items=1 ppid=1 pid=2 uid=0\n\
+                type=URINGOP msg=audit(1.000:7): uring_op=18 success=yes exit=5 items=1 ppid=1 pid=2 uid=0\n\
+                type=URINGOP msg=audit(x:9) : uring_op=openat2 success=yes pid=2\n\
+                type=URINGOP msg=audit(1.000:10): success=yes pid=2\n";
+    let trace = import(log).unwrap();
+    assert_eq!(facts(&trace), set(&[]));
+    let expected = [
+        (GapKind::IoUringOperations, 3, "operations 18, openat2"),
+        (GapKind::ImportIncomplete, 1, "lines that are not understood, the first is line 5"),
+        SAMPLED,
+    ];
+    assert_eq!(gaps(&trace), expected);
+}
+
+#[test]
+fn the_call_by_which_sandprint_asks_whether_its_filter_is_there_is_none_of_the_workloads() {
+    let line = |nr: u32| {
+        format!(
+            "type=SECCOMP msg=audit(1.000:{nr}): pid=1 comm=\"a\" exe=\"/a\" arch=c000003e syscall={nr}\n"
+        )
+    };
+    let log: String = [1, 0x3fff_5350, 0x3fff_5340, 0x3fff_5351].into_iter().map(line).collect();
+    let expected = ["/a x86_64:write 1", "/a x86_64:syscall_1073697617 1"];
+    assert_eq!(facts(&import(log.as_bytes()).unwrap()), set(&expected));
+    assert_eq!(facts(&import(line(0x3fff_5350).as_bytes()).unwrap()), set(&[]));
+}
+
+#[test]
+fn what_is_kept_of_a_log_has_bounds() {
+    let line = |at: usize| {
+        format!(
+            "type=SECCOMP msg=audit(1.000:{at}): pid=1 comm=\"a\" exe=\"/{at}\" arch=c000003e syscall=1\n"
+        )
+    };
+    let log: String = (0..MOST_IMAGES + 5).map(line).collect();
+    let trace = import(log.as_bytes()).unwrap();
+    assert_eq!(trace.images().len(), MOST_IMAGES + 1);
+    assert!(gaps(&trace).contains(&(
+        GapKind::ImagesMerged,
+        5,
+        "the log has more programs than are kept apart"
+    )));
+    let names: Vec<String> = (0..200)
+        .map(|at| {
+            format!(
+                "type=SECCOMP msg=audit(x:{at}) : pid=1 comm=a exe=/a sig=0 arch=x86_64 syscall=name{at}\n"
+            )
+        })
+        .collect();
+    assert!(
+        gaps(&import(names.concat().as_bytes()).unwrap())
+            .iter()
+            .any(|(kind, count, _)| (*kind, *count) == (GapKind::ImportIncomplete, 200))
+    );
 }

@@ -3,7 +3,7 @@
 use super::line::Time;
 
 /// The time of the log: nanoseconds since its first line, as far as its lines say.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Clock {
     first: Option<Time>,
     now: Option<u64>,

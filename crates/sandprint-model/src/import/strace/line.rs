@@ -1,5 +1,7 @@
 //! One line of an strace log, taken apart. Knows strace's notation, and nothing of processes.
 
+use std::borrow::Cow;
+
 use crate::ByteString;
 
 /// A line: whose it is, when, and what it says.
@@ -9,10 +11,12 @@ pub(super) struct Line<'l> {
     pub pid: Option<u32>,
     /// The thread's name (`-Y`).
     pub comm: Option<&'l [u8]>,
-    /// When (`-t`, `-tt`, `-ttt`, `-r`).
+    /// When (`-t`, `-tt`, `-ttt`, `-r`, and `--timestamps` in every precision).
     pub time: Option<Time>,
     /// The number that strace was asked to print (`-n`).
     pub number: Option<u32>,
+    /// Whether it begins with a space.
+    pub is_indented: bool,
     /// What happened.
     pub event: Event<'l>,
 }
@@ -62,8 +66,6 @@ pub(super) enum Event<'l> {
     Attached(u32),
     /// Something of strace's own that says nothing about calls.
     Chatter,
-    /// A row or a ruler of the table that `-c` and `-C` write.
-    Summary,
     /// Anything else: perhaps the end of a line that was interrupted.
     Unknown(&'l [u8]),
 }
@@ -84,8 +86,10 @@ pub(super) struct Call<'l> {
 pub(super) enum CallEnd {
     /// With a result.
     Result,
-    /// `<unfinished ...>`, `<detached ...>`, `<pid changed to N ...>`
+    /// `<unfinished ...>`, `<detached ...>`
     Pending,
+    /// `<pid changed to N ...>`: a thread's execve.
+    Superseding,
     /// Interrupted by strace's own message that it attached to this process.
     Attaching(u32),
     /// In the middle.
@@ -103,20 +107,41 @@ pub(super) enum Personality {
     X32,
 }
 
+/// The text without the colours of `--color`. Whatever the workload writes stands in strings, where the byte that colours
+/// begin with is escaped.
+pub(super) fn without_colours(text: &[u8]) -> Cow<'_, [u8]> {
+    const ESCAPE: u8 = 0x1b;
+    if !text.contains(&ESCAPE) {
+        return Cow::Borrowed(text);
+    }
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|byte| *byte == ESCAPE) {
+        let (before, behind) = rest.split_at_checked(at).unwrap_or((rest, b""));
+        plain.extend_from_slice(before);
+        let parameters = behind.strip_prefix(b"\x1b[").unwrap_or_default();
+        let length = parameters.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b';')).count();
+        rest = if parameters.get(length) == Some(&b'm') {
+            parameters.get(length + 1..).unwrap_or_default()
+        } else {
+            plain.push(ESCAPE);
+            behind.get(1..).unwrap_or_default()
+        };
+    }
+    plain.extend_from_slice(rest);
+    Cow::Owned(plain)
+}
+
 pub(super) fn parse(text: &[u8]) -> Line<'_> {
-    let mut line = Line::default();
+    let mut line = Line { is_indented: text.starts_with(b" "), ..Line::default() };
     let mut rest = text.strip_suffix(b"\r").unwrap_or(text);
     // A line that goes on with what a message had interrupted has no beginning of its own.
     if is_continuation(rest) {
         line.event = Event::Continued(rest);
         return line;
     }
-    if is_stack_frame(rest) {
+    if is_stack_frame(rest) || is_dump(rest) {
         line.event = Event::Chatter;
-        return line;
-    }
-    if is_summary(rest) {
-        line.event = Event::Summary;
         return line;
     }
     if let Some((owner, behind)) = take_pid(rest) {
@@ -150,20 +175,28 @@ fn event(text: &[u8]) -> Event<'_> {
     if let Some(rest) = text.strip_prefix(b"<... ") {
         return resumed(rest);
     }
-    if let Some(message) = text.strip_prefix(b"strace: ") {
-        return attached(message).map_or(Event::Chatter, Event::Attached);
-    }
-    if let Some(pid) = attached(text) {
+    let (program, message) = said_by(text).unwrap_or((b"", text));
+    if let Some(pid) = attached(message) {
         return Event::Attached(pid);
     }
-    if text.starts_with(b"Process ") && text.ends_with(b" detached") {
+    let is_stracer = find(program, b"strace").is_some();
+    if is_stracer || (message.starts_with(b"Process ") && message.ends_with(b" detached")) {
         return Event::Chatter;
     }
     call(text).map_or(Event::Unknown(text), Event::Call)
 }
 
+/// Who says something, by the name that strace was called by, which may be a path; and what.
+fn said_by(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = find(text, b": ")?;
+    let (program, message) = (text.get(..at)?, text.get(at + 2..)?);
+    let is_name = |byte: &u8| !byte.is_ascii_whitespace() && !matches!(byte, b'(' | b'"' | b'=' | b'{');
+    program.iter().all(is_name).then_some((program, message))
+}
+
 fn call(text: &[u8]) -> Option<Call<'_>> {
-    let length = text.iter().position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'_'))?;
+    let length =
+        text.iter().position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'#')))?;
     let (name, behind) = text.split_at_checked(length)?;
     let text = behind.strip_prefix(b"(")?;
     if name.is_empty() || name.iter().all(u8::is_ascii_digit) {
@@ -180,10 +213,10 @@ fn call_end(text: &[u8]) -> CallEnd {
         }
     }
     if text.ends_with(b" ...>") && find_last(text, b"<pid changed to ").is_some() {
-        return CallEnd::Pending;
+        return CallEnd::Superseding;
     }
-    if let Some(at) = find_last(text, b"strace: ")
-        && let Some(pid) = text.get(at + b"strace: ".len()..).and_then(attached)
+    if let Some(at) = find_last(text, b": Process ")
+        && let Some(pid) = text.get(at + 2..).and_then(attached)
     {
         return CallEnd::Attaching(pid);
     }
@@ -200,11 +233,38 @@ pub(super) fn result(text: &[u8]) -> Option<&[u8]> {
 
 /// The process or thread that a successful clone, fork or vfork made, as the log names it.
 pub(super) fn child(result: &[u8]) -> Option<u32> {
-    let own = leading_number(result)?;
+    // `-e raw=` and `-X raw` print it in hexadecimal.
+    let own = match result.strip_prefix(b"0x") {
+        Some(digits) => {
+            let length = digits.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+            u32::from_str_radix(str::from_utf8(digits.get(..length)?).ok()?, 16).ok()?
+        }
+        None => leading_number(result)?,
+    };
     let outside = find_last(result, b"/* ").and_then(|at| result.get(at + 3..));
     let outside = outside.filter(|text| find(text, b" in strace's PID NS */").is_some());
     let pid = outside.and_then(leading_number).unwrap_or(own);
     (pid > 0).then_some(pid)
+}
+
+/// Whether the flags of a clone ask for a thread, by name or as a number (`-X raw`).
+pub(super) fn makes_thread(text: &[u8]) -> bool {
+    const CLONE_THREAD: u64 = 0x0001_0000;
+    let raw = || {
+        let digits = text.get(find(text, b"flags=0x")? + b"flags=0x".len()..)?;
+        let length = digits.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        u64::from_str_radix(str::from_utf8(digits.get(..length)?).ok()?, 16).ok()
+    };
+    find(text, b"CLONE_THREAD").is_some() || raw().is_some_and(|flags| flags & CLONE_THREAD != 0)
+}
+
+/// An argument without the name that `-N` gives it.
+pub(super) fn unnamed(text: &[u8]) -> &[u8] {
+    let length = text.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    match text.get(length..).and_then(|rest| rest.strip_prefix(b"=")) {
+        Some(value) if length > 0 => value,
+        _ => text,
+    }
 }
 
 /// The text of a C string that begins here, and what follows it. `None` where there is no string.
@@ -289,9 +349,12 @@ fn resumed(rest: &[u8]) -> Event<'_> {
 /// `Process N attached`, also `attached with M threads`.
 fn attached(text: &[u8]) -> Option<u32> {
     let rest = text.strip_prefix(b"Process ")?;
-    let behind = rest.trim_ascii_start().iter().position(|byte| !byte.is_ascii_digit())?;
-    let rest_of_it = rest.get(behind..)?;
-    rest_of_it.starts_with(b" attached").then(|| leading_number(rest)).flatten()
+    let (pid, behind) =
+        rest.split_at_checked(rest.iter().take_while(|byte| byte.is_ascii_digit()).count())?;
+    let behind = behind.strip_prefix(b" attached")?;
+    let threads = between(behind, b" with ", b" threads");
+    let is_whole = behind.is_empty() || threads.is_some_and(|count| count.iter().all(u8::is_ascii_digit));
+    is_whole.then(|| leading_number(pid)).flatten()
 }
 
 fn is_continuation(text: &[u8]) -> bool {
@@ -305,28 +368,12 @@ fn is_stack_frame(text: &[u8]) -> bool {
     text.starts_with(b" > ")
 }
 
-fn is_summary(text: &[u8]) -> bool {
-    let headings = [&b"% time "[..], b"------ ", b"System call usage summary for "];
-    if headings.iter().any(|heading| text.starts_with(heading)) {
-        return true;
-    }
-    // `  0.00    0.000000           0         8         2 read`, and the total, without usecs/call before 5.x.
-    let words: Vec<&[u8]> =
-        text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).take(7).collect();
-    let is_decimal =
-        |word: &[u8]| word.contains(&b'.') && word.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
-    let is_number = |word: &[u8]| !word.is_empty() && word.iter().all(u8::is_ascii_digit);
-    match words.as_slice() {
-        [percent, seconds, numbers @ .., name] => {
-            is_decimal(percent)
-                && is_decimal(seconds)
-                && (1..=3).contains(&numbers.len())
-                && numbers.iter().all(|word| is_number(word))
-                && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-                && !is_number(name)
-        }
-        _ => false,
-    }
+/// A line of `-e read=` and `-e write=`: ` | 00000  7f 45 ...` and ` * 12 bytes in buffer 0`.
+fn is_dump(text: &[u8]) -> bool {
+    let digits =
+        text.strip_prefix(b" | ").map(|rest| rest.iter().take_while(|b| b.is_ascii_hexdigit()).count());
+    digits.is_some_and(|count| count >= 5)
+        || (text.starts_with(b" * ") && find(text, b" bytes in buffer ").is_some())
 }
 
 /// Whose a line is.
@@ -344,7 +391,8 @@ fn take_pid(text: &[u8]) -> Option<(Owner<'_>, &[u8])> {
     };
     let length = inner.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (number, mut rest) = inner.split_at_checked(length)?;
-    let pid = leading_number(number)?;
+    // A larger number is a time in whole seconds (PID_MAX_LIMIT, linux/threads.h).
+    let pid = leading_number(number).filter(|pid| bracketed || *pid <= 1 << 22)?;
     let mut comm = None;
     if let Some(named) = rest.strip_prefix(b"<") {
         // A name may hold any byte, `>` too; what ends it is `>` with what must follow.
@@ -357,7 +405,7 @@ fn take_pid(text: &[u8]) -> Option<(Owner<'_>, &[u8])> {
     }
     let rest = if bracketed { rest.strip_prefix(b"]")? } else { rest };
     let rest = rest.strip_prefix(b" ")?;
-    // `-r` pads its times with spaces; anything else has none behind a PID.
+    // `-r` pads its times with spaces, which belong to the time.
     let rest = if take_time(rest).is_some() { rest } else { rest.trim_ascii_start() };
     Some((Owner { pid, comm }, rest))
 }
@@ -374,7 +422,8 @@ fn take_time(text: &[u8]) -> Option<(Time, &[u8])> {
             let minutes = u64::from(whole(hours)?) * 60 + u64::from(whole(minutes)?);
             Time::OfDay(minutes.checked_mul(60_000_000_000)?.checked_add(nanoseconds(seconds)?)?)
         }
-        [seconds] if seconds.contains(&b'.') => {
+        // Whole seconds look like a PID: this is asked where none can stand, behind one or behind spaces.
+        [seconds] if !seconds.is_empty() => {
             // A relative time of more than three years is none.
             const LONGEST: u64 = 100_000_000 * 1_000_000_000;
             let nanoseconds = nanoseconds(seconds)?;

@@ -1,27 +1,38 @@
 //! What one thread called between two execs, and how its names become calls of an ABI.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use super::names::{Name, Names};
+use super::start;
 use crate::import::{first_few, note};
-use crate::{Abi, Arch, ByteString, Exit, Fact, FirstSeen, GapKind, Image, RunId, Seen, Syscall, Trace};
+use crate::{Abi, Arch, ByteString, Exit, Fact, FirstSeen, GapKind, Image, RunId, Syscall, Trace};
 
 /// What one thread called while it ran one image.
-pub(super) struct Segment<'l> {
+#[derive(Debug)]
+pub(super) struct Segment {
     /// The thread; 0 where the log has no ids.
     pub tid: u32,
     /// Its process.
     pub tgid: u32,
     /// Its name, where the log has it.
-    pub comm: Option<&'l [u8]>,
+    pub comm: Option<ByteString>,
     /// What it ran.
     pub image: SegmentImage,
     /// How it ended, if it ended here.
     pub exit: Option<Exit>,
-    calls: HashMap<Called<'l>, Tally>,
+    /// Whether it begins with the start of a program.
+    pub is_start: bool,
+    /// Whether it went on as another program.
+    pub left_by_exec: bool,
+    /// What its first calls show.
+    pub seen: start::Seen,
+    calls: HashMap<Called, Tally>,
 }
 
 /// The image of a segment.
+#[derive(Debug)]
 pub(super) enum SegmentImage {
     /// This one.
     Known(Arc<Image>),
@@ -32,18 +43,18 @@ pub(super) enum SegmentImage {
 }
 
 /// A call as the log names it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Called<'l> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Called {
     /// The ABI.
     pub spoken: Spoken,
     /// The number that `-n` gave.
     pub number: Option<u32>,
     /// The name.
-    pub name: &'l [u8],
+    pub name: Name,
 }
 
 /// Whether the log says which ABI a call used.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Spoken {
     /// It does.
     Said(Abi),
@@ -57,20 +68,23 @@ impl Spoken {
     }
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Tally {
     count: u64,
     first_ns: Option<u64>,
 }
 
-impl<'l> Segment<'l> {
-    pub(super) fn new(tid: u32) -> Segment<'l> {
+impl Segment {
+    pub(super) fn new(tid: u32) -> Segment {
         Segment {
             tid,
             tgid: tid,
             comm: None,
             image: SegmentImage::Unknown,
             exit: None,
+            is_start: false,
+            left_by_exec: false,
+            seen: start::Seen::default(),
             calls: HashMap::new(),
         }
     }
@@ -82,108 +96,159 @@ impl<'l> Segment<'l> {
         }
     }
 
-    pub(super) fn count(&mut self, called: Called<'l>, now_ns: Option<u64>) {
+    /// Counts a call; whether it is one that was not there before.
+    pub(super) fn count(&mut self, called: Called, now_ns: Option<u64>) -> bool {
         let tally = self.calls.entry(called).or_default();
-        if tally.count == 0 {
+        let is_new = tally.count == 0;
+        if is_new {
             tally.first_ns = now_ns;
         }
         tally.count += 1;
+        is_new
     }
-}
 
-/// Enters everything that the segments hold into the trace. `assumed` is the ABI of calls of which the log
-/// does not say it; without one it is inferred.
-pub(super) fn observe(
-    segments: &[Segment<'_>],
-    arch: Arch,
-    assumed: Option<Abi>,
-    run: &RunId,
-    trace: &mut Trace,
-) {
-    let unknown_image = Arc::new(Image::default());
-    let mut images: Vec<Arc<Image>> = Vec::with_capacity(segments.len());
-    let mut unnamed: BTreeMap<String, u64> = BTreeMap::new();
-    let mut ambiguous: BTreeMap<String, u64> = BTreeMap::new();
-    let mut without_image = 0;
-    for segment in segments {
-        let image = match &segment.image {
-            SegmentImage::Known(image) => Arc::clone(image),
-            // Segments inherit from earlier ones only, so that one's image is there already.
-            SegmentImage::Inherited(from) => images.get(*from).unwrap_or(&unknown_image).clone(),
-            SegmentImage::Unknown => Arc::clone(&unknown_image),
-        };
-        images.push(Arc::clone(&image));
-        if segment.calls.is_empty() {
-            continue;
-        }
-        without_image += usize::from(image.path.is_empty());
-        let silent_abi = assumed.or_else(|| inferred_abi(segment, arch));
-        for (called, tally) in &segment.calls {
-            let found = called.resolve(arch, silent_abi);
-            let name = || ByteString::new(called.name).escaped();
-            match found.as_slice() {
-                [] => *unnamed.entry(name()).or_default() += tally.count,
-                [_] => {}
-                [..] => *ambiguous.entry(name()).or_default() += tally.count,
-            }
-            for syscall in found {
-                let fact = Fact { image: Arc::clone(&image), scope: None, syscall };
-                add(trace, fact, run, segment.seen(tally));
-            }
-        }
+    /// Whether it has such a call.
+    pub(super) fn has(&self, called: Called) -> bool {
+        self.calls.contains_key(&called)
     }
-    let total = |counts: &BTreeMap<String, u64>| counts.values().fold(0_u64, |sum, n| sum.saturating_add(*n));
-    if !unnamed.is_empty() {
-        let names = first_few(unnamed.keys().cloned());
-        let detail = format!("names that are no call of {arch}: {names}");
-        let count = usize::try_from(total(&unnamed)).unwrap_or(usize::MAX);
-        note(trace, run, GapKind::ImportIncomplete, detail, count);
-    }
-    if !ambiguous.is_empty() {
-        let names = first_few(ambiguous.keys().cloned());
-        let detail =
-            format!("on i386 each of these may be the call of that name, socketcall or ipc: {names}");
-        let count = usize::try_from(total(&ambiguous)).unwrap_or(usize::MAX);
-        note(trace, run, GapKind::ImportAmbiguous, detail, count);
-    }
-    if without_image > 0 {
-        let detail = "threads whose program the log does not say";
-        note(trace, run, GapKind::ImageUnreadable, detail, without_image);
-    }
-}
 
-/// Adds calls to what is there of the same run: segments are parts of it, not states.
-fn add(trace: &mut Trace, fact: Fact, run: &RunId, seen: Seen) {
-    let slot = trace.observations.entry(fact).or_default().entry(run.clone()).or_default();
-    let count = slot.count.saturating_add(seen.count);
-    *slot = Seen { count, ..slot.join(seen) };
-}
+    /// How many different calls it has.
+    pub(super) fn different(&self) -> usize {
+        self.calls.len()
+    }
 
-impl Segment<'_> {
-    fn seen(&self, tally: &Tally) -> Seen {
+    /// Whether the ABI of every call is known, whatever the rest of the log says: it is said, or it is the machine's own,
+    /// which is what is assumed where another one would have been announced.
+    pub(super) fn is_settled(&self, names: &Names, arch: Arch) -> bool {
+        inferred_abi(self, names, arch) == Some(arch.native_abi())
+    }
+
+    fn seen(&self, tally: &Tally) -> crate::Seen {
         // Without ids and times nothing is known of the first call.
         let first = tally.first_ns.filter(|_| self.tid != 0).map(|after_ns| FirstSeen {
             after_ns,
             tgid: self.tgid,
             tid: self.tid,
-            comm: ByteString::new(self.comm.unwrap_or_default()),
+            comm: self.comm.clone().unwrap_or_default(),
         });
-        Seen { count: tally.count, first, arguments: None }
+        crate::Seen { count: tally.count, first, arguments: None }
     }
 }
 
-/// The one ABI that every call of a segment can be of, the native one first; `None` where there is none.
-fn inferred_abi(segment: &Segment<'_>, arch: Arch) -> Option<Abi> {
-    let silent = segment.calls.keys().filter(|called| called.spoken == Spoken::Silent);
-    let telling: Vec<&Called<'_>> =
-        silent.filter(|called| arch.abis().iter().any(|abi| called.can_be_of(*abi))).collect();
-    arch.abis().iter().copied().find(|abi| telling.iter().all(|called| called.can_be_of(*abi)))
+/// What is known of segments that have ended: facts, and what could not become one.
+#[derive(Debug, Default)]
+pub(super) struct Settled {
+    pub(super) facts: BTreeMap<Fact, crate::Seen>,
+    unnamed: BTreeMap<String, u64>,
+    ambiguous: BTreeMap<String, u64>,
+    without_image: usize,
+    /// Programs whose start lacks calls, and those calls.
+    incomplete_starts: usize,
+    missing: BTreeSet<&'static str>,
 }
 
-impl Called<'_> {
+impl Settled {
+    /// Takes the calls of a segment. `assumed` is the ABI of calls of which the log does not say it; without one it is
+    /// inferred.
+    pub(super) fn take(
+        &mut self,
+        segment: &mut Segment,
+        image: &Arc<Image>,
+        names: &Names,
+        (arch, assumed): (Arch, Option<Abi>),
+    ) {
+        if segment.calls.is_empty() {
+            return;
+        }
+        self.without_image += usize::from(image.path.is_empty());
+        let silent_abi = assumed.or_else(|| inferred_abi(segment, names, arch));
+        self.look_at_start(segment, names, silent_abi.unwrap_or(arch.native_abi()));
+        for (called, tally) in std::mem::take(&mut segment.calls) {
+            let name = || ByteString::new(names.of(called.name)).escaped();
+            let found = called.resolve(names, arch, silent_abi);
+            match found.as_slice() {
+                [] => *self.unnamed.entry(name()).or_default() += tally.count,
+                [_] => {}
+                [..] => *self.ambiguous.entry(name()).or_default() += tally.count,
+            }
+            for syscall in found {
+                let fact = Fact { image: Arc::clone(image), scope: None, syscall };
+                let new = segment.seen(&tally);
+                match self.facts.entry(fact) {
+                    Entry::Vacant(slot) => drop(slot.insert(new)),
+                    Entry::Occupied(mut slot) => {
+                        // Segments are parts of one run, not states of it.
+                        let count = slot.get().count.saturating_add(new.count);
+                        let joined = slot.get().clone().join(new);
+                        *slot.get_mut() = crate::Seen { count, ..joined };
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether a program that came to its own end shows what it cannot have come there without.
+    fn look_at_start(&mut self, segment: &Segment, names: &Names, abi: Abi) {
+        let came_to_its_end =
+            segment.left_by_exec || matches!(segment.exit, Some(Exit::Code(code)) if code != NO_LIBRARY);
+        if !segment.is_start || !came_to_its_end {
+            return;
+        }
+        let calls: HashSet<&[u8]> = segment.calls.keys().map(|called| names.of(called.name)).collect();
+        let missing = start::missing(segment.seen, abi, |name| calls.contains(name.as_bytes()));
+        self.incomplete_starts += usize::from(!missing.is_empty());
+        self.missing.extend(missing);
+    }
+
+    /// Enters it all into the trace.
+    pub(super) fn observe(self, arch: Arch, run: &RunId, trace: &mut Trace) {
+        for (fact, seen) in self.facts {
+            trace.observe(fact, run, seen);
+        }
+        let total =
+            |counts: &BTreeMap<String, u64>| counts.values().fold(0_u64, |sum, n| sum.saturating_add(*n));
+        if !self.unnamed.is_empty() {
+            let detail =
+                format!("names that are no call of {arch}: {}", first_few(self.unnamed.keys().cloned()));
+            let count = usize::try_from(total(&self.unnamed)).unwrap_or(usize::MAX);
+            note(trace, run, GapKind::ImportIncomplete, detail, count);
+        }
+        if !self.ambiguous.is_empty() {
+            let names = first_few(self.ambiguous.keys().cloned());
+            let detail =
+                format!("on i386 each of these may be the call of that name, socketcall or ipc: {names}");
+            let count = usize::try_from(total(&self.ambiguous)).unwrap_or(usize::MAX);
+            note(trace, run, GapKind::ImportAmbiguous, detail, count);
+        }
+        if self.without_image > 0 {
+            let detail = "threads whose program the log does not say";
+            note(trace, run, GapKind::ImageUnreadable, detail, self.without_image);
+        }
+        if self.incomplete_starts > 0 {
+            let names = first_few(self.missing.iter().map(|name| (*name).to_owned()));
+            let detail = format!(
+                "programs that show no {names}, without which none starts: strace was told to leave calls out (-e)"
+            );
+            note(trace, run, GapKind::ImportIncomplete, detail, self.incomplete_starts);
+        }
+    }
+}
+
+/// What a loader ends with that does not find a library, and a shell that does not find a program.
+const NO_LIBRARY: u8 = 127;
+
+/// The one ABI that every call of a segment can be of, the native one first; `None` where there is none.
+fn inferred_abi(segment: &Segment, names: &Names, arch: Arch) -> Option<Abi> {
+    let silent = segment.calls.keys().filter(|called| called.spoken == Spoken::Silent);
+    let telling: Vec<&Called> =
+        silent.filter(|called| arch.abis().iter().any(|abi| called.can_be_of(*abi, names))).collect();
+    arch.abis().iter().copied().find(|abi| telling.iter().all(|called| called.can_be_of(*abi, names)))
+}
+
+impl Called {
     /// Whether an ABI has a call of that name, and of that number where the log gives it.
-    fn can_be_of(&self, abi: Abi) -> bool {
-        let calls = str::from_utf8(self.name).map(|name| named(abi, name)).unwrap_or_default();
+    fn can_be_of(&self, abi: Abi, names: &Names) -> bool {
+        let calls = str::from_utf8(names.of(self.name)).map(|name| named(abi, name)).unwrap_or_default();
         match self.number {
             Some(number) => calls.iter().any(|syscall| syscall.nr == number),
             None => !calls.is_empty(),
@@ -191,14 +256,14 @@ impl Called<'_> {
     }
 
     /// The calls that it can be: none where the name is unknown, two where strace's name is ambiguous.
-    fn resolve(&self, arch: Arch, silent_abi: Option<Abi>) -> Vec<Syscall> {
-        let Ok(name) = str::from_utf8(self.name) else { return Vec::new() };
+    fn resolve(&self, names: &Names, arch: Arch, silent_abi: Option<Abi>) -> Vec<Syscall> {
+        let Ok(name) = str::from_utf8(names.of(self.name)) else { return Vec::new() };
         let abi = match self.spoken {
             Spoken::Said(abi) => Some(abi),
             Spoken::Silent => silent_abi,
         };
         if let Some(raw) = self.number.or_else(|| raw_number(name)) {
-            return vec![self.numbered(raw, arch, abi)];
+            return vec![self.numbered(raw, names, arch, abi)];
         }
         let abis = abi.into_iter().chain(arch.abis().iter().copied());
         let candidates = abis.map(|abi| named(abi, name));
@@ -211,35 +276,54 @@ impl Called<'_> {
     }
 
     /// The call of a number that the log gives: with the name, it says the ABI too.
-    fn numbered(&self, raw: u32, arch: Arch, abi: Option<Abi>) -> Syscall {
+    fn numbered(&self, raw: u32, names: &Names, arch: Arch, abi: Option<Abi>) -> Syscall {
         let as_native = Syscall::numbered(arch.native_abi(), raw);
         if as_native.abi != arch.native_abi() {
             return as_native;
         }
         let said = match self.spoken {
             Spoken::Said(abi) => Some(abi),
-            Spoken::Silent => arch.abis().iter().copied().find(|abi| self.can_be_of(*abi)),
+            Spoken::Silent => arch.abis().iter().copied().find(|abi| self.can_be_of(*abi, names)),
         };
         Syscall { abi: said.or(abi).unwrap_or(arch.native_abi()), nr: raw }
     }
 }
 
-/// The number in strace's name for a call that it does not know: `syscall_0x1c7`, formerly `SYS_455`.
+/// The number in strace's name for a call that it does not know: `syscall_0x1c7`, formerly `SYS_455` and `syscall_455`.
 fn raw_number(name: &str) -> Option<u32> {
     if let Some(number) = name.strip_prefix("SYS_") {
         return number.parse().ok();
     }
-    let hex = name.strip_prefix("syscall_0x")?;
+    let number = name.strip_prefix("syscall_")?;
     // The kernel looks at 32 bits (`nr` of struct seccomp_data).
-    u32::try_from(u64::from_str_radix(hex, 16).ok()? & 0xffff_ffff).ok()
+    let low = |number: u64| u32::try_from(number & 0xffff_ffff).ok();
+    match number.strip_prefix("0x") {
+        Some(digits) => low(u64::from_str_radix(digits, 16).ok()?),
+        None => number.parse::<u64>().ok().and_then(low),
+    }
 }
 
 /// The calls of an ABI that strace prints under this name.
 fn named(abi: Abi, name: &str) -> Vec<Syscall> {
-    /// Names that strace gave up for the kernel's.
-    const FORMER: [(&str, &str); 3] = [("pread", "pread64"), ("pwrite", "pwrite64"), ("umount", "umount2")];
+    /// Names that are strace's own, or that it gave up for the kernel's.
+    const OTHERWISE: &[(&str, &str)] = &[
+        ("_exit", "exit"),
+        ("fadvise64_64", "arm_fadvise64_64"),
+        ("old_getrlimit", "getrlimit"),
+        ("old_mmap", "mmap"),
+        ("oldselect", "select"),
+        ("pread", "pread64"),
+        ("pwrite", "pwrite64"),
+        ("sync_file_range2", "arm_sync_file_range"),
+        ("umount", "umount2"),
+    ];
+    // x32's way of calling what has a number of its own there.
+    if let Some(name) = name.strip_suffix("#64") {
+        let native = Syscall::from_name(Abi::X86_64, name).filter(|_| abi == Abi::X32);
+        return native.map(|syscall| Syscall { abi, nr: syscall.nr }).into_iter().collect();
+    }
     let direct = Syscall::from_name(abi, name).or_else(|| {
-        let (_, present) = FORMER.into_iter().find(|(former, _)| *former == name)?;
+        let (_, present) = OTHERWISE.iter().find(|(other, _)| *other == name)?;
         Syscall::from_name(abi, present)
     });
     let multiplexer = match abi {

@@ -1,15 +1,18 @@
 //! A thread of an strace log: what it is in the middle of, and how far it has come.
 
 use super::line::{self, Call};
+use super::names::Name;
+use super::start::Seen;
 use crate::{Abi, ByteString};
 
 /// A thread, named by its id.
-pub(super) struct Thread<'l> {
+#[derive(Debug)]
+pub(super) struct Thread {
     /// Its current segment.
     pub segment: usize,
     /// The ABI that was announced for it.
     pub spoken: Option<Abi>,
-    pub pending: Option<Pending<'l>>,
+    pub pending: Option<Pending>,
     pub ending: Ending,
     /// Whether it has called `exit_group`, which ends its process.
     pub left_group: bool,
@@ -18,7 +21,7 @@ pub(super) struct Thread<'l> {
 }
 
 /// How far a thread has come.
-#[derive(PartialEq, Eq, Clone, Copy)]
+#[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub(super) enum Ending {
     /// It lives.
     None,
@@ -29,24 +32,36 @@ pub(super) enum Ending {
 }
 
 /// A call that has been entered and has not ended, as far as its end matters.
-pub(super) struct Pending<'l> {
-    pub name: &'l [u8],
-    /// For execve: what it will run.
-    pub exec: Option<Exec>,
-    /// For clone: whether it makes a thread.
-    pub is_thread: bool,
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub name: Name,
+    pub effect: Effect,
     /// The segment that made it.
     pub segment: usize,
 }
 
-/// What execve was asked to run.
-pub(super) struct Exec {
-    pub path: ByteString,
-    pub arguments: Vec<ByteString>,
+/// What comes of a call if it succeeds, as far as that matters.
+#[derive(Debug)]
+pub(super) enum Effect {
+    Nothing,
+    /// execve: the program of that path runs, if the log has told it.
+    Exec(Option<ByteString>),
+    /// clone and its relatives: a child, or a thread.
+    Clone {
+        is_thread: bool,
+    },
+    /// `io_uring` is set up, with a kernel thread that submits by itself or without.
+    Uring {
+        polls: bool,
+    },
+    /// A filter of the workload's own is there.
+    Filter,
+    /// Something that the start of a program shows.
+    Shows(Seen),
 }
 
 /// What a child inherits.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Parent {
     pub segment: usize,
     pub is_thread: bool,
@@ -55,8 +70,31 @@ pub(super) struct Parent {
     pub seen: bool,
 }
 
-pub(super) fn is_clone(name: &[u8]) -> bool {
-    matches!(name, b"clone" | b"clone3" | b"fork" | b"vfork")
+/// What a call will do.
+pub(super) fn effect_of(call: &Call<'_>) -> Effect {
+    let holds = |wanted: &[u8]| line::find(call.text, wanted).is_some();
+    match call.name {
+        b"clone" | b"clone3" | b"fork" | b"vfork" => {
+            Effect::Clone { is_thread: line::makes_thread(call.text) }
+        }
+        b"execve" | b"execveat" => {
+            exec_of(call).map_or(Effect::Nothing, |exec| Effect::Exec(Some(exec.path)))
+        }
+        b"io_uring_setup" => Effect::Uring { polls: holds(b"IORING_SETUP_SQPOLL") },
+        b"seccomp" if holds(b"SECCOMP_SET_MODE_FILTER") => Effect::Filter,
+        b"prctl" if holds(b"PR_SET_SECCOMP") && holds(b"SECCOMP_MODE_FILTER") => Effect::Filter,
+        name => {
+            let mut seen = Seen::default();
+            seen.note(name, call.text);
+            if seen == Seen::default() { Effect::Nothing } else { Effect::Shows(seen) }
+        }
+    }
+}
+
+/// What execve was asked to run.
+pub(super) struct Exec {
+    pub path: ByteString,
+    pub arguments: Vec<ByteString>,
 }
 
 /// What a call of execve or execveat asks to run. An unreadable path is an unknown image.
@@ -66,7 +104,8 @@ pub(super) fn exec_of(call: &Call<'_>) -> Option<Exec> {
         b"execveat" => call.text.get(line::find(call.text, b", ")? + 2..)?,
         _ => return None,
     };
-    let (mut path, rest) = line::c_string(text).unwrap_or_default();
+    // With `-N`, `pathname="/bin/ls", argv=["ls"]`.
+    let (mut path, rest) = line::c_string(line::unnamed(text)).unwrap_or_default();
     if path.is_empty()
         && let Some(start) = line::find(call.text, b"<")
         && let Some(end) = line::find(call.text, b">, ")
@@ -75,6 +114,12 @@ pub(super) fn exec_of(call: &Call<'_>) -> Option<Exec> {
         // execveat(3</usr/bin/true>, "", ...): the descriptor's path, which -y gives.
         path = ByteString::new(behind);
     }
-    let arguments = rest.strip_prefix(b", ").and_then(line::c_strings).unwrap_or_default();
+    let arguments = rest.strip_prefix(b", ").map(line::unnamed).and_then(line::c_strings).unwrap_or_default();
     Some(Exec { path, arguments })
+}
+
+/// Whether a call of `io_uring_enter` submits something: its second argument is not 0.
+pub(super) fn submits(call: &Call<'_>) -> bool {
+    let second = call.text.split(|byte| *byte == b',').nth(1).unwrap_or_default();
+    call.name == b"io_uring_enter" && line::unnamed(second.trim_ascii()) != b"0"
 }

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use sandprint_model::wire::PolicyFile;
+use sandprint_policy::import;
 
 use super::foreign::{self, ForeignArgs};
 use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
-use crate::trace_file::{self, IMPORT_LIMIT, Privacy};
+use crate::trace_file::{self, Privacy};
 
 /// Make a policy of an existing profile
 ///
@@ -38,7 +39,8 @@ const EXAMPLES: &str = "
 /// Reads it and writes the policy file.
 pub(crate) fn run(args: &PolicyImportArgs) -> anyhow::Result<ExitStatus> {
     let destination = trace_file::destination(args.output.as_deref())?;
-    let bytes = trace_file::read_bytes(&args.file, IMPORT_LIMIT).map_err(foreign::unread)?;
+    let limit = u64::try_from(import::MOST_BYTES).unwrap_or(u64::MAX);
+    let bytes = trace_file::read_bytes(&args.file, limit).map_err(foreign::unread)?;
     let imported = args.foreign.import(&args.file, &bytes)?;
     let text = PolicyFile::new(imported.policy.clone()).write();
     destination.write(text.as_bytes(), Privacy::Shared)?;

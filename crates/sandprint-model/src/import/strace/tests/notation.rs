@@ -1,6 +1,7 @@
 //! Small logs, one peculiarity of strace each: what is counted, for which program, and what is noted.
 
 use super::*;
+use crate::import::Importer;
 
 /// `program call count` of a log, and its gaps as `kind count`.
 fn check(log: &str, calls: &[&str], gaps: &[&str]) {
@@ -15,8 +16,12 @@ fn check(log: &str, calls: &[&str], gaps: &[&str]) {
         })
         .collect();
     assert_eq!(found, calls, "{log}");
-    let found: Vec<String> =
-        trace.gaps.iter().map(|(gap, count)| format!("{} {count}", gap.kind.name())).collect();
+    // These are parts of logs, in which no program has its start.
+    let found: Vec<String> = super::gaps(log.as_bytes())
+        .iter()
+        .filter(|(_, _, detail)| !detail.starts_with("programs that show no "))
+        .map(|(kind, count, _)| format!("{} {count}", kind.name()))
+        .collect();
     assert_eq!(found, gaps, "{log}");
 }
 
@@ -217,7 +222,7 @@ NULL, 8) = 0
             "/sh execve 1",
             "/sh exit_group 2",
         ],
-        &["image-unreadable 1"],
+        &["image-unreadable 1", "import-incomplete 1"],
     );
 }
 
@@ -430,6 +435,17 @@ fn every_way_of_writing_ids_and_times_is_understood() {
         "77 [  12] ",
         "77 [???] ",
         "77 [unconfined_u:unconfined_r:unconfined_t:s0] ",
+        // Whole seconds, which could be ids.
+        "1700000000 ",
+        "77 1700000000 ",
+        "[pid    77] 1700000000 ",
+        "     0 ",
+        "77         0 ",
+        "[pid 77]      0 ",
+        "77      0.000 ",
+        "1700000000.123 ",
+        "1700000000 (+     0) ",
+        "12:00:01.123456789 (+     0.000) ",
     ] {
         let number = |nr: u32| match prefix {
             "77 [  12] " => format!("77 [ {nr}] "),
@@ -465,4 +481,235 @@ fn a_log_on_one_endless_line_takes_no_endless_time() {
         let log = format!("1 execve(\"/a\", [], 0x1) = 0\n1 clone({line}\n{line}\n1 execve({line}\n");
         assert_eq!(read(log.as_bytes()).runs.len(), 1);
     }
+}
+
+/// A log and the id of each of its calls, as far as it is said.
+#[test]
+fn whole_seconds_are_no_ids() {
+    for (log, expected) in [
+        (
+            "1700000000 execve(\"/a\", [], 0x1) = 0\n1700000001 exit_group(0) = ?\n1700000002 +++ exited with 0 +++\n",
+            2000,
+        ),
+        (
+            "     0 execve(\"/a\", [], 0x1) = 0\n     1 exit_group(0) = ?\n     1 +++ exited with 0 +++\n",
+            2000,
+        ),
+        (
+            "7 1700000000 execve(\"/a\", [], 0x1) = 0\n7 1700000003 exit_group(0) = ?\n7 1700000003 +++ exited with 0 +++\n",
+            3000,
+        ),
+    ] {
+        check(log, &["/a execve 1", "/a exit_group 1"], &[]);
+        let run = read(log.as_bytes()).runs.into_values().next().unwrap();
+        assert_eq!(run.duration_ms, Some(expected), "{log}");
+    }
+}
+
+#[test]
+fn an_exec_of_a_thread_without_ids_ends_the_others() {
+    // On standard error: the leader's id is left out as soon as it is alone.
+    check(
+        "execve(\"/a\", [], 0x1) = 0
+clone3({flags=CLONE_VM|CLONE_THREAD, stack=0x1} => {parent_tid=[0]}, 88) = 12
+clone3({flags=CLONE_VM|CLONE_THREAD, stack=0x1} => {parent_tid=[0]}, 88) = 13
+[pid    13] pause( <unfinished ...>
+[pid    12] pause( <unfinished ...>
+[pid    11] futex(0x1, FUTEX_WAIT, 12, NULL <unfinished ...>
+[pid    13] execve(\"/b\", [], 0x1 <unfinished ...>
+[pid    11] <... futex resumed>) = ?
+[pid    12] <... pause resumed>) = ?
+[pid    12] +++ exited with 0 +++
++++ superseded by execve in pid 13 +++
+<... execve resumed>) = 0
+getuid() = 0
+exit_group(0) = ?
++++ exited with 0 +++
+",
+        &["/a pause 2", "/a execve 2", "/a futex 1", "/a clone3 2", "/b getuid 1", "/b exit_group 1"],
+        &[],
+    );
+}
+
+#[test]
+fn files_of_several_processes_may_follow_each_other() {
+    // strace -ff: no file has ids.
+    check(
+        "execve(\"/sh\", [], 0x1) = 0
+fork() = 12
+fork() = 13
+exit_group(0) = ?
++++ exited with 0 +++
+execve(\"/b\", [], 0x1) = 0
+exit_group(0) = ?
++++ exited with 0 +++
+getuid() = 0
+exit_group(0) = ?
++++ exited with 0 +++
+",
+        &["/b exit_group 1", "/sh fork 2", "/sh execve 2", "/sh getuid 1", "/sh exit_group 2"],
+        &[],
+    );
+    // What a thread's execve started is named where the thread's own file comes.
+    check(
+        "execve(\"/a\", [], 0x1) = 0
+clone(child_stack=0x1, flags=CLONE_VM|CLONE_THREAD) = 12
+pause() = ?
++++ superseded by execve in pid 12 +++
+<... execve resumed>) = 0
+getuid() = 0
+exit_group(0) = ?
++++ exited with 0 +++
+getpid() = 11
+execve(\"/b\", [], 0x1 <pid changed to 11 ...>
+",
+        &["/a pause 1", "/a getpid 1", "/a clone 1", "/a execve 2", "/b getuid 1", "/b exit_group 1"],
+        &[],
+    );
+}
+
+#[test]
+fn strace_is_called_by_whatever_path_it_has() {
+    check(
+        "execve(\"/sh\", [], 0x1) = 0
+fork(/usr/bin/strace: Process 8 attached
+/usr/bin/strace: Process 9 attached
+) = 8
+[pid     7] fork() = 9
+[pid     8] exit_group(0) = ?
+[pid     9] exit_group(0) = ?
+[pid     7] exit_group(0) = ?
+./my-strace: Process 7 detached
+",
+        &["/sh fork 2", "/sh execve 1", "/sh exit_group 3"],
+        &[],
+    );
+}
+
+#[test]
+fn names_of_arguments_and_colours_are_no_part_of_a_call() {
+    let log = "7 \x1b[33mexecve\x1b[0m(\x1b[35m\x1b[39mpathname\x1b[0m=\x1b[35m\"/a\"\x1b[0m, argv=[\"a\", \"b\"], envp=0x1 /* 1 var */) \x1b[0m=\x1b[0m \x1b[32m0\x1b[0m
+7 execve(pathname=\"/b\", argv=[\"b\"], envp=0x1) = 0
+7 execveat(dirfd=AT_FDCWD, pathname=\"/c\", argv=[\"c\"], envp=0x1, flags=0) = 0
+7 exit_group(status=0) = ?
+7 +++ exited with 0 +++\x1b[0m
+";
+    check(log, &["/a execve 2", "/b execveat 1", "/c exit_group 1"], &[]);
+    let run = read(log.as_bytes()).runs.into_values().next().unwrap();
+    assert_eq!(run.command, [ByteString::from("a"), ByteString::from("b")]);
+}
+
+#[test]
+fn what_strace_dumps_and_says_at_its_end_is_no_call() {
+    check(
+        "1 execve(\"/a\", [], 0x1) = 0
+1 writev(1, [{iov_base=\"x\", iov_len=1}], 1) = 1
+ * 1 bytes in buffer 0
+ | 00000  78                                                x                |
+1 exit_group(0) = ?
+1 +++ exited with 0 +++
+  ______________________________________________         ____
+ /                                              \\       /    \\
+ | -Y option (an alias to --decode-pids=comm)   |      |-. .-|
+",
+        &["/a writev 1", "/a execve 1", "/a exit_group 1"],
+        &[],
+    );
+}
+
+#[test]
+fn every_name_that_strace_has_had_is_a_call() {
+    for (abi, name, expected) in [
+        (Abi::X86_64, "_exit", "exit"),
+        (Abi::X86_64, "syscall_332", "statx"),
+        (Abi::X86_64, "syscall_0x14c", "statx"),
+        (Abi::X86_64, "SYS_332", "statx"),
+        (Abi::I386, "old_mmap", "mmap"),
+        (Abi::I386, "oldselect", "select"),
+        (Abi::I386, "oldstat", "oldstat"),
+        (Abi::Arm, "fadvise64_64", "arm_fadvise64_64"),
+        (Abi::Arm, "sync_file_range2", "arm_sync_file_range"),
+        (Abi::I386, "fadvise64_64", "fadvise64_64"),
+    ] {
+        let mode = if abi == Abi::X86_64 { "64 bit" } else { "32 bit" };
+        let arch = if abi == Abi::Arm { Arch::Aarch64 } else { Arch::X86_64 };
+        let log = format!(
+            "1 execve(\"/a\", [], 0x1) = 0\n1 [ Process PID=1 runs in {mode} mode. ]\n1 {name}(1) = 0\n"
+        );
+        let trace = import(log.as_bytes(), arch).unwrap();
+        let calls: Vec<Syscall> = trace.totals().into_keys().collect();
+        assert!(calls.contains(&Syscall::from_name(abi, expected).unwrap()), "{name}: {calls:?}");
+        assert_eq!(calls.len(), 2, "{name}: {calls:?}");
+    }
+    let log = b"1 execve(\"/a\", [], 0x1) = 0\n1 [ Process PID=1 runs in x32 mode. ]\n1 execve#64(1) = -1\n";
+    assert!(read(log).totals().contains_key(&Syscall { abi: Abi::X32, nr: 59 }));
+}
+
+#[test]
+fn what_the_recorders_would_say_of_calls_is_said() {
+    let log = |lines: &str| format!("1 execve(\"/a\", [], 0x1) = 0\n{lines}1 exit_group(0) = ?\n");
+    for (lines, expected) in [
+        ("1 io_uring_setup(8, {flags=0}) = 3\n", "io-uring-probe 1"),
+        ("1 io_uring_setup(8, {flags=0}) = -1 ENOSYS (Function not implemented)\n", "io-uring-probe 1"),
+        (
+            "1 io_uring_setup(8, {flags=0}) = 3\n1 io_uring_enter(3, 0, 1, 0, NULL, 8) = 0\n",
+            "io-uring-probe 1",
+        ),
+        (
+            "1 io_uring_setup(8, {flags=0}) = 3\n1 io_uring_enter(3, 1, 1, 0, NULL, 8) = 1\n",
+            "io-uring-unseen 1",
+        ),
+        ("1 io_uring_setup(8, {flags=IORING_SETUP_SQPOLL}) = 3\n", "io-uring-unseen 1"),
+        ("1 io_uring_enter(fd=3, to_submit=2, min_complete=0) = 2\n", "io-uring-unseen 1"),
+        ("1 seccomp(SECCOMP_SET_MODE_FILTER, 0, {len=3}) = 0\n", "seccomp-installed 1"),
+        ("1 prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, {len=3}) = 0\n", "seccomp-installed 1"),
+        ("1 getuid() = -1 EPERM (Operation not permitted) (INJECTED)\n", "import-incomplete 1"),
+        ("1 clone(child_stack=NULL, flags=CLONE_UNTRACED|SIGCHLD) = 9\n", "import-incomplete 1"),
+    ] {
+        let found: Vec<String> = super::gaps(log(lines).as_bytes())
+            .into_iter()
+            .filter(|(_, _, detail)| !detail.starts_with("programs that show no "))
+            .map(|(kind, count, _)| format!("{} {count}", kind.name()))
+            .collect();
+        assert_eq!(found, [expected], "{lines}");
+    }
+    let refused = "1 prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, {len=3}) = -1 EACCES (Permission denied)\n";
+    assert_eq!(super::gaps(log(refused).as_bytes()), []);
+}
+
+#[test]
+fn processes_that_nothing_made_are_noted() {
+    check(
+        "1 execve(\"/sh\", [], 0x1) = 0
+2 execve(\"/b\", [], 0x1) = 0
+2 exit_group(0) = ?
+1 exit_group(0) = ?
+",
+        &["(unknown image) execve 1", "/b exit_group 1", "/sh execve 1", "/sh exit_group 1"],
+        &["image-unreadable 1", "import-incomplete 1"],
+    );
+}
+
+#[test]
+fn a_log_in_pieces_is_the_log_and_its_state_has_bounds() {
+    let pipe = include_bytes!("../../../../tests/data/strace/pipe.log").as_slice();
+    let config = ImportConfig { arch: Arch::X86_64 };
+    for size in [1, 7, 1000] {
+        let mut importer = Importer::new(Source::Strace, &config);
+        for piece in pipe.chunks(size) {
+            importer.take(piece).unwrap();
+        }
+        assert_eq!(importer.finish().unwrap(), read(pipe), "{size}");
+    }
+    let mut importer = Importer::new(Source::Strace, &config);
+    let zeros = vec![0; 1 << 20];
+    let refused = (0..100).find_map(|_| importer.take(&zeros).err());
+    assert_eq!(refused, Some(ImportError::NothingFound { expected: "an strace log" }));
+    let programs: Vec<String> =
+        (0..MOST_IMAGES + 10).map(|at| format!("1 execve(\"/b{at}\", [], 0x1) = 0\n")).collect();
+    let trace = read(programs.concat().as_bytes());
+    assert_eq!(trace.images().len(), MOST_IMAGES + 1);
+    assert!(trace.gaps.keys().any(|gap| gap.kind == GapKind::ImagesMerged));
+    let names: Vec<String> = (0..5000).map(|at| format!("1 name{at}(1) = 0\n")).collect();
+    assert!(read(names.concat().as_bytes()).gaps.values().any(|count| *count == 5000));
 }
