@@ -56,6 +56,8 @@ pub enum GapKind {
     CountsInexact,
     /// A first-seen fact was not delivered; the call itself is counted.
     FirstSeenLost,
+    /// A signal or a time limit ended the recording before what it recorded.
+    EndedEarly,
     /// An imported recording has parts that could not be understood or are known to be missing.
     ImportIncomplete,
     /// An imported recording names a call that may be one of two; both are kept.
@@ -68,7 +70,7 @@ pub enum GapKind {
 
 impl GapKind {
     /// Every kind, in declaration order.
-    pub const ALL: [GapKind; 24] = [
+    pub const ALL: [GapKind; 25] = [
         GapKind::AttachedMidRun,
         GapKind::AdmissionFailed,
         GapKind::CallsLost,
@@ -89,6 +91,7 @@ impl GapKind {
         GapKind::ImagesMerged,
         GapKind::CountsInexact,
         GapKind::FirstSeenLost,
+        GapKind::EndedEarly,
         GapKind::ImportIncomplete,
         GapKind::ImportAmbiguous,
         GapKind::ImportAssumed,
@@ -118,6 +121,7 @@ impl GapKind {
             GapKind::ImagesMerged => "images-merged",
             GapKind::CountsInexact => "counts-inexact",
             GapKind::FirstSeenLost => "first-seen-lost",
+            GapKind::EndedEarly => "ended-early",
             GapKind::ImportIncomplete => "import-incomplete",
             GapKind::ImportAmbiguous => "import-ambiguous",
             GapKind::ImportAssumed => "import-assumed",
@@ -155,6 +159,7 @@ impl GapKind {
             | GapKind::ImagesMerged
             | GapKind::CountsInexact
             | GapKind::FirstSeenLost
+            | GapKind::EndedEarly
             | GapKind::ImportAmbiguous
             | GapKind::ImportAssumed => false,
         }
@@ -212,6 +217,9 @@ impl GapKind {
             GapKind::CountsInexact => "Some counts are not exact; no call is missing.",
             GapKind::FirstSeenLost => {
                 "When a call was first seen was not recorded; the call itself is counted."
+            }
+            GapKind::EndedEarly => {
+                "Something ended the recording before all that it recorded had ended by itself."
             }
             GapKind::ImportIncomplete => {
                 "Parts of the imported recording are missing or could not be understood."

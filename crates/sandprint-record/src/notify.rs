@@ -14,7 +14,7 @@ use std::sync::Arc;
 use rustix::event::epoll;
 use rustix::process::{Resource, Rlimit};
 use sandprint_model::{Gap, GapKind, KernelVersion, RunId, Trace};
-use sandprint_sandbox::guardian::Guardian;
+use sandprint_sandbox::guardian::{Guardian, Orders};
 use sandprint_sandbox::notify::{Inbox, Listener};
 
 use crate::books::observed::Observed;
@@ -74,7 +74,7 @@ impl Recorder {
             let of_child = task::restrictions(first);
             let ours = task::restrictions(std::process::id());
             let inbox = Inbox::new()?;
-            let guardian = Arc::new(Guardian::start(&listener, &inbox)?);
+            let guardian = Arc::new(Guardian::start(&listener, &inbox, Orders::all_go_on()?.into())?);
             let shared = Arc::new(Shared::new(Ledger::new(arch, first, follow_children)?)?);
             let wake = epoll::create(epoll::CreateFlags::CLOEXEC)?;
             // Of the listener, only its end.

@@ -7,6 +7,7 @@ use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sandprint_model::{ByteString, Exit, Gap, GapKind, Run, RunId, Trace};
+use sandprint_sandbox::deadline::{self, Deadline, Step};
 use sandprint_sandbox::foreground::{Foreground, ForegroundError};
 use sandprint_sandbox::launch::{Launch, LaunchError, Running, Suspended};
 use sandprint_sandbox::notify::Reported;
@@ -21,14 +22,14 @@ use crate::tracer::TracerError;
 
 pub use crate::driver::{Choice, FellBack};
 
-/// How long a tree that was told to end has until it is killed.
-pub const GRACE: Duration = Duration::from_secs(5);
-/// How often a killed tree is looked at again: it may have forked meanwhile.
-const KILL_AGAIN: Duration = Duration::from_millis(50);
-/// How long a killed tree has until it is left alone: some of it may belong to another user.
-const GIVE_UP: Duration = Duration::from_secs(5);
+pub use sandprint_sandbox::deadline::GRACE;
+
 /// How often the number of followed tasks is looked at where no descriptor tells of the end.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// The same, while what a signal has reached may be about to end.
+const LOOK_SOON: Duration = Duration::from_millis(20);
+/// How long what a signal to us has reached as well has to end of it, before it counts as left running.
+const SETTLE: Duration = Duration::from_secs(1);
 /// How long after the first process others may go on before the user is told.
 const TELL_AFTER: Duration = Duration::from_millis(300);
 
@@ -80,6 +81,8 @@ pub trait Observer {
     fn fell_back(&mut self, why: &FellBack);
     /// The first process ended, and others of its tree go on; Ctrl-C now ends the recording.
     fn waiting_for_tree(&mut self, live: u64);
+    /// The time is up, and these processes have not ended though they were killed, each with the reason.
+    fn waiting_for_survivors(&mut self, survivors: &[String]);
 }
 
 /// Why a recording ended.
@@ -106,6 +109,8 @@ pub struct Recorded {
     pub exit: Option<Exit>,
     /// Why it ended.
     pub why: Why,
+    /// Processes that SIGKILL did not end after the time was up, each with the reason.
+    pub survivors: Vec<String>,
 }
 
 /// A recording failed.
@@ -151,7 +156,11 @@ pub fn record_command(
     let ready = |prepared: Prepared| {
         let notified = prepared.wants_notifications().then_some(Reported::Every);
         let mut suspended = Launch { notified, ..launch.clone() }.suspend()?;
-        let driver = prepared.expect(&mut suspended, options, &facts)?;
+        let driver =
+            prepared.expect(&mut suspended, options, &facts).map_err(|error| match suspended.ended() {
+                Some(ended) => ended.into(),
+                None => error,
+            })?;
         Ok::<_, SessionError>((suspended, driver))
     };
     let (begun, not_ptrace) = match ready(prepared) {
@@ -164,7 +173,7 @@ pub fn record_command(
         observer.fell_back(&FellBack { not_ebpf, not_ptrace });
     }
     let mut session = Session::begin(driver, plan, &facts)?;
-    session.release(suspended)?;
+    session.release(suspended, foreground)?;
     session.watch(foreground, observer)
 }
 
@@ -193,18 +202,13 @@ struct Session<'a> {
     first: Option<Running>,
     first_exit: Option<Exit>,
     tell_of_tree: Option<Instant>,
-    ending: Option<Ending>,
+    deadline: Option<Deadline>,
+    /// Processes that SIGKILL did not end, each with the reason.
+    survivors: Vec<String>,
+    /// A signal asked us to stop; until then, others that it reached may end of it.
+    interrupted: Option<(Signal, Instant)>,
     next_checkpoint: Option<Instant>,
     next_progress: Option<Instant>,
-}
-
-/// A tree that was told to end.
-#[derive(Debug, Clone, Copy)]
-enum Ending {
-    /// SIGTERM was sent; SIGKILL follows then.
-    Asked(Instant),
-    /// SIGKILL was sent; it is sent again then, up to the second time.
-    Killed(Instant, Instant),
 }
 
 impl<'a> Session<'a> {
@@ -232,14 +236,16 @@ impl<'a> Session<'a> {
             first: None,
             first_exit: None,
             tell_of_tree: None,
-            ending: None,
+            deadline: plan.timeout.map(Deadline::after),
+            survivors: Vec::new(),
+            interrupted: None,
             next_checkpoint: plan.checkpoint_every.map(|every| began + every),
             next_progress: plan.progress_every.map(|every| began + every),
         })
     }
 
-    fn release(&mut self, suspended: Suspended) -> Result<(), SessionError> {
-        let running = suspended.release()?;
+    fn release(&mut self, suspended: Suspended, foreground: &mut Foreground) -> Result<(), SessionError> {
+        let running = foreground.release(suspended)?;
         self.first = Some(running);
         let Some(launched) = self.driver.launched_ns()? else {
             // It must not run on unrecorded as if all were well.
@@ -283,10 +289,14 @@ impl<'a> Session<'a> {
         let ours = self.first.as_ref().map_or(0, Running::pid);
         let in_tree = |pid| process::descends(pid, ours);
         if let Some(signal) = foreground.attend(self.first.as_mut(), in_tree)? {
-            return Ok(Some(Why::Interrupted(signal)));
+            let is_again = self.interrupted.is_some();
+            if is_again || !self.may_end_of_it() {
+                return Ok(Some(Why::Interrupted(signal)));
+            }
+            self.interrupted = Some((signal, Instant::now() + SETTLE));
         }
-        if let (Some(first), None) = (&mut self.first, self.first_exit)
-            && let Some(ended) = first.try_wait()?
+        if let (Some(first), None) = (&self.first, self.first_exit)
+            && let Some(ended) = first.ended()
         {
             self.first_exit = Some(ended.exit);
             self.tell_of_tree = Some(Instant::now() + TELL_AFTER);
@@ -294,7 +304,21 @@ impl<'a> Session<'a> {
         if let Some(why) = self.ended()? {
             return Ok(Some(why));
         }
+        if let Some((signal, until)) = self.interrupted
+            && (Instant::now() >= until || !self.may_end_of_it())
+        {
+            return Ok(Some(Why::Interrupted(signal)));
+        }
         self.keep_time(observer)
+    }
+
+    /// Whether anything that is followed may be about to end of a signal that was sent to us: it is in our process group,
+    /// which the terminal or a supervisor may have signalled as a whole. Or nothing lives any more, and the recorder is
+    /// about to notice.
+    fn may_end_of_it(&self) -> bool {
+        let mut living: Vec<u32> = self.driver.processes().unwrap_or_default().into_iter().collect();
+        living.retain(|&pid| !process::has_ended(pid));
+        living.is_empty() || living.into_iter().any(process::is_in_our_group)
     }
 
     /// Whether the recording has seen its end.
@@ -302,7 +326,7 @@ impl<'a> Session<'a> {
     /// A process can be waited for only after the exit tracepoint of its last thread, so what is followed
     /// after the first process has ended are others.
     fn ended(&self) -> Result<Option<Why>, SessionError> {
-        let timed_out = self.ending.is_some();
+        let timed_out = self.deadline.as_ref().is_some_and(Deadline::is_up);
         let of_tree = if timed_out { Why::TimedOut } else { Why::TreeEnded };
         if self.first.is_some() {
             if self.first_exit.is_none() {
@@ -352,48 +376,33 @@ impl<'a> Session<'a> {
         if self.plan.duration.is_some_and(|limit| now >= self.began + limit) {
             return Ok(Some(Why::DurationOver));
         }
-        match (self.ending, self.plan.timeout) {
-            (None, Some(limit)) if now >= self.began + limit => {
-                self.signal_tree(Signal::TERM)?;
-                // A stopped process would never see it.
-                self.signal_tree(Signal::CONT)?;
-                self.ending = Some(Ending::Asked(now + GRACE));
+        let Some(deadline) = &mut self.deadline else { return Ok(None) };
+        match deadline.step(now) {
+            Step::Nothing => {}
+            Step::Ask => deadline::ask(self.driver.processes()?)?,
+            Step::Kill => deadline::kill(self.driver.processes()?)?,
+            Step::Tell => {
+                let survivors = deadline::survivors(self.driver.processes()?);
+                if !survivors.is_empty() {
+                    observer.waiting_for_survivors(&survivors);
+                }
             }
-            (Some(Ending::Asked(at)), _) if now >= at => {
-                self.signal_tree(Signal::KILL)?;
-                self.ending = Some(Ending::Killed(now + KILL_AGAIN, now + GIVE_UP));
+            Step::GiveUp => {
+                self.survivors = deadline::survivors(self.driver.processes()?);
+                return Ok(Some(Why::TimedOut));
             }
-            (Some(Ending::Killed(_, give_up)), _) if now >= give_up => return Ok(Some(Why::TimedOut)),
-            (Some(Ending::Killed(at, give_up)), _) if now >= at => {
-                self.signal_tree(Signal::KILL)?;
-                self.ending = Some(Ending::Killed(now + KILL_AGAIN, give_up));
-            }
-            _ => {}
         }
         Ok(None)
     }
 
-    fn signal_tree(&self, signal: Signal) -> Result<(), SessionError> {
-        for pid in self.driver.processes()? {
-            // What ended meanwhile, or belongs to somebody else by now, is not there to be signalled.
-            match process::kill_process(pid, signal) {
-                Ok(_) | Err(ProcessError::Send { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
     fn next_deadline(&self) -> Option<Instant> {
-        let ending = match self.ending {
-            Some(Ending::Asked(at) | Ending::Killed(at, _)) => Some(at),
-            None => self.plan.timeout.map(|limit| self.began + limit),
-        };
+        let ending = self.deadline.as_ref().map(Deadline::next);
         let duration = self.plan.duration.map(|limit| self.began + limit);
         // The event of the last end may not have fitted into the ring buffer.
         let no_child = self.first.is_none() || self.first_exit.is_some();
         let look_again = no_child.then(|| Instant::now() + LOOK_AGAIN);
-        [ending, duration, look_again, self.next_checkpoint, self.next_progress, self.tell_of_tree]
+        let settled = self.interrupted.map(|_since| Instant::now() + LOOK_SOON);
+        [ending, duration, look_again, settled, self.next_checkpoint, self.next_progress, self.tell_of_tree]
             .into_iter()
             .flatten()
             .min()
@@ -419,7 +428,29 @@ impl<'a> Session<'a> {
 
     fn finish(mut self, why: Why) -> Result<Recorded, SessionError> {
         self.driver.stop()?;
-        let trace = self.trace()?;
-        Ok(Recorded { trace, exit: self.first_exit, why })
+        let mut trace = self.trace()?;
+        if let Some(words) = self.cut_short(why) {
+            trace.note_gap(Gap { kind: GapKind::EndedEarly, run: self.id.clone(), detail: Some(words) }, 1);
+        }
+        Ok(Recorded { trace, exit: self.first_exit, why, survivors: self.survivors })
+    }
+
+    /// What ended the recording before what it recorded, in words, if anything did.
+    fn cut_short(&self, why: Why) -> Option<String> {
+        let left = |count: u64| if count == 0 { String::new() } else { format!("; {count} left running") };
+        match why {
+            Why::TreeEnded | Why::MainEnded | Why::DurationOver => None,
+            Why::TimedOut => {
+                let limit = self.plan.timeout.unwrap_or_default();
+                let survivors = self.survivors.join("; ");
+                let survived =
+                    if survivors.is_empty() { String::new() } else { format!("; left running: {survivors}") };
+                Some(format!("the time of {limit:?} was up{survived}"))
+            }
+            Why::Interrupted(signal) => {
+                let live = self.driver.state().map_or(0, |state| state.live);
+                Some(format!("{signal}{}", left(live)))
+            }
+        }
     }
 }

@@ -11,6 +11,10 @@
 //! - to stop when it stops, and only then: a program that catches Ctrl-Z to put the terminal in order first
 //!   needs the terminal until it is done, and the shell takes it away as soon as we stop.
 //!
+//! A signal to a whole process group reaches us and the workload, and may have ended it by the time we look. So a
+//! signal is ours only if it came after the end of the first process had been seen: [`Foreground::attend`] alone
+//! takes note of that end, and whatever has come until then was the workload's.
+//!
 //! A workload may make a process group of its own (an interactive shell, timeout(1)). In our place, as a
 //! shell's job, it would lead the group that the shell made for it, and nothing would change; behind us it
 //! leaves the group that the terminal knows. Then we stand for it: what the terminal sends to our group goes
@@ -18,10 +22,13 @@
 //! gives it to us. A mere descendant that wants the terminal there is not helped: we do not see it stop
 //! (`timeout sh -c 'read line'`; its option `--foreground` is for that, as under strace or time).
 
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::launch::Running;
+use sandprint_model::Exit;
+
+use crate::launch::{LaunchError, Running, Suspended};
 use crate::process::{self, ProcessError};
 use crate::signals::{Event, Sender, Signal, Signals, SignalsError, sys::stop_self};
 
@@ -51,6 +58,10 @@ pub enum ForegroundError {
 #[derive(Debug)]
 pub struct Foreground {
     signals: Signals,
+    /// Came before the workload was let go, and is to be served then.
+    kept: VecDeque<Event>,
+    /// What asked the workload or us to end, and came from outside of its tree: the last of it.
+    asked_to_end: Option<Signal>,
     /// A stop was asked of us, and the workload has not stopped yet.
     stop_asked: bool,
     /// The group of the workload to which we gave the terminal.
@@ -58,16 +69,71 @@ pub struct Foreground {
 }
 
 impl Foreground {
-    /// Takes the signals of this process.
+    /// Takes the signals of this process. Those that its caller had ignored stay ignored, for the workload too.
     pub fn install() -> Result<Foreground, ForegroundError> {
-        let signals = Signals::install().map_err(ForegroundError::Signals)?;
-        Ok(Foreground { signals, stop_asked: false, lent_to: None })
+        Foreground::with(Signals::install())
     }
 
-    /// Does what the signals that came ask for, without waiting (other than being stopped).
+    /// Takes the signals of a process that starts no workload, also SIGINT, SIGQUIT and SIGTERM where its caller had
+    /// them ignored: a shell without job control does that to what it starts in the background, and there would be no
+    /// way to end it in good order. SIGHUP stays ignored where it was (nohup).
+    pub fn install_alone() -> Result<Foreground, ForegroundError> {
+        Foreground::with(Signals::install_though_ignored(&[Signal::INT, Signal::QUIT, Signal::TERM]))
+    }
+
+    fn with(signals: Result<Signals, SignalsError>) -> Result<Foreground, ForegroundError> {
+        let signals = signals.map_err(ForegroundError::Signals)?;
+        Ok(Foreground {
+            signals,
+            kept: VecDeque::new(),
+            asked_to_end: None,
+            stop_asked: false,
+            lent_to: None,
+        })
+    }
+
+    /// Lets a suspended child execute, unless a signal asked for an end while it could not have it, or not yet: then
+    /// it is gone without having executed anything, as if that signal had ended it.
+    pub fn release(&mut self, suspended: Suspended) -> Result<Running, LaunchError> {
+        let mut end = None;
+        let next = |signals: &mut Signals| {
+            signals.next().map_err(|error| LaunchError::Talk { source: io::Error::other(error) })
+        };
+        while let Some(event) = next(&mut self.signals)? {
+            if without_workload(event) == Alone::End {
+                end = Some(event.signal);
+            } else {
+                self.kept.push_back(event);
+            }
+        }
+        match end {
+            None => suspended.release(),
+            Some(signal) => {
+                self.asked_to_end = Some(signal);
+                drop(suspended);
+                Err(LaunchError::Ended { exit: Exit::Signal(signal.number()) })
+            }
+        }
+    }
+
+    /// The last signal that asked the workload or this process to end (SIGINT, SIGQUIT, SIGTERM or SIGHUP), and came
+    /// from outside of the workload, if any ever did.
+    pub fn asked_to_end(&self) -> Option<Signal> {
+        self.asked_to_end
+    }
+
+    fn next(&mut self) -> Result<Option<Event>, ForegroundError> {
+        match self.kept.pop_front() {
+            Some(event) => Ok(Some(event)),
+            None => self.signals.next().map_err(ForegroundError::Signals),
+        }
+    }
+
+    /// Does what the signals that came ask for, without waiting (other than being stopped), and takes note of the
+    /// end of the workload's first process ([`Running::ended`]).
     ///
     /// Returns a signal that asks this process to end what it does, if one came: SIGINT, SIGQUIT, SIGTERM or
-    /// SIGHUP, once the first process of the workload has ended, or where there is none (`None`).
+    /// SIGHUP, after the end of the first process of the workload was noted, or where there is none (`None`).
     ///
     /// `in_tree` says whether a process belongs to the workload; [`process::descends`] is an answer.
     pub fn attend(
@@ -76,20 +142,33 @@ impl Foreground {
         in_tree: impl Fn(u32) -> bool,
     ) -> Result<Option<Signal>, ForegroundError> {
         let mut then = Then::Nothing;
+        // What came until its end is seen was for it.
+        let is_ours = workload.as_ref().is_none_or(|running| running.ended().is_some());
+        let first = workload.as_ref().map(|running| running.pid());
+        let of_tree =
+            |event: Event| matches!(event.sender, Sender::Process(pid) if Some(pid) == first || in_tree(pid));
+        let mut looked_after_end = false;
         loop {
             let mut fresh = false;
-            while let Some(event) = self.signals.next().map_err(ForegroundError::Signals)? {
+            while let Some(event) = self.next()? {
                 fresh = true;
                 let Some(running) = living(&mut workload)? else {
                     match without_workload(event) {
                         Alone::Nothing => {}
                         Alone::Stop => stop(event.signal)?,
-                        Alone::End => return Ok(Some(event.signal)),
+                        Alone::End if is_ours => {
+                            self.asked_to_end = Some(event.signal);
+                            return Ok(Some(event.signal));
+                        }
+                        Alone::End if of_tree(event) => {}
+                        Alone::End => self.asked_to_end = Some(event.signal),
                     }
                     continue;
                 };
-                let from_tree =
-                    matches!(event.sender, Sender::Process(pid) if pid == running.pid() || in_tree(pid));
+                let from_tree = of_tree(event);
+                if !from_tree && without_workload(event) == Alone::End {
+                    self.asked_to_end = Some(event.signal);
+                }
                 match self.serve(event, from_tree, running)? {
                     Then::Nothing => {}
                     // The later one counts. An old SIGCHLD, of the stop that is over, comes before the SIGCONT
@@ -99,7 +178,13 @@ impl Foreground {
             }
             let Some(running) = living(&mut workload)? else {
                 self.take_terminal_back();
-                return Ok(None);
+                if is_ours || looked_after_end {
+                    return Ok(None);
+                }
+                // Who signals a group has signalled all of it before any of it can be seen to have ended: what ended
+                // the workload has come to us too by now, and may have come after we looked.
+                looked_after_end = true;
+                continue;
             };
             let Some(signal) = stopped(running)? else { return Ok(None) };
             match then {

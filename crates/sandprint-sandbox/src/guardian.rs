@@ -2,17 +2,21 @@
 //!
 //! When the last holder of a [`Listener`] is gone, every call of whoever has the filter fails with ENOSYS, for good.
 //! So a guardian holds the listener too. It sleeps until this process is gone, whatever ended that; from then on it
-//! lets every call go on, until nobody has the filter any more, and ends.
+//! answers every call as its [`Orders`] say, also the one that this process had received and not answered, until
+//! nobody has the filter any more, and ends.
 //!
 //! It has a session of its own, so no terminal and no job's signal reaches it; it holds nothing but the listener,
-//! one end of a pipe and one shared page; its working directory is the root. What remains: whoever kills it as well
+//! one end of a pipe and some shared memory; its working directory is the root. What remains: whoever kills it as well
 //! (SIGKILL, the kernel out of memory) takes the calls of the workload with it.
 
+mod orders;
 mod sys;
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::orders::Orders;
 use crate::notify::{Inbox, Listener};
 
 /// How long it may take to notice that nobody is left to be guarded.
@@ -25,12 +29,19 @@ const TO_END: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Guardian {
     forked: sys::Forked,
+    /// Lives as long as somebody may replace them.
+    _orders: Arc<Orders>,
 }
 
 impl Guardian {
     /// Starts one. `inbox` is where this process receives: what it leaves unanswered there, the guardian answers.
-    pub fn start(listener: &Listener, inbox: &Inbox) -> io::Result<Guardian> {
-        Ok(Guardian { forked: sys::fork(listener, inbox)? })
+    pub fn start(listener: &Listener, inbox: &Inbox, orders: Arc<Orders>) -> io::Result<Guardian> {
+        Ok(Guardian { forked: sys::fork(listener, inbox, &orders)?, _orders: orders })
+    }
+
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.forked.pid()
     }
 
     /// From here on it takes over. Before, it leaves with us: what has not executed yet is not to begin without us.

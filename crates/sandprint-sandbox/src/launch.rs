@@ -69,6 +69,8 @@ pub struct Launch {
     /// Changes to the inherited environment, in this order, after those of the user
     /// ([`User::variables`]). `None` removes a variable.
     pub variables: Vec<(OsString, Option<OsString>)>,
+    /// Its standard input, where that is another than ours.
+    pub stdin: Option<Arc<OwnedFd>>,
     /// What it is confined by, from just before its execve on. A failure of that execve is then told only as far
     /// as the filter lets a child send a message.
     pub confinement: Option<Confinement>,
@@ -88,6 +90,7 @@ impl Launch {
             arguments: arguments.into_iter().map(Into::into).collect(),
             user: None,
             variables: Vec::new(),
+            stdin: None,
             confinement: None,
             notified: None,
         }
@@ -184,6 +187,13 @@ impl Suspended {
         self.child.watched = Some(watched);
     }
 
+    /// Why it will not execute, if something has ended it meanwhile (Ctrl-C is for it, too): what else failed then, failed
+    /// for that.
+    pub fn ended(&mut self) -> Option<LaunchError> {
+        let ended = self.child.process.wait_ended(Duration::ZERO).unwrap_or(false);
+        ended.then(|| self.child.ended_early())
+    }
+
     /// Lets it execute. When this returns [`Running`], it has.
     pub fn release(mut self) -> Result<Running, LaunchError> {
         if let Err(source) = self.socket.send_go() {
@@ -234,7 +244,14 @@ impl Running {
         self.child.end()
     }
 
-    /// How its first process ended; `None` while it lives.
+    /// How its first process ended, as far as anybody has looked: [`Running::try_wait`] or
+    /// [`Foreground::attend`](crate::foreground::Foreground::attend).
+    pub fn ended(&self) -> Option<Ended> {
+        self.child.ended
+    }
+
+    /// How its first process ended; `None` while it lives. Who has a [`Foreground`](crate::foreground::Foreground)
+    /// leaves this to it, and asks [`Running::ended`]: it knows which signals came before.
     pub fn try_wait(&mut self) -> Result<Option<Ended>, ProcessError> {
         self.child.wait(Wait::Look)
     }

@@ -15,6 +15,8 @@
 //! - [`guardian`]: who answers such reports when we are gone.
 //! - [`ptrace`]: a tree of processes, traced so that it outlives its tracer.
 //! - [`memory`]: an end with a reason where the memory is used up.
+//! - [`input`]: standard input that several runs of a command read from its beginning.
+//! - [`deadline`]: when a workload that has a time limit is told to end, and when it is made to.
 //! - [`poll`]: waiting for several of these descriptors at once.
 //!
 //! Linux 5.10 and later. `unsafe` is only in the files named `sys.rs`.
@@ -22,9 +24,11 @@
 //! its parent; [`launch`] lists the exceptions.
 
 pub mod confine;
+pub mod deadline;
 pub mod foreground;
 pub mod guardian;
 mod inherited;
+pub mod input;
 pub mod launch;
 pub mod memory;
 pub mod notify;
@@ -32,5 +36,6 @@ pub mod poll;
 pub mod process;
 pub mod ptrace;
 mod seccomp;
+mod shared;
 pub mod signals;
 pub mod user;

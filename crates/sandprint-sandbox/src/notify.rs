@@ -17,7 +17,7 @@ mod sys;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-pub(crate) use sys::{Filter, go_on, install, receive};
+pub(crate) use sys::{Filter, go_on, install, receive, refuse, still_waits};
 pub use sys::{Inbox, is_available};
 
 /// 128 random bits: a call with these in its fourth and fifth argument is the child's own, and not reported.

@@ -3,6 +3,7 @@
 //! A process number is given to somebody else once its process is gone; a pidfd never is.
 
 pub(crate) mod sys;
+mod tree;
 
 use std::fs;
 use std::io;
@@ -13,6 +14,8 @@ use sandprint_model::Exit;
 
 use crate::poll;
 use crate::signals::Signal;
+
+pub use tree::{Adopter, descendants, why_it_lives};
 
 /// Failures of operations on a process.
 #[derive(Debug, thiserror::Error)]
@@ -162,6 +165,16 @@ pub(crate) fn is_job() -> bool {
     group(me) == Some(me) && terminal.is_some_and(|terminal| terminal != 0)
 }
 
+/// Whether a process has ended, also where nobody has taken note of that yet, as far as /proc can tell.
+pub fn has_ended(pid: u32) -> bool {
+    stat_field(pid, 3).is_none_or(|state| matches!(state.as_str(), "Z" | "X" | "x"))
+}
+
+/// Whether a process is in the process group of this one, and lives, as far as /proc can tell.
+pub fn is_in_our_group(pid: u32) -> bool {
+    !has_ended(pid) && group(pid).is_some() && group(pid) == group(std::process::id())
+}
+
 /// Its process group.
 pub(crate) fn group(pid: u32) -> Option<u32> {
     stat_field(pid, 5)?.parse().ok()
@@ -178,7 +191,7 @@ pub(crate) fn foreground_group(pid: u32) -> Option<u32> {
     stat_field(pid, 8)?.parse().ok()
 }
 
-/// The field of that number, counted from 1 as in proc(5), 4 or later.
+/// The field of that number, counted from 1 as in proc(5), 3 or later.
 fn stat_field(pid: u32, number: usize) -> Option<String> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the name in parentheses, which may hold anything, also parentheses and spaces.

@@ -196,12 +196,19 @@ impl Signals {
     /// Takes the signals from now on. To be called while the process has one thread: those started later
     /// inherit what it sets, and others would die of the signals.
     pub fn install() -> Result<Signals, SignalsError> {
+        Signals::install_though_ignored(&[])
+    }
+
+    /// As [`Signals::install`], and takes `wanted` also where the caller had them ignored.
+    pub fn install_though_ignored(wanted: &[Signal]) -> Result<Signals, SignalsError> {
         // Without /proc there is nothing to count; then it is as the caller says.
         let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
         if threads > 1 {
             return Err(SignalsError::Threads { count: threads });
         }
         let ignored = Inherited::get().ignored.without(SignalSet::of(&[Signal::CHLD]));
+        // What is blocked is kept for us even where it is ignored (`sig_ignored` in the kernel's signal.c).
+        let ignored = ignored.without(SignalSet::of(wanted));
         let taken = SignalSet::ALL.without(NOT_TAKEN).without(ignored);
         let install = |source| SignalsError::Install { source };
         sys::keep_exit_statuses().map_err(install)?;
@@ -239,6 +246,15 @@ impl Drop for Signals {
         while let Ok(Some(_)) = self.next() {}
         // It cannot fail with a valid operation and an address of ours, and a destructor has nobody to tell.
         sys::set_mask(self.previous_mask).unwrap_or_default();
+    }
+}
+
+/// Ends this process by a signal, as a workload that it stands for was ended, without a core dump of its own. Returns
+/// where it does not end of it: a signal that ends nobody, or the first process of a PID namespace.
+pub fn end_by(number: u8) {
+    if let Some(signal) = Signal::from_number(number.into()) {
+        // Where it fails, the caller goes on.
+        sys::end_by(signal).unwrap_or_default();
     }
 }
 

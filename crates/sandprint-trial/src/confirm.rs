@@ -4,27 +4,28 @@ use std::fs;
 
 use sandprint_policy::cbpf::Program;
 use sandprint_sandbox::confine::{Confinement, Filter, Flags};
-use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::launch::Launch;
 
+use crate::trial::{Feeding, Trial};
 use crate::verdict::Pass;
 use crate::verify::VerifyError;
-use crate::wait;
+use crate::wait::{Wait, Waited};
 
 /// Runs it.
-pub(crate) fn run(
-    launch: &Launch,
-    program: &Program,
-    foreground: &mut Foreground,
-) -> Result<Pass, VerifyError> {
+pub(crate) fn run(trial: &mut Trial, program: &Program) -> Result<(Pass, Waited), VerifyError> {
     let filter = Filter::new(&program.to_bytes())?;
     let confinement = Confinement { filter, flags: Flags::NONE, proof: None };
-    let launch = Launch { confinement: Some(confinement), ..launch.clone() };
-    let mut running = launch.suspend()?.release()?;
+    let fed = trial.feed(Feeding::Again)?;
+    let wait = Wait::begin(trial.timeout, fed.reader.into_iter().collect())?;
+    let launch = Launch { confinement: Some(confinement), stdin: fed.stdin.clone(), ..trial.launch.clone() };
+    let suspended = launch.suspend()?;
+    // The reader is to notice when nobody has the other end any more.
+    drop((launch, fed));
+    let mut running = trial.foreground.release(suspended)?;
     // A zombie still has its status; only who reaps it, which is us, takes that away.
     let in_force = has_filter(running.pid());
-    let exit = wait::until_ended(&mut running, foreground, || Ok(true))?;
-    Ok(Pass::Confirmed { exit, instructions: program.0.len(), in_force })
+    let waited = wait.until_ended(&mut running, &mut trial.foreground, || Ok(true))?;
+    Ok((Pass::Confirmed { exit: waited.exit, instructions: program.0.len(), in_force }, waited))
 }
 
 /// Whether a process has a filter (`Seccomp: 2`, proc(5)).

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use sandprint_model::errno::ENOSYS;
 use sandprint_model::{Action, Arch, ByteString, Call, Condition, Policy, Reason, Rule, Syscall};
 use sandprint_policy::{cbpf, enforce, suggest};
-use sandprint_sandbox::foreground::Foreground;
+use sandprint_sandbox::guardian::{Guardian, Orders};
 use sandprint_sandbox::launch::Launch;
 use sandprint_sandbox::notify::{Inbox, Listener, Notification, Reported};
 use sandprint_sandbox::process::{self, Process};
@@ -19,9 +19,11 @@ use sandprint_sandbox::signals::Signal;
 use crate::ledger::Standing;
 use crate::origin::Origins;
 use crate::refine::Asking;
+use crate::trial::{Feeding, Trial};
 use crate::verdict::Pass;
 use crate::verify::VerifyError;
-use crate::{Denial, Next, wait};
+use crate::wait::{Wait, Waited};
+use crate::{Denial, Next};
 
 /// A process that still lives after this time has not ended for a refused call.
 pub(crate) const WENT_ON: Duration = Duration::from_millis(200);
@@ -51,6 +53,7 @@ pub(crate) enum Answering {
 #[derive(Debug)]
 pub(crate) struct Explained {
     pub(crate) pass: Pass,
+    pub(crate) waited: Waited,
     pub(crate) denials: Vec<Denial>,
     pub(crate) caveats: Vec<String>,
 }
@@ -112,17 +115,23 @@ pub(crate) fn reporting(policy: &Policy, logged: bool) -> Policy {
 
 /// Runs it.
 pub(crate) fn run(
-    launch: &Launch,
+    trial: &mut Trial,
     policy: &Policy,
     answering: Answering,
-    foreground: &mut Foreground,
+    feeding: Feeding,
 ) -> Result<Explained, VerifyError> {
     let let_go_on = matches!(answering, Answering::LetGoOn);
     let arch = Arch::from_name(std::env::consts::ARCH).ok_or(VerifyError::UnknownArch)?;
     let logged = !matches!(answering, Answering::Asking(_));
     let program = cbpf::compile(&reporting(policy, logged)).map_err(VerifyError::Compile)?;
-    let launch = Launch { notified: Some(Reported::Program(program.to_bytes())), ..launch.clone() };
+    let orders = Orders::of(&orders(policy, &answering)?).map_err(VerifyError::Wait)?;
+    let fed = trial.feed(feeding)?;
+    let notified = Some(Reported::Program(program.to_bytes()));
+    let launch = Launch { notified, stdin: fed.stdin.clone(), ..trial.launch.clone() };
     let mut suspended = launch.suspend()?;
+    let reader = fed.reader;
+    // The reader is to notice when nobody has the other end any more.
+    drop((launch, fed));
     let listener = suspended.notifications().ok_or(VerifyError::NoListener)?;
     let books = Arc::new(Mutex::new(Books {
         policy: policy.clone(),
@@ -136,9 +145,13 @@ pub(crate) fn run(
         approximated: false,
         failed: None,
     }));
-    serve(listener.try_clone().map_err(VerifyError::Wait)?, Arc::clone(&books)).map_err(VerifyError::Wait)?;
-    let mut running = suspended.release()?;
-    let exit = wait::until_ended(&mut running, foreground, || {
+    let guardian = serve(&listener, &books, orders).map_err(VerifyError::Wait)?;
+    let others = [guardian.pid()].into_iter().chain(reader).collect();
+    let wait = Wait::begin(trial.timeout, others)?;
+    // From its execve on, the workload does not depend on us; before that, it ends with us.
+    guardian.arm().map_err(VerifyError::Wait)?;
+    let mut running = trial.foreground.release(suspended)?;
+    let waited = wait.until_ended(&mut running, &mut trial.foreground, || {
         let mut books = lock(&books);
         if let Some(error) = books.failed.take() {
             return Err(VerifyError::Wait(error));
@@ -146,6 +159,10 @@ pub(crate) fn run(
         books.look_after_pending();
         listener.is_hung_up().map_err(VerifyError::Wait)
     })?;
+    if listener.is_hung_up().unwrap_or(false) {
+        // Nobody is left: neither is the guardian, as soon as it has noticed.
+        guardian.wait_ended().unwrap_or_default();
+    }
     let mut books = lock(&books);
     let mut caveats = Vec::new();
     if books.approximated {
@@ -158,25 +175,68 @@ pub(crate) fn run(
     caveats.extend(untold(books.untold));
     let mut denials: Vec<Denial> = std::mem::take(&mut books.denials).into_values().collect();
     denials.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.call.syscall.cmp(&b.call.syscall)));
-    Ok(Explained { pass: Pass::Explained { exit, let_go_on }, denials, caveats })
+    Ok(Explained { pass: Pass::Explained { exit: waited.exit, let_go_on }, waited, denials, caveats })
 }
 
 fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
     books.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts the thread that answers, until nobody has the filter any more.
-fn serve(listener: Listener, books: Arc<Mutex<Books>>) -> io::Result<()> {
-    let answer = move || {
-        if let Err(error) = answer_all(&listener, &books) {
-            lock(&books).failed = Some(error);
-        }
+/// How calls are to be answered once nobody of this process is left to do it.
+fn orders(policy: &Policy, answering: &Answering) -> Result<Vec<u8>, VerifyError> {
+    let unattended = match answering {
+        Answering::AsThePolicySays => policy.clone(),
+        Answering::LetGoOn => all_let_go_on(policy),
+        Answering::Asking(asking) => asking.unattended(),
     };
-    thread::Builder::new().name("denials".to_owned()).spawn(answer).map(drop)
+    match cbpf::compile(&unattended) {
+        Ok(program) => Ok(program.to_bytes()),
+        // The policy itself is shorter than with all that somebody would allow.
+        Err(_) => Ok(cbpf::compile(policy).map_err(VerifyError::Compile)?.to_bytes()),
+    }
 }
 
-fn answer_all(listener: &Listener, books: &Mutex<Books>) -> io::Result<()> {
-    let mut inbox = Inbox::new()?;
+/// The policy with every refusal taken back.
+fn all_let_go_on(policy: &Policy) -> Policy {
+    let mut policy = policy.clone();
+    (policy.default_action, policy.foreign_action) = (Action::Allow, Action::Allow);
+    policy.rules.clear();
+    policy
+}
+
+/// Starts the thread that answers, until nobody has the filter any more, and a guardian for when this process is gone.
+fn serve(listener: &Listener, books: &Arc<Mutex<Books>>, orders: Orders) -> io::Result<Guardian> {
+    let (inbox, orders) = (Inbox::new()?, Arc::new(orders));
+    let guardian = Guardian::start(listener, &inbox, Arc::clone(&orders))?;
+    let (listener, books) = (listener.try_clone()?, Arc::clone(books));
+    let answer = move || {
+        let ending = Ending(&books);
+        if let Err(error) = answer_all(&listener, inbox, &books, &orders) {
+            lock(&books).failed = Some(error);
+        }
+        drop(ending);
+    };
+    thread::Builder::new().name("denials".to_owned()).spawn(answer)?;
+    Ok(guardian)
+}
+
+/// Tells of a thread that ends without saying why: every call would wait for it.
+struct Ending<'a>(&'a Mutex<Books>);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            lock(self.0).failed = Some(io::Error::other("the answering thread panicked"));
+        }
+    }
+}
+
+fn answer_all(
+    listener: &Listener,
+    mut inbox: Inbox,
+    books: &Mutex<Books>,
+    orders: &Orders,
+) -> io::Result<()> {
     loop {
         let Some(notification) = listener.receive(&mut inbox)? else {
             if listener.is_hung_up()? {
@@ -190,6 +250,9 @@ fn answer_all(listener: &Listener, books: &Mutex<Books>) -> io::Result<()> {
             Entered::Open(open) => {
                 // Nobody else waits for the books while somebody thinks.
                 open.asking.ask(&open.denial, &|| listener.still_waits(&notification));
+                if let Ok(program) = cbpf::compile(&open.asking.unattended()) {
+                    orders.replace(&program.to_bytes())?;
+                }
                 lock(books).answer_open(&open)
             }
         };

@@ -88,6 +88,16 @@ impl Ledger {
         }
     }
 
+    /// The policy, and what runs in this refinement only.
+    pub(crate) fn with_unwritten(&self) -> Policy {
+        let mut policy = self.policy.clone();
+        for (syscall, rule, _) in self.unwritten.iter().filter(|(_, _, runs)| *runs) {
+            let rule = Rule { action: Action::Allow, ..rule.clone() };
+            policy.rules.entry(*syscall).or_default().push(rule);
+        }
+        policy
+    }
+
     /// Enters an answer.
     pub(crate) fn enter(&mut self, denial: &Denial, answer: Answer, by: &str) {
         let unwritten = |runs| (denial.call.syscall, denial.rule.clone(), runs);

@@ -18,6 +18,7 @@ mod origin;
 pub mod refine;
 pub mod report;
 mod symbols;
+mod trial;
 mod verdict;
 pub mod verify;
 mod wait;
@@ -25,4 +26,5 @@ pub mod watch;
 
 pub use denial::{Ancestor, Denial, Location, Next};
 pub use ledger::{Answer, Decision};
+pub use trial::Trial;
 pub use verdict::{Expected, Pass, Verdict};

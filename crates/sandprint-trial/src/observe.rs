@@ -11,21 +11,23 @@ use sandprint_record::ebpf::{RecorderError, Watched, Watcher};
 use sandprint_record::host::HostFacts;
 use sandprint_record::refused::{Outcome, Refused};
 use sandprint_sandbox::confine::{Confinement, Filter, Flags};
-use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::launch::Launch;
 
 use crate::confirm::has_filter;
 use crate::explain::{MOST_KINDS, WENT_ON, untold};
+use crate::trial::Trial;
 use crate::verdict::Pass;
 use crate::verify::VerifyError;
+use crate::wait::{Wait, Waited};
 use crate::watch::judge::Verdict;
 use crate::watch::{News, Seen, Watch};
-use crate::{Ancestor, Denial, Location, Next, wait};
+use crate::{Ancestor, Denial, Location, Next};
 
 /// What the pass found.
 #[derive(Debug)]
 pub(crate) struct Observed {
     pub(crate) pass: Pass,
+    pub(crate) waited: Waited,
     pub(crate) denials: Vec<Denial>,
     pub(crate) caveats: Vec<String>,
 }
@@ -46,20 +48,20 @@ impl<E: Into<VerifyError>> From<E> for NotObserved {
 }
 
 /// Runs it.
-pub(crate) fn run(
-    launch: &Launch,
-    policy: &Policy,
-    program: &Program,
-    foreground: &mut Foreground,
-) -> Result<Observed, NotObserved> {
+pub(crate) fn run(trial: &mut Trial, policy: &Policy, program: &Program) -> Result<Observed, NotObserved> {
     let filter = Filter::new(&program.to_bytes()).map_err(VerifyError::from)?;
     let confinement = Confinement { filter, flags: Flags::NONE, proof: None };
-    let launch = Launch { confinement: Some(confinement), ..launch.clone() };
-    let suspended = launch.suspend()?;
+    let wait = Wait::begin(trial.timeout, Vec::new())?;
+    let launch = Launch { confinement: Some(confinement), ..trial.launch.clone() };
+    let mut suspended = launch.suspend()?;
     let first = suspended.pid();
     let tree = Watched::Process(first);
-    let mut watcher = Watcher::start(&tree, &HostFacts::probe()).map_err(NotObserved::Unwatched)?;
-    let mut running = suspended.release()?;
+    let mut watcher =
+        Watcher::start(&tree, &HostFacts::probe()).map_err(|error| match suspended.ended() {
+            Some(ended) => NotObserved::Failed(ended.into()),
+            None => NotObserved::Unwatched(error),
+        })?;
+    let mut running = trial.foreground.release(suspended)?;
     let in_force = has_filter(running.pid());
     let mut books = Books {
         policy,
@@ -70,7 +72,7 @@ pub(crate) fn run(
         untold: 0,
         others: 0,
     };
-    let exit = wait::until_ended(&mut running, foreground, || {
+    let waited = wait.until_ended(&mut running, &mut trial.foreground, || {
         // Before the news: what comes after the end of all is nothing.
         let is_over = watcher.is_over().map_err(VerifyError::Observe)?;
         for refused in watcher.news().map_err(VerifyError::Observe)? {
@@ -82,8 +84,8 @@ pub(crate) fn run(
     let mut caveats: Vec<String> =
         missed.iter().map(|missed| format!("{} {}", missed.count, missed.what)).collect();
     caveats.extend(books.caveats());
-    let pass = Pass::Observed { exit, instructions: program.0.len(), in_force };
-    Ok(Observed { pass, denials: books.denials(), caveats })
+    let pass = Pass::Observed { exit: waited.exit, instructions: program.0.len(), in_force };
+    Ok(Observed { pass, waited, denials: books.denials(), caveats })
 }
 
 /// What makes calls alike, whichever process makes them.

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use sandprint_model::{Call, Date, Exit, Policy, Syscall};
 use sandprint_policy::enforce;
-use sandprint_sandbox::foreground::Foreground;
-use sandprint_sandbox::launch::Launch;
+use sandprint_sandbox::signals::Signal;
 
 use crate::explain::{self, Answering};
 use crate::ledger::{Ledger, Standing};
+use crate::trial::{Feeding, Trial};
 use crate::verify::VerifyError;
 use crate::{Answer, Decision, Denial};
 
@@ -37,6 +37,12 @@ pub trait Decider: fmt::Debug + Send {
     /// Who or what answers, for the reasons of rules.
     fn by(&self) -> String;
 
+    /// What the policy would be if everything had been asked that it leaves open: for calls that come when nobody is
+    /// left to be asked.
+    fn unattended(&self, policy: &Policy) -> Policy {
+        policy.clone()
+    }
+
     /// Called after each decision with what the policy is now.
     fn decided(&mut self, policy: &Policy);
 }
@@ -45,6 +51,7 @@ pub trait Decider: fmt::Debug + Send {
 #[derive(Debug)]
 pub struct Refinement {
     asking: Asking,
+    has_begun: bool,
 }
 
 /// What one run of the workload brought.
@@ -52,6 +59,10 @@ pub struct Refinement {
 pub struct Round {
     /// How the first process ended.
     pub exit: Exit,
+    /// Whether its time was up.
+    pub timed_out: bool,
+    /// A signal that came after the first process had ended, and ended the waiting for others.
+    pub interrupted: Option<Signal>,
     /// How many decisions were made that changed what runs.
     pub decided: usize,
     /// What the policy, as it is written now, still refuses of what the workload called.
@@ -64,22 +75,31 @@ impl Refinement {
     /// Begins. `on` is the day that decisions get.
     pub fn new(policy: Policy, on: Date, decider: impl Decider + 'static) -> Refinement {
         let ledger = Arc::new(Mutex::new(Ledger::new(policy, on)));
-        Refinement { asking: Asking { ledger, decider: Arc::new(Mutex::new(decider)) } }
+        Refinement { asking: Asking { ledger, decider: Arc::new(Mutex::new(decider)) }, has_begun: false }
     }
 
     /// Runs the command under the policy as it is now, and has the calls decided that it refuses.
     ///
     /// What was decided before an error is kept.
-    pub fn round(&mut self, launch: &Launch, foreground: &mut Foreground) -> Result<Round, VerifyError> {
+    ///
+    /// `is_only`: there is no further round, whatever this one brings, and was none before.
+    pub fn round(&mut self, trial: &mut Trial, is_only: bool) -> Result<Round, VerifyError> {
+        if !is_only && !self.has_begun {
+            trial.tell_what_is_gone();
+        }
+        self.has_begun = true;
         let before = self.asking.ledger().decisions.len();
         let policy = self.policy();
-        let explained = explain::run(launch, &policy, Answering::Asking(self.asking.clone()), foreground);
+        let feeding = if is_only { Feeding::Once } else { Feeding::Again };
+        let explained = explain::run(trial, &policy, Answering::Asking(self.asking.clone()), feeding);
         self.asking.settle();
         let explained = explained?;
         let ledger = self.asking.ledger();
         let is_left = |denial: &Denial| !enforce::runs(ledger.policy.decide(&denial.call));
         Ok(Round {
-            exit: explained.pass.exit(),
+            exit: explained.waited.exit,
+            timed_out: explained.waited.timed_out,
+            interrupted: explained.waited.interrupted,
             decided: ledger.decisions.len().saturating_sub(before),
             left: explained.denials.into_iter().filter(is_left).collect(),
             caveats: explained.caveats,
@@ -122,6 +142,12 @@ pub(crate) struct Asking {
 impl Asking {
     pub(crate) fn standing(&self, call: &Call) -> Standing {
         self.ledger().standing(call)
+    }
+
+    /// What decides once nobody is left to be asked: the policy, what runs this time only, and what would be answered.
+    pub(crate) fn unattended(&self) -> Policy {
+        let policy = self.ledger().with_unwritten();
+        self.decider.lock().unwrap_or_else(PoisonError::into_inner).unattended(&policy)
     }
 
     /// Has a call decided.

@@ -1,6 +1,9 @@
 //! What a trial showed.
 
+use std::collections::BTreeSet;
+
 use sandprint_model::{ByteString, Exit};
+use sandprint_sandbox::signals::Signal;
 
 use crate::Denial;
 
@@ -17,6 +20,12 @@ pub struct Verdict {
     pub outside: Vec<Denial>,
     /// How the workload was to end.
     pub expected: Expected,
+    /// Whether every pass was made that belongs to the trial.
+    pub complete: bool,
+    /// A signal that ended the trial: the command died of what was sent to both, or others were still running.
+    pub interrupted: Option<Signal>,
+    /// The passes in which the time was up, counted from 0: how the command ended there says nothing.
+    pub timed_out: BTreeSet<usize>,
     /// What may have been missed, and what the trial could not do as the policy says, in sentences.
     pub caveats: Vec<String>,
 }
@@ -85,6 +94,7 @@ impl Verdict {
     pub fn is_clean(&self) -> bool {
         self.denials.is_empty()
             && self.outside.is_empty()
+            && self.complete
             && !self.ended_by_filter()
             && !self.ends_differ()
             && self.unexpected_end().is_none()
@@ -92,7 +102,8 @@ impl Verdict {
 
     /// The first end of the workload that was not expected.
     pub fn unexpected_end(&self) -> Option<Exit> {
-        self.passes.iter().map(Pass::exit).find(|exit| !self.expected.is(*exit))
+        let judged = self.passes.iter().enumerate().filter(|(number, _)| !self.timed_out.contains(number));
+        judged.map(|(_, pass)| pass.exit()).find(|exit| !self.expected.is(*exit))
     }
 
     /// Whether the pass under the filter itself ended as only a filter ends a process.
@@ -107,7 +118,9 @@ impl Verdict {
     /// Whether the two passes ended differently though nothing was refused.
     pub fn ends_differ(&self) -> bool {
         let ends: Vec<Exit> = self.passes.iter().map(Pass::exit).collect();
-        self.denials.is_empty() && ends.windows(2).any(|pair| pair.first() != pair.last())
+        self.denials.is_empty()
+            && self.timed_out.is_empty()
+            && ends.windows(2).any(|pair| pair.first() != pair.last())
     }
 
     /// How the workload ended, in the last pass.

@@ -1,21 +1,26 @@
 //! Runs a command under a policy: one pass under the filter itself that BPF observes, or, without privilege, a pass that
 //! explains and one under the filter itself.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::io;
 
-use sandprint_model::{ByteString, Policy};
+use sandprint_model::{ByteString, Exit, Policy};
 use sandprint_policy::cbpf::{self, CompileError};
 use sandprint_policy::enforce;
 use sandprint_record::ebpf::RecorderError;
 use sandprint_sandbox::confine::FilterError;
-use sandprint_sandbox::foreground::{Foreground, ForegroundError};
+use sandprint_sandbox::foreground::ForegroundError;
+use sandprint_sandbox::input::{MOST_KEPT, Unrepeatable};
 use sandprint_sandbox::launch::{Launch, LaunchError};
 use sandprint_sandbox::process::ProcessError;
+use sandprint_sandbox::signals::Signal;
 
 use crate::explain::{self, Answering};
 use crate::observe::{self, NotObserved};
-use crate::{Denial, Expected, Verdict, confirm};
+use crate::trial::{Feeding, Trial};
+use crate::wait::Waited;
+use crate::{Denial, Expected, Pass, Verdict, confirm};
 
 /// How a trial is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -70,38 +75,43 @@ pub enum VerifyError {
     /// Waiting or answering failed.
     #[error("wait for the workload")]
     Wait(#[source] io::Error),
-    /// A signal came after the first process had ended, and before the rest of its tree had.
-    #[error("see the end of all processes: a signal came first")]
-    Interrupted,
+    /// Standard input could not be read in the command's place.
+    #[error("read standard input for the command")]
+    Input(#[source] io::Error),
+    /// A further run cannot read what the first has read.
+    #[error("run the command again: {}", unrepeatable_in_words(*.0))]
+    Unrepeatable(Unrepeatable),
+    /// The time was up, and SIGKILL did not end the first process.
+    #[error("end the command after its time: SIGKILL did not end {}", .0.join("; "))]
+    Survivors(Vec<String>),
 }
 
-/// Runs the command. `foreground` was installed before any thread was started; `between` is called between the passes.
-pub fn verify(
-    launch: &Launch,
-    policy: &Policy,
-    options: VerifyOptions,
-    foreground: &mut Foreground,
-    between: &mut dyn FnMut(),
-) -> Result<Verdict, VerifyError> {
+/// Runs the command.
+pub fn verify(trial: &mut Trial, policy: &Policy, options: VerifyOptions) -> Result<Verdict, VerifyError> {
     let program = cbpf::compile(policy).map_err(VerifyError::Compile)?;
-    let mut caveats = Vec::new();
+    let mut verdict = Verdict {
+        command: command_of(&trial.launch),
+        denials: Vec::new(),
+        passes: Vec::new(),
+        outside: Vec::new(),
+        expected: options.expected,
+        complete: true,
+        interrupted: None,
+        timed_out: BTreeSet::new(),
+        caveats: Vec::new(),
+    };
     let logs = explain::defaults_log(policy);
     // Where refused calls are to go on, somebody must be asked; what runs and is logged is not seen as refused.
     if options.observer == Observer::Ebpf || (options.observer == Observer::Auto && !options.all && !logs) {
-        match observe::run(launch, policy, &program, foreground) {
+        match observe::run(trial, policy, &program) {
             Ok(observed) => {
-                caveats.extend(observed.caveats);
+                verdict.denials = observed.denials;
+                verdict.caveats = observed.caveats;
                 if logs {
-                    caveats.push(LOGGED_UNSEEN.to_owned());
+                    verdict.caveats.push(LOGGED_UNSEEN.to_owned());
                 }
-                return Ok(Verdict {
-                    command: command_of(launch),
-                    denials: observed.denials,
-                    passes: vec![observed.pass],
-                    outside: Vec::new(),
-                    expected: options.expected,
-                    caveats,
-                });
+                enter(&mut verdict, trial, observed.pass, observed.waited);
+                return Ok(verdict);
             }
             Err(NotObserved::Failed(error)) => return Err(error),
             Err(NotObserved::Unwatched(error)) if options.observer == Observer::Ebpf => {
@@ -110,21 +120,85 @@ pub fn verify(
             // Who may not is used to it.
             Err(NotObserved::Unwatched(RecorderError::NoCapability(_))) => {}
             Err(NotObserved::Unwatched(error)) => {
-                caveats.push(format!("refused calls could not be seen in the kernel: {}", all_of(&error)));
+                let caveat = format!("refused calls could not be seen in the kernel: {}", all_of(&error));
+                verdict.caveats.push(caveat);
             }
         }
     }
-    let answering = if options.all { Answering::LetGoOn } else { Answering::AsThePolicySays };
-    let explained = explain::run(launch, policy, answering, foreground)?;
-    let mut passes = vec![explained.pass];
-    if !options.all {
-        between();
-        passes.push(confirm::run(launch, &program, foreground)?);
+    let (answering, feeding) = if options.all {
+        (Answering::LetGoOn, Feeding::Once)
+    } else {
+        (Answering::AsThePolicySays, Feeding::Again)
+    };
+    if feeding == Feeding::Again {
+        trial.tell_what_is_gone();
     }
-    caveats.extend(explained.caveats);
+    let explained = explain::run(trial, policy, answering, feeding)?;
     let (outside, denials): (Vec<Denial>, Vec<Denial>) =
         explained.denials.into_iter().partition(|denial| enforce::runs(denial.action));
-    Ok(Verdict { command: command_of(launch), denials, passes, outside, expected: options.expected, caveats })
+    (verdict.outside, verdict.denials) = (outside, denials);
+    verdict.caveats.extend(explained.caveats);
+    enter(&mut verdict, trial, explained.pass, explained.waited);
+    if options.all {
+        return Ok(verdict);
+    }
+    let why = match trial.foreground.asked_to_end() {
+        Some(signal) => Some(format!("{signal} came before it")),
+        None => match confirm::run(trial, &program) {
+            Ok((pass, waited)) => {
+                enter(&mut verdict, trial, pass, waited);
+                None
+            }
+            Err(VerifyError::Unrepeatable(why)) => Some(unrepeatable_in_words(why)),
+            Err(error) => return Err(error),
+        },
+    };
+    if let Some(why) = why {
+        verdict.complete = false;
+        verdict.caveats.push(format!("the pass under the filter itself was not made: {why}"));
+    }
+    Ok(verdict)
+}
+
+/// Enters a pass.
+fn enter(verdict: &mut Verdict, trial: &Trial, pass: Pass, waited: Waited) {
+    let index = verdict.passes.len();
+    verdict.passes.push(pass);
+    let number = verdict.passes.len();
+    if waited.timed_out {
+        verdict.timed_out.insert(index);
+        let limit = trial.timeout.unwrap_or_default();
+        verdict.caveats.push(format!(
+            "in pass {number} the time ({limit:?}) was up, and the command and its descendants were ended"
+        ));
+    }
+    if let Some(signal) = waited.interrupted {
+        verdict.caveats.push(format!(
+            "in pass {number} {signal} came after the command had ended, and what it had started was left running"
+        ));
+    }
+    let died_of = |signal: &Signal| waited.exit == Exit::Signal(signal.number());
+    verdict.interrupted = waited.interrupted.or_else(|| trial.foreground.asked_to_end().filter(died_of));
+}
+
+/// Why a further run would not read what the first has read.
+pub fn unrepeatable_in_words(why: Unrepeatable) -> String {
+    match why {
+        Unrepeatable::Terminal => {
+            "its standard input is a terminal, and what is typed for one run is not there for the next"
+                .to_owned()
+        }
+        Unrepeatable::Socket => {
+            "its standard input is a socket, and what one run reads is not there for the next".to_owned()
+        }
+        Unrepeatable::TooLong => {
+            format!(
+                "its standard input is longer than {} MiB, and a pipe cannot be read twice",
+                MOST_KEPT >> 20
+            )
+        }
+        Unrepeatable::InUse => "a process of the pass before still reads its standard input".to_owned(),
+    }
 }
 
 /// BPF sees refused calls, and what is logged is not refused.

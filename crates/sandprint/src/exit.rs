@@ -21,7 +21,7 @@ pub(crate) enum ExitStatus {
     CannotRun,
     /// 127: the command of `run` or `profile run` was not found.
     NotFound,
-    /// The workload's own status; 128+N when signal N ended it.
+    /// The workload's own status; when a signal ended it, we end by that too (128+N in shells).
     Workload(Exit),
 }
 
@@ -36,7 +36,7 @@ Exit status:
 pub(crate) const HELP_RUN: &str = "\
 Exit status:
   the command's own, 0 to 255
-  128+N  signal N ended the command
+  128+N  signal N ended the command, and then sandprint, for a shell to see
   125    sandprint itself failed; stderr says why, with a hint
   126    the command was found, but could not be run
   127    the command was not found
@@ -54,13 +54,15 @@ Exit status:
 /// The end of `profile verify --help`.
 pub(crate) const HELP_VERIFY: &str = "\
 Exit status:
-  0    nothing was refused, and the command ended as expected (--expect-status)
-  3    a call was refused, or ran only because the policy's default is to log; or the command
-       ended with another status than expected, or differently under the filter itself
-  125  sandprint itself failed; stderr says why, with a hint
-  126  the command was found, but could not be run
-  127  the command was not found
-  2    the command line is wrong";
+  0      nothing was refused, and the command ended as expected (--expect-status)
+  3      a call was refused, or ran only because the policy's default is to log; or the command
+         ended with another status than expected, or differently under the filter itself; or the
+         second pass was not made
+  128+N  signal N came for the command and for sandprint, and ended both
+  125    sandprint itself failed; stderr says why, with a hint
+  126    the command was found, but could not be run
+  127    the command was not found
+  2      the command line is wrong";
 
 /// The end of `watch --help`.
 pub(crate) const HELP_WATCH: &str = "\
@@ -73,12 +75,13 @@ Exit status:
 /// The end of `profile refine --help`.
 pub(crate) const HELP_REFINE: &str = "\
 Exit status:
-  0    the policy is written, and the last run had no refused call
-  3    the policy is written, and calls are still refused, or the last run was not the proof
-  125  sandprint itself failed; stderr says why, with a hint
-  126  the command was found, but could not be run
-  127  the command was not found
-  2    the command line is wrong";
+  0      the policy is written, and the last run had no refused call
+  3      the policy is written, and calls are still refused, or the last run was not the proof
+  128+N  signal N came for the command and for sandprint, and ended both
+  125    sandprint itself failed; stderr says why, with a hint
+  126    the command was found, but could not be run
+  127    the command was not found
+  2      the command line is wrong";
 
 /// The end of `profile diff --help`.
 pub(crate) const HELP_DIFF: &str = "\
@@ -133,6 +136,17 @@ impl ExitStatus {
             // Signals end at 64, so nothing is lost.
             ExitStatus::Workload(Exit::Signal(signal)) => 128_u8.saturating_add(signal),
         }
+    }
+}
+
+impl ExitStatus {
+    /// Ends as the status says: where a signal ended the command, by that signal, as whoever started us would see it
+    /// end without us. A shell leaves a loop after Ctrl-C only if what it ran has died of it.
+    pub(crate) fn end(self) -> ExitCode {
+        if let ExitStatus::Workload(Exit::Signal(signal)) = self {
+            sandprint_sandbox::signals::end_by(signal);
+        }
+        self.into()
     }
 }
 

@@ -27,9 +27,9 @@ fn main() -> ExitCode {
     };
     let failure = command.failure_status();
     memory::end_with(failure.code());
-    match command.run() {
+    let status = match command.run() {
         Ok(status) => status,
         Err(error) => output::report(&error, failure),
-    }
-    .into()
+    };
+    status.end()
 }

@@ -8,7 +8,8 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, 
 use std::ptr;
 use std::time::Duration;
 
-use crate::notify::{Inbox, Listener, go_on, receive};
+use super::Orders;
+use crate::notify::{Inbox, Listener, Notification, go_on, receive, refuse, still_waits};
 use crate::signals::SignalSet;
 use crate::signals::sys::{block, set_mask};
 
@@ -18,12 +19,13 @@ const NAME: &std::ffi::CStr = c"sandprint-guard";
 /// A guardian just made.
 #[derive(Debug)]
 pub(super) struct Forked {
+    pid: u32,
     pidfd: OwnedFd,
     /// Never closed but by the kernel when this process ends, after every thread is gone.
     line: ManuallyDrop<io::PipeWriter>,
 }
 
-pub(super) fn fork(listener: &Listener, inbox: &Inbox) -> io::Result<Forked> {
+pub(super) fn fork(listener: &Listener, inbox: &Inbox, orders: &Orders) -> io::Result<Forked> {
     let (theirs, ours) = io::pipe()?;
     let mut pidfd: c_int = -1;
     // No signal at its end: the caller's SIGCHLD is about the workload.
@@ -35,7 +37,7 @@ pub(super) fn fork(listener: &Listener, inbox: &Inbox) -> io::Result<Forked> {
     let pid =
         unsafe { libc::syscall(libc::SYS_clone, flags, ptr::null::<u8>(), ptr::from_mut(&mut pidfd), 0, 0) };
     if pid == 0 {
-        guard(listener.as_fd(), inbox, &theirs);
+        guard(listener.as_fd(), inbox, orders, &theirs);
     }
     let error = io::Error::last_os_error();
     set_mask(mask)?;
@@ -43,10 +45,15 @@ pub(super) fn fork(listener: &Listener, inbox: &Inbox) -> io::Result<Forked> {
         return Err(error);
     }
     // SAFETY: clone succeeded, so it made this descriptor, and nobody else knows it.
-    Ok(Forked { pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) }, line: ManuallyDrop::new(ours) })
+    let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+    Ok(Forked { pid: u32::try_from(pid).map_err(io::Error::other)?, pidfd, line: ManuallyDrop::new(ours) })
 }
 
 impl Forked {
+    pub(super) fn pid(&self) -> u32 {
+        self.pid
+    }
+
     pub(super) fn arm(&self) -> io::Result<()> {
         (&*self.line).write_all(b"a")
     }
@@ -70,7 +77,7 @@ impl Forked {
 
 // From here on, everything runs in the guardian: no allocation, no lock, no panic.
 
-fn guard(listener: BorrowedFd<'_>, inbox: &Inbox, line: &io::PipeReader) -> ! {
+fn guard(listener: BorrowedFd<'_>, inbox: &Inbox, orders: &Orders, line: &io::PipeReader) -> ! {
     // SAFETY: no memory is involved.
     unsafe { libc::setsid() };
     // SAFETY: the path is a C string.
@@ -80,13 +87,12 @@ fn guard(listener: BorrowedFd<'_>, inbox: &Inbox, line: &io::PipeReader) -> ! {
     close_others(listener.as_raw_fd(), line.as_raw_fd());
     if wait_for_our_turn(listener, line) {
         // Its receiver may have been killed before it could answer.
-        let unanswered = inbox.unanswered();
-        if unanswered != 0 {
-            drop(go_on(listener, unanswered));
+        if let Some(unanswered) = inbox.unanswered() {
+            answer(listener, orders, &unanswered);
         }
         while wait(listener, libc::POLLIN) {
             match receive(listener, inbox) {
-                Ok(Some(call)) => drop(go_on(listener, call.id)),
+                Ok(Some(call)) => answer(listener, orders, &call),
                 Ok(None) => {}
                 Err(_) => break,
             }
@@ -94,6 +100,43 @@ fn guard(listener: BorrowedFd<'_>, inbox: &Inbox, line: &io::PipeReader) -> ! {
     }
     // SAFETY: no memory is involved.
     unsafe { libc::_exit(0) }
+}
+
+/// Answers as the orders say, as far as a supervisor can.
+fn answer(listener: BorrowedFd<'_>, orders: &Orders, call: &Notification) {
+    let decided = orders.decide(call);
+    let errno = match decided & libc::SECCOMP_RET_ACTION_FULL {
+        libc::SECCOMP_RET_ALLOW | libc::SECCOMP_RET_LOG => {
+            drop(go_on(listener, call.id));
+            return;
+        }
+        libc::SECCOMP_RET_ERRNO => decided & libc::SECCOMP_RET_DATA,
+        libc::SECCOMP_RET_TRAP => {
+            signal(listener, call, libc::SIGSYS);
+            ENOSYS
+        }
+        // Nobody is there to be asked.
+        libc::SECCOMP_RET_TRACE | libc::SECCOMP_RET_USER_NOTIF => ENOSYS,
+        _ => {
+            signal(listener, call, libc::SIGKILL);
+            ENOSYS
+        }
+    };
+    // seccomp(2): the largest errno there is. 0 makes the call a success that did nothing.
+    drop(refuse(listener, call.id, u16::try_from(errno.min(4095)).unwrap_or_default()));
+}
+
+/// What the kernel answers where it has nobody to ask.
+const ENOSYS: u32 = libc::ENOSYS.cast_unsigned();
+
+/// Signals the process of a call that still waits. Its thread's number does for that (kill(2) on Linux).
+fn signal(listener: BorrowedFd<'_>, call: &Notification, signal: c_int) {
+    if let Ok(tid @ 1..) = libc::pid_t::try_from(call.tid)
+        && still_waits(listener, call.id)
+    {
+        // SAFETY: no memory is involved.
+        unsafe { libc::kill(tid, signal) };
+    }
 }
 
 /// Waits until the other process is gone. False if nobody needs us then, or any more.

@@ -1,9 +1,11 @@
 //! Everything that a child needs, made before it exists: after the fork it may not allocate.
 
 use std::ffi::{CStr, CString, OsStr, OsString, c_char};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 use std::ptr;
+use std::sync::Arc;
 
 use super::{Launch, LaunchError};
 use crate::confine::Confinement;
@@ -25,6 +27,8 @@ pub(super) struct Plan {
     pub(super) ignored: SignalSet,
     /// The signals to block.
     pub(super) blocked: SignalSet,
+    /// What to have as standard input, if not ours.
+    pub(super) stdin: Option<Arc<OwnedFd>>,
     /// The standard descriptors to close.
     pub(super) closed: Vec<i32>,
     /// What to take on just before the execve.
@@ -94,6 +98,7 @@ pub(super) fn plan(launch: &Launch) -> Result<Plan, LaunchError> {
             .map(Filter::new)
             .transpose()
             .map_err(|source| LaunchError::Filter { source })?,
+        stdin: launch.stdin.clone(),
         closed: (0..).zip(inherited.closed).filter(|&(_, closed)| closed).map(|(fd, _)| fd).collect(),
         confinement: launch.confinement.clone(),
     })

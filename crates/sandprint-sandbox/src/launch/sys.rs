@@ -388,6 +388,10 @@ pub(super) fn put_back(plan: &Plan) {
     for &descriptor in &plan.closed {
         close(descriptor);
     }
+    if let Some(stdin) = &plan.stdin {
+        // SAFETY: no memory is involved. It cannot fail: what we hold is no standard descriptor, which std keeps open.
+        unsafe { libc::dup2(stdin.as_raw_fd(), libc::STDIN_FILENO) };
+    }
 }
 
 /// The registers that [`execute`] fills: those that execve does not read are 0.

@@ -202,9 +202,15 @@ impl Inbox {
         unsafe { self.page.as_ptr().read_volatile() }
     }
 
-    /// What was received and perhaps not answered; 0 for nothing. For the guardian.
-    pub(crate) fn unanswered(&self) -> u64 {
-        self.read().id
+    /// What was received and perhaps not answered. For the guardian.
+    pub(crate) fn unanswered(&self) -> Option<Notification> {
+        Some(self.notification()).filter(|notification| notification.id != 0)
+    }
+
+    fn notification(&self) -> Notification {
+        let libc::seccomp_notif { id, pid, data, .. } = self.read();
+        let libc::seccomp_data { nr, arch, instruction_pointer, args } = data;
+        Notification { id, tid: pid, audit_arch: arch, nr: nr.cast_unsigned(), instruction_pointer, args }
     }
 }
 
@@ -230,16 +236,7 @@ pub(crate) fn receive(listener: BorrowedFd<'_>, inbox: &Inbox) -> io::Result<Opt
                 _ => return Err(error),
             }
         }
-        let libc::seccomp_notif { id, pid, data, .. } = inbox.read();
-        let libc::seccomp_data { nr, arch, instruction_pointer, args } = data;
-        return Ok(Some(Notification {
-            id,
-            tid: pid,
-            audit_arch: arch,
-            nr: nr.cast_unsigned(),
-            instruction_pointer,
-            args,
-        }));
+        return Ok(Some(inbox.notification()));
     }
 }
 
@@ -250,12 +247,12 @@ pub(crate) fn go_on(listener: BorrowedFd<'_>, id: u64) -> io::Result<bool> {
 }
 
 /// Has the call of that id fail. False if nobody waits for it any more. Allocates nothing.
-pub(super) fn refuse(listener: BorrowedFd<'_>, id: u64, errno: u16) -> io::Result<bool> {
+pub(crate) fn refuse(listener: BorrowedFd<'_>, id: u64, errno: u16) -> io::Result<bool> {
     answer(listener, libc::seccomp_notif_resp { id, val: 0, error: -i32::from(errno), flags: 0 })
 }
 
 /// Whether somebody still waits for the answer to that id.
-pub(super) fn still_waits(listener: BorrowedFd<'_>, id: u64) -> bool {
+pub(crate) fn still_waits(listener: BorrowedFd<'_>, id: u64) -> bool {
     let argument = ptr::from_ref(&id);
     // SAFETY: the kernel reads the id.
     let result = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, argument) };

@@ -1,7 +1,7 @@
 //! Calls of a child, reported and let go on.
 
 use super::*;
-use crate::guardian::Guardian;
+use crate::guardian::{Guardian, Orders};
 use crate::launch::Launch;
 use crate::poll;
 use std::thread;
@@ -71,7 +71,7 @@ fn an_armed_guardian_takes_over_when_the_receiver_is_gone() {
         let ended = scratch.path().join("ended");
         let (suspended, listener) = notified(&format!("sleep 0.05; echo > {}", ended.display()));
         let inbox = Inbox::new().unwrap();
-        let guardian = Guardian::start(&listener, &inbox).unwrap();
+        let guardian = Guardian::start(&listener, &inbox, Orders::all_go_on().unwrap().into()).unwrap();
         if armed {
             guardian.arm().unwrap();
         }

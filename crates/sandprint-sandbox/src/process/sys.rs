@@ -1,4 +1,4 @@
-//! `pidfd_open(2)`, `pidfd_send_signal(2)`, waitid(2), killpg(3) and tcsetpgrp(3).
+//! `pidfd_open(2)`, `pidfd_send_signal(2)`, waitid(2), killpg(3), tcsetpgrp(3), and orphans.
 #![expect(unsafe_code, reason = "std has no stable pidfd")]
 
 use std::fs::File;
@@ -38,6 +38,28 @@ pub(crate) fn signal_group(group: u32, signal: Signal) -> io::Result<()> {
     // SAFETY: no memory is involved.
     let result = unsafe { libc::killpg(group, signal.raw()) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Whether this process may signal another.
+pub(super) fn may_signal(pid: u32) -> bool {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return false };
+    // SAFETY: no memory is involved, and no signal is sent.
+    unsafe { libc::kill(pid, 0) == 0 }
+}
+
+/// Has orphans among our descendants become our children, or not any more.
+pub(super) fn adopt(wanted: bool) -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    let result = unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, libc::c_ulong::from(wanted), 0, 0, 0) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// Takes note of the end of a child, if it has ended.
+pub(super) fn reap(pid: u32) {
+    if let Ok(pid) = libc::pid_t::try_from(pid) {
+        // SAFETY: without a place for a status, no memory is involved.
+        unsafe { libc::waitpid(pid, ptr::null_mut(), libc::WNOHANG) };
+    }
 }
 
 /// Puts a process group of our session into the foreground of our terminal.

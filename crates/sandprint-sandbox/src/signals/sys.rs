@@ -148,6 +148,24 @@ pub(super) fn ignore(signal: Signal) -> io::Result<()> {
     action(signal, Some(&ignored)).map(|_previous| ())
 }
 
+/// Lets `signal` have its default action on this whole process, without a core dump: what would be dumped is not what
+/// failed.
+pub(super) fn end_by(signal: Signal) -> io::Result<()> {
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel reads a struct of ours.
+    unsafe { libc::setrlimit(libc::RLIMIT_CORE, &raw const none) };
+    // A core that goes to a program is written without regard to that limit (core(5)).
+    // SAFETY: no memory is involved.
+    unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0, 0, 0, 0) };
+    // SIGKILL has no other action.
+    action(signal, Some(&default_action())).map(drop).unwrap_or_default();
+    // SAFETY: no memory is involved.
+    let me = unsafe { libc::getpid() };
+    // SAFETY: no memory is involved.
+    check(unsafe { libc::kill(me, signal.raw()) }.into())?;
+    unblock(SignalSet::of(&[signal])).map(drop)
+}
+
 fn default_action() -> libc::sigaction {
     // SAFETY: all zero is a value of this plain C struct: SIG_DFL, no flags, no mask.
     unsafe { MaybeUninit::zeroed().assume_init() }

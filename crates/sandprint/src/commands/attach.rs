@@ -89,7 +89,7 @@ pub(crate) fn run(args: &AttachArgs) -> anyhow::Result<ExitStatus> {
         None => Ok(()),
     };
     let (recorded, foreground) = record(args, &target, &mut checkpoint)?;
-    recording::finish(&recorded.trace, recorded.why, output.as_ref(), foreground)?;
+    recording::finish(&recorded.trace, Some(recorded.why), output.as_ref(), foreground)?;
     Ok(ExitStatus::Success)
 }
 
@@ -136,7 +136,7 @@ fn record(
         progress_every: Screen::draw_every(),
         ..Plan::default()
     };
-    let mut foreground = Foreground::install().context("failed to take signals")?;
+    let mut foreground = Foreground::install_alone().context("failed to take signals")?;
     let mut screen = Screen::new(false, checkpoint);
     let recorded = session::record_running(&options, &plan, &mut foreground, &mut screen)
         .map_err(|error| recording::explain(error, target.describe().as_ref()))?;

@@ -143,6 +143,14 @@ impl Observer for Screen<'_> {
             "the command ended and {others}; recording until they end (Ctrl-C stops recording, not them)"
         ));
     }
+
+    fn waiting_for_survivors(&mut self, survivors: &[String]) {
+        self.clear();
+        output::note(&format!(
+            "the time is up; waiting for what SIGKILL has not ended: {}",
+            survivors.join("; ")
+        ));
+    }
 }
 
 impl Drop for Screen<'_> {

@@ -60,7 +60,7 @@ fn shown(path: &Path) -> String {
 /// was observed is said, also when the trace could not be written.
 pub(crate) fn finish(
     trace: &Trace,
-    why: Why,
+    why: Option<Why>,
     output: Option<&TraceOutput>,
     taken: Foreground,
 ) -> anyhow::Result<()> {
@@ -70,7 +70,9 @@ pub(crate) fn finish(
         taken,
         &mut |taken| {
             drop(taken);
-            say_why(why);
+            if let Some(why) = why {
+                say_why(why);
+            }
         },
         &mut output::talk,
     )
@@ -98,6 +100,25 @@ fn finish_saying<T>(
         None => say("\nNo trace was written: `-o FILE` writes one, from which profiles are made."),
     }
     Ok(())
+}
+
+/// How the command ended, once the trace is safe. What the time limit could not end is a failure: nobody knows how the
+/// command will end, or when.
+pub(crate) fn end(exit: Option<Exit>, survivors: &[String]) -> anyhow::Result<ExitStatus> {
+    if survivors.is_empty() {
+        return Ok(status_of(exit));
+    }
+    let survivors = survivors.join("; ");
+    if exit.is_some() {
+        output::warn(&format!("the time was up, and SIGKILL did not end {survivors}"));
+        return Ok(status_of(exit));
+    }
+    Err(Deciding {
+        status: ExitStatus::RecorderFailed,
+        message: format!("failed to end the command after its time: SIGKILL did not end {survivors}"),
+        hint: "it was left as it is, and SIGKILL ends it as soon as it can".to_owned(),
+    }
+    .into())
 }
 
 /// The status to end with once the trace is safe.

@@ -7,24 +7,24 @@ mod saver;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::{ArgGroup, ValueHint};
 use sandprint_model::wire::PolicyFile;
 use sandprint_model::{Abi, Arch, Date, Exit};
 use sandprint_policy::{enforce, synth};
-use sandprint_sandbox::foreground::Foreground;
-use sandprint_sandbox::launch::Launch;
+use sandprint_sandbox::input::Unrepeatable;
+use sandprint_sandbox::signals::Signal;
 use sandprint_trial::refine::{Refinement, Round};
-use sandprint_trial::verify::VerifyError;
-use sandprint_trial::{Answer, Denial, report};
+use sandprint_trial::verify::{VerifyError, unrepeatable_in_words};
+use sandprint_trial::{Answer, Denial, Trial, report};
 
 use self::accept::{Accepted, Rules};
 use self::ask::Person;
 use self::saver::Saver;
 use super::{confined, verify};
-use crate::cli::long_help;
+use crate::cli::{long_help, parse_duration};
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::output::{self, quote};
 use crate::policy_source::PolicySource;
@@ -36,7 +36,8 @@ use crate::trace_file;
 /// (--ask), or by rules (--accept, --accept-all). The decision is written into the policy at once, with its reason, the
 /// day, and who decided. The command is then run again, until a run brings nothing new.
 ///
-/// What a rule of the policy refuses stays refused and is not asked. Interrupted, it keeps what was decided.
+/// What a rule of the policy refuses stays refused and is not asked. Interrupted, it keeps what was decided. Each run
+/// reads the same standard input: a file is rewound, and what a pipe brought (64 MiB at most) is kept.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "sandprint profile refine --policy <POLICY> <--ask|--accept <PATTERN>|--accept-all> <CMD>...",
@@ -81,6 +82,13 @@ pub(crate) struct RefineArgs {
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: u16,
 
+    /// End the command and all its descendants after this time, each time that it is run: SIGTERM, and SIGKILL 5 seconds
+    /// later
+    ///
+    /// 500ms, 30s, 5m, 1h; a plain number counts seconds. A server is refined like this.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    timeout: Option<Duration>,
+
     /// Write the policy to this file instead of where it was read
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
@@ -106,8 +114,10 @@ enum End {
     Settled,
     /// Somebody wanted no further question.
     Stopped,
-    /// A signal came, to the command or to us.
-    Interrupted,
+    /// A signal came, to the command or to us; it is named where both ended of it.
+    Interrupted(Option<Signal>),
+    /// A further run would not read what the last one has read.
+    Unrepeatable(Unrepeatable),
     /// The rounds are used up, and the last of them brought decisions.
     UsedUp,
 }
@@ -129,13 +139,16 @@ pub(crate) fn run(args: &RefineArgs) -> anyhow::Result<ExitStatus> {
     };
     saver.save(source.policy())?;
     let (program, arguments) = args.command.split_first().context("there is no command")?;
-    let mut foreground = Foreground::install().context("failed to take signals")?;
-    let launch = Launch::new(program, arguments);
-    let ended = args.rounds(&mut refinement, &launch, &mut foreground);
+    let mut trial = verify::trial(program, arguments, args.timeout)?;
+    let ended = args.rounds(&mut refinement, &mut trial);
     // Whatever came of the rounds, what was decided is kept.
     saver.save(&refinement.policy())?;
     let (end, rounds) = ended.map_err(|error| verify::explain(error, program))?;
     tell(&refinement, &saver, end, &rounds);
+    if let End::Interrupted(Some(signal)) = end {
+        // As a shell sees it end without us: its loop ends too.
+        return Ok(ExitStatus::Workload(Exit::Signal(signal.number())));
+    }
     let left = rounds.last().is_none_or(|round| !round.left.is_empty());
     Ok(if end == End::Settled && !left { ExitStatus::Success } else { ExitStatus::Different })
 }
@@ -191,24 +204,27 @@ impl RefineArgs {
     fn rounds(
         &self,
         refinement: &mut Refinement,
-        launch: &Launch,
-        foreground: &mut Foreground,
+        trial: &mut Trial,
     ) -> Result<(End, Vec<Round>), VerifyError> {
-        let mut rewind = verify::rewinding();
         let mut rounds = Vec::new();
-        for number in 1..=self.rounds {
-            if number > 1 {
-                rewind();
-            }
-            let round = match refinement.round(launch, foreground) {
+        for _ in 1..=self.rounds {
+            let round = match refinement.round(trial, self.rounds == 1) {
                 Ok(round) => round,
-                Err(VerifyError::Interrupted) => return Ok((End::Interrupted, rounds)),
+                Err(VerifyError::Unrepeatable(why)) if !rounds.is_empty() => {
+                    return Ok((End::Unrepeatable(why), rounds));
+                }
                 Err(error) => return Err(error),
             };
-            let (exit, decided) = (round.exit, round.decided);
+            let (exit, decided, by_us) = (round.exit, round.decided, round.timed_out);
+            let waiting_ended_by = round.interrupted;
             rounds.push(round);
-            if is_interruption(exit) || foreground.attend(None, |_| false)?.is_some() {
-                return Ok((End::Interrupted, rounds));
+            if let Some(signal) = waiting_ended_by {
+                return Ok((End::Interrupted(Some(signal)), rounds));
+            }
+            if trial.foreground.asked_to_end().is_some() || (is_interruption(exit) && !by_us) {
+                let died_of = |signal: &Signal| exit == Exit::Signal(signal.number());
+                let signal = trial.foreground.asked_to_end().filter(died_of);
+                return Ok((End::Interrupted(signal), rounds));
             }
             if refinement.is_stopped() {
                 return Ok((End::Stopped, rounds));
@@ -266,6 +282,9 @@ fn tell(refinement: &Refinement, saver: &Saver, end: End, rounds: &[Round]) {
              conditions may say what is meant"
         ));
     }
+    if rounds.iter().any(|round| round.timed_out) {
+        output::note("the time was up in a run, and the command and its descendants were ended");
+    }
     let caveats: BTreeSet<&String> = rounds.iter().flat_map(|round| &round.caveats).collect();
     for caveat in caveats {
         output::note(caveat);
@@ -273,7 +292,11 @@ fn tell(refinement: &Refinement, saver: &Saver, end: End, rounds: &[Round]) {
     match end {
         End::Settled => {}
         End::Stopped => output::note("stopped as wanted; the same command line goes on from here"),
-        End::Interrupted => {
+        End::Unrepeatable(why) => output::note(&format!(
+            "the command was not run again: {}; the same command line goes on from here",
+            unrepeatable_in_words(why)
+        )),
+        End::Interrupted(_) => {
             output::note("interrupted; what was decided is kept, and the same command line goes on");
         }
         End::UsedUp => output::note(

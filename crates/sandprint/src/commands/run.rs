@@ -143,8 +143,9 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
     };
     let (recorded, foreground) = record(args, &mut checkpoint)?;
     let trace = redacted(recorded.trace, args.redact);
-    recording::finish(&trace, recorded.why, output.as_ref(), foreground)?;
-    Ok(recording::status_of(recorded.exit))
+    let why = Some(recorded.why).filter(|_why| recorded.survivors.is_empty());
+    recording::finish(&trace, why, output.as_ref(), foreground)?;
+    recording::end(recorded.exit, &recorded.survivors)
 }
 
 /// Under sudo the command runs as root, as with strace: worth saying once.

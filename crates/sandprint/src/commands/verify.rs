@@ -2,18 +2,20 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{ValueEnum, ValueHint};
-use sandprint_model::Arch;
+use sandprint_model::{Arch, Exit};
 use sandprint_policy::enforce;
 use sandprint_sandbox::foreground::Foreground;
+use sandprint_sandbox::input::{Input, Unrepeatable};
 use sandprint_sandbox::launch::Launch;
 use sandprint_trial::verify::{self, Observer, VerifyError, VerifyOptions};
-use sandprint_trial::{Expected, report};
+use sandprint_trial::{Expected, Trial, report};
 
 use super::{confined, not_started};
-use crate::cli::long_help;
+use crate::cli::{long_help, parse_duration};
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::output;
 use crate::policy_source::PolicySource;
@@ -24,7 +26,8 @@ use crate::trace_file::{Destination, Privacy};
 /// The command runs under the filter itself, byte for byte as `profile generate -f bpf` writes it, with nobody in
 /// between, and refused calls are seen in the kernel by BPF. Without the privilege for that it runs twice: in the first
 /// pass each refused call is reported to sandprint, which looks up who made it and from which code, and then answers as
-/// the policy says; in the second it runs under the filter itself.
+/// the policy says; in the second it runs under the filter itself, and reads the same standard input as in the first:
+/// a file is rewound, and what a pipe brought (64 MiB at most) is kept. After Ctrl-C there is no second pass.
 ///
 /// The report goes to stderr, since standard output is the command's. For each refused call it has the arguments, the
 /// program and its place in the tree, the function and library, what the program did next, and the smallest rule that
@@ -62,6 +65,12 @@ pub(crate) struct VerifyArgs {
     /// Write the report to this file instead of stderr
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+
+    /// End the command and all its descendants after this time, in each pass: SIGTERM, and SIGKILL 5 seconds later
+    ///
+    /// 500ms, 30s, 5m, 1h; a plain number counts seconds. A server is tried like this.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    timeout: Option<Duration>,
 
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
@@ -113,8 +122,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
         .map_err(|unfit| confined::explain_unfit(&args.policy, &unfit))?;
     let source = source.usable()?;
     let (program, arguments) = args.command.split_first().context("there is no command")?;
-    let mut foreground = Foreground::install().context("failed to take signals")?;
-    let launch = Launch::new(program, arguments);
+    let mut trial = trial(program, arguments, args.timeout)?;
     let observer = match args.observer {
         ObserverArg::Auto => Observer::Auto,
         ObserverArg::Ebpf if args.all => {
@@ -128,9 +136,8 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
         ObserverArg::Notify => Observer::Notify,
     };
     let options = VerifyOptions { all: args.all, observer, expected: args.expect_status };
-    let mut rewind = rewinding();
-    let verdict = verify::verify(&launch, source.policy(), options, &mut foreground, &mut rewind)
-        .map_err(|error| explain(error, program))?;
+    let verdict =
+        verify::verify(&mut trial, source.policy(), options).map_err(|error| explain(error, program))?;
     let text = match args.format {
         Format::Text => report::to_text(&verdict),
         Format::Json => report::to_json(&verdict),
@@ -141,17 +148,27 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
         Some(destination) => destination.write(text.as_bytes(), Privacy::Shared)?,
         None => output::talk(&text),
     }
+    if let Some(signal) = verdict.interrupted {
+        // As a shell sees it end without us: its loop ends too.
+        return Ok(ExitStatus::Workload(Exit::Signal(signal.number())));
+    }
     Ok(if verdict.is_clean() { ExitStatus::Success } else { ExitStatus::Different })
 }
 
-/// Has the next run read the same as this one, where standard input is a file.
-pub(super) fn rewinding() -> impl FnMut() {
-    let start = rustix::fs::tell(std::io::stdin()).ok();
-    move || {
-        if let Some(start) = start {
-            rustix::fs::seek(std::io::stdin(), rustix::fs::SeekFrom::Start(start)).unwrap_or_default();
-        }
-    }
+/// What is tried.
+pub(super) fn trial(
+    program: &OsStr,
+    arguments: &[OsString],
+    timeout: Option<Duration>,
+) -> anyhow::Result<Trial> {
+    Ok(Trial {
+        launch: Launch::new(program, arguments),
+        // Before any thread: signals are taken from here on.
+        foreground: Foreground::install().context("failed to take signals")?,
+        input: Input::of_this_process().context("failed to look at standard input")?,
+        timeout,
+        tell: output::note,
+    })
 }
 
 /// Why there was no trial.
@@ -166,7 +183,11 @@ pub(super) fn explain(error: VerifyError, command: &OsStr) -> anyhow::Error {
         VerifyError::Observe(_) => {
             "leave out --observer ebpf: without privilege two passes show the same; `sandprint doctor` says what is missing"
         }
-        VerifyError::Interrupted => "run it again, and let it end by itself",
+        VerifyError::Survivors(_) => "it was left as it is, and SIGKILL ends it as soon as it can",
+        VerifyError::Unrepeatable(Unrepeatable::InUse) => {
+            "let the command end what it starts, or give it a file as input"
+        }
+        VerifyError::Unrepeatable(_) => "give it a file as standard input: `< FILE`",
         VerifyError::UnknownArch => "sandprint works on x86_64 and aarch64",
         _ => "`sandprint doctor` says what this host offers; run it again",
     };

@@ -111,7 +111,7 @@ const STRAGGLERS: Duration = Duration::from_millis(50);
 pub(crate) fn run(args: &WatchArgs) -> anyhow::Result<ExitStatus> {
     let policy = args.suggest.as_deref().map(PolicySource::read_sound).transpose()?;
     let (target, words) = args.target.find(&Host::here())?;
-    let mut foreground = Foreground::install().context("failed to take signals")?;
+    let mut foreground = Foreground::install_alone().context("failed to take signals")?;
     let mut session = Session::begin(&target, &words, Page::new(args.format, policy))?;
     match session.watch(&mut foreground, args.duration) {
         // Who read what was told has gone: that is an end like any other.

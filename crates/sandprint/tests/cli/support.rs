@@ -1,6 +1,7 @@
 //! Running the binary in a scratch directory, and telling exactly what it did.
 
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -84,6 +85,7 @@ impl Scratch {
 /// How a command ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
+    /// As a shell has it: 128+N for signal N.
     pub(crate) status: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -92,7 +94,7 @@ pub(crate) struct Ended {
 impl Ended {
     pub(crate) fn of(output: &Output) -> Ended {
         Ended {
-            status: output.status.code().expect("no signal ended it"),
+            status: output.status.code().or(output.status.signal().map(|signal| 128 + signal)).unwrap(),
             stdout: String::from_utf8(output.stdout.clone()).unwrap(),
             stderr: String::from_utf8(output.stderr.clone()).unwrap(),
         }

@@ -254,8 +254,9 @@ pub(crate) fn assert_recorded(
     let (name, size) = (&witness.name, Size::Recorded);
     let is_uncounted =
         |key: &Key| matches!(&key.call, Named::Name(name) if uncounted.contains(&name.as_str()));
-    let status = witness.signal.map_or(0, |signal| 128 + signal);
-    assert_eq!(recording.status.code(), Some(status), "how {name} ended\n{}", recording.stderr);
+    let ended = (recording.status.signal(), recording.status.code());
+    let end = (witness.signal, witness.signal.is_none().then_some(0));
+    assert_eq!(ended, end, "how {name} ended\n{}", recording.stderr);
 
     if witness.as_strace {
         let again = workshop::stage(witness).expect("it has just been built");

@@ -22,6 +22,8 @@ mod namespaces;
 #[cfg(test)]
 mod privilege;
 #[cfg(test)]
+mod signals;
+#[cfg(test)]
 mod size;
 #[cfg(test)]
 mod support;

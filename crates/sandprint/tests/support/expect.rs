@@ -17,6 +17,7 @@ pub(crate) const NEEDS: &[(&str, &str)] = &[
         "Debian 12 on x86_64, where the README's transcripts come from and whose systemd is imported",
     ),
     ("ebpf", "the right to load BPF programs"),
+    ("freezer", "the right to make a cgroup of version 1 that freezes"),
     ("gcc", "a C compiler"),
     ("i386", "a compiler for 32-bit programs, and a kernel that runs them"),
     ("io_uring", "a kernel that offers io_uring"),

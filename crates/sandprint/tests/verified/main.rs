@@ -8,6 +8,12 @@ mod ends;
 #[path = "../support/expect.rs"]
 mod expect;
 #[cfg(test)]
+mod input;
+#[cfg(test)]
+mod interrupted;
+#[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod refined;
 mod reports;
 #[cfg(test)]

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use sandprint_model::wire::{self, PolicyFile};
 use sandprint_model::{Abi, Action, Arch, Policy, Rule, Syscall};
@@ -127,9 +129,23 @@ impl Scratch {
     }
 }
 
+/// Waits until something is so.
+///
+/// # Panics
+///
+/// If it is not in a minute.
+pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < Duration::from_mins(1), "{what}: not within a minute");
+        std::thread::sleep(Duration::from_millis(3));
+    }
+}
+
 /// How a command ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
+    /// As a shell has it: 128+N for signal N.
     pub(crate) status: i32,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
@@ -139,7 +155,7 @@ impl Ended {
     pub(crate) fn of(output: &Output) -> Ended {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         Ended {
-            status: output.status.code().expect("no signal ended it"),
+            status: output.status.code().or(output.status.signal().map(|signal| 128 + signal)).unwrap(),
             stdout: text(&output.stdout),
             stderr: text(&output.stderr),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sandprint_model::{Abi, Policy, Syscall};
+use sandprint_model::{Abi, Action, Policy, Rule, Syscall};
 use sandprint_trial::refine::Decider;
 use sandprint_trial::{Answer, Denial};
 
@@ -56,6 +56,31 @@ impl Decider for Rules {
 
     fn by(&self) -> String {
         self.by.clone()
+    }
+
+    /// With all that they accept: no question is left open.
+    fn unattended(&self, policy: &Policy) -> Policy {
+        let mut policy = policy.clone();
+        match &self.accepted {
+            Accepted::All => {
+                // Where the default lets calls run, those of other ABIs stay refused as they are when asked about.
+                if !policy.default_action.lets_run() {
+                    policy.foreign_action = Action::Allow;
+                }
+                policy.default_action = Action::Allow;
+            }
+            Accepted::Some { .. } => {
+                let known = Abi::ALL.into_iter().filter(|&abi| policy.has_rules_for(abi));
+                let calls: Vec<Syscall> = known.flat_map(Syscall::all).collect();
+                for syscall in calls.into_iter().filter(|&syscall| self.accepted.has(syscall)) {
+                    // Behind what is there: no rule that refuses is made weaker.
+                    let rule =
+                        Rule { conditions: Vec::new(), action: Action::Allow, reasons: BTreeSet::new() };
+                    policy.rules.entry(syscall).or_default().push(rule);
+                }
+            }
+        }
+        policy
     }
 
     fn decided(&mut self, policy: &Policy) {

@@ -1,0 +1,187 @@
+//! Signals to a whole process group: status and trace say how the workload ended, whoever else got the same signal.
+
+use std::fs;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use sandprint_model::Exit;
+
+use crate::expect::skip;
+use crate::support::{Beside, NOTIFY, Scratch, gaps, gaps_by, lives, signal, until};
+
+/// How often each is done: what is lost by a race is lost now and then.
+const OFTEN: usize = 4;
+
+/// The exits in a trace.
+fn exits(scratch: &Scratch) -> Vec<Option<Exit>> {
+    scratch.trace("trace").runs.values().map(|run| run.exit).collect()
+}
+
+/// A recorder that leads a process group, with its workload in it.
+fn start(scratch: &Scratch, way: &str, arguments: &[&str]) -> Beside {
+    Beside::start(scratch.profile(way, arguments).process_group(0).stdin(Stdio::null()))
+}
+
+fn signal_group(leader: u32, name: &str) {
+    let group = format!("-{leader}");
+    let status = Command::new("kill").args([&format!("-{name}"), "--", &group]).status().unwrap();
+    assert!(status.success(), "kill -{name} {group}");
+}
+
+#[test]
+fn a_signal_to_the_group_ends_the_recorder_as_it_ends_the_workload() {
+    for way in ["storage", NOTIFY] {
+        for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("QUIT", 3)] {
+            for until_when in ["tree", "main"] {
+                let Some(scratch) = Scratch::new() else { return };
+                let script = "ulimit -c 0; echo > begun; exec sleep 1000";
+                let arguments = ["run", "--until", until_when, "--", "sh", "-c", script];
+                let mut recorder = start(&scratch, way, &arguments);
+                until("the workload", || scratch.path("begun").exists().then_some(()));
+                signal_group(recorder.pid(), name);
+                assert_eq!(recorder.wait().signal(), Some(number), "{way} {name}: {}", scratch.read("said"));
+                let expected = Exit::Signal(u8::try_from(number).unwrap());
+                assert_eq!(exits(&scratch), [Some(expected)], "{way} {name}");
+                assert!(!scratch.read("said").contains("left running"), "{}", scratch.read("said"));
+                assert_eq!(gaps_by(way, &scratch.trace("trace")), Vec::<&str>::new());
+            }
+        }
+    }
+}
+
+#[test]
+fn what_the_same_signal_ends_after_the_first_process_was_not_left_running() {
+    for way in ["storage", NOTIFY] {
+        for _ in 0..OFTEN {
+            let Some(scratch) = Scratch::new() else { return };
+            // The rest is in the group, and takes its time to end.
+            let script = "sh -c 'trap \"sleep 0.2; exit 0\" TERM; echo > begun; while :; do sleep 0.01; done' & exit 7";
+            let mut recorder = start(&scratch, way, &["run", "--", "sh", "-c", script]);
+            until("word of the rest", || {
+                (scratch.read("said").contains(" of its tree go") && scratch.path("begun").exists())
+                    .then_some(())
+            });
+            signal_group(recorder.pid(), "TERM");
+            assert_eq!(recorder.wait().code(), Some(7), "{}", scratch.read("said"));
+            assert!(!scratch.read("said").contains("left running"), "{}", scratch.read("said"));
+            assert_eq!(
+                (exits(&scratch), gaps_by(way, &scratch.trace("trace"))),
+                (vec![Some(Exit::Code(7))], vec![])
+            );
+        }
+    }
+}
+
+#[test]
+fn a_workload_that_lives_on_is_not_mistaken_for_one_that_ended() {
+    for way in ["storage", NOTIFY] {
+        let Some(scratch) = Scratch::new() else { return };
+        let script =
+            "trap 'echo > caught' INT; echo > begun; while ! test -e caught; do sleep 0.01; done; exit 9";
+        let mut recorder = start(&scratch, way, &["run", "--", "sh", "-c", script]);
+        until("the workload", || scratch.path("begun").exists().then_some(()));
+        signal_group(recorder.pid(), "INT");
+        assert_eq!(recorder.wait().code(), Some(9), "{}", scratch.read("said"));
+        assert_eq!(exits(&scratch), [Some(Exit::Code(9))]);
+    }
+}
+
+#[test]
+fn what_ended_a_recording_before_its_workload_is_in_the_trace() {
+    let Some(scratch) = Scratch::new() else { return };
+    let mut recorder = Beside::start(
+        scratch.profile("", &["run", "--", &scratch.workload(), "daemon"]).stdin(Stdio::piped()),
+    );
+    until("word of the daemon", || scratch.read("said").contains("goes on").then_some(()));
+    recorder.signal("TERM");
+    assert_eq!(recorder.wait().code(), Some(0));
+    let trace = scratch.trace("trace");
+    let details: Vec<_> =
+        trace.gaps.keys().map(|gap| (gap.kind.name(), gap.detail.clone().unwrap())).collect();
+    assert_eq!(details, [("ended-early", "SIGTERM; 1 left running".to_owned())]);
+    recorder.go();
+    until("the daemon's end", || scratch.path("daemon-ended").exists().then_some(()));
+}
+
+#[test]
+fn started_in_the_background_of_a_script_attach_hears_an_interrupt() {
+    for (name, ignored) in [("INT", "INT QUIT"), ("QUIT", "INT QUIT"), ("TERM", "INT QUIT HUP TERM")] {
+        let Some(scratch) = Scratch::new() else { return };
+        let mut target = scratch.start_workload(&["wait-rare", "1"]);
+        let pid = target.pid().to_string();
+        // What a shell does to what it starts with `&`.
+        let script = format!("trap '' {ignored}; exec \"$@\"");
+        let around = ["sh", "-c", script.as_str(), "sh"];
+        let mut recorder = Beside::start(&mut scratch.profile_under(&around, "", &["attach", "--pid", &pid]));
+        scratch.until_attached(&mut recorder);
+        if ignored.contains("HUP") {
+            // As under nohup.
+            recorder.signal("HUP");
+        }
+        recorder.signal(name);
+        assert_eq!(recorder.wait().code(), Some(0), "{}", scratch.read("said"));
+        let said = scratch.read("said");
+        assert!(said.contains(&format!("SIG{name} ended the recording")), "{said}");
+        assert_eq!(gaps(&scratch.trace("trace")), ["attached-mid-run", "ended-early"]);
+        target.go();
+        assert_eq!(target.wait().code(), Some(0));
+    }
+}
+
+#[test]
+fn an_ignored_signal_stays_ignored_for_a_workload_that_is_started() {
+    for way in ["storage", NOTIFY] {
+        let Some(scratch) = Scratch::new() else { return };
+        let around = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"];
+        let script = "echo $$ > begun; while ! test -e go; do sleep 0.01; done; exit 4";
+        let mut recorder =
+            Beside::start(&mut scratch.profile_under(&around, way, &["run", "--", "sh", "-c", script]));
+        let pid = until("the workload", || scratch.read("begun").trim().parse().ok());
+        signal(pid, "INT");
+        recorder.signal("INT");
+        assert!(lives(pid));
+        fs::write(scratch.path("go"), "").unwrap();
+        assert_eq!(recorder.wait().code(), Some(4));
+    }
+}
+
+#[test]
+fn what_is_frozen_is_named_and_left_when_its_time_is_up() {
+    // Each takes as long as it takes to give up.
+    std::thread::scope(|scope| {
+        for way in ["storage", NOTIFY] {
+            scope.spawn(move || frozen_in_its_time(way));
+        }
+    });
+}
+
+fn frozen_in_its_time(way: &str) {
+    let Some(scratch) = Scratch::new() else { return };
+    let name = format!("sandprint-test-{way}-{}", std::process::id());
+    let group = Path::new("/sys/fs/cgroup/freezer").join(&name);
+    if fs::create_dir(&group).is_err() {
+        skip("freezer", "no cgroup of version 1 can be made here that freezes");
+        return;
+    }
+    let script = format!("echo $$ > {}/cgroup.procs; echo $$ > begun; exec sleep 1000", group.display());
+    let arguments = ["run", "--timeout", "1s", "--", "sh", "-c", &script];
+    let mut recorder = Beside::start(&mut scratch.profile(way, &arguments));
+    let pid: u32 = until("the workload", || scratch.read("begun").trim().parse().ok());
+    until("its execve", || (fs::read(format!("/proc/{pid}/comm")).ok()? == b"sleep\n").then_some(()));
+    fs::write(group.join("freezer.state"), "FROZEN").unwrap();
+    let status = recorder.wait();
+    fs::write(group.join("freezer.state"), "THAWED").unwrap();
+    until("the end of what was frozen", || (!lives(pid)).then_some(()));
+    until("an empty cgroup", || fs::remove_dir(&group).ok());
+    let said = scratch.read("said");
+    assert_eq!(status.code(), Some(125), "{said}");
+    let whom = format!("process {pid} (sleep): its cgroup /{name} is frozen");
+    let waiting = format!("note: the time is up; waiting for what SIGKILL has not ended: {whom}\n");
+    let error = format!("error: failed to end the command after its time: SIGKILL did not end {whom}\n");
+    assert!(said.contains(&waiting) && said.contains(&error), "{said}");
+    let trace = scratch.trace("trace");
+    let details: Vec<_> = trace.gaps.keys().filter_map(|gap| gap.detail.clone()).collect();
+    assert!(details.contains(&format!("the time of 1s was up; left running: {whom}")), "{details:?}");
+    assert_eq!(exits(&scratch), [None]);
+}

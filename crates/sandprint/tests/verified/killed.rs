@@ -1,0 +1,116 @@
+//! SIGKILL of `profile verify` and `profile refine` at any instant: the command runs to its end as it would have, or
+//! never ran.
+
+use std::fs;
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use sandprint_model::Action;
+
+use crate::support::{SANDPRINT, Scratch, all_but, can_notify, until};
+
+/// How often each is killed.
+const INSTANTS: u32 = 40;
+
+/// Makes a call that the policy refuses, again and again, and says what came of it and that it has ended.
+const REFUSED: &str = "i=0; while test $i -lt 15; do \
+                       mkdir made.$1 2>>said.$1; echo $? >>statuses.$1; rm -rf made.$1; i=$((i + 1)); done; \
+                       echo > ended.$1";
+
+/// Kills commands at instants that are spread over as long as one takes; those that began end, and left this behind.
+fn kill_at_any_instant(scratch: &Scratch, words: &[&str], statuses: &str) {
+    // How long one takes here and now.
+    let start_of_whole = std::time::Instant::now();
+    let mut whole = start(scratch, words, "whole");
+    whole.wait().unwrap();
+    let length = start_of_whole.elapsed();
+    let mut began = 0;
+    for number in 0..INSTANTS {
+        let name = number.to_string();
+        let mut child = start(scratch, words, &name);
+        thread::sleep(length.mul_f64(f64::from(number) / f64::from(INSTANTS)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        if scratch.path(&format!("statuses.{name}")).exists() {
+            let statuses_of = || scratch.read(&format!("statuses.{name}"));
+            let is_whole = || statuses_of().lines().count().is_multiple_of(15);
+            let ended = scratch.path(&format!("ended.{name}"));
+            until("the end of what began", || ended.exists() && is_whole());
+            let found = statuses_of();
+            // It may have been killed in its second run.
+            assert!(found == statuses || found == statuses.repeat(2), "{name}: {found}");
+            let said = scratch.read(&format!("said.{name}"));
+            assert!(!said.contains("not implemented"), "{name}: {said}");
+            began += 1;
+        }
+    }
+    thread::sleep(Duration::from_millis(200));
+    let entries = fs::read_dir(scratch.root()).unwrap();
+    let names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let count = |kind: &str| names.iter().filter(|name| name.starts_with(kind)).count();
+    assert_eq!(count("statuses."), count("ended."), "{names:?}");
+    assert!(began > INSTANTS / 4, "{began} of {INSTANTS} began: too few to mean anything");
+}
+
+fn start(scratch: &Scratch, words: &[&str], name: &str) -> std::process::Child {
+    let script = format!("set {name}; {REFUSED}");
+    let line = [&["profile"], words, &["--", "sh", "-c", &script]].concat();
+    scratch.command(SANDPRINT, &line).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn a_killed_verification_goes_on_refusing_as_the_policy_says() {
+    if !can_notify() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let refused = if cfg!(target_arch = "aarch64") { "mkdirat" } else { "mkdir" };
+    scratch.policy(&all_but(&[(refused, Action::Errno(30))]));
+    let words = ["verify", "--observer", "notify", "-p", "policy"];
+    kill_at_any_instant(&scratch, &words, &"1\n".repeat(15));
+    let said = scratch.read("said.whole");
+    assert!(said.lines().all(|line| line.ends_with("Read-only file system")), "{said}");
+}
+
+#[test]
+fn a_killed_refinement_lets_run_what_it_would_accept() {
+    if !can_notify() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let words = ["refine", "--new", "--accept-all", "-p", "p.toml"];
+    // With a policy from nothing each time, so that the kill comes while calls are decided about.
+    scratch.write("begin", "");
+    let fresh = |number: u32| {
+        fs::remove_file(scratch.path("p.toml")).unwrap_or_default();
+        let name = format!("fresh.{number}");
+        let mut child = start(&scratch, &words, &name);
+        until("its begin", || scratch.path(&format!("statuses.{name}")).exists());
+        thread::sleep(Duration::from_millis(u64::from(number)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        until("its end", || scratch.path(&format!("ended.{name}")).exists());
+        let found = scratch.read(&format!("statuses.{name}"));
+        assert!(found == "0\n".repeat(15), "{name}: {found}");
+    };
+    (0..INSTANTS / 2).for_each(fresh);
+    kill_at_any_instant(&scratch, &words, &"0\n".repeat(15));
+}
+
+#[test]
+fn what_a_killed_refinement_would_not_accept_stays_refused() {
+    if !can_notify() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let refused = if cfg!(target_arch = "aarch64") { "mkdirat" } else { "mkdir" };
+    let mut policy = all_but(&[(refused, Action::Errno(30))]);
+    // Nothing but the default refuses, but for one.
+    policy.default_action = Action::Errno(1);
+    scratch.policy(&policy);
+    let words = ["refine", "--accept", "*", "-p", "policy", "-o", "refined"];
+    kill_at_any_instant(&scratch, &words, &"1\n".repeat(15));
+    let said = scratch.read("said.whole");
+    assert!(said.lines().all(|line| line.ends_with("Read-only file system")), "{said}");
+}
