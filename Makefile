@@ -6,7 +6,7 @@ SANDPRINT = $(TARGET)/release/sandprint
 # Recording needs CAP_BPF and CAP_PERFMON; without root, sudo asks for them.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo build test check bpf test-kernels soak bench install clean
+.PHONY: help demo build static test check bpf test-kernels soak bench install clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
@@ -20,6 +20,14 @@ build: ## Build the release binary, target/release/sandprint
 		echo "hint: install a Rust toolchain, for example with rustup" >&2; exit 1; }
 	@scripts/install-packages build
 	$(CARGO) build --release --locked --package sandprint
+
+static: ## Build a static binary, for minimal images and other distributions (Debian on amd64)
+	@scripts/install-packages build
+	LIBBPF_SYS_LIBRARY_PATH=$$(dirname "$$(cc -print-file-name=libelf.a)") \
+	RUSTFLAGS='-C target-feature=+crt-static' \
+	$(CARGO) build --release --locked --target x86_64-unknown-linux-gnu \
+		--package sandprint --features sandprint-record/static
+	@echo $(TARGET)/x86_64-unknown-linux-gnu/release/sandprint
 
 test: ## Run all tests; those that need BPF or a runtime run where the machine can, and say why where not
 	@scripts/install-packages build

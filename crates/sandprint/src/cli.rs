@@ -2,6 +2,7 @@
 
 pub(crate) mod call;
 mod duration;
+mod tips;
 
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
@@ -165,7 +166,10 @@ fn refuse(error: &clap::Error) -> ExitStatus {
         }
         _ => {
             let (message, hint) = split_error(&error.render().to_string());
-            output::report_usage(&message, &hint);
+            match tips::of(error) {
+                Some(tip) => output::report_usage(tips::without_guesses(&message), &tip),
+                None => output::report_usage(&message, &hint),
+            }
             ExitStatus::Usage
         }
     }

@@ -25,3 +25,4 @@ mod observer;
 mod recording;
 
 pub(crate) use recording::Failed;
+pub(crate) use show::Sort;

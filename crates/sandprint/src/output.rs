@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sandprint_model::ByteString;
 
@@ -28,11 +29,32 @@ pub(crate) fn data(bytes: &[u8]) -> Result<(), OutputError> {
     })
 }
 
+/// Whether only warnings and errors are said.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// How much is said.
+#[derive(Debug, clap::Args)]
+pub(crate) struct QuietArgs {
+    /// Say warnings and errors only
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+impl QuietArgs {
+    /// From here on.
+    pub(crate) fn apply(&self) {
+        QUIET.store(self.quiet, Ordering::Relaxed);
+    }
+}
+
 /// Writes talk to standard error: a paragraph that ends with one newline.
 ///
 /// Control characters, and those that reorder or hide text, are escaped, except newlines. Nobody listening
 /// is no failure.
 pub(crate) fn talk(text: &str) {
+    if QUIET.load(Ordering::Relaxed) {
+        return;
+    }
     write_stderr(&format!("{}\n", escape(text.trim_end_matches('\n'))));
 }
 
@@ -43,7 +65,9 @@ pub(crate) fn warn(text: &str) {
 
 /// Says something that is worth knowing.
 pub(crate) fn note(text: &str) {
-    labelled("note", CYAN, text);
+    if !QUIET.load(Ordering::Relaxed) {
+        labelled("note", CYAN, text);
+    }
 }
 
 /// How many of a list that a workload can lengthen are told; data have all.

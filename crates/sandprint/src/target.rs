@@ -105,6 +105,14 @@ pub(crate) enum TargetError {
         /// What was asked for, escaped.
         container: String,
     },
+    /// No container has that name, and it is too short for an id.
+    #[error("no running container is called {container}, and an id needs at least {fewest} digits")]
+    ShortId {
+        /// What was asked for, escaped.
+        container: String,
+        /// The fewest digits of an id that are taken for one.
+        fewest: usize,
+    },
     /// Several containers have ids that begin so, or have that name.
     #[error("{container} is not one container but {}: {}", found.len(), list(found))]
     ManyContainers {
@@ -160,6 +168,9 @@ impl TargetError {
                 "give the id that `docker ps`, `podman ps` or `crictl ps` shows, \
                  or a name; a stopped container has nothing to observe"
                     .to_owned()
+            }
+            TargetError::ShortId { .. } => {
+                "give more digits of the id that `docker ps`, `podman ps` or `crictl ps` shows".to_owned()
             }
             TargetError::ManyContainers { .. } => {
                 "give more digits of the id, or its cgroup's path to `--cgroup`".to_owned()

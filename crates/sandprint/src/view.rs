@@ -13,23 +13,25 @@ pub(crate) use json::show as show_json;
 
 use sandprint_model::Trace;
 
+use crate::commands::Sort;
+
 /// What was observed, in short: how much, the table of calls, and what may be missing.
 ///
 /// `profile run` ends with this.
 pub(crate) fn summary(trace: &Trace) -> String {
-    sections(&[headline(trace), calls::table(trace), gaps::words(trace)])
+    sections(&[headline(trace), calls::table(trace, Sort::Count), gaps::words(trace, false)])
 }
 
 /// What may be missing from a trace, and what is merely worth knowing; empty where there is nothing.
 pub(crate) fn gaps(trace: &Trace) -> String {
-    gaps::words(trace)
+    gaps::words(trace, false)
 }
 
 /// What a trace holds: the summary, or one table for each image, what is known of arguments, and its runs.
-pub(crate) fn show(trace: &Trace, by_image: bool) -> String {
-    let table = if by_image { calls::tables_by_image(trace) } else { calls::table(trace) };
+pub(crate) fn show(trace: &Trace, by_image: bool, sort: Sort, all: bool) -> String {
+    let table = if by_image { calls::tables_by_image(trace, sort) } else { calls::table(trace, sort) };
     let arguments = if by_image { arguments::words_by_image(trace) } else { arguments::words(trace) };
-    sections(&[headline(trace), table, arguments, runs::words(trace), gaps::words(trace)])
+    sections(&[headline(trace), table, arguments, runs::words(trace, all), gaps::words(trace, all)])
 }
 
 fn headline(trace: &Trace) -> String {

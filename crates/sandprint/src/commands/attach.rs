@@ -13,6 +13,7 @@ use super::observer::{self, Screen};
 use super::recording::{self, OutputArgs};
 use crate::cli::{long_help, parse_duration};
 use crate::exit::{self, Deciding, ExitStatus};
+use crate::output;
 use crate::target::{Host, Target};
 
 /// Record processes, a cgroup, a systemd unit or a container that runs already
@@ -39,6 +40,9 @@ pub(crate) struct AttachArgs {
     pub(crate) duration: Option<Duration>,
 
     #[command(flatten)]
+    pub(crate) quiet: output::QuietArgs,
+
+    #[command(flatten)]
     pub(crate) output: OutputArgs,
 
     /// Give the run a name, by which `coverage` and `show` call it
@@ -51,7 +55,7 @@ pub(crate) struct AttachArgs {
 #[group(required = true, multiple = false)]
 pub(crate) struct TargetArgs {
     /// These processes, with all their descendants
-    #[arg(long, value_name = "PID", num_args = 1.., value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, value_name = "PID", num_args = 1.., value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) pid: Vec<u32>,
 
     /// Every process in this cgroup and below it
@@ -82,6 +86,7 @@ const EXAMPLES: &str = "
 
 /// Records until it ends, says what was seen, and writes the trace.
 pub(crate) fn run(args: &AttachArgs) -> anyhow::Result<ExitStatus> {
+    args.quiet.apply();
     let target = args.target.find(&Host::here())?;
     let output = args.output.prepare(true)?;
     let mut checkpoint = |trace: Trace| match &output {

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use clap::ValueHint;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use sandprint_model::{Arch, KernelVersion, Loss, Policy};
+use sandprint_model::{Arch, GapKind, KernelVersion, Loss, Policy};
 use sandprint_policy::emit::{self, Content, EmitError, Emitted, FORMATS};
 use sandprint_policy::synth::{self, AllowedArguments, DefaultAction, Runtime, SynthConfig, SynthError};
 use sandprint_policy::translate::translate;
@@ -31,12 +32,16 @@ use crate::trace_file::{self, Privacy};
 #[expect(clippy::struct_excessive_bools, reason = "each is an option on the command line")]
 pub(crate) struct GenerateArgs {
     /// The traces, which are merged; `-` is standard input
-    #[arg(short, long, required_unless_present = "policy", value_name = "TRACE", num_args = 1..)]
+    #[arg(required_unless_present_any = ["policy", "input"], value_name = "TRACE", value_hint = ValueHint::FilePath)]
+    traces: Vec<PathBuf>,
+
+    /// A trace as well; for those who like to name it by an option
+    #[arg(short, long, value_name = "TRACE", num_args = 1.., value_hint = ValueHint::FilePath)]
     input: Vec<PathBuf>,
 
     /// A policy instead of traces, however it came to be; `-` is standard input
     #[arg(short, long, value_name = "POLICY", conflicts_with_all = [
-        "input", "default_action", "portable", "kernel", "arguments", "no_baseline", "allow_incomplete",
+        "traces", "input", "default_action", "portable", "kernel", "arguments", "no_baseline", "allow_incomplete",
     ])]
     policy: Option<PathBuf>,
 
@@ -89,6 +94,9 @@ pub(crate) struct GenerateArgs {
     #[arg(long)]
     no_baseline: bool,
 
+    #[command(flatten)]
+    quiet: output::QuietArgs,
+
     /// Accept a recording from which calls may be missing
     #[arg(long)]
     allow_incomplete: bool,
@@ -103,7 +111,7 @@ enum Whether {
 }
 
 const EXAMPLES: &str = "
-  sandprint profile generate --input trace.json --format oci > seccomp.json
+  sandprint profile generate trace.json --format oci > seccomp.json
   sandprint profile generate -i trace.json -f docker --runtime runc -o seccomp.json
     docker run --security-opt seccomp=seccomp.json IMAGE
   sandprint profile generate -i trace.json -f systemd --runtime systemd \\
@@ -138,7 +146,8 @@ fn arch_parser() -> impl TypedValueParser<Value = Arch> {
 
 /// Makes it.
 pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitStatus> {
-    trace_file::stdin_once(&args.input)?;
+    args.quiet.apply();
+    trace_file::stdin_once(args.traces.iter().chain(&args.input))?;
     let destination = trace_file::destination(args.output.as_deref())?;
     let policy = args.policy()?;
     let (policy, lost) = match args.arch.map(|arch| translate(&policy, arch)) {
@@ -167,7 +176,7 @@ impl GenerateArgs {
     fn policy(&self) -> anyhow::Result<Policy> {
         let config = self.config();
         let Some(path) = &self.policy else {
-            let trace = read_merged(&self.input)?;
+            let trace = read_merged(self.traces.iter().chain(&self.input))?;
             return synth::synthesize(&trace, &config).map_err(|error| refused(&error).into());
         };
         let mut policy = PolicySource::read_sound(path)?.file.policy;
@@ -200,8 +209,14 @@ fn refused(error: &SynthError) -> Deciding {
                 "failed to make a profile: calls that the workload needs may be missing from the recording\n  - {}",
                 output::few_lines(gaps).join("\n  - ")
             ),
-            "record it again without them (`profile run` misses nothing at the start), or accept them with \
-             `--allow-incomplete`",
+            if gaps.iter().any(|gap| gap.starts_with(GapKind::SeccompActive.explain().trim_end_matches('.')))
+            {
+                "record it again without that filter (a container with `--security-opt seccomp=unconfined`, a unit \
+                 without SystemCallFilter=), or accept what is missing with `--allow-incomplete`"
+            } else {
+                "record it again without them (`profile run` misses nothing at the start), or accept them with \
+                 `--allow-incomplete`"
+            },
         )
     } else if *error == SynthError::Empty {
         (

@@ -37,6 +37,9 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "ARCH", value_parser = arch_parser())]
     arch: Option<Arch>,
 
+    #[command(flatten)]
+    quiet: output::QuietArgs,
+
     /// Give the run a name, by which `coverage` and `show` call it
     #[arg(long, value_name = "RUN")]
     name: Option<String>,
@@ -61,6 +64,7 @@ fn arch_parser() -> impl TypedValueParser<Value = Arch> {
 
 /// Reads it and writes the trace.
 pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitStatus> {
+    args.quiet.apply();
     let destination =
         args.output.as_deref().map(|path| TraceOutput::prepare(path, args.append)).transpose()?;
     let mut importer = Importer::new(args.from, &args.config()?);

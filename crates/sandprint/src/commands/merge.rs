@@ -39,7 +39,7 @@ pub(crate) fn run(args: &MergeArgs) -> anyhow::Result<ExitStatus> {
 }
 
 /// Reads traces into one, holding no more than one beside it.
-pub(super) fn read_merged(paths: &[PathBuf]) -> anyhow::Result<Trace> {
+pub(super) fn read_merged<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> anyhow::Result<Trace> {
     let mut merged = Trace::default();
     for path in paths {
         merged.merge(trace_file::read(path)?);

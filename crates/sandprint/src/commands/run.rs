@@ -70,6 +70,9 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) redact: bool,
 
+    #[command(flatten)]
+    pub(crate) quiet: output::QuietArgs,
+
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
     pub(crate) command: Vec<OsString>,
@@ -133,6 +136,7 @@ and leaves what still runs as it is.";
 
 /// Records, says what was seen, writes the trace, and ends as the command did.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
+    args.quiet.apply();
     let output = args.output.prepare(false)?;
     if let Some(note) = root_note(args.user.as_deref()) {
         output::talk(&note);

@@ -19,6 +19,14 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_name = "WHAT", value_enum)]
     by: Option<By>,
 
+    /// What the table is sorted by
+    #[arg(long, value_name = "COLUMN", value_enum, default_value_t = Sort::Count)]
+    sort: Sort,
+
+    /// Show all runs and all that may be missing, not only the first few
+    #[arg(short, long)]
+    verbose: bool,
+
     /// How to print it
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     format: Format,
@@ -28,6 +36,17 @@ pub(crate) struct ShowArgs {
 enum By {
     /// The programs of the tree; for a script, its interpreter with the script beside it
     Image,
+}
+
+/// What a table of calls is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    /// The most frequent call first
+    Count,
+    /// By the call's name
+    Name,
+    /// By the call's number
+    Number,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -44,6 +63,7 @@ enum Format {
 const EXAMPLES: &str = "
   sandprint profile show ls.trace.json
   sandprint profile show --by image build.trace.json
+  sandprint profile show --sort name ls.trace.json
   sandprint profile show --format tsv ls.trace.json | tail -n +2 | cut -f 3
 
 Names of ABIs are x86_64, i386, x32, aarch64 and arm. A number without a name has `-` for one.
@@ -54,7 +74,7 @@ pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitStatus> {
     let trace = trace_file::read(&args.trace)?;
     let by_image = args.by == Some(By::Image);
     let text = match args.format {
-        Format::Table => view::show(&trace, by_image),
+        Format::Table => view::show(&trace, by_image, args.sort, args.verbose),
         Format::Tsv => view::tsv(&trace, by_image),
         Format::Json => view::show_json(&trace, by_image)?,
     };

@@ -46,7 +46,7 @@ use scope::Scope;
 /// seen only in the kernel's audit records, without their arguments; for those `CAP_AUDIT_READ` is needed too.
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "sandprint watch [OPTIONS] <--pid PID|--cgroup PATH|--system>",
+    override_usage = "sandprint watch [OPTIONS] <--pid PID|--cgroup PATH|--unit NAME|--container ID|--system>",
     after_long_help = long_help(EXAMPLES, exit::HELP_WATCH),
 )]
 pub(crate) struct WatchArgs {
@@ -73,7 +73,7 @@ pub(crate) struct WatchArgs {
 #[group(required = true, multiple = false)]
 struct TargetArgs {
     /// This process and all its descendants, until they have ended
-    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
     pid: Option<u32>,
 
     /// Every process in this cgroup and below it
@@ -81,6 +81,16 @@ struct TargetArgs {
     /// A directory below the cgroup2 mount, or a path as `/proc/PID/cgroup` shows it after `0::`.
     #[arg(long, value_name = "PATH")]
     cgroup: Option<PathBuf>,
+
+    /// This systemd unit, of the system or of a user; `.service` may be left out
+    #[arg(long, value_name = "NAME")]
+    unit: Option<String>,
+
+    /// This container of Docker, Podman, containerd (also below Kubernetes), CRI-O or nerdctl
+    ///
+    /// Its id or at least the first 4 digits of it, or its name where the engine's state files can be read.
+    #[arg(long, value_name = "ID")]
+    container: Option<String>,
 
     /// Every process of the machine
     #[arg(long)]
@@ -97,7 +107,8 @@ enum Format {
 
 const EXAMPLES: &str = "
   sudo sandprint watch --system
-  sudo sandprint watch --cgroup /system.slice/nginx.service --duration 1h
+  sudo sandprint watch --unit nginx --duration 1h
+  sudo sandprint watch --container web
   sudo sandprint watch --pid $(pgrep -o nginx) --suggest nginx.policy.toml
   sudo sandprint watch --system --format json | jq 'select(.event == \"denial\")'";
 
@@ -128,11 +139,16 @@ fn is_reader_gone(error: &anyhow::Error) -> bool {
 impl TargetArgs {
     /// Finds what is meant, and words for it.
     fn find(&self, host: &Host) -> anyhow::Result<(Watched, String)> {
-        if let Some(path) = &self.cgroup {
-            return match host.cgroup(path)? {
-                Target::Cgroup { directory, words } => Ok((Watched::Cgroup(directory), words)),
-                Target::Processes(_) => anyhow::bail!("a cgroup is a directory"),
-            };
+        let group = match (&self.cgroup, &self.unit, &self.container) {
+            (Some(path), _, _) => Some(host.cgroup(path)?),
+            (_, Some(name), _) => Some(host.unit(name)?),
+            (_, _, Some(id)) => Some(host.container(id)?),
+            (None, None, None) => None,
+        };
+        match group {
+            Some(Target::Cgroup { directory, words }) => return Ok((Watched::Cgroup(directory), words)),
+            Some(Target::Processes(_)) => anyhow::bail!("a cgroup is a directory"),
+            None => {}
         }
         match self.pid {
             Some(pid) => {

@@ -50,6 +50,9 @@ pub(super) fn find(host: &Host, wanted: &str) -> Result<Target, TargetError> {
                 found: several.unwrap_or_default().iter().map(|path| escaped(path)).collect(),
             }),
         },
+        [] if !wanted.is_empty() && wanted.len() < SHORTEST_PREFIX && is_hex(wanted) => {
+            Err(TargetError::ShortId { container: shown, fewest: SHORTEST_PREFIX })
+        }
         [] => Err(absent(host, wanted, shown, &names)),
         several => Err(TargetError::ManyContainers {
             container: shown,

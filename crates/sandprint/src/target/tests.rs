@@ -186,7 +186,13 @@ fn containers_are_found_by_id_prefix_and_name() {
                  path to `--cgroup`"
             ),
         ),
-        ("012", none("012")),
+        (
+            "012",
+            "no running container is called 012, and an id needs at least 4 digits | give more digits of the id that \
+             `docker ps`, `podman ps` or `crictl ps` shows"
+                .to_owned(),
+        ),
+        ("xyz", none("xyz")),
         ("feed", none("feed")),
         ("", none("")),
         ("\u{1b}[2J", none("\\x1b[2J")),

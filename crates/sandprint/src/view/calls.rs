@@ -6,15 +6,17 @@ use std::fmt::Write;
 
 use sandprint_model::{Abi, Arch, Image, Syscall, Trace};
 
-/// The table of a trace's calls: most frequent first, and by number where equally frequent.
+use crate::commands::Sort;
+
+/// The table of a trace's calls; what is equal by `sort` stands by number.
 ///
 /// A call of another ABI than the machine's own says so. Empty where there are no calls.
-pub(super) fn table(trace: &Trace) -> String {
-    table_of(&trace.totals(), native(trace))
+pub(super) fn table(trace: &Trace, sort: Sort) -> String {
+    table_of(&trace.totals(), native(trace), sort)
 }
 
 /// One table for each image, those with the most calls first.
-pub(super) fn tables_by_image(trace: &Trace) -> String {
+pub(super) fn tables_by_image(trace: &Trace, sort: Sort) -> String {
     let native = native(trace);
     let mut images: Vec<_> = totals_by_image(trace)
         .into_iter()
@@ -26,7 +28,7 @@ pub(super) fn tables_by_image(trace: &Trace) -> String {
     let tables: Vec<String> = images
         .iter()
         .map(|(sum, image, totals)| {
-            format!("{image}: {sum} events, {} unique\n{}", totals.len(), table_of(totals, native))
+            format!("{image}: {sum} events, {} unique\n{}", totals.len(), table_of(totals, native, sort))
         })
         .collect();
     tables.join("\n")
@@ -73,12 +75,16 @@ pub(super) fn label(image: &Image) -> String {
     image.to_string()
 }
 
-fn table_of(totals: &BTreeMap<Syscall, u64>, native: Option<Abi>) -> String {
+fn table_of(totals: &BTreeMap<Syscall, u64>, native: Option<Abi>, sort: Sort) -> String {
     if totals.is_empty() {
         return String::new();
     }
     let mut rows: Vec<_> = totals.iter().collect();
-    rows.sort_by_key(|(syscall, count)| (Reverse(**count), syscall.nr, syscall.abi));
+    rows.sort_by_key(|(syscall, count)| {
+        let count = Some(Reverse(**count)).filter(|_| sort == Sort::Count);
+        let name = syscall.name().filter(|_| sort == Sort::Name);
+        (count, name, syscall.nr, syscall.abi)
+    });
     let mut out = String::from("   NR       COUNT  NAME\n");
     for (syscall, count) in rows {
         let name = syscall.name().unwrap_or("-");

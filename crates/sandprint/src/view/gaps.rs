@@ -32,30 +32,31 @@ pub(super) fn groups(trace: &Trace) -> Vec<Group<'_>> {
 }
 
 /// Everything that may be missing, then what is merely worth knowing. Empty where there is neither.
-pub(super) fn words(trace: &Trace) -> String {
+pub(super) fn words(trace: &Trace, all: bool) -> String {
+    let told = if all { usize::MAX } else { TOLD };
     let (blocking, notes): (Vec<_>, Vec<_>) =
         groups(trace).into_iter().partition(|group| group.kind.is_blocking());
     let mut out = String::new();
     if !blocking.is_empty() {
         out.push_str("The recording may be incomplete:\n");
-        push_lines(&mut out, trace, &blocking);
+        push_lines(&mut out, trace, &blocking, told);
     }
     if !notes.is_empty() {
         out.push_str(if out.is_empty() { "Notes:\n" } else { "\nNotes:\n" });
-        push_lines(&mut out, trace, &notes);
+        push_lines(&mut out, trace, &notes, told);
     }
     out
 }
 
-fn push_lines(out: &mut String, trace: &Trace, groups: &[Group<'_>]) {
+fn push_lines(out: &mut String, trace: &Trace, groups: &[Group<'_>], told: usize) {
     for group in groups {
         let alike = groups.iter().filter(|other| other.kind == group.kind);
         let (before, all) =
             (alike.clone().take_while(|other| other.detail != group.detail).count(), alike.count());
-        if before < TOLD {
+        if before < told {
             writeln!(out, "  - {}", sentence(trace, group)).unwrap_or_default();
-        } else if before == TOLD {
-            let more = all.saturating_sub(TOLD);
+        } else if before == told {
+            let more = all.saturating_sub(told);
             writeln!(out, "  - {} ({more} more)", group.kind.explain()).unwrap_or_default();
         }
     }

@@ -10,7 +10,8 @@ use super::time;
 const TOLD: usize = 20;
 
 /// A line for each run, for the first ones of many.
-pub(super) fn words(trace: &Trace) -> String {
+pub(super) fn words(trace: &Trace, all: bool) -> String {
+    let told = if all { usize::MAX } else { TOLD };
     if trace.runs.is_empty() {
         return String::new();
     }
@@ -18,11 +19,11 @@ pub(super) fn words(trace: &Trace) -> String {
     let mut out = if count == 1 { "1 run:\n".to_owned() } else { format!("{count} runs:\n") };
     let mut runs: Vec<&Run> = trace.runs.values().collect();
     runs.sort_by_key(|run| run.started_unix_ms);
-    for run in runs.iter().take(TOLD) {
+    for run in runs.iter().take(told) {
         writeln!(out, "  - {}", sentence(run)).unwrap_or_default();
     }
-    if count > TOLD {
-        writeln!(out, "  - and {} more", count.saturating_sub(TOLD)).unwrap_or_default();
+    if count > told {
+        writeln!(out, "  - and {} more", count.saturating_sub(told)).unwrap_or_default();
     }
     out
 }

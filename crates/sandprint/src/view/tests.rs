@@ -98,9 +98,28 @@ fn tsv_is_sorted_by_abi_and_number() {
 }
 
 #[test]
+fn a_table_is_sorted_as_asked() {
+    let names = |sort| -> Vec<String> {
+        let text = show(&mixed(), false, sort, false);
+        let rows = text.lines().skip_while(|line| !line.contains("COUNT")).skip(1);
+        rows.take_while(|line| !line.is_empty())
+            .map(|line| line.split_whitespace().nth(2).unwrap().to_owned())
+            .collect()
+    };
+    let (by_count, by_name, by_number) = (names(Sort::Count), names(Sort::Name), names(Sort::Number));
+    let mut sorted = by_count.clone();
+    sorted.sort();
+    // A call without a name comes first.
+    sorted.sort_by_key(|name| name != "-");
+    assert_eq!(by_name, sorted);
+    assert_ne!(by_name, by_count);
+    assert_ne!(by_number, by_count);
+}
+
+#[test]
 fn showing_by_image_says_who_made_which_call() {
     assert_eq!(
-        show(&mixed(), true),
+        show(&mixed(), true, Sort::Count, false),
         "\
 Observed 76 syscall events (5 unique syscalls)
 
@@ -190,7 +209,7 @@ fn runs_are_told_in_the_order_they_began_and_not_without_end() {
         one.exit = Some(Exit::Signal(9));
         trace.runs.insert(id(number.into()), one);
     }
-    let text = show(&trace, false);
+    let text = show(&trace, false, Sort::Count, false);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[2], "25 runs:");
     assert_eq!(

@@ -129,6 +129,66 @@ fn wrong_usage_is_an_error_with_a_hint_and_status_2() {
 }
 
 #[test]
+fn words_of_other_tools_are_answered_with_what_is_meant() {
+    let scratch = Scratch::new();
+    for (line, error, hint) in [
+        (
+            "record -- ls",
+            "unrecognized subcommand 'record'",
+            "`sandprint profile run` may be meant; `--help` lists the commands",
+        ),
+        (
+            "show t",
+            "unrecognized subcommand 'show'",
+            "`sandprint profile show` may be meant; `--help` lists the commands",
+        ),
+        (
+            "generate t",
+            "unrecognized subcommand 'generate'",
+            "`sandprint profile generate` may be meant; `--help` lists the commands",
+        ),
+        (
+            "import t",
+            "unrecognized subcommand 'import'",
+            "`sandprint profile import` or `sandprint policy import` may be meant; `--help` lists the commands",
+        ),
+        (
+            "profile fmt t",
+            "unrecognized subcommand 'fmt'",
+            "`sandprint policy fmt` may be meant; `--help` lists the commands",
+        ),
+        (
+            "profile watch t",
+            "unrecognized subcommand 'watch'",
+            "`sandprint watch` may be meant; `--help` lists the commands",
+        ),
+        (
+            "profile show --json t",
+            "unexpected argument '--json' found",
+            "`--format json` prints JSON, where the command has it",
+        ),
+        (
+            "profile merge -v t",
+            "unexpected argument '-v' found",
+            "`profile show -v` shows all; what other commands know, they say at once",
+        ),
+        (
+            "profile merge -q t",
+            "unexpected argument '-q' found",
+            "what is said goes to stderr: `2> /dev/null` leaves it out",
+        ),
+        (
+            "completions csh",
+            "invalid value 'csh' for '<SHELL>'\n  [possible values: bash, elvish, fish, powershell, zsh]",
+            "there are scripts for bash, elvish, fish, powershell and zsh; csh, tcsh and others have none",
+        ),
+    ] {
+        let ended = scratch.run(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!(ended, Ended::failed(2, error, hint), "{line}");
+    }
+}
+
+#[test]
 fn the_version_is_told() {
     let expected = Ended::printed(&format!("sandprint {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(Scratch::new().run(&["--version"]), expected);

@@ -331,3 +331,30 @@ fn options_of_generate_reach_the_profile() {
     }
     assert_ne!(generate(&["--kernel", "5.10"]), generate(&["--kernel", "6.1"]));
 }
+
+#[test]
+fn traces_are_given_with_and_without_an_option() {
+    let scratch = Scratch::new();
+    scratch.write("a", encoded(&trace(1, "a", &[(0, 3), (59, 1)])));
+    scratch.write("b", encoded(&trace(2, "b", &[(9, 4)])));
+    let by_option = scratch.run(&["profile", "generate", "-f", "oci", "-i", "a", "-i", "b"]);
+    assert_eq!(by_option.status, 0, "{}", by_option.stderr);
+    for line in ["a b -f oci", "-f oci a b", "a -f oci -i b", "-i a b -f oci"] {
+        let words: Vec<&str> = ["profile", "generate"].into_iter().chain(line.split(' ')).collect();
+        assert_eq!(scratch.run(&words), by_option, "{line}");
+    }
+    let quiet = scratch.run(&["profile", "generate", "-q", "-f", "oci", "a", "b"]);
+    assert_eq!((quiet.stdout, quiet.stderr.contains("note:")), (by_option.stdout, false));
+}
+
+#[test]
+fn a_filter_that_was_there_already_is_answered_with_how_to_record_without() {
+    let scratch = Scratch::new();
+    let mut filtered = trace(1, "a", &[(0, 3), (59, 1)]);
+    filtered.note_gap(Gap { kind: GapKind::SeccompActive, run: RunId::from_bits(1), detail: None }, 1);
+    scratch.write("a", encoded(&filtered));
+    let ended = scratch.run(&["profile", "generate", "-f", "oci", "a"]);
+    assert_eq!(ended.status, 1);
+    assert!(ended.stderr.contains("`--security-opt seccomp=unconfined`"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("`profile run`"), "{}", ended.stderr);
+}

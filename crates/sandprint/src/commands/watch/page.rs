@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, UNIX_EPOCH};
 
-use sandprint_model::ByteString;
+use sandprint_model::{ByteString, Condition, Syscall};
 use sandprint_record::ebpf::Missed;
+use sandprint_trial::Location;
 use sandprint_trial::watch::judge::Verdict;
 use sandprint_trial::watch::{News, Seen, Totals};
 
@@ -16,6 +17,8 @@ use crate::target::{Host, Place};
 
 /// Most cgroups whose place is remembered.
 const MOST_PLACES: usize = 1024;
+/// Most kinds of calls that are told once for several processes.
+const MOST_ALIKE: usize = 4096;
 /// Most kinds of logged calls whose numbers are remembered: more than can still be repeated.
 const MOST_LOGGED: usize = 2 * logged::MOST;
 
@@ -40,10 +43,34 @@ pub(super) struct Page {
     /// The numbers of refused calls by their id, while their process lives, and how often they were repeated without
     /// that having been told.
     refused: BTreeMap<u64, Known>,
+    /// What people are told once though several processes do it, as those of a shell's loop.
+    alike: BTreeMap<Alike, Group>,
+    /// To which of these an id belongs, while its process lives.
+    members: BTreeMap<u64, Alike>,
+    /// Kinds of refused calls that people were told.
+    kinds: u64,
     /// The same of logged ones.
     logged: BTreeMap<u64, Known>,
     numbers: u64,
     numbers_are_ours: bool,
+}
+
+/// What makes calls of several processes alike.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Alike {
+    image: ByteString,
+    cgroup: ByteString,
+    syscall: Syscall,
+    conditions: Vec<Condition>,
+    location: Result<Location, String>,
+    answer: String,
+}
+
+/// Calls that are alike, told under the number of the first.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    known: Known,
+    processes: u64,
 }
 
 /// A kind that was told.
@@ -63,6 +90,9 @@ impl Page {
             host: Host::here(),
             places: BTreeMap::new(),
             refused: BTreeMap::new(),
+            alike: BTreeMap::new(),
+            members: BTreeMap::new(),
+            kinds: 0,
             logged: BTreeMap::new(),
             numbers: 0,
             numbers_are_ours: scope::numbers_are_ours(),
@@ -74,6 +104,11 @@ impl Page {
         match news {
             News::New(seen) => self.new_kind(seen),
             News::Repeated { id, more, count, last } => {
+                if let Some(group) = self.members.get(id).and_then(|alike| self.alike.get_mut(alike)) {
+                    group.known.more = group.known.more.saturating_add(*more);
+                    group.known.count = group.known.count.saturating_add(*more);
+                    return Ok(());
+                }
                 let Some(known) = self.refused.get_mut(id) else { return Ok(()) };
                 known.more = known.more.saturating_add(*more);
                 known.count = *count;
@@ -87,6 +122,9 @@ impl Page {
     }
 
     fn new_kind(&mut self, seen: &Seen) -> Result<(), OutputError> {
+        if self.format == Format::Text && self.is_alike(seen)? {
+            return Ok(());
+        }
         self.numbers += 1;
         let number = self.numbers;
         if seen.refused.ended.is_none() {
@@ -108,12 +146,47 @@ impl Page {
         })
     }
 
+    /// Whether a kind of call is told under the number of another, or else may be from now on.
+    pub(super) fn is_alike(&mut self, seen: &Seen) -> Result<bool, OutputError> {
+        let refused = &seen.refused;
+        let alike = Alike {
+            image: refused.image.clone(),
+            cgroup: refused.cgroup.clone(),
+            syscall: refused.call.syscall,
+            conditions: seen.rule.conditions.clone(),
+            location: seen.location.clone(),
+            answer: format!("{:?} {:?}", seen.judgement.verdict, seen.judgement.doubt),
+        };
+        if refused.ended.is_none() {
+            self.members.insert(refused.id, alike.clone());
+        }
+        if let Some(group) = self.alike.get_mut(&alike) {
+            group.known.more = group.known.more.saturating_add(refused.count);
+            group.known.count = group.known.count.saturating_add(refused.count);
+            group.processes = group.processes.saturating_add(1);
+            return Ok(true);
+        }
+        while self.alike.len() >= MOST_ALIKE
+            && let Some((_, group)) = self.alike.pop_first()
+        {
+            repetitions(group.known, group.processes)?;
+        }
+        self.kinds += u64::from(matches!(seen.judgement.verdict, Verdict::Denied { .. }));
+        let known = Known { number: self.numbers + 1, more: 0, count: refused.count };
+        self.alike.insert(alike, Group { known, processes: 1 });
+        Ok(false)
+    }
+
     fn ended(&mut self, id: u64, after: Duration) -> Result<(), OutputError> {
+        let member = self.members.remove(&id);
         let Some(known) = self.refused.remove(&id) else { return Ok(()) };
         match self.format {
             Format::Json => put(&json::ended(known.number, after)),
             Format::Text => {
-                repetitions(known)?;
+                if let Some(group) = member.and_then(|alike| self.alike.get_mut(&alike)) {
+                    repetitions(group.known, group.processes)?;
+                    group.known.more = 0;
+                }
                 text::ended(known.number, after).map_or(Ok(()), |line| put(&line))
             }
         }
@@ -173,12 +246,14 @@ impl Page {
         match self.format {
             Format::Json => put(&json::summary(totals, logged, missed))?,
             Format::Text => {
-                let mut known: Vec<Known> =
-                    self.refused.values().chain(self.logged.values()).copied().collect();
-                known.sort_by_key(|known| known.number);
-                for known in known {
-                    repetitions(known)?;
+                let logged_ones = self.logged.values().map(|known| (*known, 1));
+                let alike = self.alike.values().map(|group| (group.known, group.processes));
+                let mut known: Vec<(Known, u64)> = alike.chain(logged_ones).collect();
+                known.sort_by_key(|(known, _)| known.number);
+                for (known, processes) in known {
+                    repetitions(known, processes)?;
                 }
+                let totals = Totals { denials: self.kinds, ..totals };
                 output::talk(&text::summary(totals, logged));
             }
         }
@@ -192,16 +267,16 @@ impl Page {
         match self.format {
             // They were told as they came.
             Format::Json => Ok(()),
-            Format::Text => repetitions(known),
+            Format::Text => repetitions(known, 1),
         }
     }
 }
 
-fn repetitions(known: Known) -> Result<(), OutputError> {
+fn repetitions(known: Known, processes: u64) -> Result<(), OutputError> {
     if known.more == 0 {
         return Ok(());
     }
-    put(&text::repeated(known.number, known.more, known.count))
+    put(&text::repeated(known.number, known.more, known.count, processes))
 }
 
 fn put(text: &str) -> Result<(), OutputError> {

@@ -11,10 +11,10 @@ use sandprint_trial::Location;
 use sandprint_trial::watch::judge::{By, Judgement, Verdict};
 use sandprint_trial::watch::{Seen, Totals};
 
-use super::page::Told;
+use super::page::{Page, Told};
 use super::schema::event;
 use super::suggest::{Says, suggest};
-use super::{json, text};
+use super::{Format, json, text};
 use crate::policy_source::PolicySource;
 use crate::target::Host;
 
@@ -60,6 +60,29 @@ fn seen(abi: Abi, name: &str, args: [u64; 6], outcome: Outcome, verdict: Verdict
 
 fn denied(action: Action, by: By, outcome: Outcome) -> Seen {
     seen(Abi::X86_64, "socket", [2, 1, 0, 0, 0, 0], outcome, Verdict::Denied { action, by })
+}
+
+#[test]
+fn people_are_told_once_what_several_processes_do_alike() {
+    let mut page = Page::new(Format::Text, None);
+    let mut seen = denied(Action::Errno(1), By::Filter, Outcome::Returned(-1));
+    assert!(!page.is_alike(&seen).unwrap());
+    for id in 78..100 {
+        seen.refused.id = id;
+        seen.refused.host_tgid += 1;
+        assert!(page.is_alike(&seen).unwrap());
+    }
+    for change in [
+        |seen: &mut Seen| seen.refused.image = ByteString::from("/bin/other"),
+        |seen: &mut Seen| seen.refused.cgroup = ByteString::from("/other"),
+        |seen: &mut Seen| seen.refused.call.syscall = Syscall::from_name(Abi::X86_64, "mkdir").unwrap(),
+        |seen: &mut Seen| seen.location = Err("it was not read".to_owned()),
+        |seen: &mut Seen| seen.judgement.verdict = Verdict::Emulated { by: By::Supervisor },
+    ] {
+        let mut other = seen.clone();
+        change(&mut other);
+        assert!(!page.is_alike(&other).unwrap());
+    }
 }
 
 /// Text and JSON of what was seen.
@@ -319,7 +342,8 @@ fn everything_else_is_a_line_by_itself() {
         text::logged(4, &record, 2, Some(9)),
         "#4  1970-01-01T00:00:00.005Z  2x  mkdir(...)  -> ran, and was logged\n    by    /bin/app (app, pid 9)\n"
     );
-    assert_eq!(text::repeated(4, 2, 3), "#4  2 more, 3 in all\n");
+    assert_eq!(text::repeated(4, 2, 3, 1), "#4  2 more, 3 in all\n");
+    assert_eq!(text::repeated(4, 2, 3, 2), "#4  2 more, 3 in all, by 2 processes\n");
     assert_eq!(
         text::ended(4, Duration::from_millis(3)),
         Some("#4  its process ended 3 ms later\n".to_owned())

@@ -72,8 +72,9 @@ pub(super) fn logged(number: u64, record: &SeccompRecord, count: u64, pid: Optio
 }
 
 /// More of what was told.
-pub(super) fn repeated(number: u64, more: u64, count: u64) -> String {
-    format!("#{number}  {more} more, {count} in all\n")
+pub(super) fn repeated(number: u64, more: u64, count: u64, processes: u64) -> String {
+    let by = if processes > 1 { format!(", by {processes} processes") } else { String::new() };
+    format!("#{number}  {more} more, {count} in all{by}\n")
 }
 
 /// The end of the process whose call was told; nothing where that says nothing.
