@@ -28,7 +28,8 @@ mod trace_v1;
 use crate::{Abi, ByteString, Policy, Trace};
 
 pub use policy_toml::{
-    MOST_BYTES as POLICY_FILE_MOST_BYTES, PolicyFile, Position, Problem, condition_in_words,
+    MOST_BYTES as POLICY_FILE_MOST_BYTES, PolicyFile, Position, Problem, condition_from_words,
+    condition_in_words,
 };
 
 /// The version that is written, and the newest that is read.

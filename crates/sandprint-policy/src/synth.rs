@@ -1,45 +1,40 @@
 //! A [`Trace`] becomes a [`Policy`]: what was seen is allowed, and what observation cannot show is added by
 //! rules, each with its reason.
 //!
-//! In order: observed calls, the baseline and what chance decides, what a launcher does after it has loaded
-//! the filter, equivalents of observed calls, calls that are answered as absent
-//! so that their callers use an older one, and what was observed of arguments. The same trace gives the same policy on
-//! every machine.
+//! In order: observed calls, what is needed beside them (`additions`), what a launcher does after it has loaded the
+//! filter, equivalents of observed calls, calls that are answered as absent so that their callers use an older one, and
+//! what was observed of arguments. The same trace gives the same policy on every machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use sandprint_model::arguments::selectors;
 use sandprint_model::errno::{ENOSYS, EPERM};
-use sandprint_model::{Abi, Action, Image, KernelVersion, Policy, Reason, Rule, RunId, Syscall, Trace};
+use sandprint_model::{Abi, Action, Image, KernelVersion, Note, Policy, Reason, Rule, RunId, Syscall, Trace};
 
+pub(crate) mod additions;
 mod arguments;
-pub(crate) mod baseline;
-mod chance;
 pub(crate) mod fallback;
 mod gaps;
 mod notes;
 pub(crate) mod portable;
 mod runtime;
 
+pub use additions::Additions;
 use arguments::AboutArguments;
 pub use runtime::Runtime;
 
-/// The policy to start from where there is no recording: the execve that starts a program, and what every process
-/// needs without asking for it. All else fails with EPERM; other ABIs kill.
+/// The policy to start from where there is no recording: the execve that starts a program. All else fails with EPERM;
+/// other ABIs kill. What every process needs without asking for it is added by [`Additions::complete`].
 pub fn starting_point(native: Abi) -> Policy {
     let execve = Syscall::from_name(native, "execve");
     let why = "the program is started with it".to_owned();
-    let execve = execve.map(|syscall| (syscall, Reason::Baseline(why)));
-    let mut rules: BTreeMap<Syscall, Vec<Rule>> = BTreeMap::new();
-    for (syscall, reason) in execve.into_iter().chain(baseline::needed(&BTreeSet::from([native]))) {
-        let reasons = BTreeSet::from([reason]);
-        rules.insert(syscall, vec![Rule { conditions: Vec::new(), action: Action::Allow, reasons }]);
-    }
+    let start = rule(Action::Allow, BTreeSet::from([Reason::Baseline(why)]));
     Policy {
         kernel: None,
         default_action: Action::Errno(EPERM),
         foreign_action: Action::KillProcess,
-        rules,
+        rules: execve.map(|syscall| (syscall, vec![start])).into_iter().collect(),
         notes: BTreeSet::new(),
     }
 }
@@ -51,7 +46,7 @@ pub struct SynthConfig {
     pub default_action: DefaultAction,
     /// The oldest kernel that the policy is for; `None` takes the oldest that the trace was recorded on.
     pub kernel: Option<KernelVersion>,
-    /// Whether to add what every process needs although a run need not show it.
+    /// Whether to add what is needed although a run need not show it ([`Additions`]).
     pub baseline: bool,
     /// Whether to add the equivalents of observed calls.
     pub portable: bool,
@@ -174,6 +169,14 @@ pub enum SynthError {
         /// What is missing, in plain words: one sentence each.
         gaps: Vec<String>,
     },
+    /// The table of what is added, which is part of the program, is broken.
+    #[error("read the table of what is added to a policy, line {line}: {problem}")]
+    AdditionsTable {
+        /// Where, from 1.
+        line: usize,
+        /// What is wrong there.
+        problem: String,
+    },
     /// The table of launchers, which is part of the program, is broken.
     #[error("read the table of launchers, line {line}: {problem}")]
     RuntimeTable {
@@ -197,11 +200,24 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
         allowed.entry(syscall).or_default().insert(reason);
     };
     let abis: BTreeSet<_> = observed.keys().map(|syscall| syscall.abi).collect();
+    let mut told_apart: BTreeMap<Syscall, Vec<Rule>> = BTreeMap::new();
     if config.baseline {
-        baseline::needed(&abis).for_each(|(syscall, reason)| allow(syscall, reason));
-        for (syscall, reason) in chance::needed(trace) {
-            allow(syscall, reason);
+        let table = Additions::read()?;
+        let needed = table.of_trace(trace);
+        for addition in &needed {
+            let rule = addition.rule(config.arguments);
+            let is_seen = observed.contains_key(&addition.syscall);
+            if !rule.conditions.is_empty() {
+                told_apart.entry(addition.syscall).or_default().push(rule);
+            } else if !(is_seen && addition.follows && is_whole(addition.syscall, config.arguments)) {
+                allow(addition.syscall, addition.reason());
+            }
         }
+        let unseen = needed.iter().filter(|addition| !observed.contains_key(&addition.syscall));
+        notes.extend(table.in_words(unseen).map(|words| {
+            let text = format!("Calls added to those observed (--no-baseline leaves them out): {words}.");
+            Note(text)
+        }));
     }
     if let Some(runtime) = config.runtime {
         let needed = runtime::needed(runtime, config.no_new_privs, &abis)?;
@@ -222,19 +238,19 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
         rules.extend(absent.map(|(syscall, reasons)| (syscall, vec![rule(Action::Errno(ENOSYS), reasons)])));
     }
     notes.extend(notes::of_trace(trace, config));
-    notes.extend(notes::of_allowed(&allowed, config));
-    let mut about = if config.arguments == AllowedArguments::Observed {
-        arguments::rules(trace, &allowed)?
+    let names = allowed.keys().chain(told_apart.keys()).copied().collect();
+    notes.extend(notes::of_allowed(&names, config));
+    let about = if config.arguments == AllowedArguments::Observed {
+        arguments::rules(trace, &allowed, told_apart)?
     } else {
-        AboutArguments::default()
+        told_apart.retain(|syscall, _| !allowed.contains_key(syscall));
+        AboutArguments { rules: told_apart, notes: BTreeSet::new() }
     };
     notes.extend(about.notes);
     // What is allowed takes the place of an absent call.
-    for (syscall, reasons) in allowed {
-        let Some(mut told_apart) = about.rules.remove(&syscall) else {
-            rules.insert(syscall, vec![rule(Action::Allow, reasons)]);
-            continue;
-        };
+    allowed.retain(|syscall, _| !about.rules.contains_key(syscall));
+    rules.extend(allowed.into_iter().map(|(syscall, why)| (syscall, vec![rule(Action::Allow, why)])));
+    for (syscall, mut told_apart) in about.rules {
         // What those rules refuse is answered like the whole call would be.
         told_apart.extend(rules.remove(&syscall).into_iter().flatten());
         rules.insert(syscall, told_apart);
@@ -264,6 +280,11 @@ pub fn allow_runtime(
         }
     }
     Ok(())
+}
+
+/// Whether a call that was observed is allowed whatever its arguments.
+fn is_whole(syscall: Syscall, arguments: AllowedArguments) -> bool {
+    arguments == AllowedArguments::Any || selectors(syscall).is_empty()
 }
 
 fn rule(action: Action, reasons: BTreeSet<Reason>) -> Rule {

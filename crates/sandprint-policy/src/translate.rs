@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sandprint_model::{Abi, Action, Arch, Comparison, Condition, Loss, Note, Policy, Reason, Rule, Syscall};
 
 use crate::enforce::runs;
-use crate::synth::{baseline, fallback, portable};
+use crate::synth::{Additions, AllowedArguments, SynthError, fallback, portable};
 
 mod replaced;
 
@@ -45,11 +45,11 @@ enum Arguments {
 
 /// Translates what a policy says of other architectures to `to`. Rules for `to` stay, and into an ABI that has some
 /// nothing is translated: what they leave out is left out on purpose, or was not observed there.
-pub fn translate(policy: &Policy, to: Arch) -> Translated {
+pub fn translate(policy: &Policy, to: Arch) -> Result<Translated, SynthError> {
     let foreign: BTreeSet<Abi> =
         policy.rules.keys().map(|syscall| syscall.abi).filter(|abi| abi.arch() != to).collect();
     if foreign.is_empty() {
-        return Translated { policy: policy.clone(), losses: BTreeSet::new() };
+        return Ok(Translated { policy: policy.clone(), losses: BTreeSet::new() });
     }
     let mut translation = Translation {
         default: policy.default_action,
@@ -72,7 +72,7 @@ pub fn translate(policy: &Policy, to: Arch) -> Translated {
         translation.carry(*syscall, rules);
     }
     let abis: BTreeSet<Abi> = foreign.iter().map(|abi| counterpart(*abi)).collect();
-    translation.add_own(policy, &foreign, &abis);
+    translation.add_own(policy, &foreign, &abis)?;
     let from: Vec<String> =
         foreign.iter().map(|abi| abi.arch()).collect::<BTreeSet<_>>().iter().map(Arch::to_string).collect();
     if !from.is_empty() {
@@ -83,7 +83,7 @@ pub fn translate(policy: &Policy, to: Arch) -> Translated {
         )));
     }
     let Translation { rules, notes, losses, .. } = translation;
-    Translated { policy: Policy { rules, notes, ..policy.clone() }, losses }
+    Ok(Translated { policy: Policy { rules, notes, ..policy.clone() }, losses })
 }
 
 /// The ABI of another architecture whose programs are of the same kind.
@@ -235,7 +235,12 @@ impl Translation {
     }
 
     /// What synthesis adds for an architecture, as far as it was added for the others.
-    fn add_own(&mut self, policy: &Policy, foreign: &BTreeSet<Abi>, abis: &BTreeSet<Abi>) {
+    fn add_own(
+        &mut self,
+        policy: &Policy,
+        foreign: &BTreeSet<Abi>,
+        abis: &BTreeSet<Abi>,
+    ) -> Result<(), SynthError> {
         let reasons: Vec<&Reason> = policy
             .rules
             .iter()
@@ -244,7 +249,6 @@ impl Translation {
             .collect();
         let mut own: Vec<(Syscall, Reason)> = Vec::new();
         if reasons.iter().any(|reason| matches!(reason, Reason::Baseline(_))) {
-            own.extend(baseline::needed(abis));
             let starting = STARTING.iter().filter(|(abi, _, _)| abis.contains(abi));
             own.extend(starting.filter_map(|(abi, name, why)| {
                 Some((Syscall::from_name(*abi, name)?, Reason::Baseline((*why).to_owned())))
@@ -255,15 +259,33 @@ impl Translation {
                 Rule { conditions: Vec::new(), action: Action::Allow, reasons: BTreeSet::from([reason]) };
             self.add(syscall, vec![rule]);
         }
+        if reasons.iter().any(|reason| matches!(reason, Reason::Baseline(_))) {
+            let told_apart =
+                |rule: &Rule| !rule.conditions.is_empty() && rule.reasons.iter().any(is_observed);
+            let arguments = if policy.rules.values().flatten().any(told_apart) {
+                AllowedArguments::Observed
+            } else {
+                AllowedArguments::Any
+            };
+            let (there, others) = std::mem::take(&mut self.rules)
+                .into_iter()
+                .partition(|(syscall, _)| abis.contains(&syscall.abi));
+            let mut there = Policy { rules: there, ..policy.clone() };
+            Additions::read()?.complete(&mut there, arguments);
+            self.rules = others;
+            self.rules.extend(there.rules);
+        }
         if reasons.iter().any(|reason| matches!(reason, Reason::Fallback(_))) {
             for (syscall, reasons) in fallback::absent(abis, policy.kernel) {
                 let action = Action::Errno(sandprint_model::errno::ENOSYS);
                 // What is allowed takes the place of an absent call.
-                self.rules
-                    .entry(syscall)
-                    .or_insert_with(|| vec![Rule { conditions: Vec::new(), action, reasons }]);
+                let rules = self.rules.entry(syscall).or_default();
+                if rules.iter().all(|rule| !rule.conditions.is_empty()) {
+                    rules.push(Rule { conditions: Vec::new(), action, reasons });
+                }
             }
         }
+        Ok(())
     }
 
     fn lose(&mut self, subject: &str, text: &str, rules: &[Rule]) {
@@ -271,6 +293,10 @@ impl Translation {
         let breaks = !runs(self.default) && rules.iter().any(|rule| runs(rule.action));
         self.losses.insert(Loss { subject: subject.to_owned(), text: text.to_owned(), weaker, breaks });
     }
+}
+
+fn is_observed(reason: &Reason) -> bool {
+    matches!(reason, Reason::Observed { .. })
 }
 
 /// The rule for the reasons that hold on any architecture; `None` where there are none.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::{Action, Call, Date, Policy, Reason, Rule, Syscall};
 use sandprint_policy::enforce;
+use sandprint_policy::synth::{Additions, AllowedArguments};
 
 use crate::Denial;
 
@@ -53,21 +54,26 @@ pub(crate) struct Ledger {
     pub(crate) decisions: Vec<Decision>,
     /// What a reader should know of what the decisions did, in sentences.
     pub(crate) notes: BTreeSet<String>,
+    /// Calls that came with the decisions, since a run need not show them.
+    pub(crate) added: BTreeSet<Syscall>,
     pub(crate) stopped: bool,
     on: Date,
+    additions: Option<&'static Additions>,
     /// Answers that are not written: the smallest rule of each call, and whether it runs.
     unwritten: Vec<(Syscall, Rule, bool)>,
 }
 
 impl Ledger {
-    /// Nothing decided yet. `on` is the day that decisions get.
-    pub(crate) fn new(policy: Policy, on: Date) -> Ledger {
+    /// Nothing decided yet. `on` is the day that decisions get, `additions` what is added beside them.
+    pub(crate) fn new(policy: Policy, on: Date, additions: Option<&'static Additions>) -> Ledger {
         Ledger {
             policy,
             decisions: Vec::new(),
             notes: BTreeSet::new(),
+            added: BTreeSet::new(),
             stopped: false,
             on,
+            additions,
             unwritten: Vec::new(),
         }
     }
@@ -120,9 +126,23 @@ impl Ledger {
                 let rule = self.rule(denial, answer, by);
                 // Behind what is there: no rule that refuses is made weaker.
                 self.policy.rules.entry(denial.call.syscall).or_default().push(rule);
+                self.complete(answer);
             }
         }
         self.decisions.push(Decision { denial: denial.clone(), answer });
+    }
+
+    /// Adds what is needed beside what is allowed now.
+    fn complete(&mut self, answer: Answer) {
+        let arguments = match answer {
+            Answer::AllowWithArguments => AllowedArguments::Observed,
+            Answer::Allow => AllowedArguments::Any,
+            _ => return,
+        };
+        let Some(additions) = &self.additions else { return };
+        let before: BTreeSet<Syscall> = self.policy.allowed().collect();
+        additions.complete(&mut self.policy, arguments);
+        self.added.extend(self.policy.allowed().filter(|syscall| !before.contains(syscall)));
     }
 
     /// The rule that an answer makes.

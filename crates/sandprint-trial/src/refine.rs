@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use sandprint_model::{Call, Date, Exit, Policy, Syscall};
 use sandprint_policy::enforce;
+use sandprint_policy::synth::Additions;
 use sandprint_sandbox::signals::Signal;
 
 use crate::explain::{self, Answering};
@@ -72,9 +73,14 @@ pub struct Round {
 }
 
 impl Refinement {
-    /// Begins. `on` is the day that decisions get.
-    pub fn new(policy: Policy, on: Date, decider: impl Decider + 'static) -> Refinement {
-        let ledger = Arc::new(Mutex::new(Ledger::new(policy, on)));
+    /// Begins. `on` is the day that decisions get, `additions` what is added beside what they allow.
+    pub fn new(
+        policy: Policy,
+        on: Date,
+        additions: Option<&'static Additions>,
+        decider: impl Decider + 'static,
+    ) -> Refinement {
+        let ledger = Arc::new(Mutex::new(Ledger::new(policy, on, additions)));
         Refinement { asking: Asking { ledger, decider: Arc::new(Mutex::new(decider)) }, has_begun: false }
     }
 
@@ -119,6 +125,11 @@ impl Refinement {
     /// What a reader should know of what the decisions did, in sentences.
     pub fn notes(&self) -> BTreeSet<String> {
         self.asking.ledger().notes.clone()
+    }
+
+    /// Calls that came with the decisions, since a run need not show them.
+    pub fn added(&self) -> BTreeSet<Syscall> {
+        self.asking.ledger().added.clone()
     }
 
     /// Whether [`Answer::Stop`] was given.

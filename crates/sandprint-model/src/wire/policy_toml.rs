@@ -30,7 +30,7 @@ mod writer;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::{Condition, Policy, Rule, Syscall};
+use crate::{Abi, Condition, Policy, Rule, Syscall};
 use comments::Comments;
 
 /// A version that this module writes and the newest that it reads. It counts apart from the JSON form's.
@@ -91,6 +91,11 @@ pub struct Problem {
 /// A condition of a call in words, as the policy file has it: `arg0.u32 == AF_INET`.
 pub fn condition_in_words(syscall: Syscall, condition: &Condition) -> String {
     condition::write(syscall, condition)
+}
+
+/// Reads a condition as the policy file has it; the error says what is wrong.
+pub fn condition_from_words(abi: Abi, text: &str) -> Result<Condition, String> {
+    condition::read(abi, text)
 }
 
 impl PolicyFile {

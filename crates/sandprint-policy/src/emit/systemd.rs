@@ -17,14 +17,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{Abi, Action, KernelVersion, Loss, Policy, Syscall, errno};
+use sandprint_model::{Abi, Action, KernelVersion, Loss, Policy, Reason, Syscall, errno};
 
-use super::by_name::{ByName, MULTIPLEXERS, NEVER_IMPLEMENTED, abis_of};
+use super::by_name::{ByName, MULTIPLEXERS, NEVER_IMPLEMENTED, NamedCall, abis_of};
 use super::escape;
 use super::shape::{Shape, runs};
 use super::unattended::unattended;
 use super::{EmitError, Emitted, Format, action_in_words, names_in_words, stricter, weaker};
 use crate::synth::Runtime;
+use crate::synth::additions::is_only_with_arguments;
 
 mod restrictions;
 
@@ -71,8 +72,12 @@ impl Format for Systemd {
         let restrictions = restrictions(&list, policy.default_action);
         for (name, call) in &list.calls {
             let unknown = call.since.is_some_and(|since| since > NAMED_UP_TO);
+            if names.leave_out(name, call, &list.abis) {
+                continue;
+            }
             names.add(name, &call.shape, unknown, restrictions.get(name));
         }
+        names.lose_left_out();
         names.lose_unspoken();
         if !runs(policy.default_action) {
             names.take_back_default_group(&list.abis);
@@ -102,6 +107,8 @@ struct Names {
     taken_back: BTreeSet<&'static str>,
     /// Names of `@default` that the policy allows too, and that an older systemd does not know.
     left_to_systemd: BTreeSet<&'static str>,
+    /// Names that every process may need with some arguments, and that would give something away with all.
+    left_out: BTreeSet<&'static str>,
     /// Names that are refused, and that an older systemd does not know.
     unspoken: BTreeSet<&'static str>,
     losses: BTreeSet<Loss>,
@@ -116,6 +123,7 @@ impl Names {
             refused: BTreeMap::new(),
             taken_back: BTreeSet::new(),
             left_to_systemd: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             unspoken: BTreeSet::new(),
             losses: BTreeSet::new(),
         }
@@ -131,6 +139,28 @@ impl Names {
                 self.allow(name, *action, unknown);
             }
             Shape::When(..) => self.leave_to_default(name, "systemd cannot look at arguments"),
+        }
+    }
+
+    /// Leaves a call out that nobody was seen to make and that is harmless with some arguments only.
+    fn leave_out(&mut self, name: &'static str, call: &NamedCall<'_>, abis: &[Abi]) -> bool {
+        let mut here = abis.iter().filter_map(|abi| Syscall::from_name(*abi, name));
+        let is_added = call.reasons.iter().all(|reason| matches!(reason, Reason::Baseline(_)));
+        let is_left = matches!(call.shape, Shape::When(action, _) if runs(action))
+            && is_added
+            && here.all(is_only_with_arguments);
+        if is_left {
+            self.left_out.insert(name);
+        }
+        is_left
+    }
+
+    fn lose_left_out(&mut self) {
+        let names: Vec<&str> = self.left_out.iter().copied().collect();
+        if !names.is_empty() {
+            let text = "systemd cannot look at arguments: what the policy allows with some, though nobody was seen to make \
+                        it, gets the default action";
+            self.losses.insert(stricter(names_in_words(&names), text));
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A call is told apart by its selectors. What each of them says is a [`Match`]: values that stand for themselves keep
 //! company with the others they were seen with (`socket(AF_INET, SOCK_STREAM)` and `socket(AF_UNIX, SOCK_DGRAM)` do not
-//! allow `socket(AF_INET, SOCK_DGRAM)`), and in such company flags are allowed together that were seen apart.
+//! allow `socket(AF_INET, SOCK_DGRAM)`), and in such company flags are allowed together that were seen apart. Beside
+//! them stand the rules of what is needed though a run need not show it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use sandprint_model::{
 };
 
 use super::SynthError;
+use super::additions::implies;
 use crate::suggest;
 
 /// Most rules about the arguments of one call: each costs a filter some of its 4096 instructions, and who makes a call
@@ -29,18 +31,19 @@ pub(super) struct AboutArguments {
     pub(super) notes: BTreeSet<Note>,
 }
 
-/// What was observed of the arguments of calls, as rules that allow it. `allowed` has what is allowed, and why: a call
-/// that has other reasons than having been observed is allowed whatever its arguments, and so is one of which not every
-/// value is known.
+/// What was observed of the arguments of calls, as rules that allow it, and what is needed beside that. `allowed` has
+/// what is allowed, and why: a call that has other reasons than having been observed is allowed whatever its arguments,
+/// and so is one of which not every value is known.
 pub(super) fn rules(
     trace: &Trace,
     allowed: &BTreeMap<Syscall, BTreeSet<Reason>>,
+    mut needed_so: BTreeMap<Syscall, Vec<Rule>>,
 ) -> Result<AboutArguments, SynthError> {
     let calls = trace.arguments(|fact| !selectors(fact.syscall).is_empty());
     if !calls.is_empty() && !calls.values().any(CallArguments::is_recorded) {
         return Err(SynthError::NoArguments);
     }
-    let mut about = AboutArguments::default();
+    let (mut about, mut observed) = (AboutArguments::default(), 0_usize);
     let (mut unrecorded, mut needed) = (BTreeMap::<usize, Vec<Syscall>>::new(), Vec::new());
     let mut note = |text: String| {
         about.notes.insert(Note(text));
@@ -56,7 +59,8 @@ pub(super) fn rules(
         } else if is_needed_anyway(allowed.get(syscall)) {
             needed.push(*syscall);
         } else {
-            let rules = generalised(*syscall, &arguments.values);
+            let beside = needed_so.get(syscall).map_or(&[][..], Vec::as_slice);
+            let rules = generalised(*syscall, &arguments.values, beside);
             if rules.iter().any(|rule| rule.conditions.is_empty()) {
                 note(format!("{syscall} is allowed with any arguments: what was observed rules none out."));
             } else if rules.len() > MOST_RULES {
@@ -65,10 +69,14 @@ pub(super) fn rules(
                     rules.len()
                 ));
             } else {
+                observed += 1;
                 about.rules.insert(*syscall, rules);
             }
         }
     }
+    // What was not observed, and is needed with these arguments only.
+    needed_so.retain(|syscall, _| !allowed.contains_key(syscall));
+    about.rules.extend(needed_so.into_iter().map(|(syscall, rules)| (syscall, distinct(&rules))));
     let unseen = allowed.iter().filter(|(syscall, _)| !calls.contains_key(syscall));
     let unseen = unseen
         .filter(|(syscall, reasons)| !selectors(**syscall).is_empty() && is_needed_anyway(Some(reasons)));
@@ -84,15 +92,26 @@ pub(super) fn rules(
             list(&needed)
         ));
     }
-    if !about.rules.is_empty() {
-        let calls = about.rules.len();
-        let s = if calls == 1 { "" } else { "s" };
+    if observed > 0 {
+        let s = if observed == 1 { "" } else { "s" };
         about.notes.insert(Note(format!(
-            "The arguments of {calls} call{s} are held to what was observed, flags to those seen: the same \
+            "The arguments of {observed} call{s} are held to what was observed, flags to those seen: the same \
              calls with other values are not allowed."
         )));
     }
     Ok(about)
+}
+
+/// Rules, of which one that allows no more than another before it gives that its reasons.
+fn distinct(needed: &[Rule]) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for rule in needed {
+        match rules.iter_mut().find(|wider| implies(&rule.conditions, &wider.conditions)) {
+            Some(wider) => wider.reasons.extend(rule.reasons.iter().cloned()),
+            None => rules.push(rule.clone()),
+        }
+    }
+    rules
 }
 
 /// Whether a call is allowed for another reason than that it was observed: with which arguments is not known then.
@@ -134,7 +153,12 @@ struct Group<'t> {
 }
 
 /// The rules that allow these values, and no more than their selectors ask for. One without conditions allows all.
-fn generalised(syscall: Syscall, values: &BTreeMap<Selected, Vec<(&Fact, &RunId, u64)>>) -> Vec<Rule> {
+/// Those of `beside` come first, and stand for what was observed too where they allow it.
+fn generalised(
+    syscall: Syscall,
+    values: &BTreeMap<Selected, Vec<(&Fact, &RunId, u64)>>,
+    beside: &[Rule],
+) -> Vec<Rule> {
     let mut groups: BTreeMap<Vec<(usize, Alone)>, Group<'_>> = BTreeMap::new();
     for (value, seen) in values {
         let key = value.of(syscall).map(|(selector, value)| (selector.index, alone(selector, value)));
@@ -148,7 +172,22 @@ fn generalised(syscall: Syscall, values: &BTreeMap<Selected, Vec<(&Fact, &RunId,
             group.images.insert(&fact.image);
         }
     }
-    groups.into_values().map(|group| group.rule(syscall)).collect()
+    let mut rules = distinct(beside);
+    let mut covered: Vec<Group<'_>> = rules.iter().map(|_| Group::default()).collect();
+    let mut others = Vec::new();
+    for group in groups.into_values() {
+        let rule = group.rule(syscall);
+        let wider = rules.iter().position(|wider| implies(&rule.conditions, &wider.conditions));
+        match wider.and_then(|place| covered.get_mut(place)) {
+            Some(covered) => covered.join(group),
+            None => others.push(rule),
+        }
+    }
+    for (rule, group) in rules.iter_mut().zip(covered).filter(|(_, group)| group.count > 0) {
+        rule.reasons.insert(group.reason());
+    }
+    rules.extend(others);
+    rules
 }
 
 fn alone(selector: &Selector, value: u64) -> Alone {
@@ -160,7 +199,18 @@ fn alone(selector: &Selector, value: u64) -> Alone {
 }
 
 impl Group<'_> {
-    fn rule(self, syscall: Syscall) -> Rule {
+    fn join(&mut self, other: Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.runs.extend(other.runs);
+        self.images.extend(other.images);
+    }
+
+    fn reason(&self) -> Reason {
+        let images = self.images.iter().copied().cloned().collect();
+        Reason::Observed { count: self.count, runs: self.runs.len(), images }
+    }
+
+    fn rule(&self, syscall: Syscall) -> Rule {
         let condition = |(selector, value): (&Selector, u64), bits: &[u64; 6]| {
             suggest::condition(selector, value, bits.get(selector.index).copied()?)
         };
@@ -169,9 +219,7 @@ impl Group<'_> {
             .iter()
             .flat_map(|(value, bits)| value.of(syscall).filter_map(move |one| condition(one, bits)))
             .collect();
-        let images = self.images.into_iter().cloned().collect();
-        let reason = Reason::Observed { count: self.count, runs: self.runs.len(), images };
-        Rule { conditions, action: Action::Allow, reasons: BTreeSet::from([reason]) }
+        Rule { conditions, action: Action::Allow, reasons: BTreeSet::from([self.reason()]) }
     }
 }
 

@@ -33,7 +33,7 @@ const TRIED_FIRST: &[(&str, &str)] = &[
 ];
 
 /// Calls with 64-bit times of 32-bit ABIs (Linux 5.1): a libc with a 64-bit `time_t` tries them first.
-const TIME64: &[&str] = &[
+pub(super) const TIME64: &[&str] = &[
     "clock_adjtime64",
     "clock_getres_time64",
     "clock_gettime64",

@@ -1,8 +1,8 @@
 //! What a reader of the policy should know.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use sandprint_model::{Abi, KernelVersion, Note, Reason, Syscall, Trace};
+use sandprint_model::{Abi, KernelVersion, Note, Syscall, Trace};
 
 use super::{DefaultAction, SynthConfig};
 
@@ -42,11 +42,8 @@ pub(super) fn of_trace(trace: &Trace, config: &SynthConfig) -> BTreeSet<Note> {
 }
 
 /// Notes about what is allowed.
-pub(super) fn of_allowed(
-    allowed: &BTreeMap<Syscall, BTreeSet<Reason>>,
-    config: &SynthConfig,
-) -> BTreeSet<Note> {
-    let abis: BTreeSet<Abi> = allowed.keys().map(|syscall| syscall.abi).collect();
+pub(super) fn of_allowed(allowed: &BTreeSet<Syscall>, config: &SynthConfig) -> BTreeSet<Note> {
+    let abis: BTreeSet<Abi> = allowed.iter().map(|syscall| syscall.abi).collect();
     let mut notes = BTreeSet::new();
     for abi in &abis {
         notes.extend(same_power(allowed, *abi));
@@ -56,7 +53,7 @@ pub(super) fn of_allowed(
             )));
         }
     }
-    for syscall in allowed.keys().filter(|syscall| syscall.name().is_none()) {
+    for syscall in allowed.iter().filter(|syscall| syscall.name().is_none()) {
         notes.insert(Note(format!(
             "Number {} of {} has no name: formats that go by name cannot hold it.",
             syscall.nr, syscall.abi
@@ -65,7 +62,7 @@ pub(super) fn of_allowed(
     let native: BTreeSet<Abi> = abis.iter().map(|abi| abi.arch().native_abi()).collect();
     for abi in native {
         let execve = Syscall::from_name(abi, "execve");
-        if config.runtime.is_none() && !execve.is_some_and(|execve| allowed.contains_key(&execve)) {
+        if config.runtime.is_none() && !execve.is_some_and(|execve| allowed.contains(&execve)) {
             notes.insert(Note(format!(
                 "execve is not allowed ({abi}): a launcher that loads the filter before it executes the program \
                  cannot start it. Generate for that launcher, or load the filter from within the program."
@@ -75,11 +72,11 @@ pub(super) fn of_allowed(
     notes
 }
 
-fn same_power(allowed: &BTreeMap<Syscall, BTreeSet<Reason>>, abi: Abi) -> impl Iterator<Item = Note> {
+fn same_power(allowed: &BTreeSet<Syscall>, abi: Abi) -> impl Iterator<Item = Note> {
     SAME_POWER.iter().filter_map(move |names| {
         let here = || names.iter().filter_map(|name| Syscall::from_name(abi, name));
         let list = |wanted: bool| {
-            let calls = here().filter(|syscall| allowed.contains_key(syscall) == wanted);
+            let calls = here().filter(|syscall| allowed.contains(syscall) == wanted);
             calls.map(|syscall| syscall.to_string()).collect::<Vec<_>>()
         };
         let (allowed, refused) = (list(true), list(false));

@@ -7,6 +7,11 @@ use sandprint_model::{Abi, Action, Arch, Call, Comparison, Condition, Policy, Re
 use super::replaced::{OWN, REPLACED, STARTING};
 use super::{Translated, translate};
 
+/// The table that is part of the program can be read.
+fn translated(policy: &Policy, to: Arch) -> Translated {
+    translate(policy, to).unwrap()
+}
+
 /// Calls of `x86_64` for which aarch64 has neither a call nor a need: never filled, long gone, or x86 hardware.
 const WITHOUT_EQUAL: &[&str] = &[
     "_sysctl",
@@ -64,7 +69,7 @@ fn names(policy: &Policy) -> Vec<&'static str> {
 fn every_call_of_x86_64_has_an_answer_in_aarch64() {
     for of in Syscall::all(Abi::X86_64) {
         let name = of.name().unwrap();
-        let Translated { policy, losses } = translate(&observing(Abi::X86_64, &[name]), Arch::Aarch64);
+        let Translated { policy, losses } = translated(&observing(Abi::X86_64, &[name]), Arch::Aarch64);
         let own = OWN.iter().any(|(own, _)| *own == name);
         let lost = WITHOUT_EQUAL.contains(&name);
         assert_eq!(policy.rules.is_empty(), own || lost, "{name}");
@@ -111,7 +116,7 @@ fn purposes_are_translated_both_ways() {
         ),
         (Abi::I386, &["mmap2", "_llseek", "socketcall"], Arch::Aarch64, &[]),
     ] {
-        let translated = translate(&observing(from, names_here), to).policy;
+        let translated = translated(&observing(from, names_here), to).policy;
         if names_there.is_empty() {
             assert!(translated.rules.keys().all(|syscall| syscall.abi == Abi::Arm));
             assert!(
@@ -130,7 +135,7 @@ fn conditions_follow_their_arguments_and_open_flags_their_bits() {
     let (x86, arm) = (Abi::X86_64, Abi::Aarch64);
     let directory = Comparison::MaskedEqual { mask: 0o200_000, value: 0o200_000 };
     let condition = |index, comparison| Condition { index, width: Width::Bits32, comparison };
-    let translated = translate(
+    let translated = translated(
         &policy([
             (syscall(x86, "open"), vec![allowed(observed(), vec![condition(1, directory)])]),
             (syscall(x86, "dup2"), vec![allowed(observed(), vec![condition(1, Comparison::Equal(2))])]),
@@ -166,30 +171,30 @@ fn what_synthesis_added_is_made_anew() {
         reasons: BTreeSet::from([Reason::Fallback("a test".to_owned())]),
     };
     from.rules.insert(syscall(Abi::X86_64, "clone3"), vec![absent]);
-    let there = translate(&from, Arch::Aarch64).policy;
+    let there = translated(&from, Arch::Aarch64).policy;
     let action = |name| there.rules.get(&syscall(Abi::Aarch64, name)).map(|rules| rules[0].action);
     assert_eq!(action("rt_sigreturn"), Some(Action::Allow), "of aarch64's baseline");
     assert_eq!(action("clone3"), Some(Action::Errno(38)));
     assert_eq!(action("faccessat2"), Some(Action::Errno(38)), "all calls of the other's fallbacks");
-    let back = translate(&there, Arch::X86_64).policy;
+    let back = translated(&there, Arch::X86_64).policy;
     assert_eq!(back.rules[&syscall(Abi::X86_64, "arch_prctl")][0].action, Action::Allow);
 }
 
 #[test]
 fn a_policy_of_the_architecture_stays_as_it_is() {
     let here = observing(Abi::X86_64, &["read", "arch_prctl", "poll"]);
-    assert_eq!(translate(&here, Arch::X86_64), Translated { policy: here.clone(), losses: BTreeSet::new() });
+    assert_eq!(translated(&here, Arch::X86_64), Translated { policy: here.clone(), losses: BTreeSet::new() });
     let mut both = here.clone();
     both.rules.extend(observing(Abi::Aarch64, &["read"]).rules);
-    let joined = translate(&both, Arch::X86_64).policy;
+    let joined = translated(&both, Arch::X86_64).policy;
     assert_eq!(names(&joined), names(&here));
-    assert!(translate(&both, Arch::Aarch64).policy.rules.keys().all(|syscall| syscall.abi == Abi::Aarch64));
+    assert!(translated(&both, Arch::Aarch64).policy.rules.keys().all(|syscall| syscall.abi == Abi::Aarch64));
 }
 
 #[test]
 fn numbers_without_a_name_are_lost() {
     let numbered = Syscall { abi: Abi::X86_64, nr: 5000 };
-    let translated = translate(&policy([(numbered, vec![allowed(observed(), Vec::new())])]), Arch::Aarch64);
+    let translated = translated(&policy([(numbered, vec![allowed(observed(), Vec::new())])]), Arch::Aarch64);
     let subjects: Vec<_> = translated.losses.iter().map(|loss| loss.subject.as_str()).collect();
     assert_eq!(subjects, ["x86_64 number 5000"]);
 }
@@ -212,7 +217,7 @@ fn nothing_is_translated_into_an_abi_that_has_rules_of_its_own() {
                     (syscall(there, "execve"), rule(own_action)),
                 ]);
                 policy.default_action = default_action;
-                let translated = translate(&policy, there.arch());
+                let translated = translated(&policy, there.arch());
                 let is_counterpart = super::counterpart(of) == there;
                 let what = format!("{of} to {there} by {default_action:?}");
                 let losses: Vec<_> = translated

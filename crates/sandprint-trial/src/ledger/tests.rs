@@ -44,7 +44,7 @@ fn ledger(rules: &[(Call, Action)]) -> Ledger {
         let rule = Rule { conditions, action: *action, reasons: BTreeSet::new() };
         policy.rules.entry(call.syscall).or_default().push(rule);
     }
-    Ledger::new(policy, "2026-11-22".parse().unwrap())
+    Ledger::new(policy, "2026-11-22".parse().unwrap(), None)
 }
 
 const NATIVE: Abi = Abi::X86_64;

@@ -150,7 +150,8 @@ pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitStatus> {
     trace_file::stdin_once(args.traces.iter().chain(&args.input))?;
     let destination = trace_file::destination(args.output.as_deref())?;
     let policy = args.policy()?;
-    let (policy, lost) = match args.arch.map(|arch| translate(&policy, arch)) {
+    let translated = args.arch.map(|arch| translate(&policy, arch)).transpose();
+    let (policy, lost) = match translated.map_err(|error| refused(&error))? {
         Some(translated) => (translated.policy, translated.losses),
         None => (policy, BTreeSet::new()),
     };

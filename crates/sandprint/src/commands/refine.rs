@@ -12,7 +12,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use clap::{ArgGroup, ValueHint};
 use sandprint_model::wire::PolicyFile;
-use sandprint_model::{Abi, Arch, Date, Exit};
+use sandprint_model::{Abi, Arch, Date, Exit, Policy};
+use sandprint_policy::synth::{Additions, AllowedArguments};
 use sandprint_policy::{enforce, synth};
 use sandprint_sandbox::input::Unrepeatable;
 use sandprint_sandbox::signals::Signal;
@@ -78,6 +79,10 @@ pub(crate) struct RefineArgs {
     #[arg(long, conflicts_with = "ask")]
     with_arguments: bool,
 
+    /// Add no call that a run need not show though it may be needed; else a policy that has such calls gets them
+    #[arg(long)]
+    no_baseline: bool,
+
     /// Most times that the command is run
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: u16,
@@ -131,11 +136,11 @@ pub(crate) fn run(args: &RefineArgs) -> anyhow::Result<ExitStatus> {
         .map_err(|unfit| confined::explain_unfit(&args.policy, &unfit))?;
     let path = args.output.as_deref().unwrap_or(&args.policy);
     let saver = Saver::prepare(path, &source, args.output.is_none() && args.policy.exists())?;
-    let (policy, on) = (source.policy().clone(), today());
+    let (policy, on, additions) = (source.policy().clone(), today(), args.additions(source.policy())?);
     let mut refinement = if args.ask {
-        Refinement::new(policy, on, Person::at_the_terminal(saver.clone())?)
+        Refinement::new(policy, on, additions, Person::at_the_terminal(saver.clone())?)
     } else {
-        Refinement::new(policy, on, args.rules(saver.clone())?)
+        Refinement::new(policy, on, additions, args.rules(saver.clone())?)
     };
     saver.save(source.policy())?;
     let (program, arguments) = args.command.split_first().context("there is no command")?;
@@ -162,10 +167,22 @@ impl RefineArgs {
             return Err(Deciding::usage("a policy that is refined needs a file", hint).into());
         }
         if self.new && !self.policy.exists() {
-            let file = PolicyFile::new(synth::starting_point(native));
+            let mut policy = synth::starting_point(native);
+            let arguments =
+                if self.with_arguments { AllowedArguments::Observed } else { AllowedArguments::Any };
+            if !self.no_baseline {
+                Additions::read()?.complete(&mut policy, arguments);
+            }
+            let file = PolicyFile::new(policy);
             return Ok(PolicySource { name: quote(&self.policy), file, is_policy_file: true });
         }
         Ok(PolicySource::read(&self.policy)?.usable()?)
+    }
+
+    /// What is added beside the decisions: nothing to a policy that was made without it.
+    fn additions(&self, policy: &Policy) -> anyhow::Result<Option<&'static Additions>> {
+        let additions = Additions::read()?;
+        Ok((!self.no_baseline && additions.is_in(policy)).then_some(additions))
     }
 
     /// What stands for a person.
@@ -273,6 +290,13 @@ fn tell(refinement: &Refinement, saver: &Saver, end: End, rounds: &[Round]) {
         "{}: {allowed} allowed, {refused} refused, {once} allowed once; {runs}",
         saver.describe()
     ));
+    let added: Vec<String> = refinement.added().iter().map(ToString::to_string).collect();
+    if !added.is_empty() {
+        output::note(&format!(
+            "allowed beside that, since a run need not show it (--no-baseline leaves it out): {}",
+            added.join(", ")
+        ));
+    }
     for note in refinement.notes() {
         output::warn(&note);
     }

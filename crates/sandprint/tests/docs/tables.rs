@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use sandprint_policy::emit::FORMATS;
+use sandprint_policy::synth::Additions;
 
 use crate::document::{table, text};
 use crate::expect::NEEDS;
@@ -45,6 +46,13 @@ fn the_readme_lists_the_formats_of_the_table() {
     let expected: Vec<Vec<String>> =
         FORMATS.iter().map(|format| vec![format.name().to_owned(), format.summary().to_owned()]).collect();
     assert_eq!(table(&text("README.md"), "| `--format` | what |"), expected);
+}
+
+#[test]
+fn the_readme_says_what_is_added_and_what_that_gives_away() {
+    let expected: Vec<Vec<String>> =
+        Additions::read().unwrap().groups().map(|group| group.map(str::to_owned).to_vec()).collect();
+    assert_eq!(table(&text("README.md"), "| group | calls | gives away |"), expected);
 }
 
 #[test]

@@ -5,23 +5,11 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt as _;
 
 use sandprint_model::{Action, Reason, Syscall, wire};
-use sandprint_policy::synth::starting_point;
 
 use crate::support::{Ended, SANDPRINT, Scratch, can_notify, native};
 
 fn allowed(scratch: &Scratch, policy: &str) -> BTreeSet<String> {
     scratch.policy_file(policy).allowed().map(|syscall| syscall.to_string()).collect()
-}
-
-/// The same without the calls that a recording gives reason to expect: no refusal shows them.
-fn without_chance(scratch: &Scratch, policy: &str) -> BTreeSet<String> {
-    let policy = scratch.policy_file(policy);
-    let start = starting_point(native());
-    let is_expected = |syscall: &Syscall| {
-        let mut reasons = policy.rules[syscall].iter().flat_map(|rule| &rule.reasons);
-        !start.rules.contains_key(syscall) && reasons.all(|reason| matches!(reason, Reason::Baseline(_)))
-    };
-    policy.allowed().filter(|syscall| !is_expected(syscall)).map(|syscall| syscall.to_string()).collect()
 }
 
 fn refine(scratch: &Scratch, words: &[&str]) -> Ended {
@@ -42,7 +30,7 @@ fn from_nothing_it_reaches_the_recorded_policy_and_stays_there() {
         let record = ["run", "--recorder", "notify", "-o", "trace", "--"];
         assert_eq!(scratch.profile(&[&record, command].concat()).status, 0);
         assert_eq!(scratch.profile(&["generate", "-i", "trace", "-f", "toml", "-o", "recorded"]).status, 0);
-        assert_eq!(allowed(&scratch, "p.toml"), without_chance(&scratch, "recorded"), "{command:?}");
+        assert_eq!(allowed(&scratch, "p.toml"), allowed(&scratch, "recorded"), "{command:?}");
 
         let before = scratch.read("p.toml");
         let again = refine(&scratch, &[&["--accept-all", "--"], command].concat());
@@ -77,7 +65,7 @@ fn patterns_accept_what_they_match_and_the_rest_stays_refused_and_unwritten() {
         return;
     }
     let scratch = Scratch::new();
-    let ended = refine(&scratch, &["--new", "--accept", "mmap,br?", "--", "/bin/true"]);
+    let ended = refine(&scratch, &["--new", "--accept", "mm?p,brk", "--", "/bin/true"]);
     assert_eq!(ended.status, 3, "{}", ended.stderr);
     assert!(ended.stderr.contains("\n    rule  allow openat when "), "{}", ended.stderr);
     let policy = scratch.policy_file("p.toml");
@@ -89,11 +77,36 @@ fn patterns_accept_what_they_match_and_the_rest_stays_refused_and_unwritten() {
         })
         .map(|(syscall, _)| syscall.to_string())
         .collect();
-    assert_eq!(decided, BTreeSet::from(["brk".to_owned(), "mmap".to_owned()]));
-    let brk = Syscall::from_name(native(), "brk").unwrap();
-    let Some(Reason::Decided { words, by, .. }) = policy.rules[&brk][0].reasons.first() else { panic!() };
-    assert_eq!(by, "--accept mmap,br?");
+    assert_eq!(decided, BTreeSet::from(["mmap".to_owned()]));
+    let mmap = Syscall::from_name(native(), "mmap").unwrap();
+    let Some(Reason::Decided { words, by, .. }) = policy.rules[&mmap][0].reasons.first() else { panic!() };
+    assert_eq!(by, "--accept mm?p,brk");
     assert!(words.starts_with("allowed: /"), "{words}");
+}
+
+#[test]
+fn what_no_run_needs_is_added_unless_it_is_not_wanted() {
+    if !can_notify() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let command = ["--accept-all", "--", "sh", "-c", "ls | cat"];
+    let ended = refine(&scratch, &[&["--new"], &command[..]].concat());
+    let note = "note: allowed beside that, since a run need not show it (--no-baseline leaves it out): ";
+    assert!(ended.stderr.contains(note) && ended.stderr.contains("madvise"), "{}", ended.stderr);
+    let all = allowed(&scratch, "p.toml");
+    for name in ["futex", "getpid", "rt_sigsuspend", "madvise"] {
+        assert!(all.contains(name), "{name}: {all:?}");
+    }
+    std::fs::remove_file(scratch.path("p.toml")).unwrap();
+    let ended = refine(&scratch, &[&["--new", "--no-baseline"], &command[..]].concat());
+    assert!(!ended.stderr.contains(note), "{}", ended.stderr);
+    let bare = allowed(&scratch, "p.toml");
+    assert!(!bare.contains("rt_sigsuspend") && !bare.contains("madvise"), "{bare:?}");
+    // A policy that was made without it stays so.
+    refine(&scratch, &["--accept-all", "--", "sh", "-c", "ls | cat; mkdir made"]);
+    let more = allowed(&scratch, "p.toml");
+    assert!(more.len() > bare.len() && !more.contains("rt_sigsuspend"), "{more:?}");
 }
 
 #[test]
@@ -110,6 +123,10 @@ fn with_arguments_other_arguments_stay_refused() {
         |flags| policy.decide(&sandprint_model::Call { syscall: openat, args: [0, 0, flags, 0, 0, 0] });
     // O_RDONLY | O_CLOEXEC as loaders do, and O_WRONLY | O_CREAT.
     assert_eq!((open(0o2_000_000), open(0o101)), (Action::Allow, Action::Errno(1)));
+    // What is added is told apart as well: to wait, and not the operations with priorities.
+    let futex = Syscall::from_name(native(), "futex").unwrap();
+    let does = |op| policy.decide(&sandprint_model::Call { syscall: futex, args: [0, op, 0, 0, 0, 0] });
+    assert_eq!((does(0x80), does(0x86)), (Action::Allow, Action::Errno(1)));
 }
 
 #[test]
