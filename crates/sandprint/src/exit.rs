@@ -113,10 +113,9 @@ Exit status:
   0      done; a reader that closes our pipe early is no failure
   1      failed; stderr says why (`error: ...`) and what to do about it (`hint: ...`)
   2      the command line is wrong
-  3      a script asked, and that is so: a difference, a call that does not run, a trial that
-         did not go as it should (see each command)
+  3      a script asked, and that is so: a difference, a refused call, a failed trial (see there)
   `run` and `profile run` end with the status of the command, or with
-  128+N  signal N ended the command
+  128+N  signal N ended the command, and then sandprint
   125    sandprint itself failed
   126    the command was found, but could not be run
   127    the command was not found";

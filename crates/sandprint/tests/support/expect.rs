@@ -29,7 +29,7 @@ pub(crate) const NEEDS: &[(&str, &str)] = &[
     ("ptrace", "the right to trace what is started"),
     ("root", "the rights of root"),
     ("runc", "runc"),
-    ("soak", "at least 16 of the programs of the soak test, in /usr"),
+    ("soak", "at least 36 of the programs of the soak test, in /usr"),
     ("strace", "strace, and the right to trace"),
     ("systemd", "systemd, and util-linux to start it in namespaces"),
     ("user_dispatch", "syscall user dispatch"),
