@@ -9,6 +9,7 @@ use sandprint_sandbox::launch::Suspended;
 use crate::ebpf::{self, Options, RecorderError, Scope};
 use crate::host::HostFacts;
 use crate::notify::{self, NotifyError};
+use crate::reader::Reader;
 use crate::session::SessionError;
 use crate::tracer::{self, TracerError};
 
@@ -79,19 +80,25 @@ impl Prepared {
         suspended: &mut Suspended,
         options: &Options,
         facts: &HostFacts,
+        reader: &mut Option<Reader>,
     ) -> Result<Driver, SessionError> {
+        // One that was refused leaves it to the next.
+        let mut take = || reader.take().unwrap_or_else(Reader::none);
         match self {
             Prepared::Ebpf(mut recorder) => {
                 recorder.expect_launch(suspended.pid())?;
+                recorder.read_by(take());
                 Ok(Driver::Ebpf(recorder))
             }
             Prepared::Ptrace => {
-                Ok(Driver::Ptrace(tracer::Recorder::start(suspended, options.follow_children, facts)?))
+                let follow = options.follow_children;
+                Ok(Driver::Ptrace(tracer::Recorder::start_with(suspended, follow, facts, &mut take)?))
             }
             Prepared::Notify => {
                 let listener = suspended.notifications().ok_or(NotifyError::NoListener)?;
                 let first = suspended.pid();
-                Ok(Driver::Notify(notify::Recorder::start(listener, first, options.follow_children, facts)?))
+                let follow = options.follow_children;
+                Ok(Driver::Notify(notify::Recorder::start(listener, first, follow, facts, take())?))
             }
         }
     }

@@ -14,7 +14,8 @@ use libbpf_rs::{MapCore, RingBuffer, RingBufferBuilder};
 use sandprint_model::{Arch, Fact, FirstSeen, Gap, GapKind, Image, KernelVersion, RunId, Seen, Trace};
 
 use crate::host::{self, HostFacts};
-use crate::image::{self, BuildId, Wanted};
+use crate::image::BuildId;
+use crate::reader::{Question, Reader};
 
 mod decode;
 mod maps;
@@ -112,8 +113,8 @@ pub struct Recorder {
     arch: Arch,
     scope: Scope,
     control: Control,
-    images: BTreeMap<u64, Arc<Image>>,
-    image_gaps: BTreeSet<String>,
+    images: BTreeMap<u64, ImageInfo>,
+    reader: Reader,
     /// Why the counts of live tasks could not be gathered at the end.
     not_gathered: Option<String>,
     stopped: bool,
@@ -232,7 +233,7 @@ impl Recorder {
             scope: options.scope.clone(),
             control: Control::default(),
             images: BTreeMap::new(),
-            image_gaps: BTreeSet::new(),
+            reader: Reader::none(),
             not_gathered: None,
             stopped: false,
         })
@@ -318,7 +319,7 @@ impl Recorder {
         let events = self.events.take();
         for event in &events {
             if let Event::Image { id, .. } = event {
-                self.image(*id)?;
+                self.look_into(*id)?;
             }
         }
         Ok(events)
@@ -382,31 +383,36 @@ impl Recorder {
         Ok(())
     }
 
-    /// The image of an id; reads its description once.
-    fn image(&mut self, id: u64) -> Result<Arc<Image>, RecorderError> {
-        if let Some(known) = self.images.get(&id) {
-            return Ok(Arc::clone(known));
+    /// Has `reader` look into executables; before, nobody does.
+    pub(crate) fn read_by(&mut self, reader: Reader) {
+        self.reader = reader;
+    }
+
+    /// Reads the description of an image once, and has its file looked into.
+    fn look_into(&mut self, id: u64) -> Result<(), RecorderError> {
+        if self.images.contains_key(&id) {
+            return Ok(());
         }
         self.control.image = id;
         let info = self.programs.image(self.control)?;
-        let Some(info) = info.as_deref().and_then(ImageInfo::decode) else {
-            return Ok(Arc::new(Image::default()));
-        };
-        let wanted = Wanted { ino: info.ino, dev: info.dev, tgid: info.tgid, path: info.path.as_bytes() };
-        let build_id = match image::build_id(&wanted) {
-            BuildId::Known(id) => Some(id),
-            BuildId::None => None,
-            BuildId::Unreadable => {
-                self.image_gaps.insert(format!("the build id of {}", info.path));
-                None
-            }
-        };
-        if info.cut {
-            self.image_gaps.insert(format!("a path that was cut: {}", info.path));
-        }
-        let image = Arc::new(Image { path: info.path, build_id, script: info.script });
-        self.images.insert(id, Arc::clone(&image));
-        Ok(image)
+        let Some(info) = info.as_deref().and_then(ImageInfo::decode) else { return Ok(()) };
+        let path = info.path.as_bytes().to_vec();
+        self.reader.ask(id, Question::Described { ino: info.ino, dev: info.dev, tgid: info.tgid, path });
+        self.images.insert(id, info);
+        Ok(())
+    }
+
+    /// The images, as far as they could be looked into in time.
+    fn images(&mut self) -> BTreeMap<u64, Arc<Image>> {
+        self.reader.settle();
+        let known = self.images.iter().map(|(id, info)| {
+            let build_id = match self.reader.answer(*id).map(|answer| &answer.build_id) {
+                Some(BuildId::Known(id)) => Some(id.clone()),
+                _ => None,
+            };
+            (*id, Arc::new(Image { path: info.path.clone(), build_id, script: info.script.clone() }))
+        });
+        known.collect()
     }
 
     /// Adds to `trace` what was observed in `run` so far: calls, images and gaps.
@@ -416,6 +422,10 @@ impl Recorder {
     /// called but for tasks that ended meanwhile, and never more than what it is when this returns.
     pub fn collect(&mut self, run: &RunId, started_ns: u64, trace: &mut Trace) -> Result<(), RecorderError> {
         let entries = self.counts()?;
+        for key in entries.keys() {
+            self.look_into(key.image)?;
+        }
+        let images = self.images();
         for (key, value) in &entries {
             let first = (value.first_ns > 0).then(|| FirstSeen {
                 after_ns: value.first_ns.saturating_sub(started_ns),
@@ -423,20 +433,21 @@ impl Recorder {
                 tid: value.tid,
                 comm: value.comm.clone(),
             });
-            self.observe(trace, run, *key, value.count, first)?;
+            let image = images.get(&key.image).map(Arc::clone).unwrap_or_default();
+            self.observe(trace, run, (*key, image), value.count, first);
         }
         self.collect_gaps(run, trace)
     }
 
     fn observe(
-        &mut self,
+        &self,
         trace: &mut Trace,
         run: &RunId,
-        key: CallKey,
+        (key, image): (CallKey, Arc<Image>),
         count: u64,
         first: Option<FirstSeen>,
-    ) -> Result<(), RecorderError> {
-        let fact = Fact { image: self.image(key.image)?, scope: None, syscall: key.syscall(self.arch) };
+    ) {
+        let fact = Fact { image, scope: None, syscall: key.syscall(self.arch) };
         // Two ids can be one image to the user: a file that was touched between two execs.
         let before = trace.observations.get(&fact).and_then(|runs| runs.get(run)).cloned();
         let before = before.unwrap_or_default();
@@ -445,7 +456,6 @@ impl Recorder {
             (a, b) => a.or(b),
         };
         trace.observe(fact, run, Seen { count: before.count.saturating_add(count), first, arguments: None });
-        Ok(())
     }
 
     /// Every call with its count, those included that live tasks have not handed in.
@@ -503,8 +513,14 @@ impl Recorder {
         if let Some(error) = &self.not_gathered {
             note(GapKind::CountsInexact, Some(format!("failed to {error}")), 1);
         }
-        for detail in &self.image_gaps {
-            note(GapKind::ImageUnreadable, Some(detail.clone()), 1);
+        for (id, ImageInfo { path, cut, .. }) in &self.images {
+            let answer = self.reader.answer(*id);
+            if answer.is_none_or(|answer| answer.build_id == BuildId::Unreadable) {
+                note(GapKind::ImageUnreadable, Some(format!("the build id of {path}")), 1);
+            }
+            if *cut {
+                note(GapKind::ImageUnreadable, Some(format!("a path that was cut: {path}")), 1);
+            }
         }
         if self.scope != Scope::Launch {
             note(GapKind::AttachedMidRun, None, 1);

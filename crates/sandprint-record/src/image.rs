@@ -27,7 +27,7 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// What could be read.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BuildId {
     /// The build id, in hexadecimal.
     Known(String),

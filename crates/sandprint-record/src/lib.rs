@@ -7,6 +7,7 @@
 //! - `books`: what those recorders keep that see calls from outside the kernel.
 //! - `driver`: all of them, as a session sees them.
 //! - `image`: build ids of executables.
+//! - `reader`: who looks into them.
 //! - [`refused`]: what [`ebpf::Watcher`] sees: calls that filters kept from running.
 //! - [`tracer`]: the recorder by tracing, where that is allowed.
 //! - [`session`]: one recording from its start to its [`Trace`](sandprint_model::Trace).
@@ -20,6 +21,7 @@ pub mod ebpf;
 pub mod host;
 mod image;
 pub mod notify;
+mod reader;
 pub mod refused;
 pub mod session;
 pub mod tracer;

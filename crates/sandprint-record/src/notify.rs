@@ -21,6 +21,7 @@ use crate::books::observed::Observed;
 use crate::books::{Shared, task};
 use crate::driver::State;
 use crate::host::HostFacts;
+use crate::reader::Reader;
 
 use ledger::Ledger;
 
@@ -60,11 +61,12 @@ pub enum NotifyError {
 
 impl Recorder {
     /// Answers from now on what `listener` reports of a suspended child with the number `first`.
-    pub fn start(
+    pub(crate) fn start(
         listener: Listener,
         first: u32,
         follow_children: bool,
         facts: &HostFacts,
+        reader: Reader,
     ) -> Result<Recorder, NotifyError> {
         let arch = facts.arch().ok_or_else(|| NotifyError::UnknownArch(facts.machine.clone()))?;
         let set_up = || -> io::Result<Recorder> {
@@ -94,7 +96,7 @@ impl Recorder {
                 kernel: facts.kernel(),
                 no_new_privileges,
                 filtered: ours.is_none_or(|(_, filter)| filter),
-                observed: Observed::new(no_new_privileges),
+                observed: Observed::new(reader, no_new_privileges),
             })
         };
         set_up().map_err(NotifyError::SetUp)

@@ -18,6 +18,7 @@ use crate::driver::{Driver, Prepared};
 use crate::ebpf::{Options, Recorder, RecorderError, Scope};
 use crate::host::{self, CgroupUse, HostFacts};
 use crate::notify::NotifyError;
+use crate::reader::Reader;
 use crate::tracer::TracerError;
 
 pub use crate::driver::{Choice, FellBack};
@@ -152,15 +153,17 @@ pub fn record_command(
     observer: &mut dyn Observer,
 ) -> Result<Recorded, SessionError> {
     let facts = HostFacts::probe();
+    // Before there are BPF programs and threads, none of which it is to have.
+    let mut reader = Some(Reader::start());
     let (prepared, not_ebpf) = Prepared::choose(choice, options, &facts)?;
-    let ready = |prepared: Prepared| {
+    let mut ready = |prepared: Prepared| {
         let notified = prepared.wants_notifications().then_some(Reported::Every);
         let mut suspended = Launch { notified, ..launch.clone() }.suspend()?;
-        let driver =
-            prepared.expect(&mut suspended, options, &facts).map_err(|error| match suspended.ended() {
-                Some(ended) => ended.into(),
-                None => error,
-            })?;
+        let driver = prepared.expect(&mut suspended, options, &facts, &mut reader);
+        let driver = driver.map_err(|error| match suspended.ended() {
+            Some(ended) => ended.into(),
+            None => error,
+        })?;
         Ok::<_, SessionError>((suspended, driver))
     };
     let (begun, not_ptrace) = match ready(prepared) {
@@ -185,7 +188,9 @@ pub fn record_running(
     observer: &mut dyn Observer,
 ) -> Result<Recorded, SessionError> {
     let facts = HostFacts::probe();
+    let reader = Reader::start();
     let mut recorder = Recorder::load(options, &facts)?;
+    recorder.read_by(reader);
     recorder.attach()?;
     observer.attached();
     let session = Session::begin(Driver::Ebpf(Box::new(recorder)), plan, &facts)?;

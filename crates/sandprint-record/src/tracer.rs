@@ -23,6 +23,7 @@ use crate::books::observed::Observed;
 use crate::books::{Shared, task};
 use crate::driver::State;
 use crate::host::HostFacts;
+use crate::reader::Reader;
 
 use tree::Tree;
 
@@ -60,6 +61,16 @@ impl Recorder {
         follow_children: bool,
         facts: &HostFacts,
     ) -> Result<Recorder, TracerError> {
+        Recorder::start_with(suspended, follow_children, facts, &mut Reader::none)
+    }
+
+    /// The same; once it is traced somebody is asked for who looks into executables.
+    pub(crate) fn start_with(
+        suspended: &mut Suspended,
+        follow_children: bool,
+        facts: &HostFacts,
+        reader: &mut dyn FnMut() -> Reader,
+    ) -> Result<Recorder, TracerError> {
         let arch = facts.arch().ok_or_else(|| TracerError::UnknownArch(facts.machine.clone()))?;
         let first = suspended.pid();
         let of_child = task::restrictions(first);
@@ -76,7 +87,7 @@ impl Recorder {
             shared,
             first,
             filtered: task::restrictions(std::process::id()).is_none_or(|(_, filter)| filter),
-            observed: Observed::new(withholds),
+            observed: Observed::new(reader(), withholds),
         })
     }
 

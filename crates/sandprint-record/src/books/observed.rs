@@ -1,28 +1,27 @@
 //! The books as a trace: programs with their build ids, calls, and what every recorder that keeps books may miss.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::os::fd::AsRawFd as _;
-use std::path::Path;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use sandprint_model::{Fact, FirstSeen, Gap, GapKind, Image, RunId, Seen, Trace};
+use sandprint_model::{ByteString, Fact, FirstSeen, Gap, GapKind, Image, RunId, Seen, Trace};
 
-use super::{Books, Count, Key};
-use crate::image::{self, BuildId};
+use super::{Books, Count, FIRST, Key};
+use crate::image::BuildId;
+use crate::reader::{Answer, Question, Reader};
 
 /// What was found out about the images of books.
 #[derive(Debug)]
 pub(crate) struct Observed {
-    images: BTreeMap<usize, Arc<Image>>,
-    gaps: BTreeSet<String>,
+    /// By their number in the books, from [`FIRST`] on.
+    images: Vec<(ByteString, Option<ByteString>)>,
+    reader: Reader,
     /// Whether files give no privileges here that they would give without us.
     withholds: bool,
-    withheld: BTreeSet<String>,
 }
 
 impl Observed {
-    pub(crate) fn new(withholds: bool) -> Observed {
-        Observed { images: BTreeMap::new(), gaps: BTreeSet::new(), withholds, withheld: BTreeSet::new() }
+    pub(crate) fn new(reader: Reader, withholds: bool) -> Observed {
+        Observed { images: Vec::new(), reader, withholds }
     }
 
     /// How many images are known.
@@ -30,43 +29,48 @@ impl Observed {
         self.images.len()
     }
 
-    /// Reads the build ids of images that are new, and what privileges their files give. Not under a lock: a file
-    /// system may be the workload's own, and wait for an answer.
+    /// Has images that are new looked into, for their build ids and what privileges their files give.
     pub(crate) fn look_into(&mut self, fresh: Vec<(usize, super::Image)>) {
         for (id, image) in fresh {
             let super::Image { path, script, mode, file } = image;
-            let build_id = file.as_ref().map_or(BuildId::Unreadable, |file| {
-                let link = format!("/proc/self/fd/{}", file.as_raw_fd());
-                if self.withholds && gives_privileges(mode, Path::new(&link)) {
-                    self.withheld.insert(path.to_string());
-                }
-                image::build_id_at(Path::new(&link))
-            });
-            let build_id = match build_id {
-                BuildId::Known(id) => Some(id),
-                BuildId::None => None,
-                BuildId::Unreadable => {
-                    self.gaps.insert(format!("the build id of {path}"));
-                    None
-                }
-            };
-            self.images.insert(id, Arc::new(Image { path, build_id, script }));
+            self.images.push((path, script));
+            if let Some(file) = file {
+                self.reader.ask(number(id), Question::File(file, mode));
+            }
         }
+    }
+
+    fn answer(&self, id: usize) -> Option<&Answer> {
+        self.reader.answer(number(id))
+    }
+
+    /// The images, as far as they could be looked into in time.
+    fn images(&mut self) -> BTreeMap<usize, Arc<Image>> {
+        self.reader.settle();
+        let known = (FIRST..).zip(&self.images).map(|(id, (path, script))| {
+            let build_id = match self.answer(id).map(|answer| &answer.build_id) {
+                Some(BuildId::Known(id)) => Some(id.clone()),
+                _ => None,
+            };
+            (id, Arc::new(Image { path: path.clone(), build_id, script: script.clone() }))
+        });
+        known.collect()
     }
 
     /// Adds to `trace` what was called in `run`, which began at `started_ns` on `CLOCK_MONOTONIC`.
     pub(crate) fn add_calls(
-        &self,
+        &mut self,
         calls: HashMap<Key, Count>,
         run: &RunId,
         started_ns: u64,
         trace: &mut Trace,
     ) {
         let unknown = Arc::new(Image::default());
+        let images = self.images();
         for (key, value) in calls {
             // A return that may come is known before it has.
             let seen_first = value.calls > 0;
-            let image = self.images.get(&key.image).map_or_else(|| Arc::clone(&unknown), Arc::clone);
+            let image = images.get(&key.image).map_or_else(|| Arc::clone(&unknown), Arc::clone);
             let fact = Fact { image, scope: None, syscall: key.call };
             let first = FirstSeen {
                 after_ns: value.first_ns.saturating_sub(started_ns),
@@ -104,11 +108,14 @@ impl Observed {
         note(GapKind::CallsLost, None, books.lost);
         note(GapKind::ImagesMerged, None, books.merged);
         note(GapKind::ImageUnreadable, Some("which program made a call"), books.unidentified);
-        for detail in &self.gaps {
-            note(GapKind::ImageUnreadable, Some(detail), 1);
-        }
-        for path in &self.withheld {
-            note(GapKind::PrivilegesWithheld, Some(path), 1);
+        for (id, (path, _)) in (FIRST..).zip(&self.images) {
+            let answer = self.answer(id);
+            if answer.is_none_or(|answer| answer.build_id == BuildId::Unreadable) {
+                note(GapKind::ImageUnreadable, Some(&format!("the build id of {path}")), 1);
+            }
+            if self.withholds && answer.is_some_and(|answer| answer.gives_privileges) {
+                note(GapKind::PrivilegesWithheld, Some(&path.to_string()), 1);
+            }
         }
         note(GapKind::IoUringUnseen, Some("no system call shows them"), books.uring_submits);
         let set_up = trace.syscalls().iter().any(|syscall| syscall.name() == Some("io_uring_setup"));
@@ -118,13 +125,6 @@ impl Observed {
     }
 }
 
-/// Whether executing the file at `link` gives privileges: set-user-id or set-group-id bits, or capabilities
-/// (capabilities(7)), on a file system that grants them.
-fn gives_privileges(mode: u16, link: &Path) -> bool {
-    const SET_USER: u16 = 0o4000;
-    const SET_GROUP_AND_EXECUTE: u16 = 0o2010;
-    let granted = rustix::fs::statvfs(link)
-        .is_ok_and(|system| !system.f_flag.contains(rustix::fs::StatVfsMountFlags::NOSUID));
-    let bits = mode & SET_USER != 0 || mode & SET_GROUP_AND_EXECUTE == SET_GROUP_AND_EXECUTE;
-    granted && (bits || rustix::fs::getxattr(link, "security.capability", &mut [0_u8; 64]).is_ok())
+fn number(id: usize) -> u64 {
+    u64::try_from(id).unwrap_or(u64::MAX)
 }

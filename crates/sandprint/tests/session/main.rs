@@ -26,6 +26,8 @@ mod signals;
 #[cfg(test)]
 mod size;
 #[cfg(test)]
+mod stuck;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod sys;

@@ -1,0 +1,304 @@
+//! Looks into executables, in a process of its own: a file system that has stopped answering, which may be the
+//! workload's own, holds up nobody but that.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use sandprint_sandbox::{helper, poll};
+
+use crate::image::{self, BuildId, Wanted};
+
+/// How long nothing may come before nothing is waited for any more.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Room for a message: a path of at most 4096 bytes, and what goes before it.
+const MOST: usize = 8192;
+
+/// What is to be found out about an executable.
+#[derive(Debug)]
+pub(crate) enum Question {
+    /// Of this file, which has this mode. It may be open for nothing (`O_PATH`).
+    File(OwnedFd, u16),
+    /// Of the file that the kernel has described.
+    Described {
+        /// Inode number.
+        ino: u64,
+        /// The kernel's `dev_t`.
+        dev: u32,
+        /// A process that ran it.
+        tgid: u32,
+        /// Its path as that process saw it.
+        path: Vec<u8>,
+    },
+}
+
+/// What was found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) build_id: BuildId,
+    /// Whether executing it gives privileges.
+    pub(crate) gives_privileges: bool,
+}
+
+/// A helper that reads.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    /// None where there is no helper, or none any more.
+    socket: Option<OwnedFd>,
+    waiting: VecDeque<(u64, Question)>,
+    /// Questions that were asked and not answered.
+    asked: usize,
+    answers: HashMap<u64, Answer>,
+}
+
+impl Reader {
+    /// Starts the helper: before there are other threads. Where that fails nothing is found out.
+    pub(crate) fn start() -> Reader {
+        let socket = helper::start(serve).ok();
+        Reader { socket, waiting: VecDeque::new(), asked: 0, answers: HashMap::new() }
+    }
+
+    /// One that finds out nothing.
+    pub(crate) fn none() -> Reader {
+        Reader { socket: None, waiting: VecDeque::new(), asked: 0, answers: HashMap::new() }
+    }
+
+    /// Asks about an executable, by a number of the caller's. Waits for nothing.
+    pub(crate) fn ask(&mut self, id: u64, question: Question) {
+        self.waiting.push_back((id, question));
+        self.attend();
+    }
+
+    /// The answer, if there is one yet.
+    pub(crate) fn answer(&self, id: u64) -> Option<&Answer> {
+        self.answers.get(&id)
+    }
+
+    /// Sends and takes what can be without waiting.
+    fn attend(&mut self) {
+        let Some(socket) = &self.socket else { return self.waiting.clear() };
+        while let Some((id, question)) = self.waiting.front() {
+            let bytes = question.encode(*id);
+            let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut rights = SendAncillaryBuffer::new(&mut room);
+            let file = if let Question::File(file, _) = question { Some([file.as_fd()]) } else { None };
+            if let Some(file) = &file {
+                rights.push(SendAncillaryMessage::ScmRights(file));
+            }
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            match sendmsg(socket, &[IoSlice::new(&bytes)], &mut rights, flags) {
+                Ok(_) => self.asked += 1,
+                // Full, or too many descriptors on their way: later.
+                Err(rustix::io::Errno::AGAIN | rustix::io::Errno::TOOMANYREFS) => break,
+                // What cannot be asked is not answered.
+                Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => {
+                    self.socket = None;
+                    return self.waiting.clear();
+                }
+                Err(_) => {}
+            }
+            self.waiting.pop_front();
+        }
+        let mut bytes = [0; MOST];
+        while let Ok((length, _)) = rustix::net::recv(socket, &mut bytes[..], RecvFlags::DONTWAIT) {
+            let Some((id, answer)) = bytes.get(..length).and_then(Answer::decode) else { break };
+            self.asked = self.asked.saturating_sub(1);
+            self.answers.insert(id, answer);
+        }
+    }
+
+    /// Waits for what was asked, as long as answers come. What does not come in time is waited for no more.
+    pub(crate) fn settle(&mut self) {
+        let mut until = Instant::now() + PATIENCE;
+        loop {
+            let before = self.asked + self.waiting.len();
+            self.attend();
+            let left = self.asked + self.waiting.len();
+            let Some(socket) = self.socket.as_ref().filter(|_| left > 0) else { return };
+            let now = Instant::now();
+            if left < before {
+                until = now + PATIENCE;
+            } else if now >= until {
+                break;
+            }
+            if poll::readable([socket.as_fd()], Some(until.saturating_duration_since(now))).is_err() {
+                break;
+            }
+        }
+        self.socket = None;
+        self.waiting.clear();
+        self.asked = 0;
+    }
+}
+
+impl Question {
+    fn encode(&self, id: u64) -> Vec<u8> {
+        let mut bytes = id.to_ne_bytes().to_vec();
+        match self {
+            Question::File(_, mode) => {
+                bytes.push(0);
+                bytes.extend(mode.to_ne_bytes());
+            }
+            Question::Described { ino, dev, tgid, path } => {
+                bytes.push(1);
+                bytes.extend(ino.to_ne_bytes());
+                bytes.extend(dev.to_ne_bytes());
+                bytes.extend(tgid.to_ne_bytes());
+                bytes.extend(path.iter().take(4096));
+            }
+        }
+        bytes
+    }
+
+    fn decode(bytes: &[u8], file: Option<OwnedFd>) -> Option<(u64, Question)> {
+        let (id, rest) = bytes.split_first_chunk::<8>()?;
+        let (kind, rest) = rest.split_first()?;
+        let question = if *kind == 0 {
+            let (mode, _) = rest.split_first_chunk::<2>()?;
+            Question::File(file?, u16::from_ne_bytes(*mode))
+        } else {
+            let (ino, rest) = rest.split_first_chunk::<8>()?;
+            let (dev, rest) = rest.split_first_chunk::<4>()?;
+            let (tgid, path) = rest.split_first_chunk::<4>()?;
+            Question::Described {
+                ino: u64::from_ne_bytes(*ino),
+                dev: u32::from_ne_bytes(*dev),
+                tgid: u32::from_ne_bytes(*tgid),
+                path: path.to_vec(),
+            }
+        };
+        Some((u64::from_ne_bytes(*id), question))
+    }
+
+    /// Finds it out. This may take for ever.
+    fn answer(&self) -> Answer {
+        match self {
+            Question::File(file, mode) => {
+                let link = format!("/proc/self/fd/{}", file.as_raw_fd());
+                let link = Path::new(&link);
+                Answer { build_id: image::build_id_at(link), gives_privileges: gives_privileges(*mode, link) }
+            }
+            Question::Described { ino, dev, tgid, path } => {
+                let wanted = Wanted { ino: *ino, dev: *dev, tgid: *tgid, path };
+                Answer { build_id: image::build_id(&wanted), gives_privileges: false }
+            }
+        }
+    }
+}
+
+impl Answer {
+    fn encode(&self, id: u64) -> Vec<u8> {
+        let mut bytes = id.to_ne_bytes().to_vec();
+        bytes.push(u8::from(self.gives_privileges));
+        match &self.build_id {
+            BuildId::Unreadable => bytes.push(0),
+            BuildId::None => bytes.push(1),
+            BuildId::Known(id) => {
+                bytes.push(2);
+                bytes.extend(id.as_bytes());
+            }
+        }
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<(u64, Answer)> {
+        let (id, rest) = bytes.split_first_chunk::<8>()?;
+        let [privileges, kind, name @ ..] = rest else { return None };
+        let build_id = match kind {
+            0 => BuildId::Unreadable,
+            1 => BuildId::None,
+            _ => BuildId::Known(String::from_utf8(name.to_vec()).ok()?),
+        };
+        Some((u64::from_ne_bytes(*id), Answer { build_id, gives_privileges: *privileges != 0 }))
+    }
+}
+
+/// Answers until nobody asks any more.
+fn serve(socket: &OwnedFd) {
+    let mut bytes = vec![0; MOST];
+    loop {
+        let mut room = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut rights = RecvAncillaryBuffer::new(&mut room);
+        let received =
+            recvmsg(socket, &mut [IoSliceMut::new(&mut bytes)], &mut rights, RecvFlags::CMSG_CLOEXEC);
+        let Ok(received) = received else { return };
+        if received.bytes == 0 || received.flags.contains(ReturnFlags::TRUNC) {
+            return;
+        }
+        let mut files = rights.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(files) => Some(files),
+            _ => None,
+        });
+        let file = files.next().and_then(|mut files| files.next());
+        let question = bytes.get(..received.bytes).and_then(|bytes| Question::decode(bytes, file));
+        let Some((id, question)) = question else { continue };
+        let answer = question.answer().encode(id);
+        if rustix::net::send(socket, &answer, SendFlags::NOSIGNAL).is_err() {
+            return;
+        }
+    }
+}
+
+/// Whether executing the file at `link` gives privileges: set-user-id or set-group-id bits, or capabilities
+/// (capabilities(7)), on a file system that grants them.
+fn gives_privileges(mode: u16, link: &Path) -> bool {
+    const SET_USER: u16 = 0o4000;
+    const SET_GROUP_AND_EXECUTE: u16 = 0o2010;
+    let granted = rustix::fs::statvfs(link)
+        .is_ok_and(|system| !system.f_flag.contains(rustix::fs::StatVfsMountFlags::NOSUID));
+    let bits = mode & SET_USER != 0 || mode & SET_GROUP_AND_EXECUTE == SET_GROUP_AND_EXECUTE;
+    granted && (bits || rustix::fs::getxattr(link, "security.capability", &mut [0_u8; 64]).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_and_answers_survive_the_way() {
+        let question = Question::Described { ino: 7, dev: 8, tgid: 9, path: b"/a\xff".to_vec() };
+        let Some((5, Question::Described { ino: 7, dev: 8, tgid: 9, path })) =
+            Question::decode(&question.encode(5), None)
+        else {
+            panic!("another question");
+        };
+        assert_eq!(path, b"/a\xff");
+        for build_id in [BuildId::None, BuildId::Unreadable, BuildId::Known("ab01".to_owned())] {
+            let answer = Answer { build_id, gives_privileges: true };
+            assert_eq!(Answer::decode(&answer.encode(6)), Some((6, answer)));
+        }
+        assert!(Question::decode(&[0; 8], None).is_none() && Answer::decode(&[]).is_none());
+    }
+
+    #[test]
+    fn many_are_asked_and_all_are_answered_and_what_never_comes_is_not_waited_for() {
+        let mut reader = Reader::start();
+        let me = std::env::current_exe().unwrap();
+        for id in 0..2000 {
+            let file = std::fs::File::open(&me).unwrap();
+            reader.ask(id, Question::File(file.into(), 0o755));
+        }
+        reader.settle();
+        let known = (0..2000).filter(
+            |id| matches!(reader.answer(*id), Some(answer) if answer.build_id != BuildId::Unreadable),
+        );
+        assert_eq!(known.count(), 2000);
+
+        // The other end neither answers nor ends.
+        let (ours, _theirs) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        let mut reader = Reader { socket: Some(ours.into()), ..Reader::none() };
+        reader.ask(1, Question::Described { ino: 1, dev: 1, tgid: 1, path: Vec::new() });
+        let begin = Instant::now();
+        reader.settle();
+        reader.settle();
+        assert!((PATIENCE..PATIENCE * 10).contains(&begin.elapsed()));
+        assert_eq!(reader.answer(1), None);
+    }
+}

@@ -1,0 +1,54 @@
+//! A process of ours for what may never return: reading a file of a file system that has stopped answering.
+//!
+//! A thread that does so may not even end when it is killed, and its process not without it. So a helper is nobody's
+//! child, holds no descriptor but its end of a socket, and hears no signal: whoever started it goes on, ends, and is
+//! waited for without it. It ends when the other end of the socket is gone and what it does returns.
+
+mod sys;
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// Starts one, which does `work` with its end of a socket that keeps messages apart; gives the other end, close-on-exec.
+///
+/// To be called before there are other threads: what `work` uses must not be locked by one that is not there.
+pub fn start(work: fn(&OwnedFd)) -> io::Result<OwnedFd> {
+    sys::start(work)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_helper_works_alone_and_ends_with_us() {
+        let socket = start(|socket| {
+            let mut socket = UnixStream::from(socket.try_clone().unwrap());
+            let mut bytes = [0; 16];
+            while let Ok(length) = socket.read(&mut bytes)
+                && length > 0
+            {
+                let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+                // Its socket, a copy of that, and the folder.
+                let word = format!("{} {open}", std::process::id());
+                drop(socket.write(word.as_bytes()));
+            }
+        });
+        let mut socket = UnixStream::from(socket.unwrap());
+        socket.write_all(b"?").unwrap();
+        let mut bytes = [0; 16];
+        let length = socket.read(&mut bytes).unwrap();
+        let said = String::from_utf8_lossy(&bytes[..length]).into_owned();
+        let (pid, open) = said.split_once(' ').unwrap();
+        let pid: u32 = pid.parse().unwrap();
+        assert_eq!(open, "3");
+        assert_ne!(crate::process::parent(pid), Some(std::process::id()));
+        drop(socket);
+        let process = crate::process::Process::open(pid).unwrap();
+        let ended =
+            process.is_none_or(|process| process.wait_ended(std::time::Duration::from_secs(10)).unwrap());
+        assert!(ended);
+    }
+}

@@ -1,0 +1,86 @@
+//! Two forks, so that the helper is nobody's child.
+#![expect(unsafe_code, reason = "fork without execve")]
+
+use std::ffi::c_int;
+use std::io;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::signals::SignalSet;
+use crate::signals::sys::{block, set_mask};
+
+/// What a helper is known by, at most 15 bytes (`PR_SET_NAME`).
+const NAME: &std::ffi::CStr = c"sandprint-read";
+
+pub(super) fn start(work: fn(&OwnedFd)) -> io::Result<OwnedFd> {
+    let (ours, theirs) = socket_pair()?;
+    // It is to hear no signal, and no handler of ours is to run in it.
+    let mask = block(SignalSet::ALL)?;
+    // SAFETY: there are no other threads (see `start` of the module above), and the C library's fork makes its
+    // allocator usable in the child.
+    let first = unsafe { libc::fork() };
+    if first == 0 {
+        // SAFETY: the same.
+        let second = unsafe { libc::fork() };
+        if second == 0 {
+            help(work, theirs);
+        }
+        // SAFETY: no memory is involved.
+        unsafe { libc::_exit(i32::from(second < 0)) }
+    }
+    let error = io::Error::last_os_error();
+    let status = (first > 0).then(|| wait(first));
+    set_mask(mask)?;
+    match status {
+        None => Err(error),
+        // Where nobody keeps the status of children there is none.
+        Some(0) => Ok(ours),
+        Some(_) => Err(io::ErrorKind::OutOfMemory.into()),
+    }
+}
+
+fn wait(pid: libc::pid_t) -> c_int {
+    let mut status = 0;
+    loop {
+        // SAFETY: the kernel writes one number to ours.
+        let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+        if waited >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
+            return status;
+        }
+    }
+}
+
+fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends: [c_int; 2] = [-1; 2];
+    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
+    // SAFETY: there is room for the two descriptors.
+    if unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made them, and nobody else knows them.
+    Ok(ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) }).into())
+}
+
+fn help(work: fn(&OwnedFd), socket: OwnedFd) -> ! {
+    // SAFETY: no memory is involved.
+    unsafe { libc::setsid() };
+    // SAFETY: the path is a C string.
+    unsafe { libc::chdir(c"/".as_ptr()) };
+    // SAFETY: the name is a C string.
+    unsafe { libc::prctl(libc::PR_SET_NAME, NAME.as_ptr()) };
+    let ours = socket.as_raw_fd();
+    close_range(0, ours - 1);
+    close_range(ours + 1, RawFd::MAX);
+    // It has nobody to tell.
+    catch_unwind(AssertUnwindSafe(|| work(&socket))).unwrap_or_default();
+    // SAFETY: no memory is involved.
+    unsafe { libc::_exit(0) }
+}
+
+/// Closes what others may wait for the end of: pipes, terminals.
+fn close_range(first: RawFd, last: RawFd) {
+    if first <= last {
+        // SAFETY: nothing here uses them any more. Since 5.9, and 5.10 is the oldest kernel that we are for.
+        unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+    }
+}
