@@ -42,8 +42,8 @@ pub enum GapKind {
     SeccompRefused,
     /// Signals came before calls were received, and may have made them fail.
     CallsInterrupted,
-    /// The workload could not trace a process, since the recorder traces it.
-    TracingRefused,
+    /// The workload traces a task of its own, which the recorder then traces no more.
+    LeftToTracer,
     /// A seccomp filter was in force, and calls that it refused cannot be told from those that were made.
     RefusedCounted,
     /// The recording ended before the run did, without its final counts (a checkpoint).
@@ -84,7 +84,7 @@ impl GapKind {
         GapKind::PrivilegesWithheld,
         GapKind::SeccompRefused,
         GapKind::CallsInterrupted,
-        GapKind::TracingRefused,
+        GapKind::LeftToTracer,
         GapKind::RefusedCounted,
         GapKind::Unfinished,
         GapKind::ImageUnreadable,
@@ -114,7 +114,7 @@ impl GapKind {
             GapKind::PrivilegesWithheld => "privileges-withheld",
             GapKind::SeccompRefused => "seccomp-refused",
             GapKind::CallsInterrupted => "calls-interrupted",
-            GapKind::TracingRefused => "tracing-refused",
+            GapKind::LeftToTracer => "left-to-tracer",
             GapKind::RefusedCounted => "refused-counted",
             GapKind::Unfinished => "unfinished",
             GapKind::ImageUnreadable => "image-unreadable",
@@ -147,7 +147,7 @@ impl GapKind {
             | GapKind::PrivilegesWithheld
             | GapKind::SeccompRefused
             | GapKind::CallsInterrupted
-            | GapKind::TracingRefused
+            | GapKind::LeftToTracer
             | GapKind::Unfinished
             | GapKind::ImportIncomplete
             | GapKind::ImportSampled => true,
@@ -201,8 +201,8 @@ impl GapKind {
             GapKind::CallsInterrupted => {
                 "Signals came before calls were noticed; such a call may have failed with EINTR, which it would not have."
             }
-            GapKind::TracingRefused => {
-                "The workload could not trace a process, since the recorder did, and may have done other things than it would."
+            GapKind::LeftToTracer => {
+                "The workload traces a process of its own, which has one tracer: the recorder left it, and its further calls are missing."
             }
             GapKind::RefusedCounted => {
                 "A seccomp filter was in force: calls that it refused are counted as if they had been made."

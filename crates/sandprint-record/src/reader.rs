@@ -12,7 +12,7 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
-use sandprint_sandbox::{helper, poll};
+use sandprint_sandbox::{detached, poll};
 
 use crate::image::{self, BuildId, Wanted};
 
@@ -61,7 +61,7 @@ pub(crate) struct Reader {
 impl Reader {
     /// Starts the helper: before there are other threads. Where that fails nothing is found out.
     pub(crate) fn start() -> Reader {
-        let socket = helper::start(serve).ok();
+        let socket = detached::start(serve).ok();
         Reader { socket, waiting: VecDeque::new(), asked: 0, answers: HashMap::new() }
     }
 

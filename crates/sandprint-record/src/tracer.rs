@@ -3,10 +3,10 @@
 //! - `serve`: the thread that traces.
 //! - `tree`: who is who, and what they called.
 //! - `again`: calls that only we have interrupted are made again.
-//! - `refusal`: what the workload is refused because it is traced.
+//! - `handover`: whom the workload wants to trace itself.
 
 mod again;
-mod refusal;
+mod handover;
 mod serve;
 mod tree;
 
@@ -153,7 +153,7 @@ impl Recorder {
         };
         note(GapKind::RefusedCounted, Some("of a filter from before"), u64::from(self.filtered));
         note(GapKind::RefusedCounted, Some("of its own"), tree.own_filters);
-        note(GapKind::TracingRefused, None, tree.refused_tracing);
+        note(GapKind::LeftToTracer, None, tree.left);
         note(GapKind::AdmissionFailed, Some("made by clone3 with CLONE_UNTRACED"), tree.untraced);
     }
 

@@ -17,7 +17,7 @@
 //! - [`memory`]: an end with a reason where the memory is used up.
 //! - [`input`]: standard input that several runs of a command read from its beginning.
 //! - [`deadline`]: when a workload that has a time limit is told to end, and when it is made to.
-//! - [`helper`]: a process for what may never return.
+//! - [`detached`]: a process for what may never return.
 //! - [`poll`]: waiting for several of these descriptors at once.
 //!
 //! Linux 5.10 and later. `unsafe` is only in the files named `sys.rs`.
@@ -26,9 +26,10 @@
 
 pub mod confine;
 pub mod deadline;
+pub mod detached;
 pub mod foreground;
 pub mod guardian;
-pub mod helper;
+
 mod inherited;
 pub mod input;
 pub mod launch;

@@ -12,6 +12,7 @@ mod sys;
 
 use std::io;
 use std::marker::PhantomData;
+use std::time::{Duration, Instant};
 
 pub use sys::{Followed, Registers};
 
@@ -78,7 +79,7 @@ impl Tracer {
             Ok(()) => Ok(tracer),
             Err(error) => {
                 // If it is not stopped, it is gone.
-                sys::detach(tid).unwrap_or_default();
+                sys::detach(tid, 0).unwrap_or_default();
                 Err(error)
             }
         }
@@ -129,7 +130,31 @@ impl Tracer {
 
     /// Traces it no more.
     pub fn leave(&self, tid: u32) {
-        sys::detach(tid).unwrap_or_default();
+        self.leave_with(tid, 0);
+    }
+
+    /// Traces it no more, and lets it have this signal, or none (0).
+    pub fn leave_with(&self, tid: u32, signal: i32) {
+        sys::detach(tid, signal).unwrap_or_default();
+    }
+
+    /// Brings a task to a stop, within that time: then it says which signal waits to be delivered, or 0.
+    pub fn stop(&self, tid: u32, within: Duration) -> Option<i32> {
+        sys::interrupt(tid).ok()?;
+        let until = Instant::now() + within;
+        loop {
+            match sys::wait_for(tid, false).ok()? {
+                Some(Change::Ended(_)) => return None,
+                Some(Change::Signal(signal)) => return Some(signal),
+                Some(Change::Executed) => {
+                    self.take_execve(tid);
+                    return Some(0);
+                }
+                Some(_) => return Some(0),
+                None if Instant::now() > until => return None,
+                None => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
     }
 
     /// Takes note of an execve. Until then the kernel takes whoever asks about the task for one that does not know that

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use sandprint_sandbox::launch::Watched;
 use sandprint_sandbox::ptrace::{At, Change, Followed, Tracer};
@@ -19,6 +20,9 @@ use crate::host;
 /// How many stops are served before all tasks are looked at in turn: the kernel tells of the one that it traces longest
 /// first, so that others could wait for ever.
 const TURN: u32 = 64;
+
+/// How long a task has to come to a stop.
+const TO_STOP: Duration = Duration::from_secs(1);
 
 /// Starts the thread. It traces until nothing is left to be traced, or until this process ends.
 pub(super) fn start(
@@ -215,6 +219,30 @@ impl Server<'_> {
             inside.follow_untraced(&self.tracer, tid);
         }
         thread.inside = Some(inside);
+        if kind == Kind::Trace {
+            let wanted = self.shared.books().wanted(tid, &args);
+            if let Some(wanted) = wanted {
+                self.hand_over(wanted, wanted == tid);
+            }
+        }
+    }
+
+    /// Leaves a task to a tracer of the workload. `here` says whether it is at a stop; else it is brought to one.
+    fn hand_over(&mut self, tid: u32, here: bool) {
+        let signal = if here { Some(0) } else { self.tracer.stop(tid, TO_STOP) };
+        // If it does not stop, it stays ours, and the kernel refuses it to the other.
+        let Some(signal) = signal else { return };
+        self.tracer.leave_with(tid, signal);
+        self.threads.remove(&tid);
+        {
+            let mut tree = self.shared.books();
+            tree.left = tree.left.saturating_add(1);
+            tree.ended(tid);
+        }
+        if tid == self.first {
+            self.first = 0;
+            self.watched.left();
+        }
     }
 
     fn leave(&mut self, tid: u32, result: i64) {
@@ -226,7 +254,7 @@ impl Server<'_> {
                 let untraced = inside.leaves_untraced(result, thread.created);
                 self.shared.books().untraced += u64::from(untraced);
             }
-            kind @ (Kind::Seccomp | Kind::Prctl | Kind::UringSetup | Kind::UringEnter | Kind::Trace) => {
+            kind @ (Kind::Seccomp | Kind::Prctl | Kind::UringSetup | Kind::UringEnter) => {
                 self.shared.books().came_of(tid, kind, &inside.args, result);
             }
             _ => {}

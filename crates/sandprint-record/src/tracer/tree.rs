@@ -6,7 +6,7 @@ use sandprint_model::{Arch, Syscall};
 use sandprint_sandbox::ptrace::Tracer;
 
 use super::again;
-use super::refusal;
+use super::handover;
 use crate::books::kinds::Kind;
 use crate::books::{Books, Caller, Key, UNKNOWN, task};
 
@@ -30,8 +30,8 @@ pub(super) struct Tree {
     pub(super) over: bool,
     /// Filters that the workload installed.
     pub(super) own_filters: u64,
-    /// How often the workload may not trace, since we do.
-    pub(super) refused_tracing: u64,
+    /// Tasks that were left to a tracer of the workload.
+    pub(super) left: u64,
     /// Tasks that were made so that no tracer follows them.
     pub(super) untraced: u64,
 }
@@ -47,7 +47,7 @@ impl Tree {
             admitted: 0,
             over: false,
             own_filters: 0,
-            refused_tracing: 0,
+            left: 0,
             untraced: 0,
         }
     }
@@ -111,6 +111,11 @@ impl Tree {
         self.threads.get(&tid).copied()
     }
 
+    /// The task that this call is to give a tracer, if we trace it.
+    pub(super) fn wanted(&self, tid: u32, args: &[u64; 6]) -> Option<u32> {
+        handover::wanted(tid, args, &self.threads)
+    }
+
     /// The processes.
     pub(super) fn processes(&self) -> BTreeSet<u32> {
         self.processes.keys().copied().collect()
@@ -139,10 +144,6 @@ impl Tree {
                 self.books.uring_submits += u64::from(flags.is_none_or(|flags| flags & SQPOLL != 0));
             }
             Kind::UringEnter => self.books.uring_submits += u64::from(second != 0),
-            Kind::Trace => {
-                let known = |tid| self.process_of(tid);
-                self.refused_tracing += u64::from(refusal::is_ours(tid, args, result, &known, &self.threads));
-            }
             _ => {}
         }
     }

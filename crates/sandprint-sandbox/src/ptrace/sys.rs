@@ -57,8 +57,8 @@ pub(super) fn listen(tid: u32) -> io::Result<()> {
     request(libc::PTRACE_LISTEN, tid, 0, 0)
 }
 
-pub(super) fn detach(tid: u32) -> io::Result<()> {
-    request(libc::PTRACE_DETACH, tid, 0, 0)
+pub(super) fn detach(tid: u32, signal: i32) -> io::Result<()> {
+    request(libc::PTRACE_DETACH, tid, 0, usize::try_from(signal).unwrap_or_default())
 }
 
 pub(super) fn write(tid: u32, address: u64, word: u64) -> io::Result<()> {

@@ -88,8 +88,8 @@ pub(crate) enum RecorderArg {
     /// Seccomp notifications: every call waits for the recorder. Needs no rights. The command runs with
     /// `no_new_privs`, so sudo and the like gain nothing
     Notify,
-    /// Tracing (ptrace), as strace does it: the command stops at every call. Needs no rights. The command is told that
-    /// it is traced, may not be traced by others, and sudo and the like gain nothing
+    /// Tracing (ptrace), as strace does it: the command stops at every call. Needs no rights. What the command traces
+    /// itself is not recorded, and sudo and the like gain nothing
     Ptrace,
 }
 

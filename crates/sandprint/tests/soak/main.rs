@@ -1,6 +1,7 @@
 //! Real programs: recorded, run under the policy that follows, and refused what was not recorded.
 //!
 //! - [`trial`]: by sandprint itself, which names what it refuses.
+//! - [`unprivileged`]: recorded by a user without rights, who sees no difference.
 //! - [`contained`]: by runc, crun and bubblewrap, with the policy in their languages.
 //! - [`units`]: by a real systemd.
 //!
@@ -29,3 +30,5 @@ mod root;
 mod trial;
 #[cfg(test)]
 mod units;
+#[cfg(test)]
+mod unprivileged;

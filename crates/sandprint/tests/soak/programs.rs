@@ -334,6 +334,13 @@ macro_rules! tests_of_programs {
             })*
         }
 
+        mod without_rights {
+            $(#[test]
+            fn $name() {
+                crate::unprivileged::check(stringify!($name));
+            })*
+        }
+
         mod under_bwrap {
             $(#[test]
             fn $name() {

@@ -131,16 +131,22 @@ pub(crate) struct Recording {
     trace: Vec<u8>,
 }
 
-/// A program and its recording; `None` where it is not installed.
-pub(crate) fn recorded(name: &str) -> Option<(&'static Program, &'static Recording)> {
-    static RECORDED: [OnceLock<Recording>; PROGRAMS.len()] = [const { OnceLock::new() }; PROGRAMS.len()];
-    let index = PROGRAMS.iter().position(|program| program.name == name).expect("it is in the table");
-    let program = &PROGRAMS[index];
+/// A program; `None` where it is not installed.
+pub(crate) fn installed(name: &str) -> Option<&'static Program> {
+    let program = PROGRAMS.iter().find(|program| program.name == name).expect("it is in the table");
     if let Some(missing) = program.needs.iter().find(|needed| find(needed).is_none()) {
         // Whether enough of them are there is a test of its own.
         eprintln!("not run: {missing} is not installed");
         return None;
     }
+    Some(program)
+}
+
+/// A program and its recording; `None` where it is not installed.
+pub(crate) fn recorded(name: &str) -> Option<(&'static Program, &'static Recording)> {
+    static RECORDED: [OnceLock<Recording>; PROGRAMS.len()] = [const { OnceLock::new() }; PROGRAMS.len()];
+    let program = installed(name)?;
+    let index = PROGRAMS.iter().position(|program| program.name == name).expect("it is in the table");
     Some((program, RECORDED[index].get_or_init(|| record(program))))
 }
 

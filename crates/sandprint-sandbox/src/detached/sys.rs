@@ -23,7 +23,7 @@ pub(super) fn start(work: fn(&OwnedFd)) -> io::Result<OwnedFd> {
         // SAFETY: the same.
         let second = unsafe { libc::fork() };
         if second == 0 {
-            help(work, theirs);
+            help(work, &theirs);
         }
         // SAFETY: no memory is involved.
         unsafe { libc::_exit(i32::from(second < 0)) }
@@ -61,7 +61,7 @@ fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) }).into())
 }
 
-fn help(work: fn(&OwnedFd), socket: OwnedFd) -> ! {
+fn help(work: fn(&OwnedFd), socket: &OwnedFd) -> ! {
     // SAFETY: no memory is involved.
     unsafe { libc::setsid() };
     // SAFETY: the path is a C string.
@@ -72,7 +72,7 @@ fn help(work: fn(&OwnedFd), socket: OwnedFd) -> ! {
     close_range(0, ours - 1);
     close_range(ours + 1, RawFd::MAX);
     // It has nobody to tell.
-    catch_unwind(AssertUnwindSafe(|| work(&socket))).unwrap_or_default();
+    catch_unwind(AssertUnwindSafe(|| work(socket))).unwrap_or_default();
     // SAFETY: no memory is involved.
     unsafe { libc::_exit(0) }
 }

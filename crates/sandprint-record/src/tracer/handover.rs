@@ -1,4 +1,5 @@
-//! What the workload is refused because it is traced: a task has one tracer.
+//! Whom the workload wants to trace itself: a task has one tracer, and what works without us is to work with us. So the
+//! recorder leaves it, and says that its further calls are missing.
 
 use std::collections::HashMap;
 
@@ -8,30 +9,19 @@ use crate::books::task;
 const TRACEME: u64 = 0;
 const ATTACH: u64 = 16;
 const SEIZE: u64 = 0x4206;
-const EPERM: i64 = -1;
 
-/// Whether a ptrace(2) of the thread `tid` that had this result would have been allowed without us.
-///
-/// `process_of` says whose a thread is that is traced; `traced` has all of these.
-pub(super) fn is_ours(
-    tid: u32,
-    args: &[u64; 6],
-    result: i64,
-    process_of: &dyn Fn(u32) -> Option<u32>,
-    traced: &HashMap<u32, u32>,
-) -> bool {
+/// The task that a ptrace(2) of the thread `tid` is to give a tracer, if we trace it, and if the kernel would allow it
+/// without us. `traced` has all of these, and whose they are.
+pub(super) fn wanted(tid: u32, args: &[u64; 6], traced: &HashMap<u32, u32>) -> Option<u32> {
     let [request, target, ..] = *args;
     match request {
-        _ if result != EPERM => false,
-        TRACEME => true,
+        TRACEME => Some(tid),
         ATTACH | SEIZE => {
-            let Some(target) = u32::try_from(target).ok().and_then(|target| find(tid, target, traced)) else {
-                return false;
-            };
+            let target = find(tid, u32::try_from(target).ok()?, traced)?;
             // A process may not trace itself, and others only as their owner or as root.
-            process_of(target) != process_of(tid) && task::may_trace(tid, target)
+            (traced.get(&target) != traced.get(&tid) && task::may_trace(tid, target)).then_some(target)
         }
-        _ => false,
+        _ => None,
     }
 }
 
