@@ -50,8 +50,8 @@ pub struct SynthConfig {
     pub baseline: bool,
     /// Whether to add the equivalents of observed calls.
     pub portable: bool,
-    /// The launcher that will load the filter, where one does.
-    pub runtime: Option<Runtime>,
+    /// The launchers that may load the filter, and what they start before the workload.
+    pub runtimes: BTreeSet<Runtime>,
     /// Whether that launcher sets `no_new_privs`; `None` serves both ways.
     pub no_new_privs: Option<bool>,
     /// With which arguments calls are allowed.
@@ -69,7 +69,7 @@ impl Default for SynthConfig {
             kernel: None,
             baseline: true,
             portable: false,
-            runtime: None,
+            runtimes: BTreeSet::new(),
             no_new_privs: None,
             arguments: AllowedArguments::Any,
             allow_incomplete: false,
@@ -219,8 +219,8 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
             Note(text)
         }));
     }
-    if let Some(runtime) = config.runtime {
-        let needed = runtime::needed(runtime, config.no_new_privs, &abis)?;
+    for runtime in &config.runtimes {
+        let needed = runtime::needed(*runtime, config.no_new_privs, &abis)?;
         for (syscall, reason) in needed {
             allow(syscall, reason);
         }

@@ -62,7 +62,7 @@ pub(super) fn of_allowed(allowed: &BTreeSet<Syscall>, config: &SynthConfig) -> B
     let native: BTreeSet<Abi> = abis.iter().map(|abi| abi.arch().native_abi()).collect();
     for abi in native {
         let execve = Syscall::from_name(abi, "execve");
-        if config.runtime.is_none() && !execve.is_some_and(|execve| allowed.contains(&execve)) {
+        if config.runtimes.is_empty() && !execve.is_some_and(|execve| allowed.contains(&execve)) {
             notes.insert(Note(format!(
                 "execve is not allowed ({abi}): a launcher that loads the filter before it executes the program \
                  cannot start it. Generate for that launcher, or load the filter from within the program."

@@ -168,7 +168,7 @@ fn probes_of_newer_calls_survive_every_default_and_log_refuses_nothing() {
 
 #[test]
 fn launchers_and_equivalents_bring_their_reasons() {
-    let config = SynthConfig { runtime: Some(Runtime::Runc), portable: true, ..bare() };
+    let config = SynthConfig { runtimes: [Runtime::Runc].into(), portable: true, ..bare() };
     let policy = policy(&x86_64(&["openat"]), &config);
     let reasons = |name| &policy.rules[&call(Abi::X86_64, name)][0].reasons;
     assert!(
@@ -273,15 +273,15 @@ fn any_config() -> impl Strategy<Value = SynthConfig> {
         select(&DefaultAction::ALL[..]),
         select(vec![None, Some(KernelVersion::new(4, 19)), Some(KernelVersion::new(7, 0))]),
         any::<[bool; 2]>(),
-        proptest::option::of(select(&Runtime::ALL[..])),
+        proptest::collection::btree_set(select(&Runtime::ALL[..]), 0..3),
         any::<Option<bool>>(),
     )
-        .prop_map(|(default_action, kernel, [baseline, portable], runtime, no_new_privs)| SynthConfig {
+        .prop_map(|(default_action, kernel, [baseline, portable], runtimes, no_new_privs)| SynthConfig {
             default_action,
             kernel,
             baseline,
             portable,
-            runtime,
+            runtimes,
             no_new_privs,
             arguments: AllowedArguments::Any,
             allow_incomplete: false,
@@ -317,7 +317,7 @@ proptest! {
         let fewer = [
             SynthConfig { baseline: false, ..config.clone() },
             SynthConfig { portable: false, ..config.clone() },
-            SynthConfig { runtime: None, ..config.clone() },
+            SynthConfig { runtimes: BTreeSet::new(), ..config.clone() },
         ];
         for config in fewer {
             prop_assert!(policy(&trace, &config).allowed().all(|syscall| allowed.contains(&syscall)));
@@ -359,7 +359,7 @@ fn a_launcher_is_added_to_a_policy_that_was_made_without_it() {
     assert!(prctl[1].reasons.iter().all(is_runtime) && prctl[0].reasons.is_empty());
     // Everything that a policy made with the launcher allows for it.
     let config =
-        SynthConfig { runtime: Some(Runtime::Crun), no_new_privs: Some(false), ..SynthConfig::default() };
+        SynthConfig { runtimes: [Runtime::Crun].into(), no_new_privs: Some(false), ..SynthConfig::default() };
     let whole = self::policy(&x86_64(&["read"]), &config);
     for (syscall, of_whole) in &whole.rules {
         if of_whole.iter().flat_map(|rule| &rule.reasons).any(is_runtime) {

@@ -373,7 +373,12 @@ fn systemd_takes_the_dropin_without_a_word() {
         (every_name, DefaultAction::Errno, false, None),
         (one_call, DefaultAction::KillThread, false, None),
     ] {
-        let config = SynthConfig { default_action, portable, runtime, ..SynthConfig::default() };
+        let config = SynthConfig {
+            default_action,
+            portable,
+            runtimes: runtime.into_iter().collect(),
+            ..SynthConfig::default()
+        };
         let text = dropin(&synthesize(&trace, &config).unwrap()).content.as_text().unwrap().to_owned();
         assert_eq!(verify(&text), "", "{text}");
     }

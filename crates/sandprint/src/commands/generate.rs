@@ -57,9 +57,12 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "ACTION", value_parser = default_action_parser(), default_value = "errno")]
     default_action: DefaultAction,
 
-    /// Allow what this launcher does after it has loaded the filter
+    /// Allow what this launcher does after it has loaded the filter; repeatable
+    ///
+    /// `any` is all that load profiles of the format, or all where the format names none: Docker starts runc, and Podman
+    /// crun, unless they are told otherwise.
     #[arg(long, value_name = "RUNTIME", value_parser = runtime_parser())]
-    runtime: Option<Runtime>,
+    runtime: Vec<Launchers>,
 
     /// Whether that launcher sets `no_new_privs`; without this the profile serves both ways
     #[arg(long, value_name = "WHETHER", requires = "runtime", value_enum)]
@@ -134,9 +137,21 @@ fn default_action_parser() -> impl TypedValueParser<Value = DefaultAction> {
         .try_map(|name| DefaultAction::from_name(&name).ok_or("no such default action"))
 }
 
-fn runtime_parser() -> impl TypedValueParser<Value = Runtime> {
-    let values = Runtime::ALL.map(Runtime::name);
-    PossibleValuesParser::new(values).try_map(|name| Runtime::from_name(&name).ok_or("no such runtime"))
+/// What `--runtime` names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Launchers {
+    One(Runtime),
+    /// All that load profiles of the format, or all where the format names none.
+    Any,
+}
+
+fn runtime_parser() -> impl TypedValueParser<Value = Launchers> {
+    let values = std::iter::once("any").chain(Runtime::ALL.map(Runtime::name));
+    PossibleValuesParser::new(values).try_map(|name| match (name.as_str(), Runtime::from_name(&name)) {
+        ("any", _) => Ok(Launchers::Any),
+        (_, Some(runtime)) => Ok(Launchers::One(runtime)),
+        _ => Err("no such runtime"),
+    })
 }
 
 fn arch_parser() -> impl TypedValueParser<Value = Arch> {
@@ -164,7 +179,7 @@ pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitStatus> {
         .into());
     }
     destination.write(emitted.content.as_bytes(), Privacy::Shared)?;
-    if let Some(note) = launcher_note(args.format, args.runtime) {
+    if let Some(note) = launcher_note(args.format, &args.runtimes()) {
         output::note(&note);
     }
     let lost: Vec<String> = lost.iter().map(|loss| format!("not all could be translated: {loss}")).collect();
@@ -181,11 +196,21 @@ impl GenerateArgs {
             return synth::synthesize(&trace, &config).map_err(|error| refused(&error).into());
         };
         let mut policy = PolicySource::read_sound(path)?.file.policy;
-        if let Some(runtime) = self.runtime {
+        for runtime in self.runtimes() {
             synth::allow_runtime(&mut policy, runtime, config.no_new_privs)
                 .map_err(|error| refused(&error))?;
         }
         Ok(policy)
+    }
+
+    fn runtimes(&self) -> BTreeSet<Runtime> {
+        let of_format = self.format.launchers();
+        let any = if of_format.is_empty() { &Runtime::ALL[..] } else { of_format };
+        let named = self.runtime.iter().flat_map(|launchers| match launchers {
+            Launchers::One(runtime) => std::slice::from_ref(runtime),
+            Launchers::Any => any,
+        });
+        named.copied().collect()
     }
 
     fn config(&self) -> SynthConfig {
@@ -194,7 +219,7 @@ impl GenerateArgs {
             kernel: self.kernel,
             baseline: !self.no_baseline,
             portable: self.portable,
-            runtime: self.runtime,
+            runtimes: self.runtimes(),
             no_new_privs: self.no_new_privs.map(|whether| whether == Whether::Yes),
             arguments: if self.arguments { AllowedArguments::Observed } else { AllowedArguments::Any },
             allow_incomplete: self.allow_incomplete,
@@ -246,18 +271,19 @@ fn cannot_say(format: &dyn emit::Format, error: &EmitError) -> Deciding {
 }
 
 /// Whether the launcher that will load the profile was thought of: without its own calls nothing may start.
-fn launcher_note(format: &dyn emit::Format, runtime: Option<Runtime>) -> Option<String> {
+fn launcher_note(format: &dyn emit::Format, runtimes: &BTreeSet<Runtime>) -> Option<String> {
     let launchers = format.launchers();
-    if launchers.is_empty() || runtime.is_some_and(|runtime| launchers.contains(&runtime)) {
+    if launchers.is_empty() || launchers.iter().any(|launcher| runtimes.contains(launcher)) {
         return None;
     }
     let list =
         |word: &dyn Fn(&Runtime) -> String| launchers.iter().map(word).collect::<Vec<_>>().join(" or ");
     let names = list(&|launcher| launcher.name().to_owned());
     let options = list(&|launcher| format!("`--runtime {}`", launcher.name()));
+    let any = if launchers.len() > 1 { ", and `--runtime any` those of all" } else { "" };
     Some(format!(
         "{names} loads this profile before it starts the program, and makes calls of its own in between, which may be \
-         refused: {options} allows them"
+         refused: {options} allows them{any}"
     ))
 }
 
@@ -284,7 +310,8 @@ mod tests {
     #[test]
     fn a_format_that_a_launcher_loads_asks_for_that_launcher() {
         for format in FORMATS {
-            let asks = |runtime| launcher_note(*format, runtime).is_some();
+            let asks =
+                |runtime: Option<Runtime>| launcher_note(*format, &runtime.into_iter().collect()).is_some();
             let launchers: &[Runtime] = match format.name() {
                 "docker" | "k8s" | "oci" => &[Runtime::Crun, Runtime::Runc],
                 "systemd" => &[Runtime::Systemd],
@@ -298,9 +325,9 @@ mod tests {
             }
         }
         assert_eq!(
-            launcher_note(emit::by_name("oci").unwrap(), None).unwrap(),
+            launcher_note(emit::by_name("oci").unwrap(), &BTreeSet::new()).unwrap(),
             "crun or runc loads this profile before it starts the program, and makes calls of its own in between, \
-             which may be refused: `--runtime crun` or `--runtime runc` allows them"
+             which may be refused: `--runtime crun` or `--runtime runc` allows them, and `--runtime any` those of all"
         );
     }
 }

@@ -329,6 +329,13 @@ fn options_of_generate_reach_the_profile() {
         let with = allowed(&["--runtime", runtime, "--no-baseline"]);
         assert!(with.contains(&"execve".to_owned()), "{runtime}: {with:?}");
     }
+    // The launchers of OCI profiles.
+    let two = allowed(&["--runtime", "runc", "--runtime", "crun", "--no-baseline"]);
+    assert_eq!(allowed(&["--runtime", "any", "--no-baseline"]), two);
+    for runtime in ["runc", "crun"] {
+        let one = allowed(&["--runtime", runtime, "--no-baseline"]);
+        assert!(one.len() < two.len() && one.iter().all(|call| two.contains(call)), "{runtime}: {one:?}");
+    }
     assert_ne!(generate(&["--kernel", "5.10"]), generate(&["--kernel", "6.1"]));
 }
 

@@ -185,7 +185,7 @@ fn what_has_another_way_is_refused_so_that_it_is_taken() {
 #[test]
 fn what_is_needed_for_more_than_was_observed_is_allowed_whole() {
     let recorded = trace(&[("newfstatat", [1, 0, 0, 0, 0, 0]), ("prctl", [15, 0, 0, 0, 0, 0])]);
-    let wide = SynthConfig { baseline: true, runtime: Some(Runtime::Runc), ..config() };
+    let wide = SynthConfig { baseline: true, runtimes: [Runtime::Runc].into(), ..config() };
     let of = synthesize(&recorded, &wide).unwrap();
     for name in ["newfstatat", "prctl"] {
         assert_eq!(rules(&of, name), [Vec::<String>::new()], "{name}");
