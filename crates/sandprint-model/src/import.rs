@@ -76,7 +76,7 @@ pub enum ImportError {
     #[error("the file is a summary of strace -c, not a log: record without -c, or with -C")]
     OnlySummary,
     /// It is larger than such a recording can be.
-    #[error("the file is larger than {MOST_JSON} bytes")]
+    #[error("the file is larger than {MOST_JSON} bytes, or than the memory there is")]
     TooLarge,
     /// It is no JSON, or not that of a sandprint 0.1 trace.
     #[error("the trace of sandprint 0.1 cannot be read at line {line}, column {column}: {problem}")]
@@ -154,7 +154,8 @@ impl Importer {
         self.length = self.length.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         let found = match &mut self.reader {
             Reader::Whole(whole) => {
-                if whole.len().saturating_add(bytes.len()) > MOST_JSON {
+                let is_too_large = whole.len().saturating_add(bytes.len()) > MOST_JSON;
+                if is_too_large || whole.try_reserve(bytes.len()).is_err() {
                     return Err(ImportError::TooLarge);
                 }
                 whole.extend_from_slice(bytes);
@@ -173,6 +174,15 @@ impl Importer {
             return Err(ImportError::NothingFound { expected: expected(self.source) });
         }
         Ok(())
+    }
+
+    /// Whether anything was found by now that such a recording has.
+    pub fn has_found(&self) -> bool {
+        match &self.reader {
+            Reader::Whole(whole) => !whole.is_empty(),
+            Reader::Audit(log) => log.found(),
+            Reader::Strace(log) => log.found(),
+        }
     }
 
     /// The trace of all that was taken.

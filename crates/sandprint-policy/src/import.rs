@@ -12,6 +12,7 @@ use sandprint_model::{
 };
 
 use crate::cbpf::{Invalid, Program};
+use crate::check::{Severity, check};
 use crate::enforce::runs;
 
 mod bpf;
@@ -147,14 +148,53 @@ pub fn import(format: Format, bytes: &[u8], target: &Target) -> Result<Imported,
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(ImportError::Empty);
     }
-    if format == Format::Bpf {
-        return bpf::import(bytes);
-    }
+    let mut imported = match format {
+        Format::Bpf => bpf::import(bytes)?,
+        _ => from_text(format, bytes, target)?,
+    };
+    without_idle_rules(&mut imported.policy);
+    Ok(imported)
+}
+
+fn from_text(format: Format, bytes: &[u8], target: &Target) -> Result<Imported, ImportError> {
     let text = std::str::from_utf8(bytes).map_err(|error| ImportError::NotText(error.valid_up_to()))?;
     match format {
         Format::Docker => docker::import(text, target),
         Format::Systemd => systemd::import(text, target),
         Format::Oci | Format::Bpf => oci::import(text, target),
+    }
+}
+
+/// Takes out rules that can never decide anything, which other commands refuse as a mistake, and says so.
+fn without_idle_rules(policy: &mut Policy) {
+    let mut idle: BTreeMap<Syscall, BTreeSet<usize>> = BTreeMap::new();
+    for fault in check(policy) {
+        if let Some(at) = fault.at.filter(|_| fault.severity == Severity::Error) {
+            idle.entry(at.syscall).or_default().insert(at.rule);
+        }
+    }
+    let mut names = BTreeSet::new();
+    for (syscall, places) in idle {
+        let Some(rules) = policy.rules.get_mut(&syscall) else { continue };
+        let mut place = 0;
+        rules.retain(|_| {
+            place += 1;
+            !places.contains(&(place - 1))
+        });
+        if rules.is_empty() {
+            // An ABI without a rule would get the foreign action.
+            let action = policy.default_action;
+            let reasons = BTreeSet::from([Reason::Imported("no rule of this ABI can decide".to_owned())]);
+            rules.push(Rule { conditions: Vec::new(), action, reasons });
+            if policy.rules.keys().filter(|other| other.abi == syscall.abi).count() > 1 {
+                policy.rules.remove(&syscall);
+            }
+        }
+        names.insert(syscall.to_string());
+    }
+    if !names.is_empty() {
+        let words = "rules were left out that can never decide: an earlier one matches all that they do, or nothing does";
+        policy.notes.insert(Note(format!("{words}: {}", listed(&names))));
     }
 }
 

@@ -115,9 +115,9 @@ fn of_trace_output(error: &TraceOutputError) -> String {
         TraceOutputError::NothingToAppendTo(_) => {
             "`--append` merges into a trace file; leave it out, or name a file".to_owned()
         }
-        TraceOutputError::Read(ReadError::Empty(_) | ReadError::Decode { .. }) => {
-            "nothing was changed: give another file, or remove this one first".to_owned()
-        }
+        TraceOutputError::Read(
+            ReadError::Empty(_) | ReadError::Decode { .. } | ReadError::OtherKind { .. },
+        ) => "nothing was changed: give another file, or remove this one first".to_owned(),
         TraceOutputError::Read(error) => of_read(error),
         TraceOutputError::Write(error) => of_write(error),
     }
@@ -143,6 +143,7 @@ fn of_read(error: &ReadError) -> String {
                 .to_owned()
         }
         ReadError::TooLarge { .. } => "this is not what sandprint writes; check the name".to_owned(),
+        ReadError::OtherKind { kind, .. } => kind.hint().to_owned(),
         ReadError::Decode { source, .. } => of_decode(source).to_owned(),
     }
 }

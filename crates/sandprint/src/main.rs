@@ -4,6 +4,7 @@
 mod cli;
 mod commands;
 mod exit;
+mod file_kind;
 mod hint;
 mod output;
 mod policy_source;

@@ -6,6 +6,7 @@ use sandprint_model::wire::{self, PolicyFile, Position, Problem};
 use sandprint_model::{Policy, Syscall};
 use sandprint_policy::check::{self, Fault, Severity};
 
+use crate::file_kind::FileKind;
 use crate::output::{self, quote};
 use crate::trace_file::{ReadError, read_bytes};
 
@@ -26,6 +27,14 @@ pub(crate) enum PolicyError {
     /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// It is of another kind.
+    #[error("failed to read {} as a policy: it is {}", quote(path), kind.noun())]
+    OtherKind {
+        /// Which.
+        path: PathBuf,
+        /// What it is.
+        kind: FileKind,
+    },
     /// It is no UTF-8.
     #[error("failed to read {} as a policy: it is no text", quote(.0))]
     NotText(PathBuf),
@@ -103,10 +112,19 @@ impl PolicySource {
                 .map_err(|source| PolicyError::Json { path: path.to_owned(), source })?;
             return Ok(PolicySource { name, file: PolicyFile::new(policy), is_policy_file: false });
         }
-        let text = std::str::from_utf8(bytes).ok().ok_or_else(|| PolicyError::NotText(path.to_owned()))?;
+        let other = || match FileKind::of(bytes) {
+            None | Some(FileKind::PolicyFile | FileKind::Binary) => None,
+            Some(kind) => Some(PolicyError::OtherKind { path: path.to_owned(), kind }),
+        };
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            return Err(other().unwrap_or_else(|| PolicyError::NotText(path.to_owned())));
+        };
         match PolicyFile::read(text) {
             Ok(file) => Ok(PolicySource { name, file, is_policy_file: true }),
             Err(problems) => {
+                if let Some(error) = other() {
+                    return Err(error);
+                }
                 let problems = problems.into_iter().map(|problem| said_of_problem(&name, problem)).collect();
                 Err(PolicyError::Problems { name, problems })
             }
@@ -116,6 +134,22 @@ impl PolicySource {
     /// Reads a policy to use it: faults are told as warnings, or refuse it.
     pub(crate) fn read_sound(path: &Path) -> Result<PolicySource, PolicyError> {
         let source = PolicySource::read(path)?.usable()?;
+        source.warn();
+        Ok(source)
+    }
+
+    /// Reads a policy to ask it something: one that allows nothing has answers too.
+    pub(crate) fn read_to_ask(path: &Path) -> Result<PolicySource, PolicyError> {
+        let source = PolicySource::read(path)?;
+        let is_about_rules = |said: &Said| said.at != source.name;
+        let errors: Vec<Said> =
+            source.faults().into_iter().filter(|said| said.severity == Severity::Error).collect();
+        if errors.iter().any(is_about_rules) {
+            return Err(PolicyError::Problems { name: source.name, problems: errors });
+        }
+        for said in errors {
+            output::warn(&format!("{}: {}", said.at, said.message));
+        }
         source.warn();
         Ok(source)
     }
@@ -191,6 +225,7 @@ pub(crate) fn hint(error: &PolicyError) -> &'static str {
         PolicyError::Read(_) => {
             "check the name; `sandprint profile generate -f toml -i TRACE -o FILE` writes a policy"
         }
+        PolicyError::OtherKind { kind, .. } => kind.hint(),
         PolicyError::NotText(_) => "a raw BPF filter is read by `sandprint policy import --from bpf`",
         PolicyError::Problems { .. } => "`sandprint policy check FILE` lists all of it",
         PolicyError::Json { source, .. } => match source {

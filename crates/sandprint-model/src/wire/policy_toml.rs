@@ -98,10 +98,46 @@ pub fn condition_from_words(abi: Abi, text: &str) -> Result<Condition, String> {
     condition::read(abi, text)
 }
 
+/// Most parts of a key, `a.b.c`. A table comes of each, so this is looked at before anything is made of the text.
+const MOST_KEYS: usize = 64;
+
+/// Where a key has too many parts. Words of a sentence that dots join are none: white space stands between them.
+fn deep_key(text: &str) -> Option<Position> {
+    for (line, words) in text.lines().enumerate() {
+        let (mut parts, mut after_space, mut after_dot) = (0, false, false);
+        for (column, c) in words.char_indices() {
+            match c {
+                '.' => {
+                    parts += 1;
+                    after_dot = true;
+                    if parts > MOST_KEYS {
+                        return Some(Position { line: line + 1, column: column + 1 });
+                    }
+                }
+                c if c.is_whitespace() => after_space = true,
+                c if c.is_alphanumeric() || matches!(c, '_' | '-' | '"' | '\'') => {
+                    if after_space && !after_dot {
+                        parts = 0;
+                    }
+                    (after_space, after_dot) = (false, false);
+                }
+                _ => (parts, after_space, after_dot) = (0, false, false),
+            }
+        }
+    }
+    None
+}
+
 impl PolicyFile {
     /// Reads a policy file. Every problem is reported, in the order of the text, not only the first.
     pub fn read(text: &str) -> Result<PolicyFile, Vec<Problem>> {
-        reader::read(text)
+        match deep_key(text) {
+            None => reader::read(text),
+            Some(at) => {
+                let message = format!("a key has more than {MOST_KEYS} parts");
+                Err(vec![Problem { at, message, hint: Some("a policy file has keys of two".to_owned()) }])
+            }
+        }
     }
 
     /// A file without comments.

@@ -3,6 +3,8 @@
 //! A whole document is one value. A part of one is also read: values in a row, and members of an object
 //! without its braces.
 
+use std::collections::BTreeSet;
+
 use sandprint_model::wire::Position;
 
 use super::{ImportError, quoted};
@@ -154,8 +156,8 @@ impl Parser<'_> {
         let (Value::Text(key), Some(':')) = (&node.value, self.peek()) else { return Ok((node, false)) };
         let key = key.clone();
         self.step();
-        let mut members = Vec::new();
-        self.member(at, key, &mut members, 0)?;
+        let (mut members, mut keys) = (Vec::new(), BTreeSet::new());
+        self.member(at, key, (&mut members, &mut keys), 0)?;
         loop {
             self.skip()?;
             if self.peek() != Some(',') {
@@ -168,7 +170,7 @@ impl Parser<'_> {
             }
             let at = self.at;
             let key = self.key()?;
-            self.member(at, key, &mut members, 0)?;
+            self.member(at, key, (&mut members, &mut keys), 0)?;
         }
         Ok((Node { at, end: self.at, value: Value::Object(members) }, true))
     }
@@ -193,7 +195,7 @@ impl Parser<'_> {
     }
 
     fn object(&mut self, depth: usize) -> Result<Value, ImportError> {
-        let mut members = Vec::new();
+        let (mut members, mut keys) = (Vec::new(), BTreeSet::new());
         self.step();
         loop {
             self.skip()?;
@@ -202,7 +204,7 @@ impl Parser<'_> {
             }
             let at = self.at;
             let key = self.key()?;
-            self.member(at, key, &mut members, depth)?;
+            self.member(at, key, (&mut members, &mut keys), depth)?;
             self.skip()?;
             self.comma_or('}')?;
         }
@@ -228,10 +230,10 @@ impl Parser<'_> {
         &mut self,
         at: Position,
         key: String,
-        members: &mut Vec<(Position, String, Node)>,
+        (members, keys): (&mut Vec<(Position, String, Node)>, &mut BTreeSet<String>),
         depth: usize,
     ) -> Result<(), ImportError> {
-        if members.iter().any(|(_, other, _)| *other == key) {
+        if !keys.insert(key.clone()) {
             return Err(ImportError::Text {
                 at,
                 problem: format!("{} stands here a second time", quoted(&key)),

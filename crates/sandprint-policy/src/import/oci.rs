@@ -117,8 +117,10 @@ pub(super) fn finish(format: Format, profile: Profile, abis: &[Abi]) -> Imported
     let finished = filter.finish();
     losses.extend(finished.losses);
     notes.extend(finished.notes);
+    let mut faults = profile.faults;
+    faults.extend(finished.faults);
     let policy = policy(format, (default, Action::KillThread), abis, finished.rules, notes);
-    Imported { policy, losses, faults: finished.faults }
+    Imported { policy, losses, faults }
 }
 
 /// Whether a name is of a call that the libseccomp of some machines does not know yet.

@@ -4,7 +4,7 @@
 //! Sources: config-linux.md of the OCI runtime specification 1.3, libcontainer/seccomp of runc 1.1, the types of
 //! moby's profiles/seccomp and of containers/common's pkg/seccomp.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::wire::Position;
 use sandprint_model::{Action, KernelVersion, Loss, Note, errno};
@@ -35,6 +35,8 @@ pub(super) struct Profile {
     /// Whether it names errno values, as only Podman's profiles do.
     pub(super) names_errno: bool,
     pub(super) losses: BTreeSet<Loss>,
+    /// What one of the runtimes makes otherwise of it.
+    pub(super) faults: BTreeSet<Loss>,
     pub(super) notes: BTreeSet<Note>,
 }
 
@@ -94,8 +96,11 @@ pub(super) fn looks_like(text: &str) -> Option<Format> {
         return is_profile.then_some(if docker { Format::Docker } else { Format::Oci });
     };
     let first = document.values.first()?;
+    let mut spelled = first.clone();
+    // What stands there twice is said when it is read.
+    drop(spell(&mut spelled, &mut BTreeMap::new()));
     let mut keys = BTreeSet::new();
-    collect_keys(first, 0, &mut keys);
+    collect_keys(&spelled, 0, &mut keys);
     let is_sandprint = keys.contains("schema") || keys.contains("rules");
     let is_profile = ["defaultAction", "syscalls", "names", "action"].iter().any(|key| keys.contains(key));
     if is_sandprint || !is_profile {
@@ -121,7 +126,7 @@ fn collect_keys<'n>(node: &'n Node, depth: usize, keys: &mut BTreeSet<&'n str>) 
 
 /// Reads a profile or a part of one.
 pub(super) fn read(text: &str, format: Format) -> Result<Profile, ImportError> {
-    let Document { values, comments, is_part } = json::parse(text)?;
+    let Document { mut values, comments, is_part } = json::parse(text)?;
     let mut reader = Reader {
         format,
         comments,
@@ -134,9 +139,14 @@ pub(super) fn read(text: &str, format: Format) -> Result<Profile, ImportError> {
             entries: Vec::new(),
             names_errno: false,
             losses: BTreeSet::new(),
+            faults: BTreeSet::new(),
             notes: BTreeSet::new(),
         },
     };
+    let mut in_another_case = BTreeMap::new();
+    for value in &mut values {
+        spell(value, &mut in_another_case)?;
+    }
     let (root, others) = values.split_first().ok_or(ImportError::Empty)?;
     let root = if others.is_empty() { within_bundle(root) } else { root };
     let has = |wanted: &[&str]| members_of(root).iter().any(|(_, key, _)| wanted.contains(&key.as_str()));
@@ -152,7 +162,79 @@ pub(super) fn read(text: &str, format: Format) -> Result<Profile, ImportError> {
     } else {
         reader.object(root, is_part)?;
     }
+    reader.tell_case(in_another_case);
     Ok(reader.profile)
+}
+
+/// Every word that the readers of such profiles look for.
+const WORDS: [&str; 29] = [
+    "linux",
+    "seccomp",
+    "defaultAction",
+    "defaultErrnoRet",
+    "defaultErrno",
+    "architectures",
+    "archMap",
+    "architecture",
+    "subArchitectures",
+    "syscalls",
+    "flags",
+    "listenerPath",
+    "listenerMetadata",
+    "names",
+    "name",
+    "action",
+    "errnoRet",
+    "errno",
+    "args",
+    "comment",
+    "includes",
+    "excludes",
+    "arches",
+    "caps",
+    "minKernel",
+    "index",
+    "value",
+    "valueTwo",
+    "op",
+];
+
+/// Brings keys into the case that they have: Go's reader of JSON (runc, Docker, Podman) takes them in any, letters that
+/// fold to ASCII too (`foldName` of encoding/json). Notes what it changed: the word, and how it was written.
+fn spell(node: &mut Node, changed: &mut BTreeMap<&'static str, String>) -> Result<(), ImportError> {
+    match &mut node.value {
+        Value::List(items) => items.iter_mut().try_for_each(|item| spell(item, changed)),
+        Value::Object(members) => {
+            let mut words: BTreeSet<String> = members.iter().map(|(_, key, _)| key.clone()).collect();
+            for (at, key, value) in members {
+                if let Some(word) = WORDS.iter().find(|word| folded(word) == folded(key))
+                    && key != word
+                {
+                    // Of two, Go takes the last, and crun the one that is written right.
+                    if !words.insert((*word).to_owned()) {
+                        let problem =
+                            format!("{} and `{word}` are one word to runc, and two to crun", quoted(key));
+                        return Err(wrong(*at, problem));
+                    }
+                    changed.insert(word, quoted(key));
+                    (*word).clone_into(key);
+                }
+                spell(value, changed)?;
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A key as Go compares it.
+fn folded(key: &str) -> String {
+    let fold = |c: char| match c {
+        '\u{17f}' => 's',
+        '\u{212a}' => 'k',
+        c => c.to_ascii_lowercase(),
+    };
+    key.chars().map(fold).collect()
 }
 
 /// `linux.seccomp` of a whole bundle's config.json, or what is there.
@@ -231,6 +313,36 @@ impl Reader {
             None => return Err(wrong(root.at, "the profile has no `defaultAction`")),
         }
         Ok(())
+    }
+
+    /// Says what crun makes of keys in another case, which it skips. Docker and Podman write a profile anew for it.
+    fn tell_case(&mut self, keys: BTreeMap<&'static str, String>) {
+        if self.format == Format::Docker {
+            return;
+        }
+        let entries = &self.profile.entries;
+        let default_runs = runs(self.profile.default_action);
+        for (word, key) in keys {
+            let (what, weaker) = match word {
+                "defaultAction" | "names" | "action" | "index" | "value" | "op" => {
+                    ("it lacks what must be there, and is refused", false)
+                }
+                "syscalls" => ("it has no rules, and the default action decides", default_runs),
+                "args" => (
+                    "its rules hold whatever the arguments are",
+                    entries.iter().any(|entry| !entry.args.is_empty() && runs(entry.action)),
+                ),
+                "valueTwo" => ("0 is compared with", entries.iter().any(|entry| runs(entry.action))),
+                "errnoRet" | "defaultErrnoRet" => ("the answer is EPERM", false),
+                "architectures" => ("it is for the machine's own ABI alone", false),
+                "linux" | "seccomp" => ("there is no filter at all", true),
+                _ => continue,
+            };
+            let text = format!(
+                "runc, Docker and Podman take a key in any case, and so does the policy; crun skips it: to crun {what}"
+            );
+            self.profile.faults.insert(loss(key, text, weaker));
+        }
     }
 
     fn told(&mut self, what: Option<String>) {
@@ -318,7 +430,12 @@ impl Reader {
             }
             match key.as_str() {
                 "names" | "name" if key == "names" || docker => {
-                    let found = if key == "name" { vec![text(node)?] } else { plain(texts(node)?) };
+                    let found = if key == "name" {
+                        // An empty name is an absent one to Docker.
+                        vec![text(node)?].into_iter().filter(|name| !name.is_empty()).collect()
+                    } else {
+                        plain(texts(node)?)
+                    };
                     // Docker writes an empty list beside the old `name`.
                     let both = names.as_ref().is_some_and(|names| !names.is_empty()) && !found.is_empty();
                     if both {

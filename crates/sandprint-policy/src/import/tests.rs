@@ -349,3 +349,84 @@ fn formats_are_told_apart() {
     assert_eq!(capability("CAP_SYS_CHROOT"), Some("CAP_SYS_CHROOT"));
     assert_eq!(capability("CAP_ALL"), None);
 }
+
+/// What crun makes otherwise of a profile, and whether more runs then.
+fn faults(text: &str) -> Vec<(String, bool)> {
+    let imported = read(Format::Oci, text);
+    imported.faults.into_iter().map(|fault| (format!("{fault}"), fault.weaker)).collect()
+}
+
+#[test]
+fn keys_are_read_in_any_case_as_runc_does_and_what_crun_makes_of_them_is_told() {
+    let usual = r#"{"defaultAction":"SCMP_ACT_ERRNO","defaultErrnoRet":38,"syscalls":[
+        {"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]},
+        {"names":["write"],"action":"SCMP_ACT_ERRNO","errnoRet":2}]}"#;
+    let expected = read(Format::Oci, usual);
+    assert!(expected.faults.is_empty());
+    for (key, other, weaker) in [
+        ("syscalls", "Syscalls", false),
+        ("syscalls", "\u{17f}yscalls", false),
+        ("args", "Args", true),
+        ("errnoRet", "ErrnoRet", false),
+        ("defaultErrnoRet", "DEFAULTERRNORET", false),
+        ("defaultAction", "DefaultAction", false),
+        ("names", "Names", false),
+        ("value", "Value", false),
+    ] {
+        let text = usual.replace(&format!("\"{key}\""), &format!("\"{other}\""));
+        let imported = read(Format::Oci, &text);
+        assert_eq!(imported.policy, expected.policy, "{other}");
+        assert_eq!(imported.losses, expected.losses, "{other}");
+        let told: Vec<(bool, bool)> =
+            faults(&text).iter().map(|(words, weaker)| (words.contains("crun"), *weaker)).collect();
+        assert_eq!(told, [(true, weaker)], "{other}");
+        assert_eq!(sniff(text.as_bytes()), Some(Format::Oci), "{other}");
+    }
+    let open = usual
+        .replace("\"syscalls\"", "\"Syscalls\"")
+        .replace("SCMP_ACT_ERRNO\",\"defaultErrnoRet\":38", "SCMP_ACT_ALLOW\"");
+    assert!(faults(&open).iter().all(|(_, weaker)| *weaker));
+    // Docker writes the profile anew for whichever runtime.
+    assert!(read(Format::Docker, &usual.replace("\"args\"", "\"Args\"")).faults.is_empty());
+    let twice = usual.replace("\"syscalls\"", "\"Syscalls\":[],\"syscalls\"");
+    let error = import(Format::Oci, twice.as_bytes(), &Target::new(Arch::X86_64)).unwrap_err();
+    assert!(error.to_string().contains("one word to runc, and two to crun"), "{error}");
+}
+
+#[test]
+fn an_empty_name_beside_names_is_no_name_to_docker() {
+    let text = r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[
+        {"name":"","names":["read"],"action":"SCMP_ACT_ALLOW"},
+        {"names":["write"],"name":"","action":"SCMP_ACT_ALLOW"}]}"#;
+    let imported = read(Format::Docker, text);
+    let names: BTreeSet<&str> = imported.policy.rules.keys().filter_map(|syscall| syscall.name()).collect();
+    assert_eq!(names, BTreeSet::from(["read", "write"]));
+}
+
+#[test]
+fn rules_that_can_never_decide_are_left_out_and_said() {
+    let text = r#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[
+        {"names":["ioctl"],"action":"SCMP_ACT_ALLOW","args":[{"index":1,"value":1,"op":"SCMP_CMP_EQ"}]},
+        {"names":["ioctl"],"action":"SCMP_ACT_ALLOW","args":[{"index":1,"value":1,"op":"SCMP_CMP_EQ"},{"index":0,"value":0,"op":"SCMP_CMP_EQ"}]},
+        {"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":0,"op":"SCMP_CMP_LT"}]}]}"#;
+    let imported = read(Format::Oci, text);
+    let errors: Vec<String> = crate::check::check(&imported.policy)
+        .into_iter()
+        .filter(|fault| fault.severity == crate::check::Severity::Error)
+        .map(|fault| fault.message)
+        .collect();
+    assert_eq!(errors, [] as [&str; 0]);
+    assert!(
+        imported.policy.notes.iter().any(|note| note.0.ends_with(": ioctl, read")),
+        "{:?}",
+        imported.policy.notes
+    );
+    assert_eq!(imported.policy.rules.values().flatten().count(), 1);
+}
+
+#[test]
+fn many_keys_take_no_endless_time() {
+    let keys: Vec<String> = (0..200_000).map(|at| format!("\"k{at}\":1")).collect();
+    let text = format!("{{\"defaultAction\":\"SCMP_ACT_ALLOW\",{}}}", keys.join(","));
+    assert!(import(Format::Oci, text.as_bytes(), &Target::new(Arch::X86_64)).is_ok());
+}

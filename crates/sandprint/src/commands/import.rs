@@ -8,6 +8,7 @@ use sandprint_model::{Arch, Trace};
 
 use crate::cli::long_help;
 use crate::exit::{self, Deciding, ExitStatus};
+use crate::file_kind::FileKind;
 use crate::trace_file::{self, TraceOutput};
 use crate::{output, view};
 
@@ -68,9 +69,14 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitStatus> {
     let destination =
         args.output.as_deref().map(|path| TraceOutput::prepare(path, args.append)).transpose()?;
     let mut importer = Importer::new(args.from, &args.config()?);
-    let mut trace = trace_file::read_pieces(&args.file, |piece| importer.take(piece))?
-        .and_then(|()| importer.finish())
-        .map_err(|error| args.refused(&error))?;
+    let mut head = Vec::new();
+    let taken = trace_file::read_pieces(&args.file, |piece| {
+        if head.len() < FileKind::LOOKED_AT {
+            head.extend_from_slice(piece);
+        }
+        importer.take(piece)
+    })?;
+    let mut trace = taken.and_then(|()| importer.finish()).map_err(|error| args.refused(&error, &head))?;
     if let Some(name) = &args.name {
         for run in trace.runs.values_mut() {
             run.name = Some(name.clone());
@@ -105,15 +111,24 @@ impl ImportArgs {
     }
 
     /// Why it was not imported, with what to do about it.
-    fn refused(&self, error: &ImportError) -> Deciding {
+    fn refused(&self, error: &ImportError, head: &[u8]) -> Deciding {
+        let is_other = matches!(error, ImportError::NothingFound { .. } | ImportError::Json { .. });
+        let kind = FileKind::of(head).filter(|_| is_other).filter(|kind| {
+            !kind.is_source(self.from) && *kind != FileKind::OtherJson && *kind != FileKind::Binary
+        });
         let hint = match error {
             ImportError::OnlySummary => "record with `strace -f -o FILE`, without `-c`",
             ImportError::UnknownArch { .. } => "record it on x86_64 or aarch64",
             ImportError::SchemaVersion { .. } => "record it again, with `sandprint profile run`",
             ImportError::Empty => "record it again",
+            _ if kind.is_some() => kind.map_or("", FileKind::hint),
             _ => "`--from` says which tool wrote the file: strace, audit or sandprint-0.1",
         };
-        let message = format!("failed to import {}: {error}", output::quote(&self.file));
+        let name = output::quote(&self.file);
+        let message = match kind {
+            Some(kind) => format!("failed to import {name}: {error}; it is {}", kind.noun()),
+            None => format!("failed to import {name}: {error}"),
+        };
         Deciding { status: ExitStatus::Failure, message, hint: hint.to_owned() }
     }
 }

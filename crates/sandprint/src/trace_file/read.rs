@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sandprint_model::{Trace, wire};
 
+use crate::file_kind::FileKind;
 use crate::output::quote;
 
 /// The largest trace that is read, in bytes. A trace of one run is some ten kilobytes; this holds
@@ -43,6 +44,14 @@ pub(crate) enum ReadError {
         path: PathBuf,
         /// How much would have been read.
         limit: u64,
+    },
+    /// The file is of another kind.
+    #[error("failed to read {} as a trace: it is {}", name(path), kind.noun())]
+    OtherKind {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        kind: FileKind,
     },
     /// The file holds no trace that this version can read.
     #[error("failed to read {} as a trace", name(path))]
@@ -126,7 +135,15 @@ fn read_bounded(source: impl Read, path: &Path, limit: u64) -> Result<Vec<u8>, R
 }
 
 fn decode(path: &Path, bytes: &[u8]) -> Result<Trace, ReadError> {
-    wire::decode_trace(bytes).map_err(|source| ReadError::Decode { path: path.to_owned(), source })
+    wire::decode_trace(bytes).map_err(|source| match (&source, FileKind::of(bytes)) {
+        // What is JSON says by itself what it is.
+        (wire::DecodeError::Syntax { .. }, Some(kind))
+            if !matches!(kind, FileKind::OtherJson | FileKind::Trace) =>
+        {
+            ReadError::OtherKind { path: path.to_owned(), kind }
+        }
+        _ => ReadError::Decode { path: path.to_owned(), source },
+    })
 }
 
 fn name(path: &Path) -> String {

@@ -89,7 +89,9 @@ fn table_of(totals: &BTreeMap<Syscall, u64>, native: Option<Abi>, sort: Sort) ->
     for (syscall, count) in rows {
         let name = syscall.name().unwrap_or("-");
         let abi = if Some(syscall.abi) == native { String::new() } else { format!(" ({})", syscall.abi) };
-        writeln!(out, "{:>5}{count:>12}  {name}{abi}", syscall.nr).unwrap_or_default();
+        // As the program gave it: a number is signed to C.
+        let nr = syscall.nr.cast_signed();
+        writeln!(out, "{nr:>5}{count:>12}  {name}{abi}").unwrap_or_default();
     }
     out
 }

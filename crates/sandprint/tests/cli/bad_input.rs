@@ -48,8 +48,8 @@ fn bad_files() -> Vec<Bad> {
         bad(
             "random",
             &[0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0xff, 0xfe],
-            "failed to read `random` as a trace: the trace is no valid JSON at line 1, column 1: expected value",
-            NOT_A_TRACE,
+            "failed to read `random` as a trace: it is a program",
+            "record it: `sandprint profile run -o TRACE -- FILE`, and generate a policy of the trace",
         ),
         bad(
             "log",

@@ -7,6 +7,8 @@ use super::support::{Ended, Scratch, encoded, trace};
 
 /// Of nothing that is known.
 const UNKNOWN: &str = "it is no profile of a kind that is known here";
+const RECORD: &str =
+    "record it: `sandprint profile run -o TRACE -- FILE`, and generate a policy of the trace";
 const SAY: &str = "`--from` says what it is: bpf, docker, oci or systemd";
 const EMPTIED: &str = "it may have been emptied by a redirection (`> FILE`) before it was read";
 const CORRECT: &str = "correct it there, or say with `--from` what the file is";
@@ -74,7 +76,7 @@ const CASES: &[(&[&str], &str, &str)] = &[
         "failed to import `misspelt`: `SCMP_ACT_ALLLOW` is no action, at line 4, column 35",
         CORRECT,
     ),
-    (&["random"], "failed to import `random`: UNKNOWN", SAY),
+    (&["random"], "failed to import `random`: it is no profile but a program", RECORD),
     (&["--from", "oci", "random"], "failed to import `random`: it is no text: byte 8 is not UTF-8", BINARY),
     (
         &["--from", "docker", "random"],
@@ -156,7 +158,7 @@ fn standard_input_is_named() {
     let scratch = scratch();
     for (file, error, hint) in [
         ("empty", "failed to read standard input: it is empty", EMPTIED),
-        ("random", "failed to import standard input: UNKNOWN", SAY),
+        ("random", "failed to import standard input: it is no profile but a program", RECORD),
     ] {
         let mut command = scratch.command(&["policy", "import", "-"]);
         let input = std::fs::File::open(scratch.path(file)).unwrap();

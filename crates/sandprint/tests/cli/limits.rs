@@ -96,8 +96,8 @@ fn a_limit_on_open_files_is_an_error() {
 fn a_limit_on_memory_is_an_error() {
     let scratch = Scratch::new();
     let file = std::fs::File::create(scratch.path("log")).unwrap();
-    file.set_len(400 << 20).unwrap();
-    let ended = limited(&scratch, "ulimit -v 300000", "profile import --from strace log -o out");
+    file.set_len(200 << 20).unwrap();
+    let ended = limited(&scratch, "ulimit -v 200000", "profile merge log -o out");
     assert_eq!(ended.status, 1, "{}", ended.stderr);
     assert!(ended.stderr.contains("\nhint: ") && ended.stderr.contains("ulimit -v"), "{}", ended.stderr);
     assert!(!scratch.path("out").exists());

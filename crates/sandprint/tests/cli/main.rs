@@ -20,6 +20,8 @@ mod import;
 #[cfg(test)]
 mod interrupted;
 #[cfg(test)]
+mod kinds;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod output;

@@ -274,3 +274,20 @@ fn the_comments_of_a_rule_are_those_at_it_and_in_it_and_no_others() {
     assert_eq!(file.comments(*syscall, second), ["another"]);
     assert!(PolicyFile::new(file.policy.clone()).comments(*syscall, first).is_empty());
 }
+
+#[test]
+fn a_key_of_very_many_parts_is_refused_before_it_is_made() {
+    for text in [
+        "a.".repeat(100) + "a = 1",
+        format!("[{}a]", "a . ".repeat(100)),
+        format!("a = {{{}a = 1}}", "\"a\".".repeat(100)),
+    ] {
+        let problems = PolicyFile::read(&text).unwrap_err();
+        assert_eq!(problems.first().unwrap().message, "a key has more than 64 parts", "{text}");
+    }
+    let policy = format!(
+        "version = 1\ndefault = \"allow\"\nforeign = \"allow\"\nnotes = [\"{}\"]\n",
+        "It is so. ".repeat(100)
+    );
+    assert!(PolicyFile::read(&policy).is_ok());
+}

@@ -10,6 +10,7 @@ use sandprint_model::{Arch, KernelVersion};
 use sandprint_policy::import::{self, Format, ImportError, Imported, Target};
 
 use crate::exit::{Deciding, ExitStatus};
+use crate::file_kind::FileKind;
 use crate::output;
 use crate::trace_file::ReadError;
 
@@ -70,6 +71,12 @@ pub(crate) fn tell(imported: &Imported) {
             output::note(&format!("the policy does not hold all of the profile: {loss}"));
         }
     }
+    let is_empty = !imported.policy.rules.values().flatten().any(|rule| rule.action.lets_run())
+        && !imported.policy.default_action.lets_run()
+        && !imported.policy.foreign_action.lets_run();
+    if is_empty {
+        output::warn("the profile allows no call at all: nothing can run under it, nor under the policy");
+    }
     for fault in &imported.faults {
         output::warn(&format!("the profile may not be enforced as it says: {fault}"));
     }
@@ -121,7 +128,7 @@ pub(crate) fn unread(error: ReadError) -> anyhow::Error {
         ReadError::Directory(_) => "give one of the profiles in it",
         ReadError::Empty(_) => EMPTIED,
         ReadError::TooLarge { .. } => "this is no profile; check the name",
-        ReadError::Decode { .. } => return error.into(),
+        ReadError::OtherKind { .. } | ReadError::Decode { .. } => return error.into(),
     };
     let cause = error.source().map(|source| format!(": {source}")).unwrap_or_default();
     let message = format!("{error}{cause}");
@@ -145,12 +152,19 @@ fn own_document(bytes: &[u8]) -> Option<&'static str> {
 
 /// Why it was not imported, with what to do about it.
 fn refused(path: &Path, error: &ImportError, bytes: &[u8]) -> Deciding {
+    let kind = FileKind::of(bytes).filter(|kind| match error {
+        ImportError::Unrecognized => true,
+        // It is no JSON at all, whatever `--from` says.
+        ImportError::Text { .. } => *kind == FileKind::Yaml,
+        _ => false,
+    });
     let hint = match error {
         ImportError::Empty => EMPTIED,
         ImportError::TooLarge(_) => "this is no profile; check the name",
-        ImportError::Unrecognized => {
-            own_document(bytes).unwrap_or("`--from` says what it is: bpf, docker, oci or systemd")
-        }
+        ImportError::Unrecognized => own_document(bytes)
+            .or_else(|| kind.map(FileKind::hint))
+            .unwrap_or("`--from` says what it is: bpf, docker, oci or systemd"),
+        ImportError::Text { .. } if kind.is_some() => kind.map_or("", FileKind::hint),
         ImportError::NotText(_) => "`--from bpf` reads a raw program; every other profile is text",
         ImportError::Text { .. } => "correct it there, or say with `--from` what the file is",
         ImportError::NoFilter => "give a unit with `SystemCallFilter=`, or the drop-in that has it",
@@ -161,6 +175,9 @@ fn refused(path: &Path, error: &ImportError, bytes: &[u8]) -> Deciding {
         ImportError::TooComplex => "import the profile that the program was made of, if there is one",
     };
     let name = if path == Path::new("-") { "standard input".to_owned() } else { output::quote(path) };
-    let message = format!("failed to import {name}: {error}");
+    let message = match kind {
+        Some(kind) => format!("failed to import {name}: it is no profile but {}", kind.noun()),
+        None => format!("failed to import {name}: {error}"),
+    };
     Deciding { status: ExitStatus::Failure, message, hint: hint.to_owned() }
 }

@@ -73,7 +73,7 @@ enum DecidedBy {
 
 /// Prints them.
 pub(crate) fn run(args: &TestArgs) -> anyhow::Result<ExitStatus> {
-    let source = PolicySource::read_sound(&args.policy)?;
+    let source = PolicySource::read_to_ask(&args.policy)?;
     let native = Arch::from_name(std::env::consts::ARCH).map_or(Abi::X86_64, Arch::native_abi);
     let calls: Result<Vec<(String, Call)>, _> =
         args.call.iter().map(|written| Ok((written.text.clone(), written.resolve(native)?))).collect();
