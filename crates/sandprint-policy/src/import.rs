@@ -17,12 +17,12 @@ use crate::enforce::runs;
 
 mod bpf;
 mod docker;
-mod groups;
+pub(crate) mod groups;
 mod json;
 mod libseccomp;
 mod oci;
 mod profile;
-mod systemd;
+pub(crate) mod systemd;
 
 pub use docker::{DEFAULT_CAPABILITIES, capability};
 

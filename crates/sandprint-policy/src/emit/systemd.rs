@@ -3,7 +3,7 @@
 //! Every setting is reset first, so that the unit's own lines do not mix with these; only `SystemCallLog=`,
 //! which refuses nothing, is left to the unit unless the policy logs. `SystemCallFilter=` as an allow-list
 //! lets in the group `@default` unasked; what the policy does not allow of it is taken back, so that the
-//! list is exact. What it cannot say: most conditions on arguments (see `restrictions`), numbers without a
+//! list is exact. What it cannot say: conditions on arguments that no setting has (see `restrictions`), numbers without a
 //! name, an ABI of its own for a name, and most actions. A call that the policy allows under conditions is
 //! allowed whole, since a service without it fails for certain; the loss says that this is more than the
 //! policy.
@@ -29,7 +29,7 @@ use crate::synth::additions::is_only_with_arguments;
 
 mod restrictions;
 
-use restrictions::{Restriction, restrictions};
+use restrictions::restrict;
 
 /// `/etc/systemd/system/UNIT.service.d/50-sandprint.conf`.
 #[derive(Debug)]
@@ -66,16 +66,17 @@ impl Format for Systemd {
         let (policy, mut losses) =
             unattended(policy, |action| matches!(action, Action::Notify | Action::Trace(_)));
         let policy = policy.as_ref();
-        let list = ByName::new(policy, &abis_of(policy));
+        let restricted = restrict(policy, &abis_of(policy));
+        losses.extend(restricted.losses);
+        let list = ByName::new(&restricted.rest, &abis_of(policy));
         losses.extend(list.losses.iter().cloned());
         let mut names = Names::new(policy.default_action);
-        let restrictions = restrictions(&list, policy.default_action);
         for (name, call) in &list.calls {
             let unknown = call.since.is_some_and(|since| since > NAMED_UP_TO);
             if names.leave_out(name, call, &list.abis) {
                 continue;
             }
-            names.add(name, &call.shape, unknown, restrictions.get(name));
+            names.add(name, &call.shape, unknown);
         }
         names.lose_left_out();
         names.lose_unspoken();
@@ -90,7 +91,7 @@ impl Format for Systemd {
         text.push_str(&names.filter());
         text.push_str(&error_number(policy.default_action, &mut losses));
         text.push_str(&log);
-        text.extend(restrictions.values().map(|restriction| restriction.lines.as_str()));
+        text.push_str(&restricted.lines);
         Ok(Emitted::text(text, losses))
     }
 }
@@ -129,13 +130,14 @@ impl Names {
         }
     }
 
-    fn add(&mut self, name: &'static str, shape: &Shape, unknown: bool, restriction: Option<&Restriction>) {
+    fn add(&mut self, name: &'static str, shape: &Shape, unknown: bool) {
         match shape {
             Shape::Default => {}
             Shape::Always(action) if runs(*action) => self.allow(name, *action, unknown),
             Shape::Always(action) => self.refuse(name, *action, unknown),
             Shape::When(action, _) if runs(*action) => {
-                self.lose_conditions(name, restriction);
+                let text = "systemd cannot look at arguments: the call is allowed with any";
+                self.losses.insert(weaker(name, text));
                 self.allow(name, *action, unknown);
             }
             Shape::When(..) => self.leave_to_default(name, "systemd cannot look at arguments"),
@@ -161,20 +163,6 @@ impl Names {
             let text = "systemd cannot look at arguments: what the policy allows with some, though nobody was seen to make \
                         it, gets the default action";
             self.losses.insert(stricter(names_in_words(&names), text));
-        }
-    }
-
-    /// The call is allowed with any arguments, as far as no other setting restricts it.
-    fn lose_conditions(&mut self, name: &'static str, restriction: Option<&Restriction>) {
-        let Some(Restriction { refusal, wider, .. }) = restriction else {
-            let text = "systemd cannot look at arguments: the call is allowed with any";
-            self.losses.insert(weaker(name, text));
-            return;
-        };
-        self.losses.insert(stricter(name, *refusal));
-        if *wider {
-            let text = "systemd looks at no more of its arguments: it is allowed with any others";
-            self.losses.insert(weaker(name, text));
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 static GROUPS: &str = include_str!("../../data/systemd-groups.tsv");
 
 /// The names of a group, those of the groups in it included; none where there is no such group.
-pub(super) fn members(group: &str) -> Option<BTreeSet<&'static str>> {
+pub(crate) fn members(group: &str) -> Option<BTreeSet<&'static str>> {
     let mut found = BTreeSet::new();
     let mut seen = BTreeSet::new();
     collect(group, &mut found, &mut seen);
@@ -86,6 +86,12 @@ pub(super) fn address_family(name: &str) -> Option<u64> {
     };
     let at = FAMILIES.iter().position(|family| *family == wanted)?;
     u64::try_from(at).ok().filter(|family| *family != 0)
+}
+
+/// The families that systemd has names for, with their whole names, in the order of their numbers.
+pub(crate) fn address_families() -> impl Iterator<Item = (u64, String)> {
+    let numbered = (0..).zip(FAMILIES.iter()).filter(|(number, name)| *number != 0 && !name.is_empty());
+    numbered.map(|(number, name)| (number, format!("AF_{name}")))
 }
 
 #[cfg(test)]

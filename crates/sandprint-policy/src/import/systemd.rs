@@ -12,7 +12,7 @@ mod unit_file;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
-use sandprint_model::{Abi, Action, Loss, Note, Policy, Reason, Rule, Syscall};
+use sandprint_model::{Abi, Action, Arch, Loss, Note, Policy, Reason, Rule, Syscall};
 
 use super::libseccomp::Filter;
 use super::{Format, ImportError, Imported, Target, listed, loss, quoted, reason, runs};
@@ -103,6 +103,25 @@ fn join(settings: &Settings, target: &Target) -> Imported {
     let policy: Policy =
         super::policy(Format::Systemd, (joined.default, foreign), &abis, joined.rules, notes);
     Imported { policy, losses, faults: BTreeSet::new() }
+}
+
+/// What the settings of these lines refuse by filters of their own, all but the lists of names.
+pub(crate) fn refused_by(lines: &str, abis: &[Abi]) -> BTreeMap<Syscall, Vec<Rule>> {
+    let mut refused: BTreeMap<Syscall, Vec<Rule>> = BTreeMap::new();
+    let machines: BTreeSet<Arch> = abis.iter().map(|abi| abi.arch()).collect();
+    for machine in machines {
+        let mut settings = Settings::default();
+        for assignment in unit_file::read(lines).assignments {
+            settings.take(&assignment, machine);
+        }
+        let here: Vec<Abi> = abis.iter().copied().filter(|abi| abi.arch() == machine).collect();
+        for layer in layers(&settings, &here, &mut BTreeSet::new()) {
+            for (syscall, rules) in layer.rules {
+                refused.entry(syscall).or_default().extend(rules);
+            }
+        }
+    }
+    refused
 }
 
 /// The filters of a unit, oldest first.

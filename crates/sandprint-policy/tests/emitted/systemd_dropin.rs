@@ -11,6 +11,7 @@ use sandprint_model::{
     Abi, Action, Arch, Call, Comparison, Condition, KernelVersion, Policy, Rule, Syscall, Width,
 };
 use sandprint_policy::emit::by_name;
+use sandprint_policy::import::{Format, Target, import};
 use sandprint_policy::synth::{DefaultAction, Runtime, SynthConfig, synthesize};
 
 use crate::hosts::{self, NATIVE};
@@ -38,6 +39,8 @@ struct Unit {
     families: Option<BTreeSet<u64>>,
     namespaces: bool,
     realtime: bool,
+    /// What further settings refuse, as they are imported.
+    others: Vec<Policy>,
 }
 
 fn family(name: &str) -> u64 {
@@ -48,6 +51,12 @@ fn family(name: &str) -> u64 {
         "AF_NETLINK" => 16,
         other => panic!("{other}"),
     }
+}
+
+/// What settings of a unit refuse.
+fn imported(lines: &str, machine: Arch) -> Policy {
+    let text = format!("[Service]\n{lines}\n");
+    import(Format::Systemd, text.as_bytes(), &Target::new(machine)).unwrap().policy
 }
 
 fn errno(word: &str) -> Action {
@@ -71,7 +80,9 @@ impl Unit {
             families: None,
             namespaces: false,
             realtime: false,
+            others: Vec::new(),
         };
+        let mut families = Vec::new();
         let mut lines = text.lines().filter(|line| !line.starts_with('#'));
         assert_eq!(lines.next(), Some("[Service]"));
         for line in lines {
@@ -84,11 +95,24 @@ impl Unit {
                 "SystemCallErrorNumber" => unit.refused = errno(value),
                 "SystemCallLog" => unit.add_log(value, &knows),
                 "RestrictAddressFamilies" if value.is_empty() => unit.families = None,
-                "RestrictAddressFamilies" => unit.families = Some(value.split(' ').map(family).collect()),
-                "RestrictNamespaces" => unit.namespaces = value == "yes",
+                "RestrictAddressFamilies" => {
+                    families.push(line);
+                    let modelled =
+                        |name: &str| ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"].contains(&name);
+                    let listed = value.split(' ').all(modelled);
+                    unit.families = listed.then(|| value.split(' ').map(family).collect());
+                }
+                "RestrictNamespaces" if value == "yes" => unit.namespaces = true,
                 "RestrictRealtime" => unit.realtime = value == "yes",
+                _ if value.is_empty() => {}
+                "RestrictNamespaces" | "MemoryDenyWriteExecute" | "RestrictSUIDSGID" | "LockPersonality" => {
+                    unit.others.push(imported(line, machine));
+                }
                 other => panic!("{other}"),
             }
+        }
+        if unit.families.is_none() && !families.is_empty() {
+            unit.others.push(imported(&families.join("\n"), machine));
         }
         unit
     }
@@ -160,6 +184,7 @@ impl Unit {
             }
             _ => None,
         }
+        .or_else(|| self.others.iter().map(|other| other.decide(call)).find(|action| !losses::runs(*action)))
     }
 
     fn decide(&self, call: &Call) -> Action {
@@ -268,9 +293,8 @@ fn conditions_that_a_setting_of_systemd_holds_are_held_by_it() {
     // What a setting would refuse besides, or does not hold, keeps it out.
     for (conditions, others) in [
         (&[("clone", 0, no_namespaces)][..], &["unshare"][..]),
-        (&[("clone", 0, MaskedEqual { mask: 0x1000_0000, value: 0 })], &["read"]),
+        (&[("clone", 0, MaskedEqual { mask: 0x1000_0000, value: 0 })], &["setns"]),
         (&[("sched_setscheduler", 1, Equal(1))], &["read"]),
-        (&[("socket", 0, Equal(77))], &["read"]),
     ] {
         let emitted = dropin(&under_conditions(conditions, others));
         assert!(!emitted.content.as_text().unwrap().contains("Restrict"), "{emitted:?}");

@@ -8,6 +8,8 @@
 )]
 
 mod back;
+#[path = "../emitted/grid.rs"]
+mod grid;
 #[path = "../emitted/hosts.rs"]
 mod hosts;
 mod libseccomp;
@@ -18,3 +20,4 @@ mod policies;
 mod profiles;
 mod programs;
 mod random;
+mod same_language;
