@@ -15,6 +15,7 @@
 //! - [`enforce`]: whether a process can confine itself by a policy and still start a program, and the rule that shows
 //!   the filter in force.
 //! - [`landlock`]: what Landlock can refuse as well without refusing anything that the policy allows.
+//! - [`pattern`]: patterns of names and paths.
 //!
 //! This crate is pure: no IO, no clock, no environment, no threads. The same trace gives the same bytes on
 //! every machine.
@@ -29,6 +30,7 @@ pub mod explain;
 pub mod import;
 pub mod landlock;
 mod libseccomp;
+pub mod pattern;
 pub mod risk;
 pub mod suggest;
 pub mod synth;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use sandprint_model::Syscall;
 
+use crate::import::groups::members;
+
 /// The table: names joined by commas, a severity, a sentence.
 const TABLE: &str = include_str!("../data/risk.tsv");
 
@@ -54,6 +56,13 @@ pub fn of(syscall: Syscall) -> Option<Risk> {
     rows().find(|(names, _)| names.split(',').any(|known| known == name)).map(|(_, risk)| risk)
 }
 
+/// Whether a call may be allowed without a thought: the table knows nothing that can be tried with it, and systemd gives
+/// it to every service (`@system-service`). Names that are in neither are rarely needed, and mostly want privileges.
+pub fn is_harmless(syscall: Syscall) -> bool {
+    let is_usual = |name: &str| members("@system-service").is_some_and(|usual| usual.contains(name));
+    of(syscall).is_none() && syscall.name().is_some_and(is_usual)
+}
+
 fn rows() -> impl Iterator<Item = (&'static str, Risk)> {
     TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let mut fields = line.split('\t');
@@ -85,6 +94,23 @@ mod tests {
                 assert!(seen.insert(name), "{name} stands twice");
             }
         }
+    }
+
+    #[test]
+    fn calls_are_harmless_that_every_service_has_and_nothing_is_known_of() {
+        let named = |name: &str| Syscall::from_name(Abi::X86_64, name).unwrap();
+        for name in ["brk", "mmap", "openat", "read", "futex", "getrandom", "newfstatat", "exit_group"] {
+            assert!(is_harmless(named(name)), "{name}");
+        }
+        for (names, _) in rows() {
+            for syscall in names.split(',').filter_map(|name| Syscall::from_name(Abi::X86_64, name)) {
+                assert!(!is_harmless(syscall), "{syscall}");
+            }
+        }
+        for name in ["acct", "swapon", "settimeofday", "quotactl", "fanotify_init", "uretprobe"] {
+            assert!(!is_harmless(named(name)), "{name}");
+        }
+        assert!(!is_harmless(Syscall { abi: Abi::X86_64, nr: 100_000 }));
     }
 
     #[test]

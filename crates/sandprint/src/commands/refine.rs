@@ -34,16 +34,16 @@ use crate::trace_file;
 /// Run a command under a policy until nothing is refused, deciding each refused call
 ///
 /// Needs no privilege. A call that nothing but a default of the policy refuses waits until it is decided: by you
-/// (--ask), or by rules (--accept, --accept-all). The decision is written into the policy at once, with its reason, the
+/// (--ask), or by rules (--accept, --accept-harmless, --accept-all). The decision is written into the policy at once, with its reason, the
 /// day, and who decided. The command is then run again, until a run brings nothing new.
 ///
 /// What a rule of the policy refuses stays refused and is not asked. Interrupted, it keeps what was decided. Each run
 /// reads the same standard input: a file is rewound, and what a pipe brought (64 MiB at most) is kept.
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "sandprint profile refine --policy <POLICY> <--ask|--accept <PATTERN>|--accept-all> <CMD>...",
+    override_usage = "sandprint profile refine --policy <POLICY> <--ask|--accept...> <CMD>...",
     after_long_help = long_help(EXAMPLES, exit::HELP_REFINE),
-    group = ArgGroup::new("decider").required(true).args(["ask", "accept", "accept_all"]),
+    group = ArgGroup::new("decider").required(true).args(["ask", "accept", "accept_harmless", "accept_all"]),
 )]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option on the command line")]
 pub(crate) struct RefineArgs {
@@ -56,6 +56,8 @@ pub(crate) struct RefineArgs {
     new: bool,
 
     /// Ask on the terminal about each call
+    ///
+    /// The answer `h` allows all those without a known risk at once.
     #[arg(long)]
     ask: bool,
 
@@ -68,6 +70,12 @@ pub(crate) struct RefineArgs {
     /// The recording that `--accept observed` means
     #[arg(long, value_name = "TRACE", requires = "accept", value_hint = ValueHint::FilePath)]
     trace: Option<PathBuf>,
+
+    /// Allow the calls without a known risk
+    ///
+    /// Those that systemd gives to every service, and of which nothing is known that a hostile program could try. What is not accepted stays refused, and is not written.
+    #[arg(long)]
+    accept_harmless: bool,
 
     /// Allow every call that the command makes
     ///
@@ -106,6 +114,7 @@ pub(crate) struct RefineArgs {
 const EXAMPLES: &str = "
   sandprint profile refine -p app.policy.toml --new --accept-all -- ./app --check
   sandprint profile refine -p app.policy.toml --ask -- ./app --check
+  sandprint profile refine -p app.policy.toml --new --accept-harmless -- ./app --check    then --ask for the rest
   sandprint profile refine -p app.policy.toml --accept 'read,pread*' --with-arguments -- ./app
   sandprint profile refine -p app.policy.toml --accept observed --trace app.trace.json -- ./app";
 
@@ -191,6 +200,8 @@ impl RefineArgs {
         let by = |words: &str| format!("{words}{suffix}");
         let (accepted, by) = if self.accept_all {
             (Accepted::All, by("--accept-all"))
+        } else if self.accept_harmless {
+            (Accepted::Harmless, by("--accept-harmless"))
         } else {
             let written = format!("--accept {}", self.accept.join(","));
             (self.accepted()?, by(&written))

@@ -206,7 +206,7 @@ fn a_whole_profile_is_imported() {
 #[test]
 fn rules_that_libseccomp_gets_wrong_are_warned_of() {
     let scratch = scratch();
-    let compared = |value, op| {
+    let compared = |value: u64, op| {
         format!(
             r#"{{"names": ["socket"], "action": "SCMP_ACT_ALLOW", "args": [{{"index": 0, "value": {value}, "op": "{op}"}}]}}"#
         )
@@ -229,6 +229,8 @@ fn rules_that_libseccomp_gets_wrong_are_warned_of() {
     let warning = "warning: the profile may not be enforced as it says: socket: libseccomp 2.5.4, and others before \
                    2.6.1, may make another filter of its rules, one that lets more run, or never come to an end with \
                    them: several rules, and not all ask for equality";
+    assert_eq!(warned(&entries), [""; 0], "with one upper half it merges them rightly");
+    let entries = [compared(3 << 32 | 7, "SCMP_CMP_LT"), compared(5 << 32 | 9, "SCMP_CMP_GT")];
     assert_eq!(warned(&entries), [warning]);
     assert_eq!(warned(&[below]), [""; 0]);
 }

@@ -82,3 +82,24 @@ fn ctrl_c_and_q_keep_what_was_decided() {
         assert_eq!(decide(&scratch, "openat", [0; 6]), Action::Errno(1));
     }
 }
+
+#[test]
+fn all_that_is_without_a_known_risk_is_allowed_by_one_answer() {
+    if !can_notify() {
+        return;
+    }
+    let scratch = Scratch::new();
+    // The first question may be of a call with a risk: then it stays.
+    let answer = |question: &str| if question.contains(" risk  ") { "r\n" } else { "h\n" };
+    let (shown, _) = ask(&scratch, &["/bin/true"], answer);
+    let asked: Vec<&str> = shown.split("q: stop").collect();
+    let questions = asked.len() - 1;
+    let harmless = asked.iter().take(questions).filter(|question| !question.contains(" risk  ")).count();
+    assert_eq!(harmless, 1, "{shown}");
+    for name in ["brk", "mmap", "openat", "close"] {
+        assert_eq!(decide(&scratch, name, [0; 6]), Action::Allow, "{name}: {shown}");
+    }
+    assert_eq!(decide(&scratch, "mprotect", [0, 0, 4, 0, 0, 0]), Action::Errno(1));
+    let text = scratch.read("p.toml");
+    assert!(text.contains("by = \"tester at the terminal, as without a known risk\""), "{text}");
+}

@@ -239,3 +239,18 @@ fn wrong_words_are_refused_before_anything_runs() {
     }
     assert_eq!(refine(&scratch, &["--accept-all", "--", "true"]).status, 125);
 }
+
+#[test]
+fn the_harmless_rule_accepts_what_has_no_known_risk_and_nothing_else() {
+    if !can_notify() {
+        return;
+    }
+    let scratch = Scratch::new();
+    let ended = refine(&scratch, &["--new", "--accept-harmless", "--", "/bin/true"]);
+    assert_eq!(ended.status, 3, "{}", ended.stderr);
+    let allowed = allowed(&scratch, "p.toml");
+    assert!(["brk", "mmap", "openat"].iter().all(|name| allowed.contains(*name)), "{allowed:?}");
+    assert!(!allowed.contains("mprotect"), "{allowed:?}");
+    let decided = scratch.read("p.toml");
+    assert!(decided.contains("by = \"--accept-harmless\""), "{decided}");
+}

@@ -8,6 +8,7 @@ use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use sandprint_model::Policy;
+use sandprint_policy::risk;
 use sandprint_sandbox::poll;
 use sandprint_trial::refine::Decider;
 use sandprint_trial::{Answer, Denial, report};
@@ -19,14 +20,18 @@ use crate::output;
 /// How often it is looked whether the call still waits.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-const CHOICES: &str =
-    "a: allow  w: allow with these arguments  o: allow once  r: refuse  s: skip, stays refused  q: stop";
+const CHOICES: &str = "a: allow  w: allow with these arguments  o: allow once  r: refuse  s: skip, stays refused  q: stop\n\
+                       h: allow, and all others without a known risk too";
 
 /// The person.
 #[derive(Debug)]
 pub(super) struct Person {
     terminal: File,
     by: String,
+    /// Whether all that is harmless is allowed without a question.
+    allows_harmless: bool,
+    /// Whether the last answer was given so.
+    was_harmless: bool,
     saver: Saver,
 }
 
@@ -44,7 +49,7 @@ impl Person {
             Some(name) => format!("{name} at the terminal"),
             None => "a person at the terminal".to_owned(),
         };
-        Ok(Person { terminal, by, saver })
+        Ok(Person { terminal, by, allows_harmless: false, was_harmless: false, saver })
     }
 
     /// A line that was typed; `None` if the call does not wait any more.
@@ -70,6 +75,11 @@ impl Person {
 
 impl Decider for Person {
     fn decide(&mut self, denial: &Denial, still_waits: &dyn Fn() -> bool) -> Option<Answer> {
+        let is_harmless = risk::is_harmless(denial.call.syscall);
+        self.was_harmless = self.allows_harmless && is_harmless;
+        if self.was_harmless {
+            return Some(Answer::Allow);
+        }
         output::talk(&question(denial));
         loop {
             output::talk(CHOICES);
@@ -84,6 +94,17 @@ impl Decider for Person {
                     return Some(Answer::Stop);
                 }
             };
+            if typed.trim() == "h" {
+                self.allows_harmless = true;
+                self.was_harmless = is_harmless;
+                if is_harmless {
+                    return Some(Answer::Allow);
+                }
+                output::note(
+                    "this call is not one of them, and is asked for; those without a known risk are no more",
+                );
+                continue;
+            }
             if let Some(answer) = answer(&typed) {
                 return Some(answer);
             }
@@ -91,6 +112,9 @@ impl Decider for Person {
     }
 
     fn by(&self) -> String {
+        if self.was_harmless {
+            return format!("{}, as without a known risk", self.by);
+        }
         self.by.clone()
     }
 
@@ -103,7 +127,7 @@ impl Decider for Person {
 fn question(denial: &Denial) -> String {
     let text = report::denial_to_text(denial);
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("then ")).map(str::to_owned);
-    let risk = sandprint_policy::risk::of(denial.call.syscall);
+    let risk = risk::of(denial.call.syscall);
     let risk = risk.map(|risk| format!("    risk  {}: {}", risk.severity, risk.why));
     // An empty line before it, as between the denials of a report.
     std::iter::once(String::new()).chain(lines).chain(risk).collect::<Vec<_>>().join("\n")
