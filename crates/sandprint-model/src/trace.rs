@@ -10,6 +10,7 @@ use crate::{Arch, ByteString, Gap, Syscall};
 mod arguments;
 mod coverage;
 mod diff;
+mod images;
 mod merge;
 mod render;
 mod subtract;

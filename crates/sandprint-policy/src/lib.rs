@@ -12,6 +12,7 @@
 //! - [`import`]: a profile of another tool becomes a policy, with what the policy cannot hold of it.
 //! - [`emit`]: a policy becomes a profile in the language of one sandbox, with the
 //!   [`Loss`](sandprint_model::Loss)es that this language forces.
+//! - [`bystanders`]: programs of a recording that are not the workload.
 //! - [`enforce`]: whether a process can confine itself by a policy and still start a program, and the rule that shows
 //!   the filter in force.
 //! - [`landlock`]: what Landlock can refuse as well without refusing anything that the policy allows.
@@ -20,6 +21,7 @@
 //! This crate is pure: no IO, no clock, no environment, no threads. The same trace gives the same bytes on
 //! every machine.
 
+pub mod bystanders;
 pub mod cases;
 pub mod cbpf;
 pub mod check;

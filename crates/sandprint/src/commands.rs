@@ -20,6 +20,7 @@ pub(crate) mod watch;
 
 mod confined_landlock;
 mod differences;
+mod images;
 mod not_started;
 mod observer;
 mod recording;

@@ -11,7 +11,9 @@ use sandprint_policy::emit::{self, Content, EmitError, Emitted, FORMATS};
 use sandprint_policy::synth::{self, AllowedArguments, DefaultAction, Runtime, SynthConfig, SynthError};
 use sandprint_policy::translate::translate;
 
+use super::images::ImageArgs;
 use super::merge::read_merged;
+use super::recording;
 use crate::cli::long_help;
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::output;
@@ -42,8 +44,12 @@ pub(crate) struct GenerateArgs {
     /// A policy instead of traces, however it came to be; `-` is standard input
     #[arg(short, long, value_name = "POLICY", conflicts_with_all = [
         "traces", "input", "default_action", "portable", "kernel", "arguments", "no_baseline", "allow_incomplete",
+        "image", "without_image",
     ])]
     policy: Option<PathBuf>,
+
+    #[command(flatten)]
+    images: ImageArgs,
 
     /// The profile's language
     #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
@@ -124,6 +130,7 @@ const EXAMPLES: &str = "
   sandprint profile generate -i trace.json -f toml -o app.policy.toml      to edit and to keep
   sandprint profile run --recorder notify -o full.json -- ./app --check &&
     sandprint profile generate -i full.json -f toml --arguments -o app.policy.toml
+  sandprint profile generate -i outside.json -f oci --runtime runc --without-image runc
   sandprint profile generate -p app.policy.toml -f oci --runtime runc -o seccomp.json";
 
 fn format_parser() -> impl TypedValueParser<Value = &'static dyn emit::Format> {
@@ -192,8 +199,12 @@ impl GenerateArgs {
     fn policy(&self) -> anyhow::Result<Policy> {
         let config = self.config();
         let Some(path) = &self.policy else {
-            let trace = read_merged(self.traces.iter().chain(&self.input))?;
-            return synth::synthesize(&trace, &config).map_err(|error| refused(&error).into());
+            let (trace, left_out) = self.images.of(read_merged(self.traces.iter().chain(&self.input))?)?;
+            let mut policy = synth::synthesize(&trace, &config).map_err(|error| refused(&error))?;
+            policy.notes.extend(left_out);
+            self.images.warn_of_launchers(&trace);
+            recording::warn_of_clients(&trace, None);
+            return Ok(policy);
         };
         let mut policy = PolicySource::read_sound(path)?.file.policy;
         for runtime in self.runtimes() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueHint;
 use sandprint_model::{Exit, Trace};
+use sandprint_policy::bystanders::{self, Client};
 use sandprint_record::ebpf::{Hooks, Tasks};
 use sandprint_record::session::{SessionError, Why};
 use sandprint_sandbox::foreground::Foreground;
@@ -119,6 +120,15 @@ pub(crate) fn end(exit: Option<Exit>, survivors: &[String]) -> anyhow::Result<Ex
         hint: "it was left as it is, and SIGKILL ends it as soon as it can".to_owned(),
     }
     .into())
+}
+
+/// Warns of programs that have their work done by others, but for the one that was told before.
+pub(crate) fn warn_of_clients(trace: &Trace, told: Option<Client>) {
+    for client in bystanders::clients_of_trace(trace) {
+        if told != Some(client) {
+            output::warn(&bystanders::in_words(&client));
+        }
+    }
 }
 
 /// The status to end with once the trace is safe.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{ValueEnum, ValueHint};
 use sandprint_model::{ByteString, Trace};
+use sandprint_policy::bystanders;
 use sandprint_record::ebpf::{Options, Scope};
 use sandprint_record::session::{self, Choice, Plan, Recorded};
 use sandprint_sandbox::foreground::Foreground;
@@ -141,6 +142,10 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
     if let Some(note) = root_note(args.user.as_deref()) {
         output::talk(&note);
     }
+    let client = bystanders::client_of_command(&args.words());
+    if let Some(client) = &client {
+        output::warn(&bystanders::in_words(client));
+    }
     let mut checkpoint = |trace: Trace| match &output {
         Some(output) => output.checkpoint(&redacted(trace, args.redact)),
         None => Ok(()),
@@ -149,7 +154,15 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
     let trace = redacted(recorded.trace, args.redact);
     let why = Some(recorded.why).filter(|_why| recorded.survivors.is_empty());
     recording::finish(&trace, why, output.as_ref(), foreground)?;
+    recording::warn_of_clients(&trace, client);
     recording::end(recorded.exit, &recorded.survivors)
+}
+
+impl RunArgs {
+    /// The command as it is kept.
+    fn words(&self) -> Vec<ByteString> {
+        self.command.iter().map(|word| ByteString::new(word.as_encoded_bytes())).collect()
+    }
 }
 
 /// Under sudo the command runs as root, as with strace: worth saying once.
@@ -188,7 +201,7 @@ fn record(
     };
     let plan = Plan {
         name: args.name.clone(),
-        command: args.command.iter().map(|word| ByteString::new(word.as_encoded_bytes())).collect(),
+        command: args.words(),
         until_main: args.until == Until::Main,
         timeout: args.timeout,
         checkpoint_every: Some(observer::checkpoint_every()?),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::images::ImageArgs;
 use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
 use crate::{output, trace_file, view};
@@ -26,6 +27,9 @@ pub(crate) struct ShowArgs {
     /// Show all runs and all that may be missing, not only the first few
     #[arg(short, long)]
     verbose: bool,
+
+    #[command(flatten)]
+    images: ImageArgs,
 
     /// How to print it
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
@@ -71,7 +75,7 @@ Numbers of x32 are given without bit 30.";
 
 /// Prints it.
 pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitStatus> {
-    let trace = trace_file::read(&args.trace)?;
+    let (trace, _) = args.images.of(trace_file::read(&args.trace)?)?;
     let by_image = args.by == Some(By::Image);
     let text = match args.format {
         Format::Table => view::show(&trace, by_image, args.sort, args.verbose),

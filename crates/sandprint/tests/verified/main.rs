@@ -8,6 +8,8 @@ mod ends;
 #[path = "../support/expect.rs"]
 mod expect;
 #[cfg(test)]
+mod handed_on;
+#[cfg(test)]
 mod input;
 #[cfg(test)]
 mod interrupted;

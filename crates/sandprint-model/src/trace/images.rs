@@ -1,0 +1,39 @@
+//! The calls of some programs of a trace.
+
+use crate::{Image, Trace};
+
+impl Trace {
+    /// The trace with the calls of the wanted programs only. Runs and gaps stay, since they say how far the rest can
+    /// be trusted.
+    #[must_use]
+    pub fn of_images(&self, is_wanted: impl Fn(&Image) -> bool) -> Trace {
+        let observations = self.observations.iter().filter(|(fact, _)| is_wanted(&fact.image));
+        Trace {
+            runs: self.runs.clone(),
+            observations: observations.map(|(fact, runs)| (fact.clone(), runs.clone())).collect(),
+            gaps: self.gaps.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::arbitrary;
+
+    proptest! {
+        #[test]
+        fn a_trace_is_the_calls_of_some_programs_and_those_of_the_others(trace in arbitrary::trace()) {
+            let is_first = |image: &crate::Image| trace.images().first().is_some_and(|first| **first == *image);
+            let some = trace.of_images(is_first);
+            let others = trace.of_images(|image| !is_first(image));
+            prop_assert!(some.images().len() <= 1);
+            prop_assert_eq!(some.observations.len() + others.observations.len(), trace.observations.len());
+            let mut together = some.observations.clone();
+            together.extend(others.observations);
+            prop_assert_eq!(together, trace.observations);
+            prop_assert_eq!((some.runs, some.gaps), (trace.runs, trace.gaps));
+        }
+    }
+}
