@@ -93,7 +93,7 @@ const CASES: &[(&[&str], &str, &str)] = &[
         "failed to import `random`: it has 10 bytes, and instructions of classic BPF have 8 each",
         ARRAY,
     ),
-    (&["executable"], "failed to import `executable`: UNKNOWN", SAY),
+    (&["executable"], "failed to import `executable`: it is no profile but a program", RECORD),
     (
         &["--from", "bpf", "executable"],
         "failed to import `executable`: the kernel would refuse the program: a filter has 1 to 4096 instructions, and this \
