@@ -15,6 +15,7 @@ use rustix::net::netlink::{self, SocketAddrNetlink};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
 use sandprint_model::import::{SeccompRecord, seccomp_record};
 use sandprint_sandbox::poll;
+use sandprint_sandbox::probe;
 
 use crate::ebpf::Missed;
 
@@ -71,6 +72,9 @@ impl LogReader {
     pub fn open() -> Result<LogReader, Unseen> {
         if let Some(unseen) = switched_off() {
             return Err(unseen);
+        }
+        if let Err(deadly) = probe::survive(probe::AUDIT) {
+            return Err(Unseen::new(deadly.to_string(), "run it outside of that filter"));
         }
         let socket = open_socket(READLOG).map_err(refused)?;
         // More than the system's limit takes CAP_NET_ADMIN; without it, the limit is what there is.

@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 
 use libbpf_rs::{MapCore, RingBuffer, RingBufferBuilder};
 use sandprint_model::{Arch, Fact, FirstSeen, Gap, GapKind, Image, KernelVersion, RunId, Seen, Trace};
+use sandprint_sandbox::probe::{self, Deadly};
 
 use crate::host::{self, HostFacts};
 use crate::image::BuildId;
@@ -138,6 +139,9 @@ pub enum RecorderError {
     /// A capability is missing.
     #[error("load the recorder: {} {} missing", .0.join(" and "), if .0.len() == 1 { "is" } else { "are" })]
     NoCapability(Vec<&'static str>),
+    /// A filter on this process ends whoever makes the calls that BPF programs need.
+    #[error("load the recorder: {0}")]
+    Deadly(#[from] Deadly),
     /// /proc or random bits could not be read.
     #[error("read facts about this process")]
     Host(#[source] std::io::Error),
@@ -171,6 +175,7 @@ impl Recorder {
         if !facts.btf {
             return Err(RecorderError::NoBtf);
         }
+        probe::survive(probe::BPF)?;
         let (pid_ns_dev, pid_ns) = host::pid_namespace().map_err(RecorderError::Host)?;
         let mut seed = [0; 8];
         host::random(&mut seed).map_err(RecorderError::Host)?;

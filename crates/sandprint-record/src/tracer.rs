@@ -18,6 +18,7 @@ use std::sync::Arc;
 use rustix::thread::CapabilitySet;
 use sandprint_model::{Gap, GapKind, RunId, Trace};
 use sandprint_sandbox::launch::{Suspended, Watched};
+use sandprint_sandbox::probe;
 
 use crate::books::observed::Observed;
 use crate::books::{Shared, task};
@@ -72,6 +73,7 @@ impl Recorder {
         reader: &mut dyn FnMut() -> Reader,
     ) -> Result<Recorder, TracerError> {
         let arch = facts.arch().ok_or_else(|| TracerError::UnknownArch(facts.machine.clone()))?;
+        probe::survive(probe::TRACING).map_err(|deadly| TracerError::SetUp(deadly.into()))?;
         let first = suspended.pid();
         let of_child = task::restrictions(first);
         let may_gain = of_child.is_none_or(|(no_new_privileges, _)| !no_new_privileges);

@@ -21,7 +21,7 @@ pub use filter::{Filter, Flags};
 
 pub(crate) use error::{Obstacle, Step};
 
-use crate::seccomp;
+use crate::{probe, seccomp};
 
 /// A call that shows whether a filter is in force, because the filter answers it and the kernel does not.
 ///
@@ -78,6 +78,9 @@ pub fn no_new_privileges() -> Result<(), ConfineError> {
 /// Where a filter is in force already, a child asks first, since the filter may kill whoever calls a number
 /// that it does not know.
 pub fn answer(number: u32) -> Result<i32, ConfineError> {
+    if let Err(deadly) = probe::survive(probe::FILTERS) {
+        return Err(ConfineError::Deadly(deadly));
+    }
     if sys::may_be_filtered() {
         match sys::call_in_child(number) {
             Ok(None) => {}

@@ -48,6 +48,7 @@ use crate::confine::{ConfineError, Confinement, Flags, Obstacle, Step};
 use crate::foreground;
 use crate::notify::{Listener, Reported};
 use crate::poll;
+use crate::probe;
 use crate::process::{self, Ended, Process, ProcessError, sys::Wait};
 use crate::signals::{Signal, sys::keep_exit_statuses};
 use crate::user::User;
@@ -100,6 +101,12 @@ impl Launch {
     ///
     /// When this returns, all that the child has left to do is one read of its socket and the execve.
     pub fn suspend(&self) -> Result<Suspended, LaunchError> {
+        for calls in [probe::SIGNALS, probe::LAUNCH] {
+            probe::survive(calls).map_err(|deadly| LaunchError::Fork { source: deadly.into() })?;
+        }
+        if self.confinement.is_some() {
+            probe::survive(probe::FILTERS).map_err(|deadly| LaunchError::Filter { source: deadly.into() })?;
+        }
         let plan = prepare::plan(self)?;
         keep_exit_statuses().map_err(|source| LaunchError::Fork { source })?;
         let forked = sys::fork(&plan).map_err(|source| LaunchError::Fork { source })?;

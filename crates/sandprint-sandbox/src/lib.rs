@@ -18,6 +18,7 @@
 //! - [`input`]: standard input that several runs of a command read from its beginning.
 //! - [`deadline`]: when a workload that has a time limit is told to end, and when it is made to.
 //! - [`detached`]: a process for what may never return.
+//! - [`probe`]: calls of which a filter on this process would let it die.
 //! - [`poll`]: waiting for several of these descriptors at once.
 //!
 //! Linux 5.10 and later. `unsafe` is only in the files named `sys.rs`.
@@ -36,6 +37,7 @@ pub mod launch;
 pub mod memory;
 pub mod notify;
 pub mod poll;
+pub mod probe;
 pub mod process;
 pub mod ptrace;
 mod seccomp;

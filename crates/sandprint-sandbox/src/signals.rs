@@ -201,6 +201,8 @@ impl Signals {
 
     /// As [`Signals::install`], and takes `wanted` also where the caller had them ignored.
     pub fn install_though_ignored(wanted: &[Signal]) -> Result<Signals, SignalsError> {
+        crate::probe::survive(crate::probe::SIGNALS)
+            .map_err(|deadly| SignalsError::Install { source: deadly.into() })?;
         // Without /proc there is nothing to count; then it is as the caller says.
         let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
         if threads > 1 {

@@ -85,6 +85,10 @@ pub(crate) fn of_recorder(error: &RecorderError) -> String {
         RecorderError::NoCapability(missing) => {
             format!("{}; `profile run --recorder ptrace` needs no rights", grant(missing))
         }
+        RecorderError::Deadly(_) => {
+            "run it outside of that filter; `profile run --recorder ptrace` or `notify` may work inside"
+                .to_owned()
+        }
         RecorderError::Cgroup { .. } | RecorderError::NoProcess(_) => {
             "it may have ended meanwhile: look again, and use `profile run` to record from the start"
                 .to_owned()

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use libbpf_rs::{MapCore as _, RingBuffer, RingBufferBuilder};
 use sandprint_model::{Arch, ByteString, KernelVersion, Width, arguments};
+use sandprint_sandbox::probe;
 
 use super::decode::{CallKey, Config, ImageInfo};
 use super::object::{Hooks, LoadError};
@@ -105,6 +106,7 @@ impl Watcher {
         if !facts.btf {
             return Err(RecorderError::NoBtf);
         }
+        probe::survive(probe::BPF)?;
         let config = config(watched, arch)?;
         let mut programs = load(&config, facts.kernel())?;
         let code = Rc::new(RefCell::new(BTreeMap::new()));

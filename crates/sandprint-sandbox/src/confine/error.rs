@@ -4,6 +4,7 @@ use std::io;
 
 use super::Flags;
 use super::feature::Feature;
+use crate::probe::Deadly;
 
 /// Bytes that are no filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -74,6 +75,9 @@ pub enum ConfineError {
         /// By which signal.
         signal: i32,
     },
+    /// A filter on this process ends whoever makes the calls that this takes.
+    #[error("confine the process: {0}")]
+    Deadly(#[from] Deadly),
     /// A child that was to try something could not be made.
     #[error("try a call in a child")]
     Child {

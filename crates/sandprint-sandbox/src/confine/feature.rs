@@ -4,7 +4,7 @@ use std::fmt;
 
 use sandprint_model::KernelVersion;
 
-use crate::seccomp;
+use crate::{probe, seccomp};
 
 /// Something of seccomp(2) that a kernel may lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,9 @@ impl Feature {
     ///
     /// True too where a filter that is in force already keeps us from asking: then only the attempt tells.
     pub fn works(self) -> bool {
+        if probe::survive(probe::FILTERS).is_err() {
+            return false;
+        }
         let flag = match self {
             Feature::Seccomp => return seccomp::try_filter(0) != libc::ENOSYS,
             Feature::Action(action) => return seccomp::action_available(action) != libc::EOPNOTSUPP,

@@ -11,6 +11,7 @@ use std::io;
 use sandprint_model::KernelVersion;
 
 use super::sys;
+use crate::probe;
 
 /// What a domain handles, as bits of `struct landlock_ruleset_attr` (linux/landlock.h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,6 +55,10 @@ pub enum LandlockError {
 
 /// The version of Landlock's interface, 1 or more.
 pub fn abi() -> Result<u32, LandlockError> {
+    // Whoever dies of a call is refused it.
+    if let Err(deadly) = probe::survive(probe::LANDLOCK) {
+        return Err(refused(deadly.call, libc::EPERM));
+    }
     match sys::landlock_abi() {
         Ok(abi) => Ok(abi),
         Err(libc::ENOSYS) => Err(LandlockError::Absent),

@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, RawFd};
 use std::ptr::{self, NonNull};
 
 use super::{Key, Notification, Reported};
-use crate::seccomp;
+use crate::{probe, seccomp};
 
 /// `AUDIT_ARCH_*` of this machine's own ABI (linux/audit.h).
 const NATIVE: u32 = if cfg!(target_arch = "aarch64") { 0xc000_00b7 } else { 0xc000_003e };
@@ -36,6 +36,7 @@ pub(crate) struct Filter {
 impl Filter {
     /// Makes one. A program that is no array of instructions, or too long, is refused as the kernel would (EINVAL).
     pub(crate) fn new(reported: &Reported) -> io::Result<Filter> {
+        probe::survive(probe::NOTIFICATIONS)?;
         let mut bits = [0_u8; 16];
         let mut filled = 0;
         while let Some(rest) = bits.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -119,7 +120,9 @@ fn knows_flag(flag: c_ulong) -> bool {
 
 /// Whether this kernel has seccomp user notification.
 pub fn is_available() -> bool {
-    seccomp::action_available(libc::SECCOMP_RET_USER_NOTIF) == 0 && knows_flag(0)
+    probe::survive(probe::NOTIFICATIONS).is_ok()
+        && seccomp::action_available(libc::SECCOMP_RET_USER_NOTIF) == 0
+        && knows_flag(0)
 }
 
 /// Installs the filter in this thread, and gives the listener, close-on-exec: the errno where that fails. Allocates

@@ -9,6 +9,7 @@ use sandprint_sandbox::confine::feature::Feature;
 use sandprint_sandbox::confine::landlock::{self, LandlockError};
 use sandprint_sandbox::launch::Launch;
 use sandprint_sandbox::notify::Reported;
+use sandprint_sandbox::probe;
 
 use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
@@ -158,6 +159,14 @@ fn confinement() -> [Check; 2] {
             "it must be built with CONFIG_SECCOMP_FILTER=y; a container may forbid it, too",
         ),
     };
+    let deadly = |calls| probe::survive(calls).err();
+    let seccomp = match deadly(probe::FILTERS) {
+        None => seccomp,
+        Some(deadly) => Check::limited(format!("no seccomp filters, so no `run`: {deadly}"), OUTSIDE),
+    };
+    if let Some(deadly) = deadly(probe::LANDLOCK) {
+        return [seccomp, Check::limited(format!("no Landlock for `run --landlock`: {deadly}"), OUTSIDE)];
+    }
     let landlock = match landlock::abi() {
         Ok(abi) => Check::good(format!("Landlock (ABI {abi}), for `run --landlock`")),
         Err(LandlockError::Disabled) => Check::limited(
@@ -171,6 +180,9 @@ fn confinement() -> [Check; 2] {
     };
     [seccomp, landlock]
 }
+
+/// What to do about a filter on ourselves.
+const OUTSIDE: &str = "run sandprint outside of that filter";
 
 /// The oldest kernel that the recorder is made for.
 const OLDEST: sandprint_model::KernelVersion = sandprint_model::KernelVersion::new(5, 10);

@@ -6,6 +6,7 @@ mod stub;
 
 use serde_json::Value;
 
+use crate::container::why_no_containers;
 use crate::expect::skip;
 use crate::shell::{find, is_root};
 use crate::workload::{LISTED, Workload, recorded};
@@ -32,6 +33,9 @@ fn check(runtime: &str) {
     if !is_root() {
         return skip("root", "containers are started by root");
     }
+    if let Some(why) = why_no_containers() {
+        return skip("runc", &why);
+    }
     let Some(workload) = recorded() else { return };
     let profile = oci_profile(workload, &["--runtime", runtime]);
     for no_new_privs in [true, false] {
@@ -56,6 +60,9 @@ fn check(runtime: &str) {
 fn engines_may_create_the_container_execute_in_it_and_start_it_later() {
     if !is_root() {
         return skip("root", "containers are started by root");
+    }
+    if let Some(why) = why_no_containers() {
+        return skip("runc", &why);
     }
     let Some(workload) = recorded() else { return };
     for runtime in ["runc", "crun"] {
@@ -87,6 +94,9 @@ fn without_what_runc_needs_itself_the_container_does_not_start() {
     }
     if !is_root() {
         return skip("root", "containers are started by root");
+    }
+    if let Some(why) = why_no_containers() {
+        return skip("runc", &why);
     }
     let Some(workload) = recorded() else { return };
     let profile = oci_profile(workload, &[]);

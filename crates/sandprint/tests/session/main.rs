@@ -16,6 +16,9 @@ mod ending;
 #[path = "../support/expect.rs"]
 mod expect;
 #[cfg(test)]
+#[path = "../support/signals/sys.rs"]
+mod inherited;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod namespaces;

@@ -77,6 +77,7 @@ pub(crate) struct Scratch(tempfile::TempDir);
 impl Scratch {
     /// `None` where this machine cannot run the test.
     pub(crate) fn new() -> Option<Scratch> {
+        crate::inherited::have_default_actions();
         let program = workload()?;
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::container::{Cgroups, base_config, container_name, in_cgroup2};
+use crate::container::{Cgroups, base_config, container_name, in_cgroup2, why_no_containers};
 use crate::expect::skip;
 use crate::programs::PROGRAMS;
 use crate::recorded::{Done, Place, environment, recorded, rounds};
@@ -63,6 +63,8 @@ impl Launcher {
             skip(self.name(), &format!("there is no {} in PATH", self.name()));
         } else if !is_root() {
             skip("root", "containers are started by root");
+        } else if let Some(why) = why_no_containers().filter(|_why| self != Launcher::Bwrap) {
+            skip(self.name(), &why);
         } else if !root::is_enough() {
             skip("soak", "not all programs are in /usr");
         } else {

@@ -105,6 +105,18 @@ pub(crate) fn words_in_cgroup2<'w>(words: &[&'w str]) -> Vec<&'w str> {
     [&["unshare", "--mount", "--propagation", "private", "sh", "-c", view, "sh"][..], words].concat()
 }
 
+/// Why containers cannot be started here, by root, if they cannot: in a chroot, a mount namespace has no root of its own
+/// that could be made private, and nowhere to mount cgroups.
+pub(crate) fn why_no_containers() -> Option<String> {
+    let tried = in_cgroup2(&["true"]).output();
+    let output = match tried {
+        Ok(output) => output,
+        Err(error) => return Some(format!("unshare: {error}")),
+    };
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    (!output.status.success()).then_some(said)
+}
+
 /// The same as a command.
 pub(crate) fn in_cgroup2(words: &[&str]) -> Command {
     let words = words_in_cgroup2(words);

@@ -3,12 +3,17 @@
 #[cfg(test)]
 mod asked;
 #[cfg(test)]
+mod deadly;
+#[cfg(test)]
 mod ends;
 #[cfg(test)]
 #[path = "../support/expect.rs"]
 mod expect;
 #[cfg(test)]
 mod handed_on;
+#[cfg(test)]
+#[path = "../support/signals/sys.rs"]
+mod inherited;
 #[cfg(test)]
 mod input;
 #[cfg(test)]

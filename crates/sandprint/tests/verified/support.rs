@@ -59,6 +59,7 @@ pub(crate) struct Scratch(tempfile::TempDir);
 
 impl Scratch {
     pub(crate) fn new() -> Scratch {
+        crate::inherited::have_default_actions();
         Scratch(tempfile::tempdir().unwrap())
     }
 

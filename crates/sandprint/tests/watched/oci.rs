@@ -6,7 +6,7 @@ use std::process::{self, Child, Command};
 
 use serde_json::json;
 
-use crate::container::{Cgroups, base_config, container_name, words_in_cgroup2};
+use crate::container::{Cgroups, base_config, container_name, why_no_containers, words_in_cgroup2};
 use crate::expect::skip;
 use crate::support::{Gate, Watching, caller, can_watch, is_root, within};
 
@@ -28,6 +28,9 @@ fn check(runtime: &str) {
     }
     if !is_root() {
         return skip("root", "containers are started by root");
+    }
+    if let Some(why) = why_no_containers() {
+        return skip(runtime, &why);
     }
     if !can_watch() {
         return;

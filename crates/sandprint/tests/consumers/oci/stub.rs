@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::container::Bundle;
 use super::oci_profile;
+use crate::container::why_no_containers;
 use crate::expect::skip;
 use crate::installed::{ARCH, Stack};
 use crate::shell::{find, is_root};
@@ -60,6 +61,9 @@ fn check(runtime: &str, patches: bool) {
     }
     if !is_root() {
         return skip("root", "containers are started by root");
+    }
+    if let Some(why) = why_no_containers() {
+        return skip("runc", &why);
     }
     if !cfg!(target_arch = "x86_64") {
         return skip("debian12", "the lists of architectures are those of x86_64");
