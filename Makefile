@@ -55,8 +55,10 @@ test-kernels: ## Boot other kernels in small virtual machines and run the witnes
 	@scripts/install-packages kernels
 	lab/test-kernels
 
-soak: build ## Run real programs 20 times each under their policies, by each runtime, with other work on the machine
+soak: build ## Run real programs 20 times each under their policies, in other circumstances and by each runtime, with other work on the machine
 	@scripts/install-packages test
+	SANDPRINT_ANOTHER_DAY=20 SANDPRINT_ANOTHER_DAY_TABLE=$(CURDIR)/docs/another-day.md \
+	$(CARGO) test --locked --package sandprint --test soak policies_hold_on_another_day
 	@sha256sum /dev/zero & one=$$!; sha256sum /dev/zero & two=$$!; \
 	SANDPRINT_SOAK=20 $(CARGO) test --locked --package sandprint --test soak; \
 	status=$$?; kill $$one $$two; exit $$status

@@ -201,9 +201,12 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
     };
     let abis: BTreeSet<_> = observed.keys().map(|syscall| syscall.abi).collect();
     let mut told_apart: BTreeMap<Syscall, Vec<Rule>> = BTreeMap::new();
-    if config.baseline {
+    if config.baseline || config.portable {
         let table = Additions::read()?;
-        let needed = table.of_trace(trace);
+        let mut needed = if config.baseline { table.of_trace(trace) } else { Vec::new() };
+        if config.portable {
+            needed.extend(table.of_other_libraries(trace));
+        }
         for addition in &needed {
             let rule = addition.rule(config.arguments);
             let is_seen = observed.contains_key(&addition.syscall);
@@ -213,7 +216,9 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
                 allow(addition.syscall, addition.reason());
             }
         }
-        let unseen = needed.iter().filter(|addition| !observed.contains_key(&addition.syscall));
+        let is_unseen =
+            |addition: &&additions::Addition| !observed.contains_key(&addition.syscall) && !addition.portable;
+        let unseen = needed.iter().filter(is_unseen);
         notes.extend(table.in_words(unseen).map(|words| {
             let text = format!("Calls added to those observed (--no-baseline leaves them out): {words}.");
             Note(text)

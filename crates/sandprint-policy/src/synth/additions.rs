@@ -34,8 +34,13 @@ pub(crate) struct Addition {
     /// Whether something had to be seen for it.
     pub(crate) follows: bool,
     pub(crate) why: &'static str,
+    /// Whether it is for programs of another C library, and so for `--portable` only.
+    pub(crate) portable: bool,
     group: usize,
 }
+
+/// The group of calls that are for programs of another C library.
+const PORTABLE: &str = "start";
 
 impl Addition {
     /// What it means where rules are about arguments, or are not.
@@ -46,7 +51,12 @@ impl Addition {
     }
 
     pub(crate) fn reason(&self) -> Reason {
-        Reason::Baseline(self.why.to_owned())
+        let why = self.why.to_owned();
+        if !self.portable {
+            return Reason::Baseline(why);
+        }
+        let of = Syscall::from_name(self.syscall.abi, "execve").unwrap_or(self.syscall);
+        Reason::Portability { of, why }
     }
 }
 
@@ -90,6 +100,15 @@ impl Additions {
 
     /// What is needed beside what the programs of a trace were seen to do.
     pub(super) fn of_trace(&self, trace: &Trace) -> Vec<Addition> {
+        self.beside(trace).filter(|addition| !addition.portable).collect()
+    }
+
+    /// What programs of other C libraries would need that do the same.
+    pub(super) fn of_other_libraries(&self, trace: &Trace) -> Vec<Addition> {
+        self.beside(trace).filter(|addition| addition.portable).collect()
+    }
+
+    fn beside(&self, trace: &Trace) -> impl Iterator<Item = Addition> {
         let abis: BTreeSet<Abi> = trace.observations.keys().map(|fact| fact.syscall.abi).collect();
         let mut programs: BTreeMap<(Option<&Image>, Option<Syscall>, Abi), Doings<'_>> = BTreeMap::new();
         for (fact, runs) in &trace.observations {
@@ -107,7 +126,7 @@ impl Additions {
             }
         }
         let programs = programs.iter().map(|((_, _, abi), doings)| (*abi, doings)).collect::<Vec<_>>();
-        self.needed(&abis, &programs)
+        self.needed(&abis, &programs).into_iter()
     }
 
     /// What is needed beside what a policy allows, in every ABI that it has rules for.
@@ -133,6 +152,7 @@ impl Additions {
     fn needed(&self, abis: &BTreeSet<Abi>, programs: &[(Abi, &Doings<'_>)]) -> Vec<Addition> {
         let mut needed: Vec<Addition> = Vec::new();
         for row in &self.rows {
+            let portable = self.groups.get(row.group).is_some_and(|group| group.name == PORTABLE);
             for abi in abis.iter().filter(|abi| row.abis.contains(abi)) {
                 let mut here = programs.iter().filter(|(of, _)| of == abi);
                 if !row.seen.is_empty() && !here.any(|(_, doings)| brings(row, *abi, doings)) {
@@ -147,6 +167,7 @@ impl Additions {
                         only: row.only,
                         follows: !row.seen.is_empty(),
                         why: row.why,
+                        portable,
                         group: row.group,
                     };
                     needed.push(addition);
@@ -167,7 +188,7 @@ impl Additions {
     /// Adds what is needed beside what a policy allows. No rule that refuses is made weaker, and what is refused by
     /// nobody but a libc's other way is allowed.
     pub fn complete(&self, policy: &mut Policy, arguments: AllowedArguments) {
-        for addition in self.of_policy(policy) {
+        for addition in self.of_policy(policy).into_iter().filter(|addition| !addition.portable) {
             add(policy, &addition, arguments);
         }
     }
@@ -250,6 +271,13 @@ fn is_narrower(this: &Condition, that: &Condition) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a call is in the table with conditions that hold always, among others.
+#[cfg(test)]
+pub(crate) fn may_be_told_apart(syscall: Syscall) -> bool {
+    let Ok(table) = Additions::read() else { return false };
+    table.rows.iter().any(|row| row.only && row.calls.iter().any(|name| Some(*name) == syscall.name()))
 }
 
 /// Whether a call is in the table only with conditions that hold always.

@@ -4,6 +4,7 @@
 //! - [`unprivileged`]: recorded by a user without rights, who sees no difference.
 //! - [`contained`]: by runc, crun and bubblewrap, with the policy in their languages.
 //! - [`units`]: by a real systemd.
+//! - [`another_day`]: by sandprint again, in circumstances in which it was not recorded.
 //!
 //! `SANDPRINT_SOAK` says how often each runs under its policy (once by default; `make soak` says 20, with other work
 //! on the machine meanwhile). A test that this machine cannot run says why and passes as skipped: see [`expect`].
@@ -18,6 +19,8 @@ mod expect;
 #[path = "../support/shell.rs"]
 mod shell;
 
+#[cfg(test)]
+mod another_day;
 #[cfg(test)]
 mod contained;
 #[cfg(test)]

@@ -171,7 +171,7 @@ pub(crate) const PROGRAMS: &[Program] = &[
         )
     },
     program("gdb", &["gdb"], &["gdb", "-nx", "-batch", "-ex", "print 6 * 7"], None),
-    program("getent", &["getent"], &["getent", "hosts", "localhost"], None),
+    program("getent", &["getent"], &["getent", "ahostsv4", "localhost"], None),
     Program {
         prepare: "git init -q repo; cd repo; git config user.name a; git config user.email a@b; \
                   echo 1 > f; git add f; git commit -qm one",

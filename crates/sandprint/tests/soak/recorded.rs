@@ -10,13 +10,13 @@ use tempfile::TempDir;
 
 use crate::programs::{PROGRAMS, Program};
 
-const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
+pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
 
 /// How often a program is recorded before its policy is made: what depends on timing may need more than one run.
 const RECORDINGS: usize = 4;
 
 /// Where programs are looked for, and what they find in their environment.
-const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
+pub(crate) const PATH: &str = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin";
 
 /// How often each program runs under its policy.
 pub(crate) fn rounds() -> usize {

@@ -23,6 +23,7 @@ pub(crate) const NEEDS: &[(&str, &str)] = &[
     ("io_uring", "a kernel that offers io_uring"),
     ("landlock", "a kernel with Landlock enabled"),
     ("libseccomp", "the header of libseccomp, and a C compiler"),
+    ("locales", "localedef, and the sources of locales"),
     ("namespaces", "user namespaces"),
     ("notify", "seccomp notifications"),
     ("oracle", "strace, and at least 60 of the oracle's commands"),

@@ -1,0 +1,1 @@
+"""What lab/learn-circumstances is made of."""
