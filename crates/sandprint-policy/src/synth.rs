@@ -211,7 +211,12 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
             let rule = addition.rule(config.arguments);
             let is_seen = observed.contains_key(&addition.syscall);
             if !rule.conditions.is_empty() {
-                told_apart.entry(addition.syscall).or_default().push(rule);
+                let rules = told_apart.entry(addition.syscall).or_default();
+                // Two groups may need the same.
+                match rules.iter_mut().find(|there| there.conditions == rule.conditions) {
+                    Some(there) => there.reasons.extend(rule.reasons),
+                    None => rules.push(rule),
+                }
             } else if !(is_seen && addition.follows && is_whole(addition.syscall, config.arguments)) {
                 allow(addition.syscall, addition.reason());
             }

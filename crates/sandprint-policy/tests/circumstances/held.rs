@@ -77,7 +77,14 @@ fn policy(calls: &Calls, config: &SynthConfig) -> Policy {
             }
         }
     }
-    synthesize(&trace, config).unwrap()
+    let policy = synthesize(&trace, config).unwrap();
+    // A policy file with a rule twice is not read.
+    for (syscall, rules) in &policy.rules {
+        let told_apart: BTreeSet<String> =
+            rules.iter().map(|rule| format!("{:?}", rule.conditions)).collect();
+        assert_eq!(told_apart.len(), rules.len(), "{syscall} {rules:?}");
+    }
+    policy
 }
 
 fn configs(portable: bool) -> [(&'static str, SynthConfig); 2] {
