@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn a_tree_is_asked_once_killed_again_and_again_told_of_and_given_up() {
         let mut deadline = Deadline::after(Duration::from_secs(10));
-        let begin = deadline.next() - Duration::from_secs(10);
+        let begin = deadline.next().checked_sub(Duration::from_secs(10)).unwrap();
         let mut steps: Vec<(u64, Step)> = Vec::new();
         for milliseconds in (0..30_000).step_by(10) {
             let step = deadline.step(begin + Duration::from_millis(milliseconds));

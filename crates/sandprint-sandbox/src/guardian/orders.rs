@@ -193,8 +193,8 @@ mod tests {
             assert_eq!(orders.decide(&call(40, 9 << 32)), other);
             assert_eq!(orders.decide(&call(41, 0)), other);
         }
-        for wrong in [&[][..], &[0; 7], &[0; 8 * 4097]] {
-            assert!(orders.replace(wrong).is_err());
+        for wrong in [Vec::new(), vec![0; 7], vec![0; 8 * 4097]] {
+            assert!(orders.replace(&wrong).is_err());
         }
         assert_eq!(orders.decide(&call(41, 0)), 13);
     }
