@@ -114,7 +114,7 @@ pub(crate) struct RefineArgs {
 const EXAMPLES: &str = "
   sandprint profile refine -p app.policy.toml --new --accept-all -- ./app --check
   sandprint profile refine -p app.policy.toml --ask -- ./app --check
-  sandprint profile refine -p app.policy.toml --new --accept-harmless -- ./app --check    then --ask for the rest
+  sandprint profile refine -p app.policy.toml --new --accept-harmless -- ./app
   sandprint profile refine -p app.policy.toml --accept 'read,pread*' --with-arguments -- ./app
   sandprint profile refine -p app.policy.toml --accept observed --trace app.trace.json -- ./app";
 

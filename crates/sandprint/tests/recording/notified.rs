@@ -293,11 +293,10 @@ fn without_the_right_to_load_bpf_the_recorder_is_the_one_that_needs_none() {
     open(folder.path());
     let recording = recorder::record(&around, recorder::AUTO, &["true".into()], folder.path());
     assert_eq!(recording.status.code(), Some(0));
-    let said =
-        "note: recording by seccomp notifications, not by eBPF (CAP_BPF and CAP_PERFMON are missing): ";
+    let said = "note: recording by tracing (ptrace), not by eBPF (CAP_BPF and CAP_PERFMON are missing): ";
     assert_eq!(recording.stderr.matches(said).count(), 1, "{}", recording.stderr);
     let recorders: Vec<_> = recording.trace.decoded().runs.into_values().map(|run| run.recorder).collect();
-    assert_eq!(recorders, [sandprint_model::Recorder::Notify]);
+    assert_eq!(recorders, [sandprint_model::Recorder::Ptrace]);
     let images = recording.trace.decoded().images();
     let paths: Vec<&ByteString> = images.iter().map(|image| &image.path).collect();
     assert_eq!(paths.len(), 1, "{paths:?}");

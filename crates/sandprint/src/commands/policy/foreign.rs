@@ -153,7 +153,8 @@ fn own_document(bytes: &[u8]) -> Option<&'static str> {
 /// Why it was not imported, with what to do about it.
 fn refused(path: &Path, error: &ImportError, bytes: &[u8]) -> Deciding {
     let kind = FileKind::of(bytes).filter(|kind| match error {
-        ImportError::Unrecognized => true,
+        // A raw program that was cut is no text either.
+        ImportError::Unrecognized => *kind != FileKind::Binary,
         // It is no JSON at all, whatever `--from` says.
         ImportError::Text { .. } => *kind == FileKind::Yaml,
         _ => false,
