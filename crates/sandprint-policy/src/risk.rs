@@ -107,7 +107,7 @@ mod tests {
                 assert!(!is_harmless(syscall), "{syscall}");
             }
         }
-        for name in ["acct", "swapon", "settimeofday", "quotactl", "fanotify_init", "uretprobe"] {
+        for name in ["acct", "swapon", "settimeofday", "quotactl", "fanotify_init"] {
             assert!(!is_harmless(named(name)), "{name}");
         }
         assert!(!is_harmless(Syscall { abi: Abi::X86_64, nr: 100_000 }));

@@ -35,6 +35,11 @@ pub(crate) fn restrictions(pid: u32) -> Option<(bool, bool)> {
     Some((field(&status, b"NoNewPrivs:")? == 1, field(&status, b"Seccomp:")? != 0))
 }
 
+/// Whether the thread `tracer` traces a task.
+pub(crate) fn is_traced_by(tid: u32, tracer: u32) -> bool {
+    fs::read(format!("/proc/{tid}/status")).is_ok_and(|status| field(&status, b"TracerPid:") == Some(tracer))
+}
+
 /// A number of /proc/PID/status. The name in its first line has its line ends escaped.
 fn field(status: &[u8], name: &[u8]) -> Option<u32> {
     let value = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(name))?;

@@ -117,10 +117,7 @@ impl Server<'_> {
             }
             return self.tracer.bury(tid);
         }
-        if !self.threads.contains_key(&tid) {
-            self.shared.books().meet(tid);
-            self.threads.insert(tid, Thread::default());
-        }
+        self.meet(tid);
         if !self.tracer.follows_processes() && self.shared.books().process_of(tid) != Some(self.first) {
             self.threads.remove(&tid);
             self.shared.books().ended(tid);
@@ -143,12 +140,26 @@ impl Server<'_> {
                 if let Some(thread) = self.threads.get_mut(&tid) {
                     thread.created += 1;
                 }
+                // Its maker may ask to trace it before its own first stop is told; and it may have ended already.
+                if let Ok(made) = self.tracer.about(tid)
+                    && task::is_traced_by(made, rustix::thread::gettid().as_raw_pid().cast_unsigned())
+                {
+                    self.meet(made);
+                }
                 self.tracer.go_on(tid, 0);
             }
             Change::Paused => self.tracer.go_on(tid, 0),
         }
         if std::mem::take(&mut self.shared.books().books.news) {
             self.shared.tell();
+        }
+    }
+
+    /// Takes note of a task that may be new.
+    fn meet(&mut self, tid: u32) {
+        if !self.threads.contains_key(&tid) {
+            self.shared.books().meet(tid);
+            self.threads.insert(tid, Thread::default());
         }
     }
 

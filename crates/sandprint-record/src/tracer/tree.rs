@@ -52,7 +52,7 @@ impl Tree {
         }
     }
 
-    /// Takes note of a task that is stopped, and was not known.
+    /// Takes note of a task that is traced, and was not known.
     pub(super) fn meet(&mut self, tid: u32) {
         let Some(belongs) = task::belongs(tid) else { return };
         self.threads.insert(tid, belongs.tgid);
