@@ -292,10 +292,16 @@ fn a_run_whose_arguments_are_not_known_makes_no_rules_about_them() {
     assert_eq!(conditions(&policy), ADDED, "{policy}");
 }
 
-/// What is added to every policy, with such arguments only: `getpgid` and `getsid` of the caller, and `personality` that
-/// changes nothing.
-const ADDED: [&str; 3] =
-    ["when = [\"arg0.u32 == 0\"]", "when = [\"arg0.u32 == 0\"]", "when = [\"arg0.u32 == 0xffffffff\"]"];
+/// What is added with such arguments only: `getpgid` and `getsid` of the caller, questions about a terminal,
+/// `personality` that changes nothing, and the signal of abort(3).
+const ADDED: [&str; 6] = [
+    "when = [\"arg0.u32 == 0\"]",
+    "when = [\"arg0.u32 == 0\"]",
+    "when = [\"arg1.u32 == TCGETS\"]",
+    "when = [\"arg1.u32 == TCGETS2\"]",
+    "when = [\"arg0.u32 == 0xffffffff\"]",
+    "when = [\"arg2.u32 == SIGABRT\"]",
+];
 
 /// The conditions of a policy file, in its order.
 fn conditions(policy: &str) -> Vec<&str> {
