@@ -113,7 +113,7 @@ const CASES: &[(&[&str], &str, &str)] = &[
         LITTLE,
     ),
     (&["log"], "failed to import `log`: UNKNOWN", SAY),
-    (&["package"], "failed to import `package`: UNKNOWN", SAY),
+    (&["package"], "failed to import `package`: it is no profile but JSON of another kind", SAY),
     (
         &["--from", "oci", "package"],
         "failed to import `package`: the rule has no `names`, at line 1, column 1",

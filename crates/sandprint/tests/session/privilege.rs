@@ -88,7 +88,7 @@ fn a_missing_capability_is_named_with_the_command_that_grants_it() {
         assert_eq!(output.status.code(), Some(0), "{told}");
         let line = format!("missing {}\n", missing.replace(" are missing", "").replace(" is missing", ""));
         assert!(told.contains(&line) && told.contains(grant), "{told}");
-        assert!(told.contains("\nThis host records commands by seccomp notifications. "), "{told}");
+        assert!(told.contains("\nThis host records commands by tracing them. "), "{told}");
     }
 }
 

@@ -46,6 +46,9 @@ macro_rules! source {
 
 const DATA: &str = data!();
 
+/// For the shell of sqlite3: the number is the mode of a folder, 040755.
+const MAKE_FOLDER: &str = "select writefile('new', null, 16877)";
+
 const fn program(
     name: &'static str,
     needs: &'static [&'static str],
@@ -271,7 +274,7 @@ E
             "sqlite3",
             &["sqlite3"],
             &["sqlite3", ":memory:", "create table t(a); insert into t values (6 * 7); select a from t"],
-            Some(beyond(&["sqlite3", ":memory:", ".cd /"], "chdir(*)", "sqlite3")),
+            Some(beyond(&["sqlite3", ":memory:", MAKE_FOLDER], "mkdir(*, 040755)", "sqlite3")),
         )
     },
     Program {

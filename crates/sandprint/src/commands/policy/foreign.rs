@@ -163,7 +163,8 @@ fn refused(path: &Path, error: &ImportError, bytes: &[u8]) -> Deciding {
         ImportError::Empty => EMPTIED,
         ImportError::TooLarge(_) => "this is no profile; check the name",
         ImportError::Unrecognized => own_document(bytes)
-            .or_else(|| kind.map(FileKind::hint))
+            // A profile with a misspelt key is JSON of another kind too.
+            .or_else(|| kind.filter(|kind| *kind != FileKind::OtherJson).map(FileKind::hint))
             .unwrap_or("`--from` says what it is: bpf, docker, oci or systemd"),
         ImportError::Text { .. } if kind.is_some() => kind.map_or("", FileKind::hint),
         ImportError::NotText(_) => "`--from bpf` reads a raw program; every other profile is text",
