@@ -61,7 +61,7 @@ pub(crate) struct Reader {
 impl Reader {
     /// Starts the helper: before there are other threads. Where that fails nothing is found out.
     pub(crate) fn start() -> Reader {
-        let socket = detached::start(serve).ok();
+        let socket = detached::start(c"sandprint-read", serve).ok();
         Reader { socket, waiting: VecDeque::new(), asked: 0, answers: HashMap::new() }
     }
 

@@ -4,10 +4,12 @@
 //! - `tree`: who is who, and what they called.
 //! - `again`: calls that only we have interrupted are made again.
 //! - `handover`: whom the workload wants to trace itself.
+//! - `shield`: no recorder but a tracer beside a supervisor, by which no call fails that nobody has heard of.
 
 mod again;
 mod handover;
 mod serve;
+mod shield;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -26,6 +28,7 @@ use crate::driver::State;
 use crate::host::HostFacts;
 use crate::reader::Reader;
 
+pub use shield::Shield;
 use tree::Tree;
 
 /// A recorder that traces.

@@ -1,21 +1,26 @@
-//! A process of ours for what may never return: reading a file of a file system that has stopped answering.
+//! A process of ours that lives apart from us: for what may never return, and for what is to outlive us.
 //!
-//! A thread that does so may not even end when it is killed, and its process not without it. So a helper is nobody's
-//! child, holds no descriptor but its end of a socket, and hears no signal: whoever started it goes on, ends, and is
-//! waited for without it. It ends when the other end of the socket is gone and what it does returns.
+//! A thread that reads a file of a file system that has stopped answering may not even end when it is killed, and its
+//! process not without it. So a helper is nobody's child, holds no descriptor but its end of a socket, and hears no
+//! signal: whoever started it goes on, ends, and is waited for without it. It ends when what it does returns, which is
+//! to be when the other end of the socket is gone.
 
 mod sys;
 
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// Starts one, which does `work` with its end of a socket that keeps messages apart; gives the other end, close-on-exec.
+pub use sys::beside;
+
+/// Starts one, which is known by that name (at most 15 bytes, `PR_SET_NAME`) and does `work` with its end of a socket that
+/// keeps messages apart; gives the other end, close-on-exec.
 ///
 /// To be called before there are other threads: what `work` uses must not be locked by one that is not there.
-pub fn start(work: fn(&OwnedFd)) -> io::Result<OwnedFd> {
+pub fn start(name: &CStr, work: impl FnOnce(&OwnedFd)) -> io::Result<OwnedFd> {
     // Whoever starts a workload makes these calls too: a filter that ends us for one is found out here first.
     crate::probe::survive(crate::probe::LAUNCH)?;
-    sys::start(work)
+    sys::start(name, work)
 }
 
 #[cfg(test)]
@@ -26,7 +31,7 @@ mod tests {
 
     #[test]
     fn a_helper_works_alone_and_ends_with_us() {
-        let socket = start(|socket| {
+        let socket = start(c"sandprint-test", |socket| {
             let mut socket = UnixStream::from(socket.try_clone().unwrap());
             let mut bytes = [0; 16];
             while let Ok(length) = socket.read(&mut bytes)

@@ -12,12 +12,15 @@
 //!
 //! Kernel facts: `seccomp_unotify(2)`; `SECCOMP_USER_NOTIF_FLAG_CONTINUE` since 5.5.
 
+mod heard;
 mod sys;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
-pub(crate) use sys::{Filter, go_on, install, receive, refuse, still_waits};
+pub use heard::{Answered, Heard};
+pub(crate) use sys::{Filter, install, receive, refuse, still_waits};
 pub use sys::{Inbox, is_available};
 
 /// 128 random bits: a call with these in its fourth and fifth argument is the child's own, and not reported.
@@ -84,11 +87,18 @@ pub struct Listener {
     descriptor: OwnedFd,
     /// Whether a task that is waiting for its answer is woken by signals that end it, and by no others.
     killable: bool,
+    /// Where it is noted which calls go on, for a tracer.
+    heard: Option<Arc<Heard>>,
 }
 
 impl Listener {
     pub(crate) fn new(descriptor: OwnedFd, killable: bool) -> Listener {
-        Listener { descriptor, killable }
+        Listener { descriptor, killable, heard: None }
+    }
+
+    /// From now on, whoever answers notes there which calls go on.
+    pub fn note_in(&mut self, heard: Arc<Heard>) {
+        self.heard = Some(heard);
     }
 
     /// Whether a received call waits undisturbed by signals that do not end its task
@@ -111,9 +121,18 @@ impl Listener {
 
     /// Lets a call go on. False if its task has been ended or interrupted meanwhile: the call is not made.
     pub fn go_on(&self, inbox: &mut Inbox, notification: &Notification) -> io::Result<bool> {
-        let sent = sys::go_on(self.descriptor.as_fd(), notification.id);
+        let sent = self.let_go_on(notification);
         inbox.clear();
         sent
+    }
+
+    /// The same. Allocates nothing.
+    pub(crate) fn let_go_on(&self, notification: &Notification) -> io::Result<bool> {
+        let send = || sys::go_on(self.descriptor.as_fd(), notification.id);
+        match &self.heard {
+            Some(heard) => heard.let_go_on(notification.tid, send),
+            None => send(),
+        }
     }
 
     /// Has a call fail with an errno, 1 to 4095, instead of being made. False if its task has been ended or interrupted
@@ -136,7 +155,11 @@ impl Listener {
 
     /// Another handle of the same listener.
     pub fn try_clone(&self) -> io::Result<Listener> {
-        Ok(Listener { descriptor: self.descriptor.try_clone()?, killable: self.killable })
+        Ok(Listener {
+            descriptor: self.descriptor.try_clone()?,
+            killable: self.killable,
+            heard: self.heard.clone(),
+        })
     }
 }
 

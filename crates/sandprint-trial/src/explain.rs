@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use sandprint_model::errno::ENOSYS;
 use sandprint_model::{Action, Arch, ByteString, Call, Condition, Policy, Reason, Rule, Syscall};
 use sandprint_policy::{cbpf, enforce, suggest};
+use sandprint_record::tracer::Shield;
 use sandprint_sandbox::guardian::{Guardian, Orders};
 use sandprint_sandbox::launch::Launch;
 use sandprint_sandbox::notify::{Inbox, Listener, Notification, Reported};
@@ -78,10 +79,24 @@ struct Books {
     denials: BTreeMap<Key, Denial>,
     /// Processes of which it is not known yet what they did after a denial.
     pending: Vec<Pending>,
+    /// Calls whose answer came after a signal, by task: number, arguments and place.
+    too_late: BTreeMap<u32, Place>,
+    /// Whether the last call is among those that are counted.
+    is_counted: bool,
     /// Calls of kinds beyond [`MOST_KINDS`].
     untold: u64,
     approximated: bool,
     failed: Option<io::Error>,
+}
+
+/// What a call has in common with itself when it is made again: number, arguments and place.
+#[derive(Debug, PartialEq, Eq)]
+struct Place(u32, [u64; 6], u64);
+
+impl Place {
+    fn of(notification: &Notification) -> Place {
+        Place(notification.nr, notification.args, notification.instruction_pointer)
+    }
 }
 
 #[derive(Debug)]
@@ -126,13 +141,19 @@ pub(crate) fn run(
     let program = cbpf::compile(&reporting(policy, logged)).map_err(VerifyError::Compile)?;
     let orders = Orders::of(&orders(policy, &answering)?).map_err(VerifyError::Wait)?;
     let fed = trial.feed(feeding)?;
-    let notified = Some(Reported::Program(program.to_bytes()));
-    let launch = Launch { notified, stdin: fed.stdin.clone(), ..trial.launch.clone() };
+    let program = program.to_bytes();
+    let notified = Some(Reported::Program(program.clone()));
+    let tracer = trial.shield.as_ref().ok().map(Shield::pid);
+    let launch = Launch { notified, tracer, stdin: fed.stdin.clone(), ..trial.launch.clone() };
     let mut suspended = launch.suspend()?;
     let reader = fed.reader;
     // The reader is to notice when nobody has the other end any more.
     drop((launch, fed));
-    let listener = suspended.notifications().ok_or(VerifyError::NoListener)?;
+    let mut listener = suspended.notifications().ok_or(VerifyError::NoListener)?;
+    let shielded = match &mut trial.shield {
+        Ok(shield) => shield.trace(suspended.pid(), &program).map(|heard| listener.note_in(heard)),
+        Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+    };
     let books = Arc::new(Mutex::new(Books {
         policy: policy.clone(),
         arch,
@@ -141,6 +162,8 @@ pub(crate) fn run(
         origins: Origins::default(),
         denials: BTreeMap::new(),
         pending: Vec::new(),
+        too_late: BTreeMap::new(),
+        is_counted: false,
         untold: 0,
         approximated: false,
         failed: None,
@@ -165,6 +188,12 @@ pub(crate) fn run(
     }
     let mut books = lock(&books);
     let mut caveats = Vec::new();
+    if let Err(error) = shielded {
+        caveats.push(format!(
+            "the command could not be traced ({error}): a signal may have made a call fail with EINTR in the pass that \
+             explains"
+        ));
+    }
     if books.approximated {
         caveats.push(
             "signals of the policy's actions trap and kill were sent by sandprint in the pass that explains: a handler \
@@ -256,10 +285,14 @@ fn answer_all(
                 lock(books).answer_open(&open)
             }
         };
-        match response {
+        let sent = match response {
             Response::GoOn => listener.go_on(&mut inbox, &notification)?,
             Response::Fail(errno) => listener.refuse(&mut inbox, &notification, errno)?,
         };
+        if !sent {
+            // Unless that signal ends it, the task makes the call again, which is one.
+            lock(books).came_too_late(&notification);
+        }
     }
 }
 
@@ -288,6 +321,8 @@ impl Books {
     fn enter(&mut self, notification: &Notification, listener: &Listener) -> Entered {
         let syscall = Syscall::entered(self.arch, notification.audit_arch, notification.nr);
         let call = Call { syscall, args: notification.args };
+        let is_again = self.too_late.remove(&notification.tid) == Some(Place::of(notification));
+        self.is_counted = is_again;
         let asking = match &self.answering {
             Answering::Asking(asking) => Some(asking.clone()),
             Answering::AsThePolicySays | Answering::LetGoOn => None,
@@ -335,7 +370,8 @@ impl Books {
             next: Next::Unknown,
             rule,
         });
-        denial.count = denial.count.saturating_add(1);
+        denial.count = denial.count.saturating_add(u64::from(!is_again));
+        self.is_counted = true;
         if enforce::runs(action) {
             denial.next = Next::Logged;
             return Entered::Answered(Response::GoOn);
@@ -352,6 +388,13 @@ impl Books {
             return Entered::Open(Box::new(open));
         }
         Entered::Answered(self.refuse(key, action, origin.tgid, is_new))
+    }
+
+    /// Takes note of an answer that nobody waited for any more.
+    fn came_too_late(&mut self, notification: &Notification) {
+        if self.is_counted {
+            self.too_late.insert(notification.tid, Place::of(notification));
+        }
     }
 
     /// Answers a call that was asked about.

@@ -1,7 +1,9 @@
 //! What is run, and with what: the command, its signals, its input and its time.
 
+use std::io;
 use std::time::Duration;
 
+use sandprint_record::tracer::Shield;
 use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::input::{Fed, Input};
 use sandprint_sandbox::launch::Launch;
@@ -19,6 +21,9 @@ pub struct Trial {
     pub input: Input,
     /// End the command and its descendants after this time, in each run.
     pub timeout: Option<Duration>,
+    /// Keeps signals from ending calls that sandprint has not heard of yet, while those are reported to it. Started before
+    /// any other thread; or why there is none.
+    pub shield: io::Result<Shield>,
     /// Says something to the user before a run begins.
     pub tell: fn(&str),
 }

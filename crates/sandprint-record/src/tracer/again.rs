@@ -13,8 +13,8 @@ use crate::books::task;
 use crate::host;
 
 /// include/linux/errno.h: what a call returns within the kernel to be made again.
-const ERESTARTSYS: i64 = -512;
-const ERESTARTNOINTR: i64 = -513;
+pub(super) const ERESTARTSYS: i64 = -512;
+pub(super) const ERESTARTNOINTR: i64 = -513;
 const ERESTARTNOHAND: i64 = -514;
 const ERESTART_RESTARTBLOCK: i64 = -516;
 const EINTR: i64 = -4;

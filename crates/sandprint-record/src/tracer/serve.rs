@@ -7,11 +7,13 @@ use std::thread;
 use std::time::Duration;
 
 use sandprint_sandbox::launch::Watched;
+use sandprint_sandbox::notify::Heard;
 use sandprint_sandbox::ptrace::{At, Change, Followed, Tracer};
 use sandprint_sandbox::signals::Signal;
 
 use super::TracerError;
 use super::again::Interrupted;
+use super::shield::Unheard;
 use super::tree::{Inside, Tree};
 use crate::books::kinds::Kind;
 use crate::books::{Caller, Ending, Key, Shared, task};
@@ -34,20 +36,9 @@ pub(super) fn start(
     let (say, said) = mpsc::sync_channel(1);
     let trace = move || {
         let follow = if follow_children { Followed::Processes } else { Followed::Threads };
-        let tracer = match Tracer::seize(first, follow) {
-            Ok(tracer) => tracer,
-            Err(error) => return say.send(Err(error)).unwrap_or_default(),
-        };
         // Who asked waits for this.
-        say.send(Ok(())).unwrap_or_default();
-        let _left = Left(&watched, &shared);
-        let ending = Ending(&shared);
-        let mut server =
-            Server { tracer, first, watched: &watched, shared: &shared, threads: HashMap::new() };
-        if let Err(error) = server.serve() {
-            shared.fail(error);
-        }
-        drop(ending);
+        let say = |seized| say.send(seized).unwrap_or_default();
+        run(first, follow, &watched, &shared, None, say);
     };
     thread::Builder::new().name("tracer".to_owned()).spawn(trace).map_err(TracerError::SetUp)?;
     match said.recv() {
@@ -55,6 +46,29 @@ pub(super) fn start(
         Ok(Err(error)) => Err(TracerError::Seize(error)),
         Err(_) => Err(TracerError::SetUp(io::Error::other("the tracing thread panicked"))),
     }
+}
+
+/// Seizes a task, says whether that went well, and traces until nothing is left to be traced.
+pub(super) fn run(
+    first: u32,
+    follow: Followed,
+    watched: &Watched,
+    shared: &Shared<Tree>,
+    heard: Option<&Heard>,
+    say: impl FnOnce(io::Result<()>),
+) {
+    let tracer = match Tracer::seize(first, follow) {
+        Ok(tracer) => tracer,
+        Err(error) => return say(Err(error)),
+    };
+    say(Ok(()));
+    let _left = Left(watched, shared);
+    let ending = Ending(shared);
+    let mut server = Server { tracer, first, watched, shared, heard, threads: HashMap::new() };
+    if let Err(error) = server.serve() {
+        shared.fail(error);
+    }
+    drop(ending);
 }
 
 /// The end of the thread, whichever way it comes: nobody is traced any more.
@@ -85,6 +99,8 @@ struct Server<'a> {
     first: u32,
     watched: &'a Watched,
     shared: &'a Shared<Tree>,
+    /// Of a tree whose calls are reported to a supervisor.
+    heard: Option<&'a Heard>,
     threads: HashMap<u32, Thread>,
 }
 
@@ -222,6 +238,7 @@ impl Server<'_> {
             );
         }
         drop(tree);
+        inside.unheard = self.heard.and_then(|heard| Unheard::of(heard, tid, audit_arch, &inside));
         thread.created = 0;
         if let Some(interrupted) = again {
             inside = interrupted.resume(inside, &self.tracer, tid);
@@ -260,6 +277,10 @@ impl Server<'_> {
         let Some(thread) = self.threads.get_mut(&tid) else { return };
         let Some(inside) = thread.inside.take() else { return };
         inside.put_back(&self.tracer, tid);
+        let result = match (inside.unheard, self.heard) {
+            (Some(unheard), Some(heard)) => unheard.make_again(heard, &self.tracer, tid, result),
+            _ => result,
+        };
         match inside.kind {
             Kind::Create => {
                 let untraced = inside.leaves_untraced(result, thread.created);

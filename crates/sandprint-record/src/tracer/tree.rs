@@ -7,6 +7,7 @@ use sandprint_sandbox::ptrace::Tracer;
 
 use super::again;
 use super::handover;
+use super::shield::Unheard;
 use crate::books::kinds::Kind;
 use crate::books::{Books, Caller, Key, UNKNOWN, task};
 
@@ -61,13 +62,21 @@ impl Tree {
             process.threads += 1;
             return;
         }
-        let image = match task::program(tid) {
-            Some(program) => self.books.image(program),
+        let image = match self.program(tid) {
+            Some(image) => image,
             // A process may hide from us (prctl(2), PR_SET_DUMPABLE), and its children do from their start: what has
             // not executed anything runs what its parent does.
             None => self.processes.get(&belongs.parent).map_or(UNKNOWN, |parent| parent.image),
         };
         self.processes.insert(belongs.tgid, Process { image, threads: 1 });
+    }
+
+    /// What it runs, as long as that is wanted: each program's file is kept open for whoever looks into it.
+    fn program(&mut self, tid: u32) -> Option<usize> {
+        if self.books.closed {
+            return None;
+        }
+        task::program(tid).map(|program| self.books.image(program))
     }
 
     /// Takes note of an end.
@@ -88,7 +97,7 @@ impl Tree {
             // One of the two is no more, and nobody tells of that.
             self.ended(before);
         }
-        let image = task::program(tid).map_or(UNKNOWN, |program| self.books.image(program));
+        let image = self.program(tid).unwrap_or(UNKNOWN);
         if let Some(process) = self.processes.get_mut(&tid) {
             process.image = image;
         }
@@ -163,6 +172,8 @@ pub(super) struct Inside {
     pub(super) since_ns: u64,
     /// An argument that we have changed, by its position, and what it was.
     pub(super) changed: Option<(usize, u64)>,
+    /// It is reported to a supervisor, who has not heard of it yet.
+    pub(super) unheard: Option<Unheard>,
 }
 
 /// linux/sched.h.
@@ -177,7 +188,17 @@ impl Inside {
         instruction_pointer: u64,
         stack_pointer: u64,
     ) -> Inside {
-        Inside { call, kind, nr, args, instruction_pointer, stack_pointer, since_ns: 0, changed: None }
+        Inside {
+            call,
+            kind,
+            nr,
+            args,
+            instruction_pointer,
+            stack_pointer,
+            since_ns: 0,
+            changed: None,
+            unheard: None,
+        }
     }
 
     /// Whether a signal can make it fail for good, though it has no handler.

@@ -1,18 +1,15 @@
 //! Two forks, so that the helper is nobody's child.
 #![expect(unsafe_code, reason = "fork without execve")]
 
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::signals::SignalSet;
-use crate::signals::sys::{block, set_mask};
+use crate::signals::sys::{block, keep_exit_statuses, set_mask};
 
-/// What a helper is known by, at most 15 bytes (`PR_SET_NAME`).
-const NAME: &std::ffi::CStr = c"sandprint-read";
-
-pub(super) fn start(work: fn(&OwnedFd)) -> io::Result<OwnedFd> {
+pub(super) fn start(name: &CStr, work: impl FnOnce(&OwnedFd)) -> io::Result<OwnedFd> {
     let (ours, theirs) = socket_pair()?;
     // It is to hear no signal, and no handler of ours is to run in it.
     let mask = block(SignalSet::ALL)?;
@@ -23,7 +20,7 @@ pub(super) fn start(work: fn(&OwnedFd)) -> io::Result<OwnedFd> {
         // SAFETY: the same.
         let second = unsafe { libc::fork() };
         if second == 0 {
-            help(work, &theirs);
+            help(name, work, &theirs);
         }
         // SAFETY: no memory is involved.
         unsafe { libc::_exit(i32::from(second < 0)) }
@@ -61,20 +58,39 @@ fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) }).into())
 }
 
-fn help(work: fn(&OwnedFd), socket: &OwnedFd) -> ! {
+/// Has a process of its own do `work`, from a helper, which has no other threads: a child, whose end this takes note of
+/// when the next is started.
+pub fn beside(work: impl FnOnce()) -> io::Result<()> {
+    // Whoever waits for what it traces is not told if ends are ignored.
+    keep_exit_statuses()?;
+    // SAFETY: no memory is involved.
+    while unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG) } > 0 {}
+    // SAFETY: there are no other threads, and the C library's fork makes its allocator usable in the child.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        end_after(work);
+    }
+    if child < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn end_after(work: impl FnOnce()) -> ! {
+    // It has nobody to tell.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_default();
+    // SAFETY: no memory is involved.
+    unsafe { libc::_exit(0) }
+}
+
+fn help(name: &CStr, work: impl FnOnce(&OwnedFd), socket: &OwnedFd) -> ! {
     // SAFETY: no memory is involved.
     unsafe { libc::setsid() };
     // SAFETY: the path is a C string.
     unsafe { libc::chdir(c"/".as_ptr()) };
     // SAFETY: the name is a C string.
-    unsafe { libc::prctl(libc::PR_SET_NAME, NAME.as_ptr()) };
+    unsafe { libc::prctl(libc::PR_SET_NAME, name.as_ptr()) };
     let ours = socket.as_raw_fd();
     close_range(0, ours - 1);
     close_range(ours + 1, RawFd::MAX);
-    // It has nobody to tell.
-    catch_unwind(AssertUnwindSafe(|| work(socket))).unwrap_or_default();
-    // SAFETY: no memory is involved.
-    unsafe { libc::_exit(0) }
+    end_after(|| work(socket))
 }
 
 /// Closes what others may wait for the end of: pipes, terminals.

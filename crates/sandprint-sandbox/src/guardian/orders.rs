@@ -59,7 +59,7 @@ impl Orders {
     }
 
     /// What a filter of this program would return for a call. What is no program lets everything go on.
-    pub(super) fn decide(&self, call: &Notification) -> u32 {
+    pub(crate) fn decide(&self, call: &Notification) -> u32 {
         let decide = || {
             let (in_force, both) = self.words.split_first()?;
             let (length, room) = half(both, in_force.load(Ordering::Acquire).min(1))?.split_first()?;

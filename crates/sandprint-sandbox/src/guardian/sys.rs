@@ -9,7 +9,7 @@ use std::ptr;
 use std::time::Duration;
 
 use super::Orders;
-use crate::notify::{Inbox, Listener, Notification, go_on, receive, refuse, still_waits};
+use crate::notify::{Inbox, Listener, Notification, receive, refuse, still_waits};
 use crate::signals::SignalSet;
 use crate::signals::sys::{block, set_mask};
 
@@ -37,7 +37,7 @@ pub(super) fn fork(listener: &Listener, inbox: &Inbox, orders: &Orders) -> io::R
     let pid =
         unsafe { libc::syscall(libc::SYS_clone, flags, ptr::null::<u8>(), ptr::from_mut(&mut pidfd), 0, 0) };
     if pid == 0 {
-        guard(listener.as_fd(), inbox, orders, &theirs);
+        guard(listener, inbox, orders, &theirs);
     }
     let error = io::Error::last_os_error();
     set_mask(mask)?;
@@ -77,21 +77,22 @@ impl Forked {
 
 // From here on, everything runs in the guardian: no allocation, no lock, no panic.
 
-fn guard(listener: BorrowedFd<'_>, inbox: &Inbox, orders: &Orders, line: &io::PipeReader) -> ! {
+fn guard(listener: &Listener, inbox: &Inbox, orders: &Orders, line: &io::PipeReader) -> ! {
     // SAFETY: no memory is involved.
     unsafe { libc::setsid() };
     // SAFETY: the path is a C string.
     unsafe { libc::chdir(c"/".as_ptr()) };
     // SAFETY: the name is a C string.
     unsafe { libc::prctl(libc::PR_SET_NAME, NAME.as_ptr()) };
-    close_others(listener.as_raw_fd(), line.as_raw_fd());
-    if wait_for_our_turn(listener, line) {
+    let descriptor = listener.as_fd();
+    close_others(descriptor.as_raw_fd(), line.as_raw_fd());
+    if wait_for_our_turn(descriptor, line) {
         // Its receiver may have been killed before it could answer.
         if let Some(unanswered) = inbox.unanswered() {
             answer(listener, orders, &unanswered);
         }
-        while wait(listener, libc::POLLIN) {
-            match receive(listener, inbox) {
+        while wait(descriptor, libc::POLLIN) {
+            match receive(descriptor, inbox) {
                 Ok(Some(call)) => answer(listener, orders, &call),
                 Ok(None) => {}
                 Err(_) => break,
@@ -103,27 +104,27 @@ fn guard(listener: BorrowedFd<'_>, inbox: &Inbox, orders: &Orders, line: &io::Pi
 }
 
 /// Answers as the orders say, as far as a supervisor can.
-fn answer(listener: BorrowedFd<'_>, orders: &Orders, call: &Notification) {
+fn answer(listener: &Listener, orders: &Orders, call: &Notification) {
     let decided = orders.decide(call);
     let errno = match decided & libc::SECCOMP_RET_ACTION_FULL {
         libc::SECCOMP_RET_ALLOW | libc::SECCOMP_RET_LOG => {
-            drop(go_on(listener, call.id));
+            drop(listener.let_go_on(call));
             return;
         }
         libc::SECCOMP_RET_ERRNO => decided & libc::SECCOMP_RET_DATA,
         libc::SECCOMP_RET_TRAP => {
-            signal(listener, call, libc::SIGSYS);
+            signal(listener.as_fd(), call, libc::SIGSYS);
             ENOSYS
         }
         // Nobody is there to be asked.
         libc::SECCOMP_RET_TRACE | libc::SECCOMP_RET_USER_NOTIF => ENOSYS,
         _ => {
-            signal(listener, call, libc::SIGKILL);
+            signal(listener.as_fd(), call, libc::SIGKILL);
             ENOSYS
         }
     };
     // seccomp(2): the largest errno there is. 0 makes the call a success that did nothing.
-    drop(refuse(listener, call.id, u16::try_from(errno.min(4095)).unwrap_or_default()));
+    drop(refuse(listener.as_fd(), call.id, u16::try_from(errno.min(4095)).unwrap_or_default()));
 }
 
 /// What the kernel answers where it has nobody to ask.

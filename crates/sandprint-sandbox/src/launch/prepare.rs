@@ -33,6 +33,8 @@ pub(super) struct Plan {
     pub(super) closed: Vec<i32>,
     /// What to take on just before the execve.
     pub(super) confinement: Option<Confinement>,
+    /// Who may trace the child, though it is none above it.
+    pub(super) tracer: Option<u32>,
     /// What reports its calls.
     pub(super) filter: Option<Filter>,
 }
@@ -95,12 +97,13 @@ pub(super) fn plan(launch: &Launch) -> Result<Plan, LaunchError> {
         filter: launch
             .notified
             .as_ref()
-            .map(Filter::new)
+            .map(|reported| Filter::new(reported, launch.tracer.is_none()))
             .transpose()
             .map_err(|source| LaunchError::Filter { source })?,
         stdin: launch.stdin.clone(),
         closed: (0..).zip(inherited.closed).filter(|&(_, closed)| closed).map(|(fd, _)| fd).collect(),
         confinement: launch.confinement.clone(),
+        tracer: launch.tracer,
     })
 }
 

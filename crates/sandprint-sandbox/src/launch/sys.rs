@@ -21,6 +21,9 @@ use crate::signals::sys::{SET_SIZE, set_mask};
 use crate::signals::{Signal, SignalSet};
 use crate::user::User;
 
+/// `PR_SET_PTRACER` (linux/prctl.h).
+const SET_PTRACER: c_int = 0x5961_6d61;
+
 /// How far the child came: what a report is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -341,6 +344,11 @@ fn child(plan: &Plan, parents_end: RawFd, socket: RawFd) -> ! {
     // From here on, signals do to the child what they will do to the workload.
     if set_mask(plan.blocked).is_err() {
         line.end();
+    }
+    if let Some(tracer) = plan.tracer {
+        // It fails where nothing forbids tracing; and where it should not have, tracing does.
+        // SAFETY: no memory is involved.
+        unsafe { libc::prctl(SET_PTRACER, libc::c_ulong::from(tracer), 0, 0, 0) };
     }
     let mut listener = None;
     if let Some(filter) = &plan.filter {

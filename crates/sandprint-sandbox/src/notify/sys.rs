@@ -29,13 +29,15 @@ pub(crate) struct Filter {
     /// `struct sock_filter` each, as it lies in memory.
     program: Vec<u64>,
     pub(crate) key: Key,
-    /// Whether the kernel knows `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`.
+    /// Whether it has `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`, which not every kernel knows.
     pub(crate) killable: bool,
 }
 
 impl Filter {
     /// Makes one. A program that is no array of instructions, or too long, is refused as the kernel would (EINVAL).
-    pub(crate) fn new(reported: &Reported) -> io::Result<Filter> {
+    ///
+    /// `killable`: only signals that end the task are to end its wait for an answer, once the call is received.
+    pub(crate) fn new(reported: &Reported, killable: bool) -> io::Result<Filter> {
         probe::survive(probe::NOTIFICATIONS)?;
         let mut bits = [0_u8; 16];
         let mut filled = 0;
@@ -48,7 +50,7 @@ impl Filter {
         Ok(Filter {
             program: program(key, reported)?,
             key,
-            killable: knows_flag(libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV),
+            killable: killable && knows_flag(libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV),
         })
     }
 }

@@ -113,6 +113,11 @@ impl Registers {
         self.0.orig_rax = u64::MAX;
     }
 
+    /// The result of a call that has just returned.
+    pub fn set_result(&mut self, result: i64) {
+        self.0.rax = result.cast_unsigned();
+    }
+
     /// An argument of a call that is about to be made, or has been, by its position from 0.
     pub fn set_argument(&mut self, abi: Abi, position: usize, value: u64) {
         let of = &mut self.0;
@@ -136,6 +141,11 @@ impl Registers {
     pub fn rewind(&mut self, _nr: u64, args: [u64; 6]) {
         self.0.regs[0] = args[0];
         self.0.pc = self.0.pc.wrapping_sub(4);
+    }
+
+    /// The result of a call that has just returned.
+    pub fn set_result(&mut self, result: i64) {
+        self.0.regs[0] = result.cast_unsigned();
     }
 
     /// An argument of a call that is about to be made, by its position from 0.

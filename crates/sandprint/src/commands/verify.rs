@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use clap::{ValueEnum, ValueHint};
 use sandprint_model::{Arch, Exit};
 use sandprint_policy::enforce;
+use sandprint_record::tracer::Shield;
 use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::input::{Input, Unrepeatable};
 use sandprint_sandbox::launch::Launch;
@@ -161,7 +162,11 @@ pub(super) fn trial(
     arguments: &[OsString],
     timeout: Option<Duration>,
 ) -> anyhow::Result<Trial> {
+    let arch =
+        Arch::from_name(std::env::consts::ARCH).context("this machine is neither x86_64 nor aarch64")?;
     Ok(Trial {
+        // Before any thread, and before signals are taken.
+        shield: Shield::start(arch),
         launch: Launch::new(program, arguments),
         // Before any thread: signals are taken from here on.
         foreground: Foreground::install().context("failed to take signals")?,

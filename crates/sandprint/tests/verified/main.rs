@@ -24,6 +24,8 @@ mod killed;
 mod refined;
 mod reports;
 #[cfg(test)]
+mod signals;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 #[path = "../support/terminal.rs"]

@@ -115,8 +115,14 @@ impl Scratch {
 
     /// The program of this test, built as `caller`; says that a test is skipped where there is no compiler.
     pub(crate) fn build_caller(&self) -> bool {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verified/programs/caller.c");
-        let arguments = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", "caller"];
+        self.build("caller")
+    }
+
+    /// The same of another program.
+    pub(crate) fn build(&self, name: &str) -> bool {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/verified/programs");
+        let source = folder.join(format!("{name}.c"));
+        let arguments = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", name];
         match self.command("gcc", &arguments).arg(source).output() {
             Ok(output) => {
                 assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -1,0 +1,155 @@
+//! A tracer beside a supervisor: whoever answers seccomp notifications cannot keep a signal from ending a call before it
+//! is answered, and a tracer can.
+//!
+//! Such a call fails with EINTR where the signal's handler was set without `SA_RESTART`, be it one that never does (a
+//! fork, a close), and programs take that for their own failure. The tracer sees how each call ends, and has those made
+//! again that nobody has let go on, as the kernel does by itself for other handlers. So a call may be reported twice.
+//!
+//! A signal that would end a traced task is first shown to its tracer, and is no reason for the kernel to end a wait that
+//! only a deadly one may: calls of such a tree therefore wait so that every signal ends that
+//! ([`Launch::tracer`](sandprint_sandbox::launch::Launch::tracer)).
+//!
+//! It is a process of its own, so that it goes on when the supervisor has been killed and a
+//! [guardian](sandprint_sandbox::guardian) answers. If it is killed, its tree is as it would be without it.
+
+use std::ffi::CStr;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sandprint_model::Arch;
+use sandprint_sandbox::launch::Watched;
+use sandprint_sandbox::notify::{Answered, Heard, Notification};
+use sandprint_sandbox::ptrace::{Followed, Tracer};
+use sandprint_sandbox::{detached, probe};
+
+use super::again::{ERESTARTNOINTR, ERESTARTSYS};
+use super::serve;
+use super::tree::{Inside, Tree};
+use crate::books::Shared;
+
+/// What it is known by.
+const NAME: &CStr = c"sandprint-trace";
+
+/// What is said of an error without a number (linux/errno.h).
+const EIO: i32 = 5;
+
+/// How long it may take to answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A helper that traces whatever it is asked to.
+#[derive(Debug)]
+pub struct Shield {
+    line: UnixStream,
+    pid: u32,
+    heard: Arc<Heard>,
+}
+
+impl Shield {
+    /// Starts the helper: before there are other threads.
+    pub fn start(arch: Arch) -> io::Result<Shield> {
+        probe::survive(probe::TRACING)?;
+        let heard = Arc::new(Heard::new()?);
+        let socket = detached::start(NAME, |socket| help(arch, &heard, socket))?;
+        let mut line = UnixStream::from(socket);
+        line.set_read_timeout(Some(PATIENCE))?;
+        let pid = u32::from_ne_bytes(word(&mut line)?);
+        Ok(Shield { line, pid, heard })
+    }
+
+    /// Its process number: a child that it is to trace allows that ([`Launch::tracer`]).
+    ///
+    /// [`Launch::tracer`]: sandprint_sandbox::launch::Launch::tracer
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Traces a suspended child and all that comes of it, whose calls are reported by this program
+    /// ([`Reported::Program`](sandprint_sandbox::notify::Reported)). Its listener
+    /// [is to note](sandprint_sandbox::notify::Listener::note_in) what goes on in what this gives.
+    pub fn trace(&mut self, first: u32, program: &[u8]) -> io::Result<Arc<Heard>> {
+        self.heard.report(program)?;
+        self.line.write_all(&first.to_ne_bytes())?;
+        match i32::from_ne_bytes(word(&mut self.line)?) {
+            0 => Ok(Arc::clone(&self.heard)),
+            errno => Err(io::Error::from_raw_os_error(errno)),
+        }
+    }
+}
+
+/// A message.
+fn word(line: &mut UnixStream) -> io::Result<[u8; 4]> {
+    let mut bytes = [0; 4];
+    line.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What the helper does until nobody asks any more. Each tree has a tracer of its own, which ends with it.
+fn help(arch: Arch, heard: &Heard, socket: &OwnedFd) {
+    let Ok(mut line) = socket.try_clone().map(UnixStream::from) else { return };
+    if line.write_all(&std::process::id().to_ne_bytes()).is_err() {
+        return;
+    }
+    while let Ok(first) = word(&mut line) {
+        let first = u32::from_ne_bytes(first);
+        let traced = detached::beside(|| trace(arch, heard, socket, first));
+        if let Err(error) = traced
+            && answer(socket, Err(error)).is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn trace(arch: Arch, heard: &Heard, socket: &OwnedFd, first: u32) {
+    let mut tree = Tree::new(arch, first);
+    tree.books.closed = true;
+    let prepared = Watched::new().and_then(|watched| Ok((watched, Shared::new(tree)?)));
+    // If nobody hears it, there is nobody left to be traced for.
+    let say = |seized| answer(socket, seized).unwrap_or_default();
+    match prepared {
+        Ok((watched, shared)) => {
+            serve::run(first, Followed::Processes, &watched, &shared, Some(heard), say);
+        }
+        Err(error) => say(Err(error)),
+    }
+}
+
+fn answer(socket: &OwnedFd, seized: io::Result<()>) -> io::Result<()> {
+    let errno = seized.map_or_else(|error| error.raw_os_error().unwrap_or(EIO), |()| 0);
+    UnixStream::from(socket.try_clone()?).write_all(&errno.to_ne_bytes())
+}
+
+/// A call that is reported, as long as nobody lets it go on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unheard {
+    /// What was the task's last answer then.
+    before: Answered,
+}
+
+impl Unheard {
+    /// A call that goes in, if it is reported.
+    pub(super) fn of(heard: &Heard, tid: u32, audit_arch: u32, inside: &Inside) -> Option<Unheard> {
+        let call = Notification {
+            id: 0,
+            tid,
+            audit_arch,
+            nr: u32::try_from(inside.nr & u64::from(u32::MAX)).unwrap_or_default(),
+            instruction_pointer: inside.instruction_pointer,
+            args: inside.args,
+        };
+        heard.is_reported(&call).then(|| Unheard { before: heard.last(tid) })
+    }
+
+    /// Has a call made again that a signal has ended before it was answered: what its result is now.
+    pub(super) fn make_again(self, heard: &Heard, tracer: &Tracer, tid: u32, result: i64) -> i64 {
+        if result != ERESTARTSYS || heard.went_on_since(self.before, tid) {
+            return result;
+        }
+        let Ok(mut registers) = tracer.registers(tid) else { return result };
+        registers.set_result(ERESTARTNOINTR);
+        tracer.set_registers(tid, &registers).map_or(result, |()| ERESTARTNOINTR)
+    }
+}
