@@ -77,8 +77,7 @@ pub struct Launch {
     pub confinement: Option<Confinement>,
     /// Which calls from the execve on are reported to a [`Listener`], if any: [`Suspended::notifications`].
     pub notified: Option<Reported>,
-    /// A process that may trace it, though it is none above it (`PR_SET_PTRACER`; Yama refuses others). Every signal then
-    /// ends the wait for an answer to a reported call, since the kernel takes none for deadly that a tracer is shown first.
+    /// A process that may trace it, though it is none above it (`PR_SET_PTRACER`; Yama refuses others).
     pub tracer: Option<u32>,
 }
 

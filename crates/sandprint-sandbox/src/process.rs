@@ -170,6 +170,29 @@ pub fn has_ended(pid: u32) -> bool {
     stat_field(pid, 3).is_none_or(|state| matches!(state.as_str(), "Z" | "X" | "x"))
 }
 
+/// Whether a signal waits for a task that will end it, as far as /proc can tell: none that it blocks, ignores or handles,
+/// and whose default is to end a process (signal(7)).
+pub fn is_about_to_end(tid: u32) -> bool {
+    const SPARING: [Signal; 8] = [
+        Signal::CHLD,
+        Signal::CONT,
+        Signal::URG,
+        Signal::WINCH,
+        Signal::STOP,
+        Signal::TSTP,
+        Signal::TTIN,
+        Signal::TTOU,
+    ];
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{tid}/status")) else { return false };
+    let mask = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        u64::from_str_radix(line.trim_start_matches(':').trim(), 16).ok()
+    };
+    let all = |names: &[&str]| names.iter().filter_map(|name| mask(name)).fold(0, |all, one| all | one);
+    let spared = SPARING.iter().fold(0_u64, |all, signal| all | 1 << (signal.raw() - 1));
+    all(&["SigPnd", "ShdPnd"]) & !all(&["SigBlk", "SigIgn", "SigCgt"]) & !spared != 0
+}
+
 /// Whether a process is in the process group of this one, and lives, as far as /proc can tell.
 pub fn is_in_our_group(pid: u32) -> bool {
     !has_ended(pid) && group(pid).is_some() && group(pid) == group(std::process::id())
@@ -209,6 +232,7 @@ mod tests {
     use super::*;
     use std::os::unix::process::ExitStatusExt as _;
     use std::process::{Child, Command, id};
+    use std::time::Instant;
 
     fn sleeper() -> Child {
         Command::new("sleep").arg("1000").spawn().unwrap()
@@ -224,6 +248,40 @@ mod tests {
         assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));
         assert!(!process.signal(Signal::TERM).unwrap(), "it was reaped");
         assert!(!kill_process(child.id(), Signal::TERM).unwrap());
+    }
+
+    #[test]
+    fn what_will_end_a_task_is_told_from_what_will_not() {
+        let stopped = |command: &mut Command| {
+            let child = command.spawn().unwrap();
+            let ready = Instant::now() + Duration::from_secs(10);
+            let comm = || fs::read_to_string(format!("/proc/{}/comm", child.id())).unwrap_or_default();
+            while comm() != "sleep\n" && Instant::now() < ready {
+                std::thread::yield_now();
+            }
+            assert!(kill_process(child.id(), Signal::STOP).unwrap());
+            while stat_field(child.id(), 3).is_none_or(|state| state != "T") && Instant::now() < ready {
+                std::thread::yield_now();
+            }
+            child
+        };
+        let about_to_end = |child: &Child, signal: Signal| {
+            assert!(kill_process(child.id(), signal).unwrap());
+            is_about_to_end(child.id())
+        };
+        let mut child = stopped(Command::new("sleep").arg("1000"));
+        assert!(!is_about_to_end(child.id()));
+        assert!(
+            ![Signal::WINCH, Signal::CHLD, Signal::TSTP].map(|one| about_to_end(&child, one)).contains(&true)
+        );
+        assert!(about_to_end(&child, Signal::TERM));
+        let mut ignoring = stopped(Command::new("sh").args(["-c", "trap '' TERM; exec sleep 1000"]));
+        assert!(!about_to_end(&ignoring, Signal::TERM));
+        assert!(about_to_end(&ignoring, Signal::USR1));
+        for child in [&mut child, &mut ignoring] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
     }
 
     #[test]

@@ -48,6 +48,8 @@ impl Signal {
     pub const TTIN: Signal = Signal(21);
     /// A change of the terminal from the background.
     pub const TTOU: Signal = Signal(22);
+    /// Urgent data on a socket.
+    pub const URG: Signal = Signal(23);
     /// The terminal's size changed.
     pub const WINCH: Signal = Signal(28);
 

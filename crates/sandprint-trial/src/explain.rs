@@ -278,7 +278,10 @@ fn answer_all(
             Entered::Answered(response) => response,
             Entered::Open(open) => {
                 // Nobody else waits for the books while somebody thinks.
-                open.asking.ask(&open.denial, &|| listener.still_waits(&notification));
+                // A traced task does not end of a deadly signal before it has its answer.
+                let still_waits =
+                    || listener.still_waits(&notification) && !process::is_about_to_end(notification.tid);
+                open.asking.ask(&open.denial, &still_waits);
                 if let Ok(program) = cbpf::compile(&open.asking.unattended()) {
                     orders.replace(&program.to_bytes())?;
                 }

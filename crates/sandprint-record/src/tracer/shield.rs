@@ -3,11 +3,10 @@
 //!
 //! Such a call fails with EINTR where the signal's handler was set without `SA_RESTART`, be it one that never does (a
 //! fork, a close), and programs take that for their own failure. The tracer sees how each call ends, and has those made
-//! again that nobody has let go on, as the kernel does by itself for other handlers. So a call may be reported twice.
+//! again that nobody has let go on, as the kernel does by itself for other handlers.
 //!
-//! A signal that would end a traced task is first shown to its tracer, and is no reason for the kernel to end a wait that
-//! only a deadly one may: calls of such a tree therefore wait so that every signal ends that
-//! ([`Launch::tracer`](sandprint_sandbox::launch::Launch::tracer)).
+//! A signal that would end a task is first shown to its tracer, and no reason for the kernel to end its wait for an answer:
+//! who answers late has to look for such a signal ([`is_about_to_end`](sandprint_sandbox::process::is_about_to_end)).
 //!
 //! It is a process of its own, so that it goes on when the supervisor has been killed and a
 //! [guardian](sandprint_sandbox::guardian) answers. If it is killed, its tree is as it would be without it.

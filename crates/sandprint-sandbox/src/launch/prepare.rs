@@ -97,7 +97,7 @@ pub(super) fn plan(launch: &Launch) -> Result<Plan, LaunchError> {
         filter: launch
             .notified
             .as_ref()
-            .map(|reported| Filter::new(reported, launch.tracer.is_none()))
+            .map(Filter::new)
             .transpose()
             .map_err(|source| LaunchError::Filter { source })?,
         stdin: launch.stdin.clone(),

@@ -29,15 +29,13 @@ pub(crate) struct Filter {
     /// `struct sock_filter` each, as it lies in memory.
     program: Vec<u64>,
     pub(crate) key: Key,
-    /// Whether it has `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`, which not every kernel knows.
+    /// Whether the kernel knows `SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`.
     pub(crate) killable: bool,
 }
 
 impl Filter {
     /// Makes one. A program that is no array of instructions, or too long, is refused as the kernel would (EINVAL).
-    ///
-    /// `killable`: only signals that end the task are to end its wait for an answer, once the call is received.
-    pub(crate) fn new(reported: &Reported, killable: bool) -> io::Result<Filter> {
+    pub(crate) fn new(reported: &Reported) -> io::Result<Filter> {
         probe::survive(probe::NOTIFICATIONS)?;
         let mut bits = [0_u8; 16];
         let mut filled = 0;
@@ -50,7 +48,7 @@ impl Filter {
         Ok(Filter {
             program: program(key, reported)?,
             key,
-            killable: killable && knows_flag(libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV),
+            killable: knows_flag(libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV),
         })
     }
 }

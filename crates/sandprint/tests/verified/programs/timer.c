@@ -25,6 +25,7 @@ int main(void)
 	struct itimerval none = { { 0, 0 }, { 0, 0 } };
 	struct itimerval late = { { 0, 0 }, { 0, 50000 } };
 	int interrupted = 0, refused = 0, ends[2], forked = 0;
+	ssize_t length;
 	char byte;
 
 	sigaction(SIGALRM, &handler, NULL);
@@ -51,6 +52,7 @@ int main(void)
 	if (pipe(ends) < 0)
 		return 1;
 	setitimer(ITIMER_REAL, &late, NULL);
-	printf("read: %zd, %s\n", read(ends[0], &byte, 1), errno == EINTR ? "interrupted" : "something else");
+	length = read(ends[0], &byte, 1);
+	printf("read: %zd, %s\n", length, errno == EINTR ? "interrupted" : "something else");
 	return 0;
 }
