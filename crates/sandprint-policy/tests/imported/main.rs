@@ -21,3 +21,4 @@ mod profiles;
 mod programs;
 mod random;
 mod same_language;
+mod taken;

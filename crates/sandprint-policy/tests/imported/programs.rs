@@ -177,21 +177,9 @@ proptest! {
     /// Any program that the kernel would take: exact, or told.
     #[test]
     fn whatever_a_program_is_its_import_is_exact_or_says_where_not(
-        body in proptest::collection::vec(any_instruction(), 1..40),
+        program in any_program(),
         args in any::<[u64; 6]>(),
     ) {
-        let mut body = body;
-        // Jumps stay within, and the end is a return.
-        let length = body.len();
-        for (at, instruction) in body.iter_mut().enumerate() {
-            let room = u8::try_from(length - at - 1).unwrap();
-            if instruction.code & 7 == 5 {
-                instruction.jump_true %= room + 1;
-                instruction.jump_false %= room + 1;
-            }
-        }
-        body.push(end(EPERM));
-        let program = Program(body);
         let Ok(imported) = import(Format::Bpf, &program.to_bytes(), &Target::new(Arch::X86_64)) else { return Ok(()) };
         for abi in Abi::ALL {
             for nr in (0..12).chain([u32::try_from(args[0] % 65536).unwrap(), 0x3fff_ffff]) {
@@ -208,6 +196,22 @@ proptest! {
             }
         }
     }
+}
+
+/// Jumps stay within, and the end is a return.
+pub(crate) fn any_program() -> impl Strategy<Value = Program> {
+    proptest::collection::vec(any_instruction(), 1..40).prop_map(|mut body| {
+        let length = body.len();
+        for (at, instruction) in body.iter_mut().enumerate() {
+            let room = u8::try_from(length - at - 1).unwrap();
+            if instruction.code & 7 == 5 {
+                instruction.jump_true %= room + 1;
+                instruction.jump_false %= room + 1;
+            }
+        }
+        body.push(end(EPERM));
+        Program(body)
+    })
 }
 
 fn any_instruction() -> impl Strategy<Value = Instruction> {
