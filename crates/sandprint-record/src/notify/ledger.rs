@@ -323,9 +323,9 @@ impl Ledger {
                 }
                 _ => {}
             },
-            Kind::Prctl => match (first, second) {
-                (PR_SET_SECCOMP, STRICT) => disturbed.strict += 1,
-                (PR_SET_SECCOMP, FILTER) => disturbed.own_filters += 1,
+            Kind::Prctl => match (first, second, third) {
+                (PR_SET_SECCOMP, STRICT, _) => disturbed.strict += 1,
+                (PR_SET_SECCOMP, FILTER, filter) if filter != 0 => disturbed.own_filters += 1,
                 _ => {}
             },
             Kind::UringEnter => self.books.uring_submits += u64::from(second != 0),

@@ -6,6 +6,7 @@
 //! - [`notified`]: the same by the recorder that needs no rights, which agrees with the other one too.
 //! - [`traced`]: the same by tracing, which disturbs nothing but tracers.
 //! - [`arguments`]: what that one keeps of arguments is what strace shows of them, and policies made of it hold.
+//! - [`harmless`]: what is no gap, by any recorder.
 //! - [`refused`]: calls that filters keep from running, as the watcher sees them.
 //! - [`stress`]: more at once than a recorder may like.
 //! - [`tracers`]: other tools trace the same processes, and neither side notices.
@@ -36,6 +37,8 @@ mod workshop;
 
 #[cfg(test)]
 mod arguments;
+#[cfg(test)]
+mod harmless;
 #[cfg(test)]
 mod notified;
 #[cfg(test)]
