@@ -357,9 +357,11 @@ impl Books {
             location: origin.location.clone(),
         };
         let is_new = !self.denials.contains_key(&key);
-        if is_new && asking.is_none() && self.denials.len() >= MOST_KINDS {
+        if is_new && self.denials.len() >= MOST_KINDS {
+            // Nor is anybody asked about them: answers would have no end either.
             self.untold = self.untold.saturating_add(1);
-            let runs = enforce::runs(action) || matches!(self.answering, Answering::LetGoOn);
+            let goes_on = standing == Some(Standing::Once) || matches!(self.answering, Answering::LetGoOn);
+            let runs = enforce::runs(action) || goes_on;
             let response = if runs { Response::GoOn } else { self.refuse(key, action, origin.tgid, false) };
             return Entered::Answered(response);
         }

@@ -68,7 +68,7 @@ pub(crate) fn run(trial: &mut Trial, policy: &Policy, program: &Program) -> Resu
         first,
         watch: Watch::default(),
         denials: BTreeMap::new(),
-        kinds: BTreeMap::new(),
+        places: BTreeMap::new(),
         untold: 0,
         others: 0,
     };
@@ -106,14 +106,24 @@ struct Entry {
     order: (std::time::SystemTime, u64),
 }
 
+/// Where calls are entered.
+#[derive(Debug)]
+enum Place {
+    Denial(Key),
+    /// Of a kind beyond [`MOST_KINDS`].
+    Untold,
+    /// The policy allows them.
+    Others,
+}
+
 struct Books<'p> {
     policy: &'p Policy,
     /// The first process of the trial.
     first: u32,
     watch: Watch,
     denials: BTreeMap<Key, Entry>,
-    /// Of what [`Refused::id`] names.
-    kinds: BTreeMap<u64, Key>,
+    /// Where calls are entered that [`Refused::id`] names, as long as more of them can come.
+    places: BTreeMap<u64, Place>,
     /// Calls of kinds beyond [`MOST_KINDS`].
     untold: u64,
     /// Calls that a filter of the workload's own refused.
@@ -135,19 +145,12 @@ impl Books<'_> {
         for news in self.watch.take(refused, |id| watcher.filter(id)) {
             match news {
                 News::New(seen) => self.enter(id, *seen),
-                News::Repeated { more, .. } => {
-                    let Some(entry) = self.kinds.get(&id).and_then(|key| self.denials.get_mut(key)) else {
-                        continue;
-                    };
-                    entry.denial.count = entry.denial.count.saturating_add(more);
-                    if entry.denial.next == Next::Unknown {
-                        entry.denial.next = Next::WentOn;
-                    }
-                }
+                News::Repeated { more, .. } => self.repeat(id, more),
                 News::Ended { .. } => {}
             }
         }
         let Some(after) = ended else { return };
+        self.places.remove(&id);
         for entry in self.denials.values_mut() {
             if entry.process == process && entry.denial.next == Next::Unknown {
                 entry.denial.next = what_next(is_killed, after);
@@ -155,11 +158,28 @@ impl Books<'_> {
         }
     }
 
+    fn repeat(&mut self, id: u64, more: u64) {
+        let count = match self.places.get(&id) {
+            Some(Place::Denial(key)) => {
+                let Some(entry) = self.denials.get_mut(key) else { return };
+                if entry.denial.next == Next::Unknown {
+                    entry.denial.next = Next::WentOn;
+                }
+                &mut entry.denial.count
+            }
+            Some(Place::Untold) => &mut self.untold,
+            Some(Place::Others) => &mut self.others,
+            None => return,
+        };
+        *count = count.saturating_add(more);
+    }
+
     fn enter(&mut self, id: u64, seen: Seen) {
         let Verdict::Denied { action, .. } = seen.judgement.verdict else { return };
         let Seen { refused, location, rule, .. } = seen;
         if enforce::runs(self.policy.decide(&refused.call)) {
             self.others = self.others.saturating_add(refused.count);
+            self.places.insert(id, Place::Others);
             return;
         }
         let key = Key {
@@ -170,9 +190,10 @@ impl Books<'_> {
         };
         if self.denials.len() >= MOST_KINDS && !self.denials.contains_key(&key) {
             self.untold = self.untold.saturating_add(refused.count);
+            self.places.insert(id, Place::Untold);
             return;
         }
-        self.kinds.insert(id, key.clone());
+        self.places.insert(id, Place::Denial(key.clone()));
         let is_killed = matches!(refused.outcome, Outcome::KilledProcess | Outcome::KilledThread);
         let next = if is_killed {
             Next::Killed
@@ -253,5 +274,34 @@ fn what_next(is_killed: bool, after: Duration) -> Next {
         Next::Ended(after)
     } else {
         Next::WentOn
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repetitions_of_what_is_not_kept_are_counted_too() {
+        let policy = Policy {
+            kernel: None,
+            default_action: sandprint_model::Action::Errno(1),
+            foreign_action: sandprint_model::Action::KillProcess,
+            rules: BTreeMap::new(),
+            notes: std::collections::BTreeSet::new(),
+        };
+        let mut books = Books {
+            policy: &policy,
+            first: 1,
+            watch: Watch::default(),
+            denials: BTreeMap::new(),
+            places: [(7, Place::Untold), (8, Place::Others)].into(),
+            untold: 1,
+            others: 1,
+        };
+        for (id, more) in [(7, 2), (8, 4), (9, 100), (7, 8)] {
+            books.repeat(id, more);
+        }
+        assert_eq!((books.untold, books.others), (11, 5));
     }
 }

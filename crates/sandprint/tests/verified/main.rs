@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod asked;
 #[cfg(test)]
+mod bounds;
+#[cfg(test)]
 mod deadly;
 #[cfg(test)]
 mod ends;

@@ -68,6 +68,23 @@ int main(int argc, char **argv)
         waitpid(child, 0, 0);
         return 0;
     }
+    /* Children after each other, each with so many calls that there are not, and all of them twice. */
+    if (!strcmp(how, "numbers")) {
+        int children = atoi(with), each = argc > 3 ? atoi(argv[3]) : 0;
+        for (int one = 0; one < children; one++) {
+            pid_t child = fork();
+            if (child == 0) {
+                for (int i = 0; i < 2 * each; i++)
+                    syscall(1000 + one * each + i % each);
+                _exit(0);
+            }
+            waitpid(child, 0, 0);
+            /* Who sees them has time to take them. */
+            struct timespec while_one_looks = {0, 800 * 1000 * 1000};
+            clock_nanosleep(CLOCK_MONOTONIC, 0, &while_one_looks, 0);
+        }
+        return 0;
+    }
     if (!strcmp(how, "mkdir"))
         return mkdir(with, 0755) ? errno : 0;
     if (!strcmp(how, "count")) {
