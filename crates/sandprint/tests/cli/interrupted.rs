@@ -89,6 +89,34 @@ fn a_recording_is_not_lost_by_a_signal_after_its_end() {
 }
 
 #[test]
+fn a_profile_and_a_policy_are_written_whole_before_a_signal_is_heard() {
+    for signal in ["-TERM", "-INT", "-HUP"] {
+        for (words, is_whole) in [
+            (&["profile", "generate", "-f", "oci", "-i", "a", "-o", "out"][..], "defaultAction"),
+            (&["profile", "generate", "-f", "toml", "-i", "a", "-o", "out"], "version = 1"),
+            (&["policy", "import", "oci", "-o", "out"], "version = 1"),
+            (&["profile", "refine", "--new", "--accept-all", "-p", "out", "--", "true"], "version = 1"),
+        ] {
+            let scratch = scratch();
+            let oci = ["profile", "generate", "-f", "oci", "-i", "a", "-o", "oci"];
+            assert_eq!(scratch.run(&oci).status, 0);
+            let Some((mut strace, child)) = in_fsync(&scratch, words) else { return };
+            kill(child, signal);
+            let ended = strace.wait().unwrap();
+            let written = scratch.read("out");
+            assert!(
+                written.contains(is_whole) && written.ends_with('\n'),
+                "{signal} {words:?} {ended}: {written}"
+            );
+            if words[0] == "profile" && words[1] == "refine" || is_whole == "version = 1" {
+                assert_eq!(scratch.run(&["policy", "fmt", "--check", "out"]).status, 0, "{words:?}");
+            }
+            assert_eq!(names(&scratch), ["a", "b", "oci", "out"], "{signal} {words:?}");
+        }
+    }
+}
+
+#[test]
 fn what_nothing_can_hold_leaves_the_old_file_and_nothing_else() {
     for there in [false, true] {
         let scratch = scratch();

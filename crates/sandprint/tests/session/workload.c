@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -350,6 +351,28 @@ static int namespaces(void)
 	return 0;
 }
 
+/* traced: a process that does not hear SIGTERM has another stopped that it traces, for ever. */
+static int traced(void)
+{
+	char text[64];
+	pid_t pid;
+
+	signal(SIGTERM, SIG_IGN);
+	pid = child();
+	if (!pid) {
+		snprintf(text, sizeof(text), "traced %d\n", getpid());
+		say("pids", text);
+		ptrace(PTRACE_TRACEME, 0, 0, 0);
+		raise(SIGSTOP);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+	snprintf(text, sizeof(text), "tracer %d\n", getpid());
+	say("pids", text);
+	for (;;)
+		pause();
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
@@ -376,6 +399,8 @@ int main(int argc, char **argv)
 		return busy(argv[0], number);
 	if (!strcmp(mode, "stubborn"))
 		return stubborn();
+	if (!strcmp(mode, "traced"))
+		return traced();
 	if (!strcmp(mode, "daemon"))
 		return daemonize();
 	if (!strcmp(mode, "into"))

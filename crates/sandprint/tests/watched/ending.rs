@@ -28,6 +28,34 @@ fn signals_and_the_time_end_it_and_nothing_refused_is_success() {
 }
 
 #[test]
+fn started_in_the_background_of_a_script_it_hears_an_interrupt() {
+    if !can_watch() {
+        return;
+    }
+    let gate = Gate::before(&["true"]);
+    let pid = gate.pid().to_string();
+    for (name, ignored) in [("INT", "INT QUIT"), ("QUIT", "INT QUIT"), ("TERM", "INT QUIT HUP TERM")] {
+        // What a shell does to what it starts with `&`, and nohup.
+        let script = format!("trap '' {ignored}; exec \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh", SANDPRINT, "watch", "--pid", &pid]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let told = Watching::begin(command).stop(name);
+        assert_eq!((told.status.code(), told.stdout.as_str()), (Some(0), ""), "{name}: {}", told.stderr);
+        assert_eq!(told.stderr.lines().last(), Some("No call was seen refused"), "{name}");
+    }
+    // A hangup stays ignored where it was.
+    let mut command = Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$@\"", "sh", SANDPRINT, "watch", "--pid", &pid]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let watching = Watching::begin(command);
+    watching.signal("HUP");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    let told = watching.stop("INT");
+    assert_eq!(told.status.code(), Some(0), "{}", told.stderr);
+}
+
+#[test]
 fn the_end_of_the_process_ends_it() {
     if !can_watch() {
         return;

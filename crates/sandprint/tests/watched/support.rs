@@ -183,10 +183,15 @@ impl Watching {
 
     /// Tells it to end.
     pub(crate) fn stop(self, signal: &str) -> Told {
-        let pid = self.child.id().to_string();
-        let killed = Command::new("kill").args([&format!("-{signal}"), &pid]).status().unwrap();
-        assert!(killed.success());
+        self.signal(signal);
         self.end()
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let killed = Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap();
+        assert!(killed.success());
     }
 }
 
