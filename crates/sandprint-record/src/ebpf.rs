@@ -14,6 +14,7 @@ use libbpf_rs::{MapCore, RingBuffer, RingBufferBuilder};
 use sandprint_model::{Arch, Fact, FirstSeen, Gap, GapKind, Image, KernelVersion, RunId, Seen, Trace};
 use sandprint_sandbox::probe::{self, Deadly};
 
+use crate::descriptors;
 use crate::host::{self, HostFacts};
 use crate::image::BuildId;
 use crate::reader::{Question, Reader};
@@ -142,8 +143,8 @@ pub enum RecorderError {
     /// A filter on this process ends whoever makes the calls that BPF programs need.
     #[error("load the recorder: {0}")]
     Deadly(#[from] Deadly),
-    /// /proc or random bits could not be read.
-    #[error("read facts about this process")]
+    /// /proc or random bits could not be read, or too few descriptors are left.
+    #[error("set up the recorder in this process")]
     Host(#[source] std::io::Error),
     /// The BPF side failed.
     #[error("set up the recorder")]
@@ -165,6 +166,23 @@ pub enum RecorderError {
     NoProcess(u32),
 }
 
+impl RecorderError {
+    /// Whether libbpf or the kernel had too little memory.
+    pub fn is_out_of_memory(&self) -> bool {
+        let (RecorderError::Load(
+            LoadError::Open(error)
+            | LoadError::Load { source: error, .. }
+            | LoadError::Attach { source: error, .. }
+            | LoadError::Map { source: error, .. },
+        )
+        | RecorderError::Ring(error)) = self
+        else {
+            return false;
+        };
+        error.kind() == libbpf_rs::ErrorKind::OutOfMemory
+    }
+}
+
 impl Recorder {
     /// Loads the programs. Nothing is attached yet.
     pub fn load(options: &Options, facts: &HostFacts) -> Result<Recorder, RecorderError> {
@@ -176,6 +194,7 @@ impl Recorder {
             return Err(RecorderError::NoBtf);
         }
         probe::survive(probe::BPF)?;
+        descriptors::suffice_for_bpf().map_err(RecorderError::Host)?;
         let (pid_ns_dev, pid_ns) = host::pid_namespace().map_err(RecorderError::Host)?;
         let mut seed = [0; 8];
         host::random(&mut seed).map_err(RecorderError::Host)?;

@@ -5,6 +5,7 @@
 //! - [`ebpf`]: the BPF driver: who is followed, what was counted.
 //! - [`notify`]: the recorder by seccomp user notification, for where neither can be had.
 //! - `books`: what those recorders keep that see calls from outside the kernel.
+//! - `descriptors`: file descriptors, as many as they need.
 //! - `driver`: all of them, as a session sees them.
 //! - `image`: build ids of executables.
 //! - `reader`: who looks into them.
@@ -16,6 +17,7 @@
 
 pub mod audit;
 mod books;
+mod descriptors;
 mod driver;
 pub mod ebpf;
 pub mod host;

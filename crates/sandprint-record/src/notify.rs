@@ -12,13 +12,13 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
 use rustix::event::epoll;
-use rustix::process::{Resource, Rlimit};
 use sandprint_model::{Gap, GapKind, KernelVersion, RunId, Trace};
 use sandprint_sandbox::guardian::{Guardian, Orders};
 use sandprint_sandbox::notify::{Inbox, Listener};
 
 use crate::books::observed::Observed;
 use crate::books::{Shared, task};
+use crate::descriptors;
 use crate::driver::State;
 use crate::host::HostFacts;
 use crate::reader::Reader;
@@ -70,7 +70,8 @@ impl Recorder {
     ) -> Result<Recorder, NotifyError> {
         let arch = facts.arch().ok_or_else(|| NotifyError::UnknownArch(facts.machine.clone()))?;
         let set_up = || -> io::Result<Recorder> {
-            raise_descriptors();
+            // Each process of the workload takes one; without, its end is not waited for, but looked for.
+            descriptors::raise();
             // A kernel that cannot takes turns as well as it can.
             listener.wake_synchronously();
             let of_child = task::restrictions(first);
@@ -205,17 +206,6 @@ impl Drop for Recorder {
 /// `WAIT_KILLABLE_RECV` if the tracer replies too fast").
 fn may_count_twice(killable: bool, kernel: Option<KernelVersion>) -> bool {
     !killable || kernel.is_none_or(|kernel| kernel < KernelVersion::new(6, 17))
-}
-
-/// As many descriptors as may be had: each process of the workload takes one. The workload gets back the limit that
-/// we were given.
-fn raise_descriptors() {
-    let Rlimit { current, maximum } = rustix::process::getrlimit(Resource::Nofile);
-    if current < maximum {
-        // Without more, the ends of some processes are not waited for, but looked for.
-        rustix::process::setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
-            .unwrap_or_default();
-    }
 }
 
 #[cfg(test)]

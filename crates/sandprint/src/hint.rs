@@ -54,7 +54,28 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
     None
 }
 
+/// What helps where a limit of this process is the cause, as far as one in the chain tells.
+pub(crate) fn of_limit(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    anyhow::Chain::new(error).find_map(|cause| {
+        let is_out_of_memory =
+            cause.downcast_ref::<RecorderError>().is_some_and(RecorderError::is_out_of_memory);
+        if is_out_of_memory {
+            return Some(MORE_MEMORY);
+        }
+        let error = cause.downcast_ref::<io::Error>()?;
+        match error.kind() {
+            io::ErrorKind::OutOfMemory => Some(MORE_MEMORY),
+            // A thread or a process more.
+            io::ErrorKind::WouldBlock => Some("a limit of this host or user may be reached: see `ulimit -a`"),
+            _ => of_open_files(error),
+        }
+    })
+}
+
 fn of_session(error: &SessionError) -> String {
+    if let Some(hint) = of_limit(error) {
+        return hint.to_owned();
+    }
     match error {
         SessionError::Recorder(error) => of_recorder(error),
         SessionError::Tracer(TracerError::Seize(_)) => {
@@ -77,6 +98,9 @@ fn of_session(error: &SessionError) -> String {
 }
 
 pub(crate) fn of_recorder(error: &RecorderError) -> String {
+    if let Some(hint) = of_limit(error) {
+        return hint.to_owned();
+    }
     match error {
         RecorderError::UnknownArch(_) => "sandprint records on x86_64 and aarch64".to_owned(),
         RecorderError::NoBtf => {
@@ -199,12 +223,19 @@ fn of_write(error: &WriteError) -> String {
     advice.to_owned()
 }
 
+const MORE_MEMORY: &str = "give it more memory: `ulimit -v` shows the limit, `free` what there is";
+
+fn of_open_files(error: &io::Error) -> Option<&'static str> {
+    const TOO_MANY: [i32; 2] =
+        [rustix::io::Errno::MFILE.raw_os_error(), rustix::io::Errno::NFILE.raw_os_error()];
+    let is_so = error.raw_os_error().is_some_and(|errno| TOO_MANY.contains(&errno));
+    is_so.then_some("raise the limit on open files, which `ulimit -n` shows")
+}
+
 /// What helps against an error of the operating system while writing.
 fn of_io(error: &io::Error) -> Option<&'static str> {
-    const TOO_MANY_FILES: [i32; 2] =
-        [rustix::io::Errno::MFILE.raw_os_error(), rustix::io::Errno::NFILE.raw_os_error()];
-    if error.raw_os_error().is_some_and(|errno| TOO_MANY_FILES.contains(&errno)) {
-        return Some("raise the limit on open files, which `ulimit -n` shows");
+    if let Some(advice) = of_open_files(error) {
+        return Some(advice);
     }
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "make the directory first, with `mkdir -p`",
@@ -214,9 +245,7 @@ fn of_io(error: &io::Error) -> Option<&'static str> {
         io::ErrorKind::FileTooLarge => {
             "nothing was changed: raise the limit on the size of files, which `ulimit -f` shows"
         }
-        io::ErrorKind::OutOfMemory => {
-            "give it more memory: `ulimit -v` shows the limit, `free` what there is"
-        }
+        io::ErrorKind::OutOfMemory => MORE_MEMORY,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "nothing was changed: make room, or give a file on another file system"
         }

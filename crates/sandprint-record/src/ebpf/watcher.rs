@@ -16,6 +16,7 @@ use sandprint_sandbox::probe;
 use super::decode::{CallKey, Config, ImageInfo};
 use super::object::{Hooks, LoadError};
 use super::{RecorderError, choose_hooks, sys};
+use crate::descriptors;
 use crate::host::{self, HostFacts};
 use crate::refused::{Code, FilterId, Refused};
 
@@ -107,6 +108,7 @@ impl Watcher {
             return Err(RecorderError::NoBtf);
         }
         probe::survive(probe::BPF)?;
+        descriptors::suffice_for_bpf().map_err(RecorderError::Host)?;
         let config = config(watched, arch)?;
         let mut programs = load(&config, facts.kernel())?;
         let code = Rc::new(RefCell::new(BTreeMap::new()));

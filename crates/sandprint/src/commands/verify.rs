@@ -18,9 +18,9 @@ use sandprint_trial::{Expected, Trial, report};
 use super::{confined, not_started};
 use crate::cli::{long_help, parse_duration};
 use crate::exit::{self, Deciding, ExitStatus};
-use crate::output;
 use crate::policy_source::PolicySource;
 use crate::trace_file::{Destination, Privacy};
+use crate::{hint, output};
 
 /// Run a command under a policy and explain every refused call
 ///
@@ -183,7 +183,7 @@ pub(super) fn explain(error: VerifyError, command: &OsStr) -> anyhow::Error {
     {
         return deciding.into();
     }
-    let hint = match &error {
+    let by_kind = match &error {
         VerifyError::Compile(_) => "a policy with fewer conditions on arguments makes a shorter filter",
         VerifyError::Observe(_) => {
             "leave out --observer ebpf: without privilege two passes show the same; `sandprint doctor` says what is missing"
@@ -196,6 +196,7 @@ pub(super) fn explain(error: VerifyError, command: &OsStr) -> anyhow::Error {
         VerifyError::UnknownArch => "sandprint works on x86_64 and aarch64",
         _ => "`sandprint doctor` says what this host offers; run it again",
     };
+    let hint = hint::of_limit(&error).unwrap_or(by_kind);
     let error = anyhow::Error::new(error);
     Deciding {
         status: ExitStatus::RecorderFailed,

@@ -50,6 +50,9 @@ fn a_limit_on_the_size_of_files_is_an_error() {
             assert_eq!(scratch.files(), before, "{line}");
         }
     }
+    let ended = limited(&scratch, "ulimit -f 0", "profile refine -p new --new --accept-all -- true");
+    assert!(ended.stderr.contains("error: failed to write `new`: File too large"), "{}", ended.stderr);
+    assert_eq!((ended.status, scratch.files()), (125, before.clone()));
     let ended = limited(&scratch, "ulimit -f 0", "policy fmt untidy");
     assert!(ended.stderr.contains("`untidy`: File too large"), "{}", ended.stderr);
     assert_eq!((ended.status, scratch.files()), (1, before));
@@ -90,6 +93,84 @@ fn a_limit_on_open_files_is_an_error() {
         assert_eq!(scratch.files(), before);
     }
     assert!(failed > 0);
+}
+
+/// Commands that start or watch something, and such that write a policy; `SELF` is a process that lives.
+const ALL_KINDS: [&str; 12] = [
+    "profile run --recorder notify -o out -- true",
+    "profile run --recorder ptrace -o out -- true",
+    "profile run --recorder ebpf -o out -- true",
+    "profile run -o out -- true",
+    "profile attach --pid SELF --duration 10ms -o out",
+    "profile verify -p all --observer notify -- true",
+    "profile verify -p all --observer ebpf -- true",
+    "profile refine -p out --new --accept-all -- true",
+    "profile generate -f oci -i a -o out",
+    "policy import oci -o out",
+    "watch --pid SELF --duration 10ms",
+    "run -p all -- true",
+];
+
+/// Runs each of them under a limit: it succeeds, or an error names the limit and nothing is left. How many failed.
+fn each_under(scratch: &Scratch, limit: &str) -> usize {
+    let before = scratch.files();
+    let own = std::process::id().to_string();
+    let mut failed = 0;
+    for line in ALL_KINDS {
+        let ended = limited(scratch, limit, &line.replace("SELF", &own));
+        let context = format!("{limit}; {line}: {}\n{}", ended.status, ended.stderr);
+        // A refinement writes its policy before it begins, so that it is known that it can.
+        if matches!(ended.status, 0 | 3) || line.contains("refine") {
+            drop(std::fs::remove_file(scratch.path("out")));
+        }
+        // Where nobody may use BPF, that is what is said.
+        if !matches!(ended.status, 0 | 3) && !ended.stderr.contains("CAP_BPF") {
+            failed += 1;
+            assert!(matches!(ended.status, 1 | 125), "{context}");
+            let Some((_, error)) = ended.stderr.split_once("error: ") else { panic!("{context}") };
+            let hint = error.split_once("\nhint: ").map(|(_, hint)| hint);
+            assert!(hint.is_some_and(|hint| hint.contains("`ulimit -")), "{context}");
+        }
+        assert!(scratch.files() == before, "{context}");
+    }
+    failed
+}
+
+#[test]
+fn a_limit_on_open_files_is_an_error_of_every_command() {
+    let scratch = scratch();
+    let failed: Vec<usize> =
+        [4, 6, 8, 12, 24, 32, 40].map(|limit| each_under(&scratch, &format!("ulimit -n {limit}"))).into();
+    assert!(failed[0] > 6, "{failed:?}");
+}
+
+#[test]
+fn a_limit_on_memory_is_an_error_of_every_command() {
+    let scratch = scratch();
+    // Below some limit it cannot even be loaded.
+    let starts = |limit: &String| limited(&scratch, limit, "--version").status == 0;
+    let limits = (16_000..80_000).step_by(1_000).map(|limit| format!("ulimit -v {limit}"));
+    for limit in limits.filter(starts).take(9) {
+        each_under(&scratch, &limit);
+    }
+}
+
+#[test]
+fn a_workload_has_the_limits_that_it_would_have() {
+    let scratch = scratch();
+    let limit = "ulimit -S -n 70; ulimit -H -n 300; ulimit -v 300000";
+    for line in [
+        "profile run --recorder notify",
+        "profile run --recorder ptrace",
+        "profile run",
+        "profile verify -p all",
+        "run -p all",
+    ] {
+        let script = "ulimit -Sn; ulimit -Hn; ulimit -v";
+        let ended = limited(&scratch, limit, &format!("{line} -- sh -c '{script}'"));
+        let of_one_run = ended.stdout.lines().take(3).collect::<Vec<_>>();
+        assert_eq!(of_one_run, ["70", "300", "300000"], "{line}: {}", ended.stderr);
+    }
 }
 
 #[test]
