@@ -23,6 +23,7 @@
 mod action;
 mod comments;
 mod condition;
+mod marks;
 mod reader;
 mod reason;
 mod writer;
@@ -101,6 +102,9 @@ pub fn condition_from_words(abi: Abi, text: &str) -> Result<Condition, String> {
 /// Most parts of a key, `a.b.c`. A table comes of each, so this is looked at before anything is made of the text.
 const MOST_KEYS: usize = 64;
 
+/// Most marks of structure: a hundred times as many as the largest policies have.
+const MOST_MARKS: usize = 2_000_000;
+
 /// Where a key has too many parts. Words of a sentence that dots join are none: white space stands between them.
 fn deep_key(text: &str) -> Option<Position> {
     for (line, words) in text.lines().enumerate() {
@@ -131,6 +135,11 @@ fn deep_key(text: &str) -> Option<Position> {
 impl PolicyFile {
     /// Reads a policy file. Every problem is reported, in the order of the text, not only the first.
     pub fn read(text: &str) -> Result<PolicyFile, Vec<Problem>> {
+        if marks::exceed(text, MOST_MARKS) {
+            let at = Position { line: 1, column: 1 };
+            let message = format!("it has more than {MOST_MARKS} brackets, commas, dots and equals signs");
+            return Err(vec![Problem { at, message, hint: Some("no policy has so many".to_owned()) }]);
+        }
         match deep_key(text) {
             None => reader::read(text),
             Some(at) => {

@@ -291,3 +291,22 @@ fn a_key_of_very_many_parts_is_refused_before_it_is_made() {
     );
     assert!(PolicyFile::read(&policy).is_ok());
 }
+
+#[test]
+fn structure_without_end_is_refused_before_it_is_made() {
+    let wrong = |text: &str| PolicyFile::read(text).unwrap_err().remove(0).message;
+    for piece in ["[", "{a = ", "[],", ". ", "a={},"] {
+        let text = format!("x = {}", piece.repeat(2_100_000));
+        assert_eq!(
+            wrong(&text),
+            "it has more than 2000000 brackets, commas, dots and equals signs",
+            "{piece}"
+        );
+    }
+    // In strings and comments there may be any number.
+    let policy = format!(
+        "version = 1\ndefault = \"allow\"\nforeign = \"allow\" # {0}\nnotes = [\"{0}\"]\n",
+        "[".repeat(2_100_000)
+    );
+    assert!(PolicyFile::read(&policy).is_ok());
+}
