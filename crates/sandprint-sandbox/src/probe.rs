@@ -60,7 +60,10 @@ pub const BPF: &[Harmless] = &[
     harmless("prctl", libc::SYS_prctl, [NONE, 0, 0, 0]),
 ];
 
-/// What seccomp notifications need: `SECCOMP_GET_NOTIF_SIZES`, and a listener without a filter.
+/// A thread, of nothing: by a structure without room.
+const THREAD: Harmless = harmless("clone3", libc::SYS_clone3, [0, 0, 0, 0]);
+
+/// What seccomp notifications need: `SECCOMP_GET_NOTIF_SIZES`, a listener without a filter, and who answers.
 pub const NOTIFICATIONS: &[Harmless] = &[
     harmless("seccomp", libc::SYS_seccomp, [3, 0, 0, 0]),
     harmless("seccomp", libc::SYS_seccomp, [1, 1 << 3, 0, 0]),
@@ -68,12 +71,14 @@ pub const NOTIFICATIONS: &[Harmless] = &[
     harmless("eventfd2", libc::SYS_eventfd2, [0, NONE, 0, 0]),
     harmless("setsid", libc::SYS_setsid, [0, 0, 0, 0]),
     harmless("close_range", libc::SYS_close_range, [NONE, 0, 0, 0]),
+    THREAD,
 ];
 
-/// What tracing needs: `PTRACE_SEIZE` of nobody.
+/// What tracing needs: `PTRACE_SEIZE` of nobody, and who traces.
 pub const TRACING: &[Harmless] = &[
     harmless("ptrace", libc::SYS_ptrace, [0x4206, 0, 0, 0]),
     harmless("eventfd2", libc::SYS_eventfd2, [0, NONE, 0, 0]),
+    THREAD,
 ];
 
 /// What a filter of seccomp(2) needs: one without a program.

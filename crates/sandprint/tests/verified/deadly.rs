@@ -7,7 +7,7 @@ use sandprint_model::Action;
 use crate::support::{SANDPRINT, Scratch, all_but, can_notify};
 
 /// Calls by which sandprint finds out what it may have.
-const CALLS: [&str; 16] = [
+const CALLS: [&str; 22] = [
     "bpf",
     "perf_event_open",
     "seccomp",
@@ -24,6 +24,12 @@ const CALLS: [&str; 16] = [
     "recvmsg",
     "eventfd2",
     "epoll_create1",
+    "process_vm_readv",
+    "userfaultfd",
+    "memfd_create",
+    "io_uring_setup",
+    "clone3",
+    "fanotify_init",
 ];
 
 #[test]
