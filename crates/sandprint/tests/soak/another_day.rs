@@ -21,7 +21,7 @@ use crate::programs::{PROGRAMS, Program};
 use crate::recorded::{self, SANDPRINT, find};
 use crate::shell::is_root;
 use circumstances::{CIRCUMSTANCES, Circumstance, Props};
-use refused::Watcher;
+use refused::{Scope, Watcher};
 use table::{Case, Table};
 
 mod circumstances;
@@ -67,6 +67,7 @@ struct Subject<'p> {
     program: &'static Program,
     folder: PathBuf,
     props: &'p Props,
+    scope: &'p Scope,
     sandprint: &'p str,
 }
 
@@ -108,7 +109,7 @@ impl Subject<'_> {
         assert!(copied.is_ok_and(|status| status.success()));
         // A program that is refused what it waits for may wait for ever: that is a difference.
         let words = [&["timeout", "--foreground", "-k", "5", "100"], words].concat();
-        let mut command = self.props.command(circumstance, &work, &words);
+        let mut command = self.props.command(circumstance, &work, &self.scope.cgroup, &words);
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("there is a shell");
         began(child.id());
         let output = child.wait_with_output().expect("it is our child");
@@ -189,15 +190,16 @@ fn try_all(programs: &[&'static Program], circumstances: &[&'static Circumstance
     assert!(copied.is_ok_and(|status| status.success()));
     let sandprint = sandprint.to_str().expect("it has a plain name");
     let props = Props::make(scratch.path());
+    let scope = Scope::make();
     let folder = |program: &Program| scratch.path().join("programs").join(program.name);
     fs::create_dir(scratch.path().join("programs")).expect("the folder is ours");
     let subjects: Vec<Subject<'_>> = programs
         .iter()
-        .map(|program| Subject { program, folder: folder(program), props: &props, sandprint })
+        .map(|program| Subject { program, folder: folder(program), props: &props, scope: &scope, sandprint })
         .collect();
     subjects.iter().for_each(Subject::record);
 
-    let watcher = Watcher::start(sandprint);
+    let watcher = Watcher::start(sandprint, &scope);
     let busy = Busy::begin();
     let cases: Mutex<Vec<Case>> = Mutex::new(Vec::new());
     let (next, runs) = (AtomicUsize::new(0), AtomicUsize::new(0));

@@ -56,8 +56,9 @@ fn lock() -> MutexGuard<'static, (usize, BTreeSet<String>)> {
     BORROWED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The root of cgroup2, in the hybrid layout or the pure one.
-fn root() -> &'static Path {
+/// The root of cgroup2, in the hybrid layout or the pure one. What a borrower makes there with a [`container_name`] is
+/// removed with the containers' cgroups.
+pub(crate) fn root() -> &'static Path {
     let hybrid = Path::new("/sys/fs/cgroup/unified");
     if hybrid.is_dir() { hybrid } else { Path::new("/sys/fs/cgroup") }
 }

@@ -178,11 +178,18 @@ impl Props {
         Props { folder: folder.to_owned() }
     }
 
-    /// The command that runs these words so, in that folder.
-    pub(crate) fn command(&self, circumstance: &Circumstance, work: &Path, words: &[&str]) -> Command {
+    /// The command that runs these words so, in that folder and that cgroup.
+    pub(crate) fn command(
+        &self,
+        circumstance: &Circumstance,
+        work: &Path,
+        cgroup: &Path,
+        words: &[&str],
+    ) -> Command {
         let folder = self.folder.to_str().expect("it has a plain name");
+        let enter = format!("echo $$ >{}/cgroup.procs || exit 98; ", cgroup.display());
         let mut command = Command::new("sh");
-        command.arg("-c").arg(circumstance.script.replace("{}", folder)).arg("sh").args(words);
+        command.arg("-c").arg(enter + &circumstance.script.replace("{}", folder)).arg("sh").args(words);
         command.current_dir(work).stdin(Stdio::null()).env_clear().env("PATH", PATH);
         command.envs(circumstance.env.iter().map(|(name, value)| (name, value.replace("{}", folder))));
         if circumstance.by_nobody {
