@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{Abi, Action, KernelVersion, Loss, Policy, Reason, Syscall, errno};
+use sandprint_model::{Abi, Action, KernelVersion, Loss, Policy, Syscall, errno};
 
 use super::by_name::{ByName, MULTIPLEXERS, NEVER_IMPLEMENTED, NamedCall, abis_of};
 use super::escape;
@@ -147,10 +147,8 @@ impl Names {
     /// Leaves a call out that nobody was seen to make and that is harmless with some arguments only.
     fn leave_out(&mut self, name: &'static str, call: &NamedCall<'_>, abis: &[Abi]) -> bool {
         let mut here = abis.iter().filter_map(|abi| Syscall::from_name(*abi, name));
-        let is_added = call.reasons.iter().all(|reason| matches!(reason, Reason::Baseline(_)));
         let is_left = matches!(call.shape, Shape::When(action, _) if runs(action))
-            && is_added
-            && here.all(is_only_with_arguments);
+            && here.all(|syscall| is_only_with_arguments(syscall, &call.reasons));
         if is_left {
             self.left_out.insert(name);
         }

@@ -280,12 +280,17 @@ pub(crate) fn may_be_told_apart(syscall: Syscall) -> bool {
     table.rows.iter().any(|row| row.only && row.calls.iter().any(|name| Some(*name) == syscall.name()))
 }
 
-/// Whether a call is in the table only with conditions that hold always.
-pub(crate) fn is_only_with_arguments(syscall: Syscall) -> bool {
+/// Whether a call that is allowed for these reasons is allowed by lines whose conditions hold always, and by no other.
+pub(crate) fn is_only_with_arguments(syscall: Syscall, reasons: &BTreeSet<&Reason>) -> bool {
     let (Ok(table), Some(name)) = (Additions::read(), syscall.name()) else { return false };
-    let of_call = |row: &&Row<'_>| row.calls.contains(&name) && row.abis.contains(&syscall.abi);
-    let mut rows = table.rows.iter().filter(of_call).peekable();
-    rows.peek().is_some() && rows.all(|row| row.only)
+    let is_of_call = |row: &&Row<'_>| row.calls.contains(&name) && row.abis.contains(&syscall.abi);
+    let of_call: Vec<&Row<'_>> = table.rows.iter().filter(is_of_call).collect();
+    let is_given = |reason: &Reason| {
+        let said = |row: &&&Row<'_>| matches!(reason, Reason::Baseline(why) if **why == *row.why);
+        let mut rows = of_call.iter().filter(said).peekable();
+        rows.peek().is_some() && rows.all(|row| row.only)
+    };
+    !reasons.is_empty() && reasons.iter().all(|reason| is_given(reason))
 }
 
 #[cfg(test)]
