@@ -123,17 +123,17 @@ const CASES: &[(&[&str], &str, &str)] = &[
     (&["--from", "systemd", "oci"], "failed to import `oci`: NO_UNIT", UNIT),
     (
         &["trace"],
-        "failed to import `trace`: UNKNOWN",
+        "failed to import `trace`: it is no profile but a trace",
         "this is a trace: `sandprint profile generate -i FILE -f toml` makes a policy of it",
     ),
     (
         &["policy.json"],
-        "failed to import `policy.json`: UNKNOWN",
+        "failed to import `policy.json`: it is no profile but a policy in JSON",
         "this is a policy already: `sandprint profile generate -p FILE -f toml` makes a policy file of it",
     ),
     (
         &["policy.toml"],
-        "failed to import `policy.toml`: UNKNOWN",
+        "failed to import `policy.toml`: it is no profile but a policy file",
         "this is a policy file already, and can be used as it is",
     ),
 ];
