@@ -20,6 +20,9 @@ mod container;
 mod expect;
 #[cfg(test)]
 #[path = "../support/shell.rs"]
+#[path = "../support/mounts.rs"]
+mod mounts;
+#[cfg(test)]
 mod shell;
 #[cfg(test)]
 #[path = "../support/sys.rs"]

@@ -21,6 +21,9 @@ mod inherited;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+#[path = "../support/mounts.rs"]
+mod mounts;
+#[cfg(test)]
 mod namespaces;
 #[cfg(test)]
 mod privilege;

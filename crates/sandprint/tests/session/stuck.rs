@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use sandprint_model::GapKind;
 
 use crate::expect::skip;
+use crate::mounts::why_no_mounts;
 use crate::support::{Beside, NOTIFY, PTRACE, RUN_WAYS, Scratch, gaps, lives, signal, until};
 
 /// A recording in a mount namespace of its own, so that nothing is left mounted, where `mounted/p` is this program.
@@ -41,6 +42,9 @@ fn ended(scratch: &Scratch, recorder: &mut Beside) -> Option<String> {
 
 #[test]
 fn a_file_system_that_stops_answering_holds_nobody_up() {
+    if let Some(why) = why_no_mounts() {
+        return skip("root", &why);
+    }
     for way in RUN_WAYS {
         let Some(scratch) = Scratch::new() else { return };
         let begin = Instant::now();
@@ -65,6 +69,9 @@ fn a_file_system_that_stops_answering_holds_nobody_up() {
 
 #[test]
 fn while_it_does_not_answer_signals_and_the_time_end_a_recording() {
+    if let Some(why) = why_no_mounts() {
+        return skip("root", &why);
+    }
     // Each waits for what does not come.
     thread::scope(|scope| {
         for way in RUN_WAYS {
@@ -109,6 +116,9 @@ fn ends_by(way: &str, name: &str, status: &str) {
 
 #[test]
 fn what_waits_for_it_for_ever_is_named_and_left() {
+    if let Some(why) = why_no_mounts() {
+        return skip("root", &why);
+    }
     thread::scope(|scope| {
         for way in ["storage", NOTIFY, PTRACE] {
             scope.spawn(move || hangs(way));

@@ -17,6 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use tempfile::TempDir;
 
 use crate::expect::skip;
+use crate::mounts::why_no_mounts;
 use crate::programs::{PROGRAMS, Program};
 use crate::recorded::{self, SANDPRINT, find};
 use crate::shell::is_root;
@@ -238,6 +239,8 @@ fn is_possible() -> bool {
         skip("root", "users, limits and files in /etc are changed by root");
     } else if find("localedef").is_none() || !Path::new("/usr/share/i18n/locales/ja_JP").exists() {
         skip("locales", "there are no sources of locales, or no localedef");
+    } else if let Some(why) = why_no_mounts() {
+        skip("root", &format!("no files in /etc can be changed for a program alone: {why}"));
     } else {
         return true;
     }

@@ -16,6 +16,9 @@ mod container;
 #[path = "../support/expect.rs"]
 mod expect;
 #[cfg(test)]
+#[path = "../support/mounts.rs"]
+mod mounts;
+#[cfg(test)]
 #[path = "../support/shell.rs"]
 mod shell;
 

@@ -11,10 +11,11 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::expect::skip;
+use crate::mounts::why_no_mounts;
 use crate::programs::{PROGRAMS, Program};
 use crate::recorded::{self, Done, Place, Recording, environment, prepare, recorded, rounds};
 use crate::root;
-use crate::shell::{Ended, find, is_root, run, static_busybox};
+use crate::shell::{Ended, is_root, run, static_busybox};
 
 /// The manager, where distributions put it.
 const SYSTEMD: &str = "/usr/lib/systemd/systemd";
@@ -22,11 +23,14 @@ const SYSTEMD: &str = "/usr/lib/systemd/systemd";
 /// All in one boot for each round. What is beyond the recordings is tried in the first.
 #[test]
 fn under_systemd() {
-    if !Path::new(SYSTEMD).exists() || find("unshare").is_none() {
-        return skip("systemd", "there is no systemd, or no unshare of util-linux to start it in namespaces");
+    if !Path::new(SYSTEMD).exists() {
+        return skip("systemd", "there is no systemd");
     }
     if !is_root() {
         return skip("root", "namespaces for systemd are made by root");
+    }
+    if let Some(why) = why_no_mounts() {
+        return skip("systemd", &format!("it cannot be started in namespaces: {why}"));
     }
     let Some(busybox) = static_busybox() else {
         return skip("busybox", "there is no static busybox in PATH");

@@ -20,6 +20,9 @@ mod event_schema;
 #[path = "../support/expect.rs"]
 mod expect;
 #[cfg(test)]
+#[path = "../support/mounts.rs"]
+mod mounts;
+#[cfg(test)]
 #[path = "../support/sys.rs"]
 mod sys;
 

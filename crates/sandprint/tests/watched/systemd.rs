@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::expect::skip;
+use crate::mounts::why_no_mounts;
 use crate::support::{Gate, Watching, caller, can_watch, is_root};
 
 /// The manager, where distributions put it.
@@ -28,8 +29,8 @@ fn what_systemd_refuses_is_told_with_its_unit() {
     if !is_root() {
         return skip("root", "namespaces for systemd are made by root");
     }
-    if Command::new("unshare").arg("--version").output().is_err() {
-        return skip("systemd", "there is no unshare, of util-linux, to start it in namespaces");
+    if let Some(why) = why_no_mounts() {
+        return skip("systemd", &format!("it cannot be started in namespaces: {why}"));
     }
     let Some(busybox) = busybox() else {
         return skip("busybox", "there is no static busybox in PATH");

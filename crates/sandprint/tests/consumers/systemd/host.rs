@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::expect::skip;
-use crate::shell::{find, run};
+use crate::mounts::why_no_mounts;
+use crate::shell::run;
 
 /// The manager, where distributions put it.
 const SYSTEMD: &str = "/usr/lib/systemd/systemd";
@@ -21,8 +22,8 @@ pub(super) fn can_boot() -> bool {
         skip("root", "namespaces for systemd are made by root");
         return false;
     }
-    if find("unshare").is_none() {
-        skip("systemd", "there is no unshare, of util-linux, to start it in namespaces");
+    if let Some(why) = why_no_mounts() {
+        skip("systemd", &format!("it cannot be started in namespaces: {why}"));
         return false;
     }
     true
