@@ -98,6 +98,13 @@ impl Additions {
         self.groups.iter().map(|group| [group.name, group.what, group.gives])
     }
 
+    /// The calls that are never added whole: without rules about arguments too, only the needed arguments are allowed.
+    pub fn never_whole(&self) -> BTreeSet<&'static str> {
+        let of = |only: bool| self.rows.iter().filter(move |row| row.only == only).flat_map(|row| &row.calls);
+        let whole: BTreeSet<&str> = of(false).copied().collect();
+        of(true).copied().filter(|call| !whole.contains(call)).collect()
+    }
+
     /// What is needed beside what the programs of a trace were seen to do.
     pub(super) fn of_trace(&self, trace: &Trace) -> Vec<Addition> {
         self.beside(trace).filter(|addition| !addition.portable).collect()

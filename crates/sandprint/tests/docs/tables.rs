@@ -1,5 +1,6 @@
 //! Tables of the documents, which are tables of the program.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
 use sandprint_policy::emit::FORMATS;
@@ -53,6 +54,15 @@ fn the_readme_says_what_is_added_and_what_that_gives_away() {
     let expected: Vec<Vec<String>> =
         Additions::read().unwrap().groups().map(|group| group.map(str::to_owned).to_vec()).collect();
     assert_eq!(table(&text("README.md"), "| group | calls | gives away |"), expected);
+}
+
+#[test]
+fn the_readme_names_the_calls_that_are_never_added_whole() {
+    let readme = text("README.md");
+    let (_, list) = readme.split_once("are never added with any: ").unwrap();
+    let (list, _) = list.split_once(';').unwrap();
+    let named: BTreeSet<&str> = list.split('`').skip(1).step_by(2).collect();
+    assert_eq!(named, Additions::read().unwrap().never_whole());
 }
 
 #[test]
