@@ -8,7 +8,8 @@ from .audit import Audit, call_name
 from .host import APPLETS, LAB, run
 
 HEADER = """\
-# What launchers call after they have loaded the filter, and until the execve of the workload, that call included.
+# What launchers call after they have loaded the filter, and until the execve of the workload, that call included; and
+# what inits (tini, catatonit), which run under the workload's filter as PID 1, call from their own start until the end.
 #
 # Columns, separated by tabs: launcher, its version, no_new_privs (yes, no, or any where it makes no difference), call,
 # what for. Made by lab/learn-runtimes, not by hand; the words are those of lab/runtime-reasons.tsv.
@@ -17,8 +18,11 @@ HEADER = """\
 # named each call that the filter saw. runc and crun: root, another user with groups and ambient capabilities, a
 # terminal, a container with 100,000 users, create and then start, and exec into a running container; each {runs} times
 # on an idle machine and {runs} times beside busy processes, half of them on one core. bwrap: with and without its own
-# PID 1. systemd: as PID 1 of its own namespaces, with services of several users and restrictions. On x86_64, kernel
-# {kernel}. Versions other than the machine's own ran on the libraries of their suites, unpacked.
+# PID 1. systemd: as PID 1 of its own namespaces, with services of several users and restrictions. tini (the static one,
+# which docker-init is) and catatonit: started by bwrap as PID 1, as root and as another user, on a terminal and without
+# one, with a workload that ends well, ends badly, is killed, leaves orphans, is sent eight signals through PID 1, or is
+# not there; and with what the environment and options can ask of them; each {runs} times idle and {runs} times busy. On
+# x86_64, kernel {kernel}. Versions other than the machine's own ran on the libraries of their suites, unpacked.
 #
 # learn-runtimes then runs runc and crun again with nothing allowed but this list and the workload's own calls.
 #

@@ -43,13 +43,16 @@ class Scratch:
 class Tree:
     """A file tree with launchers in it: the machine's own, or a suite's packages, unpacked."""
 
-    PACKAGES = ("runc", "crun", "bubblewrap", "systemd", "busybox-static")
+    PACKAGES = ("runc", "crun", "bubblewrap", "systemd", "tini", "catatonit", "busybox-static")
+    # What newer suites have in packages of their own.
+    SPLIT = {"sid": ("tini-static",)}
 
     def __init__(self, suite, scratch):
         self.suite, self.scratch = suite, scratch
         self.root = "/" if suite == "machine" else f"{scratch.path}/root-{suite}"
         if suite != "machine":
             unpack = [LAB + "/unpack", scratch.path + "/apt", self.root, suite, "amd64", *self.PACKAGES]
+            unpack += self.SPLIT.get(suite, ())
             subprocess.run(unpack, check=True)
         self.usr = self.root.rstrip("/") + "/usr"
         # The bundle and busybox, as they are called in there.

@@ -1,44 +1,54 @@
-//! What a launcher calls after it has loaded the filter and before the workload's first instruction.
+//! What a launcher calls after it has loaded the filter and before the workload's first instruction, and what an init
+//! calls that is put before the workload.
 //!
-//! The calls were learnt by recording the launchers; `data/runtimes.tsv` holds them, and is part of the
-//! program.
+//! The calls were learnt by recording them; `data/runtimes.tsv` holds them, and is part of the program.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::{Abi, Arch, Reason, Syscall};
 
-use super::SynthError;
+use super::{SynthError, portable};
 
 static TABLE: &str = include_str!("../../data/runtimes.tsv");
 
-/// A launcher that loads the filter.
+/// A launcher that loads the filter, or an init that a launcher starts under it, in place of the workload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Runtime {
     /// bubblewrap.
     Bwrap,
+    /// catatonit, the init of `podman run --init`.
+    Catatonit,
     /// crun.
     Crun,
     /// runc.
     Runc,
     /// systemd, as the manager of a unit.
     Systemd,
+    /// tini, the init of `docker run --init`, which is called docker-init there.
+    Tini,
 }
 
 impl Runtime {
-    /// Every launcher, in name order.
-    pub const ALL: [Runtime; 4] = [Runtime::Bwrap, Runtime::Crun, Runtime::Runc, Runtime::Systemd];
+    /// Every launcher and every init, in name order.
+    pub const ALL: [Runtime; 6] =
+        [Runtime::Bwrap, Runtime::Catatonit, Runtime::Crun, Runtime::Runc, Runtime::Systemd, Runtime::Tini];
+
+    /// Those that load a filter.
+    pub const LAUNCHERS: [Runtime; 4] = [Runtime::Bwrap, Runtime::Crun, Runtime::Runc, Runtime::Systemd];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Runtime::Bwrap => "bwrap",
+            Runtime::Catatonit => "catatonit",
             Runtime::Crun => "crun",
             Runtime::Runc => "runc",
             Runtime::Systemd => "systemd",
+            Runtime::Tini => "tini",
         }
     }
 
-    /// The launcher of that name.
+    /// The launcher or init of that name.
     pub fn from_name(name: &str) -> Option<Runtime> {
         Runtime::ALL.into_iter().find(|runtime| runtime.name() == name)
     }
@@ -55,8 +65,9 @@ struct Row<'t> {
     why: &'t str,
 }
 
-/// The calls that a launcher needs, in the native ABIs of the machines that these ABIs belong to: launchers
-/// are native programs. Calls of every recorded version are allowed.
+/// The calls that a launcher or an init needs, in the native ABIs of the machines that these ABIs belong to: they are
+/// native programs. Calls of every recorded version are allowed; where a machine has not got one, those that a libc
+/// makes there instead.
 pub(super) fn needed(
     runtime: Runtime,
     no_new_privs: Option<bool>,
@@ -77,12 +88,21 @@ pub(super) fn needed(
     for ((call, why), versions) in versions {
         let versions = versions.into_iter().collect::<Vec<_>>().join(", ");
         for machine in &machines {
-            let Some(syscall) = Syscall::from_name(machine.native_abi(), call) else { continue };
             let why = format!("{why} (seen in version {versions})");
-            calls.push((syscall, Reason::Runtime { runtime: runtime.name().to_owned(), why }));
+            let reason = Reason::Runtime { runtime: runtime.name().to_owned(), why };
+            let there = native(machine.native_abi(), call).into_iter();
+            calls.extend(there.map(|syscall| (syscall, reason.clone())));
         }
     }
     Ok(calls)
+}
+
+/// The call of that name, or what stands for it in an ABI that has not got it.
+fn native(abi: Abi, call: &str) -> Vec<Syscall> {
+    if let Some(syscall) = Syscall::from_name(abi, call) {
+        return vec![syscall];
+    }
+    portable::equivalents_there(call, abi).into_iter().map(|(syscall, _)| syscall).collect()
 }
 
 /// Reads the table. Strict: it is ours, and a line that is skipped is a container that does not start.

@@ -63,10 +63,15 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "ACTION", value_parser = default_action_parser(), default_value = "errno")]
     default_action: DefaultAction,
 
-    /// Allow what this launcher does after it has loaded the filter; repeatable
+    /// Allow what this launcher does after it has loaded the filter, or this init does under it; repeatable
     ///
     /// `any` is all that load profiles of the format, or all where the format names none: Docker starts runc, and Podman
     /// crun, unless they are told otherwise.
+    ///
+    /// `tini` and `catatonit` are what `docker run --init` and `podman run --init` put before the workload: they are
+    /// wanted beside the launcher, as in `--runtime runc --runtime tini`. `any` has neither: they are there only where
+    /// somebody asks for them, and what they need the workload may use too, to start programs (clone, execve), to send
+    /// signals (kill), and ioctl and prctl with any arguments.
     #[arg(long, value_name = "RUNTIME", value_parser = runtime_parser())]
     runtime: Vec<Launchers>,
 
@@ -148,7 +153,7 @@ fn default_action_parser() -> impl TypedValueParser<Value = DefaultAction> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Launchers {
     One(Runtime),
-    /// All that load profiles of the format, or all where the format names none.
+    /// All launchers that load profiles of the format, or all where the format names none.
     Any,
 }
 
@@ -216,7 +221,7 @@ impl GenerateArgs {
 
     fn runtimes(&self) -> BTreeSet<Runtime> {
         let of_format = self.format.launchers();
-        let any = if of_format.is_empty() { &Runtime::ALL[..] } else { of_format };
+        let any = if of_format.is_empty() { &Runtime::LAUNCHERS[..] } else { of_format };
         let named = self.runtime.iter().flat_map(|launchers| match launchers {
             Launchers::One(runtime) => std::slice::from_ref(runtime),
             Launchers::Any => any,
@@ -316,7 +321,27 @@ fn tell(policy: &Policy, emitted: &Emitted) {
 
 #[cfg(test)]
 mod tests {
+    use clap::{Args, Command, FromArgMatches};
+
     use super::*;
+
+    /// What these options and a trace ask for.
+    fn asked(options: &[&str]) -> GenerateArgs {
+        let command = GenerateArgs::augment_args(Command::new("generate"));
+        let words = [&["generate", "trace.json"], options].concat();
+        GenerateArgs::from_arg_matches(&command.try_get_matches_from(words).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn any_launcher_is_no_init() {
+        let launchers = BTreeSet::from(Runtime::LAUNCHERS);
+        for format in FORMATS {
+            let any = asked(&["-f", format.name(), "--runtime", "any"]).runtimes();
+            assert!(!any.is_empty() && any.is_subset(&launchers), "{}: {any:?}", format.name());
+        }
+        let with_init = asked(&["-f", "oci", "--runtime", "any", "--runtime", "tini"]).runtimes();
+        assert_eq!(with_init, [Runtime::Crun, Runtime::Runc, Runtime::Tini].into());
+    }
 
     #[test]
     fn a_format_that_a_launcher_loads_asks_for_that_launcher() {

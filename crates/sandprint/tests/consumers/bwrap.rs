@@ -16,7 +16,17 @@ const REFUSED: &str = "can't create directory '/tmp/made': Operation not permitt
 
 /// bubblewrap with the workload's tree as root, and with namespaces of its own, so that its init process, which is
 /// under the filter too, waits for the workload. The filter comes by descriptor 9.
-fn bwrap(workload: &Workload, filter: Option<&Path>, options: &[&str], words: &[&str]) -> Ended {
+pub(crate) fn bwrap(workload: &Workload, filter: Option<&Path>, options: &[&str], words: &[&str]) -> Ended {
+    run(&mut command(workload, filter, options, words))
+}
+
+/// The same, not started yet.
+pub(crate) fn command(
+    workload: &Workload,
+    filter: Option<&Path>,
+    options: &[&str],
+    words: &[&str],
+) -> Command {
     let mut command = Command::new("sh");
     match filter {
         Some(filter) => command.args(["-c", "exec bwrap --seccomp 9 \"$@\" 9< \"$0\""]).arg(filter),
@@ -24,18 +34,18 @@ fn bwrap(workload: &Workload, filter: Option<&Path>, options: &[&str], words: &[
     };
     command.arg("--ro-bind").arg(workload.root()).arg("/");
     command.args(["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]).args(options).args(words);
-    run(&mut command)
+    command
 }
 
 /// The filter as a file, made with these options.
-fn filter(workload: &Workload, name: &str, options: &[&str]) -> PathBuf {
-    let file = workload.root().parent().unwrap().join(name);
+pub(crate) fn filter(workload: &Workload, name: &str, options: &[&str]) -> PathBuf {
+    let file = workload.beside(name);
     assert_eq!(workload.profile("bpf", &[options, &["-o", file.to_str().unwrap()]].concat()), "");
     file
 }
 
 /// The workload, where bubblewrap can start it.
-fn startable() -> Option<&'static Workload> {
+pub(crate) fn startable() -> Option<&'static Workload> {
     if find("bwrap").is_none() {
         skip("bwrap", "there is no bwrap in PATH");
         return None;

@@ -6,6 +6,7 @@
 //! - [`systemd`]: a real one, as PID 1 of its own namespaces.
 //! - [`header`]: a C program with libseccomp.
 //! - [`bwrap`]: bubblewrap, with the raw filter.
+//! - [`inits`]: tini and catatonit, which run under the filter, before the workload.
 //! - [`docker`]: the structure that Docker's own types ask for.
 //!
 //! The workload is an applet of a static busybox, recorded once. A test that this machine cannot run says why
@@ -19,10 +20,10 @@ mod container;
 #[path = "../support/expect.rs"]
 mod expect;
 #[cfg(test)]
-#[path = "../support/shell.rs"]
 #[path = "../support/mounts.rs"]
 mod mounts;
 #[cfg(test)]
+#[path = "../support/shell.rs"]
 mod shell;
 #[cfg(test)]
 #[path = "../support/sys.rs"]
@@ -41,6 +42,8 @@ mod bwrap;
 mod docker;
 #[cfg(test)]
 mod header;
+#[cfg(test)]
+mod inits;
 #[cfg(test)]
 mod oci;
 #[cfg(test)]

@@ -105,6 +105,45 @@ fn without_what_runc_needs_itself_the_container_does_not_start() {
     assert_eq!(ended.stdout, "", "{ended}");
 }
 
+/// As `docker run --init` and `podman run --init` start them.
+#[test]
+fn an_init_runs_the_workload_and_the_profile_refuses_another() {
+    if !is_root() {
+        return skip("root", "containers are started by root");
+    }
+    if let Some(why) = why_no_containers() {
+        return skip("runc", &why);
+    }
+    let Some(workload) = recorded() else { return };
+    for (runtime, init, program) in [("runc", "tini", "tini-static"), ("crun", "catatonit", "catatonit")] {
+        if find(runtime).is_none() {
+            skip(runtime, &format!("there is no {runtime} in PATH"));
+            continue;
+        }
+        if find(program).is_none() {
+            skip("inits", &format!("there is no {program} in PATH"));
+            continue;
+        }
+        let profile = oci_profile(workload, &["--runtime", runtime, "--runtime", init]);
+        let program = format!("/bin/{program}");
+        for no_new_privs in [true, false] {
+            let context = format!("{init} under {runtime}, noNewPrivileges {no_new_privs}");
+            let arguments = [&program, "--", "ls", "/list"];
+            let ls = Bundle::new(runtime, workload, no_new_privs, &arguments, Some(&profile));
+            for start in 0..STARTS {
+                let ended = ls.start();
+                assert!(ended.status.success(), "{context}, start {start}: {ended}");
+                assert_eq!(ended.stdout, LISTED, "{context}, start {start}: {ended}");
+                assert_eq!(ended.stderr, "", "{context}, start {start}: {ended}");
+            }
+            let arguments = [&program, "--", "mkdir", "/tmp/made"];
+            let refused = Bundle::new(runtime, workload, no_new_privs, &arguments, Some(&profile)).start();
+            assert_eq!(refused.status.code(), Some(1), "{context}: {refused}");
+            assert!(refused.stderr.contains(REFUSED), "{context}: {refused}");
+        }
+    }
+}
+
 /// What busybox says when `mkdir` is refused with the errno of the profiles.
 const REFUSED: &str = "can't create directory '/tmp/made': Operation not permitted";
 

@@ -9,17 +9,23 @@ use std::sync::OnceLock;
 use tempfile::TempDir;
 
 use crate::expect::skip;
-use crate::shell::{run, static_busybox};
+use crate::shell::{find, run, static_busybox};
 use crate::sys;
 
 /// The program under test.
 const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
 
 /// The busybox applets that the tests call.
-const APPLETS: &[&str] = &["ls", "mkdir"];
+const APPLETS: &[&str] = &["ls", "mkdir", "sleep"];
+
+/// The inits that containers may start under the filter, where this machine has them.
+pub(crate) const INITS: &[&str] = &["tini-static", "catatonit"];
 
 /// What `ls` shows in the folder that is listed: enough to see that it did its work.
 pub(crate) const LISTED: &str = "first\nsecond\n";
+
+/// The recording of the workload, beside its root.
+const TRACE: &str = "trace.json";
 
 /// A file tree with the workload in it, and the recording of it.
 #[derive(Debug)]
@@ -51,16 +57,16 @@ fn record() -> Option<Workload> {
     for applet in APPLETS {
         symlink("busybox", root.join("bin").join(applet)).expect("the folder is ours");
     }
+    for init in INITS {
+        if let Some(program) = find(init) {
+            fs::copy(program, root.join("bin").join(init)).expect("the init can be copied");
+        }
+    }
     for name in LISTED.lines() {
         fs::write(root.join("list").join(name), "").expect("the folder is ours");
     }
-
-    let mut command = Command::new(SANDPRINT);
-    command.args(["profile", "run", "-o"]).arg(workload.trace()).arg("--");
-    command.arg(root.join("bin/busybox")).arg("ls").arg(root.join("list"));
-    let ended = run(&mut command);
-    assert!(ended.status.success(), "recording: {ended}");
-    assert_eq!(ended.stdout, LISTED, "recording: {ended}");
+    let list = root.join("list");
+    assert_eq!(workload.record(TRACE, &["ls", list.to_str().expect("it has a plain name")]), LISTED);
     Some(workload)
 }
 
@@ -70,14 +76,27 @@ impl Workload {
         self.folder.path().join("root")
     }
 
-    fn trace(&self) -> PathBuf {
-        self.folder.path().join("trace.json")
+    /// The file of that name beside the root.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Records what busybox does with these words to a file of that name beside the root; gives what it printed.
+    pub(crate) fn record(&self, name: &str, words: &[&str]) -> String {
+        let mut command = Command::new(SANDPRINT);
+        command.args(["profile", "run", "-o"]).arg(self.beside(name)).arg("--");
+        let ended = run(command.arg(self.root().join("bin/busybox")).args(words));
+        assert!(ended.status.success(), "recording: {ended}");
+        ended.stdout
     }
 
     /// The profile in that format.
     pub(crate) fn profile(&self, format: &str, options: &[&str]) -> String {
         let mut command = Command::new(SANDPRINT);
-        command.args(["profile", "generate", "--format", format, "--input"]).arg(self.trace()).args(options);
+        command
+            .args(["profile", "generate", "--format", format, "--input"])
+            .arg(self.beside(TRACE))
+            .args(options);
         let ended = run(&mut command);
         assert!(ended.status.success(), "{command:?}: {ended}");
         ended.stdout

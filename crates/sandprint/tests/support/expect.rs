@@ -20,6 +20,7 @@ pub(crate) const NEEDS: &[(&str, &str)] = &[
     ("freezer", "the right to make a cgroup of version 1 that freezes"),
     ("gcc", "a C compiler"),
     ("i386", "a compiler for 32-bit programs, and a kernel that runs them"),
+    ("inits", "tini-static and catatonit, the inits of containers"),
     ("io_uring", "a kernel that offers io_uring"),
     ("landlock", "a kernel with Landlock enabled"),
     ("libseccomp", "the header of libseccomp, and a C compiler"),

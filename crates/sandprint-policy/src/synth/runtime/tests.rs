@@ -65,6 +65,17 @@ fn a_launcher_is_native_whatever_the_workload_is() {
 }
 
 #[test]
+fn where_a_call_is_not_there_a_libc_makes_another() {
+    let there = names(Runtime::Tini, None, Abi::Aarch64);
+    for call in ["readlinkat", "getpgid", "rt_sigtimedwait"] {
+        assert!(there.contains(call), "{call}");
+    }
+    assert!(
+        names(Runtime::Tini, None, Abi::X86_64).is_superset(&["readlink", "getpgrp", "arch_prctl"].into())
+    );
+}
+
+#[test]
 fn a_broken_line_is_named() {
     let good = "runc\t1.1.5\tyes\texecve\texecutes the program";
     assert_eq!(parse(&format!("# comment\n\n{good}\n")).unwrap().len(), 1);

@@ -1,0 +1,118 @@
+//! tini and catatonit run under the workload's filter, start the workload, and hand signals on to it.
+//!
+//! bubblewrap loads the filter and executes them as PID 1. The default of the filters kills, so that whatever an init
+//! calls and no rule allows would end it.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::bwrap::{bwrap, command, filter, startable};
+use crate::expect::skip;
+use crate::shell::find;
+use crate::workload::{INITS, LISTED};
+
+/// How often each is started: a call that is made in few starts only must be allowed too.
+const STARTS: usize = 10;
+
+/// How bubblewrap is to start an init.
+const AS_PID_1: &[&str] = &["--unshare-pid", "--as-pid-1", "--die-with-parent"];
+
+/// The inits that are here, each as `--runtime` calls it and as a program of the workload's tree.
+fn inits() -> Vec<(&'static str, String)> {
+    let (here, missing): (Vec<&str>, Vec<&str>) = INITS.iter().partition(|init| find(init).is_some());
+    if !missing.is_empty() {
+        skip("inits", &format!("there is no {} in PATH", missing.join(" and no ")));
+    }
+    here.into_iter().map(|program| (program.trim_end_matches("-static"), format!("/bin/{program}"))).collect()
+}
+
+/// What kills for everything but the workload, the launcher and these.
+fn killing(options: &[&'static str]) -> Vec<&'static str> {
+    [&["--default-action", "kill", "--runtime", "bwrap"], options].concat()
+}
+
+#[test]
+fn what_an_init_needs_is_all_in_the_filter() {
+    let Some(workload) = startable() else { return };
+    for (init, program) in inits() {
+        let filter = filter(workload, &format!("{init}.bpf"), &killing(&["--runtime", init]));
+        for start in 0..STARTS {
+            let ended = bwrap(workload, Some(&filter), AS_PID_1, &[&program, "--", "ls", "/list"]);
+            assert!(ended.status.success(), "{init}, start {start}: {ended}");
+            assert_eq!(ended.stdout, LISTED, "{init}, start {start}: {ended}");
+            assert_eq!(ended.stderr, "", "{init}, start {start}: {ended}");
+        }
+        let killed = bwrap(workload, Some(&filter), AS_PID_1, &[&program, "--", "mkdir", "/tmp/made"]);
+        // 128 and SIGSYS, as the init reports the workload's end.
+        assert_eq!(killed.status.code(), Some(128 + 31), "{init}: {killed}");
+    }
+}
+
+/// The table is what makes the others pass.
+#[test]
+fn without_what_an_init_needs_the_workload_does_not_start() {
+    let Some(workload) = startable() else { return };
+    let filter = filter(workload, "no-init.bpf", &killing(&[]));
+    for (init, program) in inits() {
+        let ended = bwrap(workload, Some(&filter), AS_PID_1, &[&program, "--", "ls", "/list"]);
+        assert!(!ended.status.success(), "{init}: {ended}");
+        assert_eq!(ended.stdout, "", "{init}: {ended}");
+    }
+}
+
+#[test]
+fn a_signal_to_the_init_reaches_the_workload() {
+    let Some(workload) = startable() else { return };
+    workload.record("sleep.json", &["sleep", "0.01"]);
+    let slept = workload.beside("sleep.json");
+    for (init, program) in inits() {
+        let mut options = killing(&["--runtime", init, "--input"]);
+        let slept = slept.to_str().unwrap();
+        options.push(slept);
+        let filter = filter(workload, &format!("{init}-sleep.bpf"), &options);
+        for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::USR1] {
+            let words = [program.as_str(), "--", "sleep", "1000"];
+            let code = signalled(&mut command(workload, Some(&filter), AS_PID_1, &words), signal);
+            // As the init reports that the workload died of it.
+            assert_eq!(code, Some(128 + signal.as_raw()), "{init}, {signal:?}");
+        }
+    }
+}
+
+/// Starts bubblewrap with an init, sends a signal to the init once the workload runs, and gives bubblewrap's status.
+fn signalled(bwrap: &mut Command, signal: Signal) -> Option<i32> {
+    let mut launcher = bwrap.stdin(Stdio::null()).spawn().expect("bwrap is there");
+    let begin = Instant::now();
+    let within_limits = || assert!(begin.elapsed() < Duration::from_mins(1), "{bwrap:?} hangs");
+    loop {
+        within_limits();
+        let init = only_child(launcher.id());
+        if let Some(init) = init
+            && only_child(init).is_some_and(|child| is_named(child, "sleep"))
+        {
+            let init = Pid::from_raw(i32::try_from(init).expect("a process id")).expect("it is not 0");
+            kill_process(init, signal).expect("it is a child of ours");
+            break;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    loop {
+        within_limits();
+        if let Some(status) = launcher.try_wait().expect("it is our child") {
+            return status.code();
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn only_child(of: u32) -> Option<u32> {
+    fs::read_to_string(format!("/proc/{of}/task/{of}/children")).ok()?.trim().parse().ok()
+}
+
+fn is_named(process: u32, name: &str) -> bool {
+    fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|comm| comm.trim_end() == name)
+}
