@@ -81,6 +81,13 @@ impl Workload {
         self.folder.path().join(name)
     }
 
+    /// sandprint, called beside the root.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(SANDPRINT);
+        command.current_dir(self.folder.path()).args(words);
+        command
+    }
+
     /// Records what busybox does with these words to a file of that name beside the root; gives what it printed.
     pub(crate) fn record(&self, name: &str, words: &[&str]) -> String {
         let mut command = Command::new(SANDPRINT);

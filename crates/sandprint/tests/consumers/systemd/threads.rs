@@ -1,0 +1,97 @@
+//! A threaded program under its drop-in, where another filter of systemd refuses the call that it starts threads with.
+//!
+//! `RestrictNamespaces=` answers every clone3 with ENOSYS, since its flags are in memory. A C library then uses clone,
+//! which no recording without that setting has.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::host::{self, Host};
+use crate::expect::skip;
+use crate::shell::{find, run, static_busybox};
+use crate::workload::recorded;
+
+/// The services: name, further lines, whether the drop-in is there and holds what is added to what was observed.
+const SERVICES: &[(&str, &str, Option<bool>)] = &[
+    ("free", "", None),
+    ("free-restricted", "RestrictNamespaces=yes\n", None),
+    ("confined", "", Some(true)),
+    ("confined-restricted", "RestrictNamespaces=yes\n", Some(true)),
+    ("observed", "", Some(false)),
+    ("observed-restricted", "RestrictNamespaces=yes\n", Some(false)),
+];
+
+#[test]
+fn threads_start_where_restrict_namespaces_refuses_clone3() {
+    if !host::can_boot() {
+        return;
+    }
+    let Some(busybox) = static_busybox() else {
+        return skip("busybox", "there is no static busybox in PATH");
+    };
+    if find("gcc").is_none() {
+        return skip("gcc", "there is no gcc in PATH");
+    }
+    let Some(workload) = recorded() else { return };
+    let host = Host::new(busybox);
+    let program = host.path("threads");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/consumers/systemd/threads.c");
+    let mut gcc = Command::new("gcc");
+    let compiled = run(gcc
+        .args(["-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread"])
+        .arg("-o")
+        .arg(&program)
+        .arg(source));
+    assert!(compiled.status.success(), "{compiled}");
+    let mut record = workload.command(&["profile", "run", "-o", "threads.json", "--"]);
+    let seen = run(record.arg(&program));
+    assert_eq!(seen.stdout, "clone3: EINVAL\nall ran\n", "{seen}");
+
+    let drop_in = |options: &[&str]| {
+        let generate = ["profile", "generate", "-f", "systemd", "--runtime", "systemd", "threads.json"];
+        let ended = run(&mut workload.command(&[&generate, options].concat()));
+        assert!(ended.status.success(), "{ended}");
+        ended.stdout
+    };
+    let (whole, observed) = (drop_in(&[]), drop_in(&["--no-baseline"]));
+    for (name, lines, with) in SERVICES {
+        let unit = format!("{name}.service");
+        host.unit(
+            &unit,
+            &format!(
+                "[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\n{lines}ExecStart=/threads\n\
+                 StandardOutput=file:/left/{name}\nStandardError=file:/left/{name}\n"
+            ),
+        );
+        if let Some(is_whole) = with {
+            let folder = host.units().join(format!("{unit}.d"));
+            fs::create_dir_all(&folder).expect("the folder is ours");
+            let text = if *is_whole { &whole } else { &observed };
+            fs::write(folder.join("seccomp.conf"), text).expect("the folder is ours");
+        }
+    }
+    let units: Vec<String> = SERVICES.iter().map(|(name, ..)| format!("{name}.service")).collect();
+    let units = units.join(" ");
+    host.unit("default.target", &format!("[Unit]\nDefaultDependencies=no\nWants={units} off.service\n"));
+    host.unit(
+        "off.service",
+        &format!(
+            "[Unit]\nDefaultDependencies=no\nAfter={units}\nSuccessAction=poweroff-force\n\
+             [Service]\nType=oneshot\nExecStart=/busybox true\n"
+        ),
+    );
+    let boot = run(&mut host.boot());
+    for (name, expected) in [
+        ("free", "clone3: EINVAL\nall ran\n"),
+        ("free-restricted", "clone3: ENOSYS\nall ran\n"),
+        ("confined", "clone3: EINVAL\nall ran\n"),
+        ("confined-restricted", "clone3: ENOSYS\nall ran\n"),
+        ("observed", "clone3: EINVAL\nall ran\n"),
+        // The way back is what makes the others pass.
+        ("observed-restricted", "clone3: ENOSYS\npthread_create: EPERM\n"),
+    ] {
+        let left = host.left(name).unwrap_or_default();
+        assert_eq!(left, expected, "{name}: {boot}\n{whole}");
+    }
+}
