@@ -69,6 +69,11 @@ impl Prepared {
         }
     }
 
+    /// Whether it looks up in /proc whose a thread is.
+    pub(crate) fn needs_proc(&self) -> bool {
+        matches!(self, Prepared::Notify | Prepared::Ptrace)
+    }
+
     /// Whether the workload has to be launched under a filter that reports its calls.
     pub(crate) fn wants_notifications(&self) -> bool {
         matches!(self, Prepared::Notify)

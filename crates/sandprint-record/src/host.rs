@@ -104,6 +104,12 @@ pub(crate) fn pid_namespace() -> io::Result<(u64, u64)> {
     Ok((u64::from(major) << 20 | u64::from(minor), metadata.ino()))
 }
 
+/// Whether /proc is there, and is of the PID namespace that this process is in.
+pub(crate) fn has_own_proc() -> bool {
+    let own = std::process::id().to_string();
+    std::fs::read_link("/proc/self").is_ok_and(|there| there.as_os_str() == own.as_str())
+}
+
 /// Whether a cgroup is in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CgroupUse {

@@ -138,6 +138,9 @@ pub enum SessionError {
     /// The kernel gave no random bits for the run's id, or waiting failed.
     #[error("wait for events")]
     Wait(#[source] std::io::Error),
+    /// There is no /proc of this process's PID namespace, and no recorder that does without.
+    #[error("find the tasks of the command: there is no /proc of this process namespace")]
+    NoProc,
     /// The child executed, and the recorder did not see it.
     #[error("see the execve of the workload")]
     UnseenLaunch,
@@ -156,6 +159,9 @@ pub fn record_command(
     // Before there are BPF programs and threads, none of which it is to have.
     let mut reader = Some(Reader::start());
     let (prepared, not_ebpf) = Prepared::choose(choice, options, &facts)?;
+    if prepared.needs_proc() && !host::has_own_proc() {
+        return Err(SessionError::NoProc);
+    }
     let mut ready = |prepared: Prepared| {
         let notified = prepared.wants_notifications().then_some(Reported::Every);
         let mut suspended = Launch { notified, ..launch.clone() }.suspend()?;

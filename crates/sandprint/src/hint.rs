@@ -72,6 +72,9 @@ pub(crate) fn of_limit(error: &(dyn Error + 'static)) -> Option<&'static str> {
     })
 }
 
+/// Every recorder looks tasks up there.
+const MOUNT_PROC: &str = "/proc must be mounted: `mount -t proc proc /proc`";
+
 fn of_session(error: &SessionError) -> String {
     if let Some(hint) = of_limit(error) {
         return hint.to_owned();
@@ -87,6 +90,9 @@ fn of_session(error: &SessionError) -> String {
             "a limit of this host or user may be reached (`ulimit -a`); `sandprint doctor` tries all recorders".to_owned()
         }
         SessionError::Launch(_) => "a limit of this host or user may be reached: see `ulimit -a`".to_owned(),
+        SessionError::NoProc => {
+            MOUNT_PROC.to_owned()
+        }
         SessionError::UnseenLaunch => {
             "another process namespace or tracer may be in between; `sandprint doctor` tries the recorder"
                 .to_owned()
@@ -117,6 +123,7 @@ pub(crate) fn of_recorder(error: &RecorderError) -> String {
             "it may have ended meanwhile: look again, and use `profile run` to record from the start"
                 .to_owned()
         }
+        RecorderError::Host(error) if error.kind() == io::ErrorKind::NotFound => MOUNT_PROC.to_owned(),
         RecorderError::Load(_) | RecorderError::Ring(_) | RecorderError::Host(_) => {
             "`sandprint doctor` says what this host can record and what is missing".to_owned()
         }

@@ -16,7 +16,7 @@ use super::again::Interrupted;
 use super::shield::Unheard;
 use super::tree::{Inside, Tree};
 use crate::books::kinds::Kind;
-use crate::books::{Caller, Ending, Key, Shared, task};
+use crate::books::{Caller, Ending, Key, Shared, UNKNOWN, task};
 use crate::host;
 
 /// How many stops are served before all tasks are looked at in turn: the kernel tells of the one that it traces longest
@@ -218,7 +218,8 @@ impl Server<'_> {
         let At::Entry { audit_arch, nr, args, instruction_pointer, stack_pointer } = at else { return };
         let interrupted = thread.interrupted.take();
         let mut tree = self.shared.books();
-        let Some((process, image)) = tree.caller(tid) else { return };
+        // Where /proc hides it (`hidepid=`), nobody knows whose it is; its calls count all the same.
+        let (process, image) = tree.caller(tid).unwrap_or((tid, UNKNOWN));
         // The upper half of a number is nothing; only a tracer could have put something there.
         let number = u32::try_from(nr & u64::from(u32::MAX)).unwrap_or_default();
         let call = tree.books.kinds.call(audit_arch, number);

@@ -133,9 +133,9 @@ fn check(facts: &HostFacts) -> Vec<Check> {
         checks.push(try_recording(facts));
     }
     checks.push(if Path::new("/proc/self/status").exists() {
-        Check::good("/proc, for build ids of short-lived programs")
+        Check::good("/proc, where tasks and their programs are looked up")
     } else {
-        Check::limited("/proc is not mounted: no build ids", "mount -t proc proc /proc")
+        Check::missing("/proc is not mounted, and every recorder needs it", "mount -t proc proc /proc")
     });
     checks.push(if Host::here().has_cgroup2() {
         Check::good("cgroup2, for `attach --cgroup`, `--unit` and `--container`")

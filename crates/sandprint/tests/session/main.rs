@@ -16,6 +16,8 @@ mod ending;
 #[path = "../support/expect.rs"]
 mod expect;
 #[cfg(test)]
+mod hidden;
+#[cfg(test)]
 #[path = "../support/signals/sys.rs"]
 mod inherited;
 #[cfg(test)]
