@@ -118,7 +118,13 @@ fn is_here(case: &Case) -> bool {
     let program = case.line.split_whitespace().next().expect("a command has a word");
     // The inner command of a shell's script is what may be missing.
     let inner = case.script.filter(|_| program == "sh").and_then(|script| script.split_whitespace().next());
-    [Some(program), inner].into_iter().flatten().all(found)
+    [Some(program), inner].into_iter().flatten().all(found) && (!case.mounted || root_is_a_mount())
+}
+
+fn root_is_a_mount() -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    // proc_pid_mountinfo(5): the fifth field is where it is mounted, as this process sees it.
+    mounts.lines().any(|mount| mount.split(' ').nth(4) == Some("/"))
 }
 
 fn found(program: &str) -> bool {

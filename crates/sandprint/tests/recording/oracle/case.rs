@@ -15,6 +15,8 @@ pub(crate) struct Case {
     pub(crate) varying: &'static [(&'static str, Why)],
     /// Calls that some runs make and others do not, and why.
     pub(crate) sometimes: &'static [(&'static str, Why)],
+    /// Whether the root must be a mount, which it is not in a chroot.
+    pub(crate) mounted: bool,
 }
 
 /// Why a call's count, or whether it is made at all, differs from run to run, under strace too.
@@ -39,7 +41,7 @@ pub(crate) enum Why {
 
 /// A command that is started as it is written.
 pub(crate) const fn run(line: &'static str) -> Case {
-    Case { line, script: None, setup: "", status: 0, varying: &[], sometimes: &[] }
+    Case { line, script: None, setup: "", status: 0, varying: &[], sometimes: &[], mounted: false }
 }
 
 /// A script that is given to an interpreter by its option: `interpreter -c script`, or `-e`.
@@ -66,6 +68,11 @@ impl Case {
     /// With calls that may be missing on either side.
     pub(crate) const fn sometimes(self, sometimes: &'static [(&'static str, Why)]) -> Case {
         Case { sometimes, ..self }
+    }
+
+    /// Where the root is a mount: of other roots no mount namespace can be made.
+    pub(crate) const fn mounted(self) -> Case {
+        Case { mounted: true, ..self }
     }
 
     /// The command's words.
