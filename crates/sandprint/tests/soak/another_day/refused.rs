@@ -37,7 +37,8 @@ struct State {
 
 impl State {
     fn take(&mut self, above: Vec<u64>, refused: Refused) {
-        match above.iter().find_map(|pid| self.runs.get(pid)) {
+        // The outermost is its run: those further in may have the number of a process that began a run before.
+        match above.iter().rev().find_map(|pid| self.runs.get(pid)) {
             Some(run) => {
                 self.seen.entry(*run).or_default().insert(refused);
             }
