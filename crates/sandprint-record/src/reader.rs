@@ -17,7 +17,7 @@ use sandprint_sandbox::{detached, poll};
 use crate::image::{self, BuildId, Wanted};
 
 /// How long nothing may come before nothing is waited for any more.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Room for a message: a path of at most 4096 bytes, and what goes before it.
 const MOST: usize = 8192;
 
