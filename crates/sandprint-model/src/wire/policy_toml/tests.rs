@@ -310,3 +310,16 @@ fn structure_without_end_is_refused_before_it_is_made() {
     );
     assert!(PolicyFile::read(&policy).is_ok());
 }
+
+#[test]
+fn comments_of_rules_that_say_the_same_are_written_once() {
+    let rule =
+        "[[x86_64.read]] # beside\ndo = \"allow\"\nwhy = [ # here\n    \"why\", # within\n] # behind\n";
+    let text = format!("version = 1\ndefault = \"errno EPERM\"\nforeign = \"allow\"\n# above\n{rule}{rule}");
+    let written = PolicyFile::read(&text).unwrap().write();
+    for comment in ["above", "beside", "within", "behind"] {
+        let times = written.matches(&format!("# {comment}")).count();
+        assert!((1..=2).contains(&times), "{comment}: {written}");
+    }
+    assert_eq!(PolicyFile::read(&written).unwrap().write(), written);
+}

@@ -24,12 +24,16 @@ pub(super) fn call_place(syscall: Syscall) -> String {
 struct Page<'c> {
     text: String,
     comments: &'c Comments,
+    /// Places whose comments above them are written, and beside them: rules that say the same share theirs.
     written: BTreeSet<String>,
+    beside: BTreeSet<String>,
 }
 
-impl Page<'_> {
+impl<'c> Page<'c> {
     fn above(&mut self, place: &str, indent: &str) {
-        self.written.insert(place.to_owned());
+        if !self.written.insert(place.to_owned()) {
+            return;
+        }
         for line in self.comments.at(place).map(|comment| comment.above.as_slice()).unwrap_or_default() {
             let indent = if line.is_empty() { "" } else { indent };
             writeln!(self.text, "{indent}{line}").unwrap_or_default();
@@ -45,10 +49,17 @@ impl Page<'_> {
 
     fn behind(&mut self, place: &str, line: &str) {
         self.text.push_str(line);
-        for words in self.comments.at(place).map(|comment| comment.beside.as_slice()).unwrap_or_default() {
+        for words in self.beside(place) {
             write!(self.text, " {words}").unwrap_or_default();
         }
         self.text.push('\n');
+    }
+
+    /// The comments beside a place, once.
+    fn beside(&mut self, place: &str) -> &'c [String] {
+        let is_first = self.beside.insert(place.to_owned());
+        let comment = self.comments.at(place).filter(|_| is_first);
+        comment.map(|comment| comment.beside.as_slice()).unwrap_or_default()
     }
 
     /// An array: on one line where it is short and nothing is said about its elements, else one line for each.
@@ -60,9 +71,9 @@ impl Page<'_> {
             || at_end.is_some_and(|comment| !comment.above.is_empty());
         let short = format!("{key} = [{}]", elements.join(", "));
         if may_be_short && !commented && short.len() <= WIDTH {
-            self.written.insert(end);
-            let behind = at_end.map(|comment| comment.beside.as_slice()).unwrap_or_default();
-            self.line(place, "", &[&[short], behind].concat().join(" "));
+            self.written.insert(end.clone());
+            let whole = [&[short], self.beside(&end)].concat().join(" ");
+            self.line(place, "", &whole);
             return;
         }
         self.line(place, "", &format!("{key} = ["));
@@ -95,7 +106,7 @@ impl Page<'_> {
 
 /// Writes it.
 pub(super) fn write(policy: &Policy, comments: &Comments) -> String {
-    let mut page = Page { text: String::new(), comments, written: BTreeSet::new() };
+    let mut page = Page { text: String::new(), comments, written: BTreeSet::new(), beside: BTreeSet::new() };
     page.line("version", "", &format!("version = {VERSION}"));
     if let Some(kernel) = policy.kernel {
         page.line("kernel", "", &format!("kernel = \"{kernel}\""));
