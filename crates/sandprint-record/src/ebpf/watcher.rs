@@ -85,11 +85,14 @@ pub struct Missed {
     pub count: u64,
 }
 
+/// Filters for which there was no room (`SP_UNWATCHED_FILTERS`).
+const NOT_HANDED_OVER: usize = 1;
+
 /// What each number of the lost map says (`enum sp_unwatched`, and `enum sp_lost` for the parts that the recorder
 /// has too).
 const LOST: [(usize, &str); 7] = [
     (0, "refused calls were not told: too many different ones at once"),
-    (1, "filters could not be handed over: what they say is not known"),
+    (NOT_HANDED_OVER, "filters could not be handed over: what they say is not known"),
     (2, "programs have no path: there were too many different ones"),
     (4, "calls failed that had perhaps begun before the watcher: whether they were refused is not known"),
     (5, "processes are not watched: there were too many"),
@@ -190,18 +193,24 @@ impl Watcher {
     /// Takes the instructions of filters that have come. To be called with the calls at hand: an entry is ready when the
     /// parts of its filters are on their way, or are being put there by another call of that moment.
     fn take_code(&mut self, entries: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), RecorderError> {
-        const TRIES: u32 = 20;
+        /// A processor may be taken from the call that brings them, for as long as a busy machine likes.
+        const TRIES: u32 = 2000;
+        /// Where some were lost, they may be these.
+        const TRIES_AFTER_A_LOSS: u32 = 20;
         const BETWEEN: Duration = Duration::from_millis(1);
 
         self.ring.consume().map_err(RecorderError::Ring)?;
         let new = entries.iter().filter(|(key, _)| !self.told.contains_key(*key));
         let mut awaited: BTreeSet<FilterId> =
             new.filter_map(|(_, value)| Value::decode(value)).flat_map(|value| value.filters).collect();
-        for _ in 0..TRIES {
+        for tries in 0..TRIES {
             // 0 is a filter that cannot be read.
             awaited.retain(|id| id.0 != 0 && self.filter(*id).is_none() && !self.lacking.contains(id));
             if awaited.is_empty() {
                 return Ok(());
+            }
+            if tries >= TRIES_AFTER_A_LOSS && self.lost(NOT_HANDED_OVER)? > 0 {
+                break;
             }
             std::thread::sleep(BETWEEN);
             self.ring.consume().map_err(RecorderError::Ring)?;
@@ -320,18 +329,23 @@ impl Watcher {
         Ok(Some(self.programs.maps().lookup("members", &tgid.to_ne_bytes())?.is_some()))
     }
 
+    /// How many were lost of a kind.
+    fn lost(&self, index: usize) -> Result<u64, RecorderError> {
+        let words = self.programs.maps().array("lost")?;
+        Ok(words.get(index).map_or(0, |word| word.load(Ordering::SeqCst)))
+    }
+
     /// What was missed so far.
     pub fn missed(&self) -> Result<Vec<Missed>, RecorderError> {
-        let words = self.programs.maps().array("lost")?;
-        let lost = LOST.iter().map(|(index, what)| {
-            let count = words.get(*index).map_or(0, |word| word.load(Ordering::SeqCst));
-            Missed { what: (*what).to_owned(), count }
-        });
+        let mut lost = Vec::new();
+        for (index, what) in LOST {
+            lost.push(Missed { what: what.to_owned(), count: self.lost(index)? });
+        }
         let skipped = self.programs.misses().into_iter().map(|(program, count)| Missed {
             what: format!("times the kernel did not run the program {program}: calls may have been missed"),
             count,
         });
-        Ok(lost.chain(skipped).filter(|missed| missed.count > 0).collect())
+        Ok(lost.into_iter().chain(skipped).filter(|missed| missed.count > 0).collect())
     }
 }
 
