@@ -237,6 +237,11 @@ const IPC_CALLS: &[&str] = &[
 /// The calls that stand for others on i386.
 pub(super) const MULTIPLEXERS: [&str; 2] = ["socketcall", "ipc"];
 
+/// The same, each with the calls that it stands for.
+pub(super) fn multiplexed() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
+    MULTIPLEXERS.into_iter().zip([SOCKETCALLS, IPC_CALLS])
+}
+
 /// On i386 libseccomp allows `socketcall` for `socket`, and `ipc` for `semget`, without looking at their
 /// further arguments. Unless the policy has one action for the multiplexer, it must be refused: which ones.
 pub(super) fn close_multiplexers(
@@ -245,7 +250,7 @@ pub(super) fn close_multiplexers(
     losses: &mut BTreeSet<Loss>,
 ) -> Vec<&'static str> {
     let mut refused = Vec::new();
-    for (multiplexer, parts) in MULTIPLEXERS.into_iter().zip([SOCKETCALLS, IPC_CALLS]) {
+    for (multiplexer, parts) in multiplexed() {
         let with = |wanted: fn(Action) -> bool| -> Vec<&str> {
             let has = |part: &&&str| shapes.get(**part).and_then(|shape| shape.action()).is_some_and(wanted);
             parts.iter().filter(has).copied().collect()

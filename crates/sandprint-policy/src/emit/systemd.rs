@@ -19,7 +19,7 @@ use std::fmt::Write;
 use sandprint_model::errno::ENOSYS;
 use sandprint_model::{Abi, Action, KernelVersion, Loss, Policy, Syscall, errno};
 
-use super::by_name::{ByName, MULTIPLEXERS, NEVER_IMPLEMENTED, NamedCall, abis_of};
+use super::by_name::{ByName, MULTIPLEXERS, NEVER_IMPLEMENTED, NamedCall, abis_of, multiplexed};
 use super::escape;
 use super::shape::{Shape, runs};
 use super::unattended::unattended;
@@ -82,6 +82,9 @@ impl Format for Systemd {
         names.lose_unspoken();
         if !runs(policy.default_action) {
             names.take_back_default_group(&list.abis);
+        }
+        if list.abis.contains(&Abi::I386) {
+            names.lose_logged_multiplexers();
         }
         let log = names.log();
         losses.extend(names.losses.iter().cloned());
@@ -214,6 +217,18 @@ impl Names {
             self.losses.insert(weaker(name, text));
         } else {
             self.lose_refusal(name, &format!("{why}: the call gets the default action"));
+        }
+    }
+
+    /// That a call is logged is said to another filter than what is refused, and the stricter of two filters decides.
+    fn lose_logged_multiplexers(&mut self) {
+        for (multiplexer, parts) in multiplexed() {
+            let is_refused = |part: &&&str| self.refused.values().any(|names| names.contains(**part));
+            let refused: Vec<&str> = parts.iter().filter(is_refused).copied().collect();
+            if self.logged.contains(multiplexer) && runs(self.default) && !refused.is_empty() {
+                let text = format!("i386 refuses it where it refuses {}", refused.join(", "));
+                self.losses.insert(stricter(multiplexer, text));
+            }
         }
     }
 

@@ -35,6 +35,9 @@ fn covers(loss: &Loss, syscall: Syscall, policy: &Policy) -> bool {
     // The ABIs of the rules take part, and those that their machines are made for.
     let takes_part = |used: &Syscall| syscall.abi == used.abi || syscall.abi == used.abi.arch().native_abi();
     let is_foreign = !policy.rules.keys().any(takes_part);
+    // What nobody can be asked about is every call of an ABI without rules.
+    let has_no_rules = !policy.rules.keys().any(|used| used.abi == syscall.abi);
+    let is_unasked = has_no_rules && loss.text.starts_with("nobody is started who could be asked");
     let subject = loss.subject.as_str();
     let name = syscall.to_string();
     let name = name.as_str();
@@ -51,7 +54,7 @@ fn covers(loss: &Loss, syscall: Syscall, policy: &Policy) -> bool {
         || subject == format!("{} {syscall}", syscall.abi)
         || subject == format!("{} number {}", syscall.abi, syscall.nr)
         || (subject == syscall.abi.name() && listed)
-        || (subject == "other ABIs" && is_foreign)
+        || (subject == "other ABIs" && (is_foreign || is_unasked))
         || subject == format!("all of {}", syscall.abi)
         || subject == format!("{} without rules", syscall.abi)
         || (subject == "default action" && !runs(policy.default_action))
