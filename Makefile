@@ -55,8 +55,9 @@ test-kernels: ## Boot other kernels in small virtual machines and run the witnes
 	@scripts/install-packages kernels
 	lab/test-kernels
 
-soak: build ## Run real programs 20 times each under their policies, in other circumstances and by each runtime, with other work on the machine
+soak: build ## Run real programs 20 times each under their policies, in other circumstances, killed, and by each runtime, with other work on the machine
 	@scripts/install-packages test
+	lab/kill-at-random $(SANDPRINT)
 	SANDPRINT_ANOTHER_DAY=20 SANDPRINT_ANOTHER_DAY_TABLE=$(CURDIR)/docs/another-day.md \
 	$(CARGO) test --locked --package sandprint --test soak policies_hold_on_another_day
 	@sha256sum /dev/zero & one=$$!; sha256sum /dev/zero & two=$$!; \

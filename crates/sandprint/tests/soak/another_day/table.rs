@@ -165,7 +165,7 @@ impl fmt::Display for Table {
         writeln!(f, "# A policy on another day\n")?;
         writeln!(
             f,
-            "Each program was recorded once, on a quiet machine, with nothing in its environment but PATH.\n\
+            "Each program was recorded once, before the other work began, with nothing in its environment but PATH.\n\
              Under the policies that follow, and without one, it then ran beside other work in {} circumstances: {} \
              times in each, half of them with rules about arguments (`--arguments`). That is {} runs of each program \
              under a policy, and two in each circumstance without one.\n\
