@@ -157,11 +157,14 @@ static __always_inline int on_exit(struct task_struct *task, bool by_tid)
 			check_seccomp(task, head);
 			if (head->image && !(fetch_or(&head->flags, SP_HEAD_ENDED) & SP_HEAD_ENDED))
 				end_of_task(tgid);
-			return 0;
 		}
 		if (!state.by_tid)
 			return 0;
 	}
+	/*
+	 * Beside its storage too: where that could not be created for the one who came to admit it, and could
+	 * for another at the same moment, it counts twice among the live ones.
+	 */
 	head = bpf_map_lookup_elem(&tids, &tid);
 	if (!head)
 		return 0;

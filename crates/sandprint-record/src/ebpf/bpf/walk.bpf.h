@@ -54,7 +54,6 @@ static __always_inline int on_admit(struct task_struct *task, bool by_tid)
 		if (storage) {
 			if (!(fetch_or(&storage->head.flags, SP_HEAD_ENDED) & SP_HEAD_ENDED))
 				end_of_task(BPF_CORE_READ(task, tgid));
-			return 0;
 		}
 	}
 	if (!bpf_map_delete_elem(&tids, &tid)) {
