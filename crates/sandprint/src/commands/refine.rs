@@ -153,7 +153,7 @@ pub(crate) fn run(args: &RefineArgs) -> anyhow::Result<ExitStatus> {
     };
     saver.save(source.policy())?;
     let (program, arguments) = args.command.split_first().context("there is no command")?;
-    let mut trial = verify::trial(program, arguments, args.timeout)?;
+    let mut trial = verify::trial(program, arguments, args.timeout, arch)?;
     let ended = args.rounds(&mut refinement, &mut trial);
     // Whatever came of the rounds, what was decided is kept.
     saver.save(&refinement.policy())?;

@@ -123,7 +123,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
         .map_err(|unfit| confined::explain_unfit(&args.policy, &unfit))?;
     let source = source.usable()?;
     let (program, arguments) = args.command.split_first().context("there is no command")?;
-    let mut trial = trial(program, arguments, args.timeout)?;
+    let mut trial = trial(program, arguments, args.timeout, arch)?;
     let observer = match args.observer {
         ObserverArg::Auto => Observer::Auto,
         ObserverArg::Ebpf if args.all => {
@@ -161,9 +161,8 @@ pub(super) fn trial(
     program: &OsStr,
     arguments: &[OsString],
     timeout: Option<Duration>,
+    arch: Arch,
 ) -> anyhow::Result<Trial> {
-    let arch =
-        Arch::from_name(std::env::consts::ARCH).context("this machine is neither x86_64 nor aarch64")?;
     Ok(Trial {
         // Before any thread, and before signals are taken.
         shield: Shield::start(arch),
