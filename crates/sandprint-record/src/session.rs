@@ -327,9 +327,10 @@ impl<'a> Session<'a> {
     /// which the terminal or a supervisor may have signalled as a whole. Or nothing lives any more, and the recorder is
     /// about to notice.
     fn may_end_of_it(&self) -> bool {
-        let mut living: Vec<u32> = self.driver.processes().unwrap_or_default().into_iter().collect();
-        living.retain(|&pid| !process::has_ended(pid));
-        living.is_empty() || living.into_iter().any(process::is_in_our_group)
+        let ours = process::living_group(std::process::id());
+        let followed = self.driver.processes().unwrap_or_default();
+        let groups: Vec<u32> = followed.into_iter().filter_map(process::living_group).collect();
+        groups.is_empty() || groups.into_iter().any(|group| ours == Some(group))
     }
 
     /// Whether the recording has seen its end.
@@ -439,6 +440,11 @@ impl<'a> Session<'a> {
 
     fn finish(mut self, why: Why) -> Result<Recorded, SessionError> {
         self.driver.stop()?;
+        // What ended while the recorder was about to leave it has been seen whole.
+        let why = match why {
+            Why::Interrupted(_) => self.ended()?.unwrap_or(why),
+            _ => why,
+        };
         let mut trace = self.trace()?;
         if let Some(words) = self.cut_short(why) {
             trace.note_gap(Gap { kind: GapKind::EndedEarly, run: self.id.clone(), detail: Some(words) }, 1);

@@ -167,7 +167,12 @@ pub(crate) fn is_job() -> bool {
 
 /// Whether a process has ended, also where nobody has taken note of that yet, as far as /proc can tell.
 pub fn has_ended(pid: u32) -> bool {
-    stat_field(pid, 3).is_none_or(|state| matches!(state.as_str(), "Z" | "X" | "x"))
+    stat_field(pid, 3).is_none_or(|state| is_end(&state))
+}
+
+/// Whether a state in /proc/PID/stat is that of a process which has ended (proc(5)).
+fn is_end(state: &str) -> bool {
+    matches!(state, "Z" | "X" | "x")
 }
 
 /// Whether a signal waits for a task that will end it, as far as /proc can tell: none that it blocks, ignores or handles,
@@ -193,9 +198,12 @@ pub fn is_about_to_end(tid: u32) -> bool {
     all(&["SigPnd", "ShdPnd"]) & !all(&["SigBlk", "SigIgn", "SigCgt"]) & !spared != 0
 }
 
-/// Whether a process is in the process group of this one, and lives, as far as /proc can tell.
-pub fn is_in_our_group(pid: u32) -> bool {
-    !has_ended(pid) && group(pid).is_some() && group(pid) == group(std::process::id())
+/// The process group of a process that has not ended, as far as /proc can tell: both of one reading, since it may end
+/// between two.
+pub fn living_group(pid: u32) -> Option<u32> {
+    let fields = stat_fields(pid)?;
+    let mut fields = fields.split_ascii_whitespace();
+    if fields.next().is_none_or(is_end) { None } else { fields.nth(1)?.parse().ok() }
 }
 
 /// Its process group.
@@ -216,11 +224,15 @@ pub(crate) fn foreground_group(pid: u32) -> Option<u32> {
 
 /// The field of that number, counted from 1 as in proc(5), 3 or later.
 fn stat_field(pid: u32, number: usize) -> Option<String> {
+    stat_fields(pid)?.split_ascii_whitespace().nth(number.checked_sub(3)?).map(str::to_owned)
+}
+
+/// The fields from the third on, with spaces between.
+fn stat_fields(pid: u32) -> Option<String> {
     let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the name in parentheses, which may hold anything, also parentheses and spaces.
     let end_of_name = stat.iter().rposition(|&byte| byte == b')')?;
-    let rest = std::str::from_utf8(stat.get(end_of_name.checked_add(1)?..)?).ok()?;
-    rest.split_ascii_whitespace().nth(number.checked_sub(3)?).map(str::to_owned)
+    Some(std::str::from_utf8(stat.get(end_of_name.checked_add(1)?..)?).ok()?.to_owned())
 }
 
 fn is_one_of(error: &io::Error, numbers: &[i32]) -> bool {
@@ -236,6 +248,20 @@ mod tests {
 
     fn sleeper() -> Child {
         Command::new("sleep").arg("1000").spawn().unwrap()
+    }
+
+    #[test]
+    fn only_what_lives_is_in_a_group() {
+        let mut child = sleeper();
+        assert_eq!(living_group(child.id()), group(id()));
+        child.kill().unwrap();
+        // Ended, and nobody has taken note of it yet.
+        while !has_ended(child.id()) {
+            std::thread::yield_now();
+        }
+        assert_eq!(living_group(child.id()), None);
+        child.wait().unwrap();
+        assert_eq!(living_group(child.id()), None);
     }
 
     #[test]

@@ -56,7 +56,7 @@ fn what_the_same_signal_ends_after_the_first_process_was_not_left_running() {
         for _ in 0..OFTEN {
             let Some(scratch) = Scratch::new() else { return };
             // The rest is in the group, and takes its time to end.
-            let script = "sh -c 'trap \"sleep 0.2; exit 0\" TERM; echo > begun; while :; do sleep 0.01; done' & exit 7";
+            let script = "sh -c 'trap \"sleep 0.1; exit 0\" TERM; echo > begun; while :; do sleep 0.01; done' & exit 7";
             let mut recorder = start(&scratch, way, &["run", "--", "sh", "-c", script]);
             until("word of the rest", || {
                 (scratch.read("said").contains(" of its tree go") && scratch.path("begun").exists())
