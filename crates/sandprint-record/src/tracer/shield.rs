@@ -13,6 +13,7 @@
 
 use std::ffi::CStr;
 use std::io::{self, Read as _, Write as _};
+use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -71,7 +72,11 @@ impl Shield {
     pub fn trace(&mut self, first: u32, program: &[u8]) -> io::Result<Arc<Heard>> {
         self.heard.report(program)?;
         self.line.write_all(&first.to_ne_bytes())?;
-        match i32::from_ne_bytes(word(&mut self.line)?) {
+        let answer = word(&mut self.line).inspect_err(|_| {
+            // What comes late would be taken for the answer to the next.
+            self.line.shutdown(Shutdown::Both).unwrap_or_default();
+        })?;
+        match i32::from_ne_bytes(answer) {
             0 => Ok(Arc::clone(&self.heard)),
             errno => Err(io::Error::from_raw_os_error(errno)),
         }
