@@ -80,11 +80,18 @@ const CELLS: &[CellGoal] = &[
         limit: Limit::Least(0.95),
     },
     CellGoal {
-        text: "a tracked call without BPF, to strace: at most a fifth",
+        text: "a call told by notification, to strace: at most a fifth",
         workload: &TRACKED,
         ours: Instrument::Notify,
         judged: Judged::RatioTo(Instrument::Strace),
         limit: Limit::Most(0.2),
+    },
+    CellGoal {
+        text: "a traced call, to strace: at most 1",
+        workload: &TRACKED,
+        ours: Instrument::Ptrace,
+        judged: Judged::RatioTo(Instrument::Strace),
+        limit: Limit::Most(1.0),
     },
     CellGoal {
         text: "a call while the machine is watched, to the floors: at most 1.03",
@@ -232,7 +239,7 @@ mod tests {
     #[test]
     fn each_goal_is_judged_by_its_own_row_and_base() {
         use Instrument::{
-            Bare, Confined, Filter, Floor, Floors, Itself, Notify, Sandprint, Strace, Tree, Watch,
+            Bare, Confined, Filter, Floor, Floors, Itself, Notify, Ptrace, Sandprint, Strace, Tree, Watch,
         };
         let footprint = |peak_kib, trace| Footprint {
             what: String::new(),
@@ -249,6 +256,7 @@ mod tests {
                     &[
                         (Floor, &[100.0, 200.0, 100.0]),
                         (Sandprint, &[130.0, 260.0, 190.0]),
+                        (Ptrace, &[33_000.0]),
                         (Notify, &[6_000.0]),
                         (Strace, &[30_000.0]),
                     ],
@@ -282,6 +290,7 @@ mod tests {
                 verdict("2.50 (2.50 to 2.50)", true),
                 verdict("0.949 (0.949 to 0.949)", false),
                 verdict("0.200 (0.200 to 0.200)", true),
+                verdict("1.10 (1.10 to 1.10)", false),
                 verdict("1.04 (1.04 to 1.04)", false),
                 verdict("0.975 (0.975 to 0.975)", true),
                 verdict("3.00 (2.50 to 5.00) ms", false),

@@ -21,7 +21,9 @@ pub(super) enum Instrument {
     Floor,
     /// Our recorder in the kernel.
     Sandprint,
-    /// Our recorder without BPF.
+    /// Our recorder without BPF that traces.
+    Ptrace,
+    /// Our recorder without BPF that is notified.
     Notify,
     /// `strace -f -c`
     Strace,
@@ -52,6 +54,7 @@ impl Instrument {
             Instrument::Bare => "bare",
             Instrument::Floor => "floor",
             Instrument::Sandprint | Instrument::Itself => "sandprint",
+            Instrument::Ptrace => "ptrace",
             Instrument::Notify => "notify",
             Instrument::Strace => "`strace -f -c`",
             Instrument::Perf => "`perf trace -s`",
@@ -83,7 +86,8 @@ impl Instrument {
         [Instrument::Sandprint, Instrument::Strace, Instrument::Perf, Instrument::Bpftrace];
 
     /// Those under which a call costs dozens or hundreds of bare ones.
-    pub(super) const SLOW: [Instrument; 3] = [Instrument::Notify, Instrument::Strace, Instrument::Perf];
+    pub(super) const SLOW: [Instrument; 4] =
+        [Instrument::Ptrace, Instrument::Notify, Instrument::Strace, Instrument::Perf];
 
     /// Whether it is one of [`Instrument::SLOW`].
     pub(super) fn is_slow(self) -> bool {
@@ -92,7 +96,7 @@ impl Instrument {
 
     /// Whether it leaves a trace of ours, in [`TRACE`].
     pub(super) fn records(self) -> bool {
-        matches!(self, Instrument::Sandprint | Instrument::Notify)
+        matches!(self, Instrument::Sandprint | Instrument::Ptrace | Instrument::Notify)
     }
 
     /// The command under this instrument. What it prints besides goes to files.
@@ -104,6 +108,7 @@ impl Instrument {
             Instrument::Bare | Instrument::Floors | Instrument::Watch | Instrument::Itself => return argv,
             Instrument::Floor => words(&["./floor"]),
             Instrument::Sandprint => recorder("ebpf"),
+            Instrument::Ptrace => recorder("ptrace"),
             Instrument::Notify => recorder("notify"),
             Instrument::Confined => words(&[&sandprint, "run", "-p", policies::TRUE, "--"]),
             Instrument::Filter => words(&["./filtered", OURS]),

@@ -311,6 +311,7 @@ pub(super) mod tests {
                     (Instrument::Bare, samples(&[150.0, 160.0, 170.0])),
                     (Instrument::Floor, samples(&[300.0, 320.0, 340.0])),
                     (Instrument::Sandprint, samples(&[360.0, 352.0, 374.0])),
+                    (Instrument::Ptrace, samples(&[25_000.0])),
                     (Instrument::Notify, samples(&[7_000.0])),
                     (Instrument::Strace, samples(&[30_000.4])),
                     (Instrument::Perf, absent("perf is not installed")),
@@ -334,8 +335,9 @@ pub(super) mod tests {
         let text = markdown(&findings);
         for line in [
             "| getppid loop, tracked, ns per call | 3, 1 | 160 (150 to 170) ×0.500 | 320 (300 to 340) | \
-             360 (352 to 374) ×1.10 | 7,000 (7,000 to 7,000) ×23.3 | 30,000 (30,000 to 30,000) ×100 | - [1] | - [2] |",
-            "| `true`, start to end, ms | - | - [1] | - [3] | - [3] | - [3] | - [3] | - [3] | - [3] |",
+             360 (352 to 374) ×1.10 | 25,000 (25,000 to 25,000) ×83.3 | 7,000 (7,000 to 7,000) ×23.3 | \
+             30,000 (30,000 to 30,000) ×100 | - [1] | - [2] |",
+            "| `true`, start to end, ms | - | - [1] | - [3] | - [3] | - [3] | - [3] | - [3] | - [3] | - [3] |",
             "- [1] perf is not installed",
             "- [2] a \\| b\\_c",
             "| calls for 1 s | 1,234,567 | 4.9 MiB | 3.0 MiB and 3.8 KiB per live task | 2.0 KiB |",

@@ -31,6 +31,7 @@ pub(super) const ALL: &[Table] = &[
             Instrument::Bare,
             Instrument::Floor,
             Instrument::Sandprint,
+            Instrument::Ptrace,
             Instrument::Notify,
             Instrument::Strace,
             Instrument::Perf,
@@ -91,8 +92,8 @@ const RECORDING: &str = "\
 bare: nothing attached.\n\
 floor: an empty BPF program on `tp_btf/sys_enter`, attached by the smallest loader that libbpf gives (bench/floor.c), \
 which starts the workload and ends with it.\n\
-sandprint: `profile run --recorder ebpf -o`; notify: `profile run --recorder notify -o`. The counts in their traces \
-are checked against the calls that were made.\n\
+sandprint: `profile run --recorder ebpf -o`; ptrace: `profile run --recorder ptrace -o`; notify: \
+`profile run --recorder notify -o`. The counts in their traces are checked against the calls that were made.\n\
 bpftrace: `tracepoint:raw_syscalls:sys_enter { @[comm, args->id] = count(); }`, which counts the whole machine, since \
 bpftrace follows no tree.\n\
 Processor time is that of the instrument, from its start to its end, and of all that it ran, together.\n\
