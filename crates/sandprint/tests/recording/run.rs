@@ -7,8 +7,10 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
+
 /// How long one command may take, before its test fails.
-pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(10);
 
 /// What a command left.
 #[derive(Debug)]
@@ -41,8 +43,7 @@ pub(crate) fn to_the_end(command: &mut Command) -> Ended {
             break status;
         }
         if begin.elapsed() > DEADLINE {
-            let group = format!("-{}", child.id());
-            let killed = Command::new("kill").args(["-KILL", "--", &group]).status();
+            let killed = kill_process_group(Pid::from_child(&child), Signal::KILL);
             panic!("{command:?} did not end within {DEADLINE:?}; killed: {killed:?}");
         }
         thread::sleep(Duration::from_millis(3));

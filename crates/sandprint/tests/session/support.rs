@@ -23,7 +23,7 @@ pub(crate) const NOTIFY: &str = "notify";
 /// By tracing.
 pub(crate) const PTRACE: &str = "ptrace";
 /// How long anything may take before its test fails.
-const DEADLINE: Duration = Duration::from_mins(1);
+const DEADLINE: Duration = Duration::from_mins(10);
 
 /// Waits until something is there.
 ///

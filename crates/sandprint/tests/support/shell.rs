@@ -8,6 +8,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
+
 /// How long a command may take, before its test fails.
 const DEADLINE: Duration = Duration::from_mins(5);
 
@@ -37,8 +39,7 @@ pub(crate) fn run(command: &mut Command) -> Ended {
             break status;
         }
         if begin.elapsed() > DEADLINE {
-            let group = format!("-{}", child.id());
-            let killed = Command::new("kill").args(["-KILL", "--", &group]).status();
+            let killed = kill_process_group(Pid::from_child(&child), Signal::KILL);
             panic!("{command:?} did not end within {DEADLINE:?}; killed: {killed:?}");
         }
         thread::sleep(Duration::from_millis(3));

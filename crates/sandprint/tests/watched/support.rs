@@ -21,7 +21,7 @@ use crate::sys;
 pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
 
 /// How long anything may take before its test fails.
-pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
+pub(crate) const DEADLINE: Duration = Duration::from_mins(10);
 
 /// Whether this machine can watch; says that a test is skipped where it cannot.
 pub(crate) fn can_watch() -> bool {
