@@ -30,7 +30,11 @@ const EDGES: &[(&str, &[&str])] = &[
             "sandprint-store",
         ],
     ),
+    (TESTS, &["sandprint-model", "sandprint-policy"]),
 ];
+
+/// What tests share: any crate may import it for its tests, and none otherwise.
+const TESTS: &str = "testkit";
 
 /// Libraries of others that only these crates of ours may know.
 const CONFINED: &[(&str, &[&str])] = &[
@@ -40,7 +44,10 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("clap_mangen", &["sandprint"]),
     ("libbpf-rs", &["sandprint-record"]),
     ("libbpf-sys", &["sandprint-record"]),
-    ("libc", &["sandprint", "sandprint-record", "sandprint-sandbox", "sandprint-store", "sandprint-trial"]),
+    (
+        "libc",
+        &["sandprint", "sandprint-record", "sandprint-sandbox", "sandprint-store", "sandprint-trial", TESTS],
+    ),
 ];
 
 /// An edge exists only if it is in [`EDGES`], and a confined library is imported only where [`CONFINED`] says.
@@ -63,6 +70,9 @@ pub(super) fn only_drawn_edges_exist(tree: &Tree) -> Vec<Fault> {
             continue;
         };
         for dependency in &package.dependencies {
+            if dependency == TESTS && package.only_of_tests.contains(dependency) {
+                continue;
+            }
             let ours = EDGES.iter().any(|(known, _)| known == dependency) || tools.contains(&**dependency);
             if ours && !allowed.contains(&&**dependency) {
                 fault(format!("{name} must not import {dependency}"));
@@ -83,6 +93,8 @@ struct Package<'a> {
     /// Its directory under crates/, if it is there.
     directory: Option<&'a str>,
     dependencies: BTreeSet<String>,
+    /// Those that nothing but its tests has.
+    only_of_tests: BTreeSet<String>,
 }
 
 impl<'a> Package<'a> {
@@ -92,15 +104,19 @@ impl<'a> Package<'a> {
         let manifest: Table = text.parse().ok()?;
         let name = manifest.get("package")?.get("name")?.as_str()?.to_owned();
         let directory = directory.strip_prefix("crates/").filter(|rest| !rest.contains('/'));
-        Some(Package { path, name, directory, dependencies: dependencies(&manifest) })
+        let of_all = dependencies(&manifest, &["dependencies", "build-dependencies"]);
+        let of_tests = dependencies(&manifest, &["dev-dependencies"]);
+        let only_of_tests = of_tests.difference(&of_all).cloned().collect();
+        let dependencies = of_all.union(&of_tests).cloned().collect();
+        Some(Package { path, name, directory, dependencies, only_of_tests })
     }
 }
 
-/// The names of all packages that a manifest depends on, in every kind of section.
-fn dependencies(manifest: &Table) -> BTreeSet<String> {
+/// The names of all packages that a manifest depends on, in these kinds of section.
+fn dependencies(manifest: &Table, kinds: &[&str]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
-        let section = manifest.get(kind).and_then(Value::as_table);
+    for kind in kinds {
+        let section = manifest.get(*kind).and_then(Value::as_table);
         for (key, value) in section.into_iter().flatten() {
             let renamed = value.get("package").and_then(Value::as_str);
             names.insert(renamed.unwrap_or(key).to_owned());
@@ -108,7 +124,7 @@ fn dependencies(manifest: &Table) -> BTreeSet<String> {
     }
     let targets = manifest.get("target").and_then(Value::as_table);
     for (_, target) in targets.into_iter().flatten() {
-        names.extend(target.as_table().map(dependencies).unwrap_or_default());
+        names.extend(target.as_table().map(|table| dependencies(table, kinds)).unwrap_or_default());
     }
     names
 }
@@ -157,6 +173,8 @@ mod tests {
             "sandprint sandprint-record",
             "sandprint sandprint-trial",
             "sandprint sandprint-store",
+            "testkit sandprint-model",
+            "testkit sandprint-policy",
         ];
         assert_eq!(allowed, drawn);
     }
@@ -173,6 +191,19 @@ mod tests {
             "[dependencies]\nrules = { package = \"sandprint-policy\", path = \"../sandprint-policy\" }\n",
         ] {
             assert_eq!(check("sandprint-record", manifest), expected, "{manifest}");
+        }
+    }
+
+    #[test]
+    fn what_tests_share_is_for_tests_only() {
+        assert_eq!(check("sandprint-policy", "[dev-dependencies]\ntestkit.workspace = true\n"), [""; 0]);
+        for sections in [
+            "[dependencies]\ntestkit.workspace = true\n",
+            "[build-dependencies]\ntestkit.workspace = true\n",
+            "[target.'cfg(unix)'.dependencies]\ntestkit.workspace = true\n",
+            "[dependencies]\ntestkit.workspace = true\n[dev-dependencies]\ntestkit.workspace = true\n",
+        ] {
+            assert_eq!(check("sandprint-policy", sections), ["sandprint-policy must not import testkit"]);
         }
     }
 

@@ -11,8 +11,8 @@ use sandprint_sandbox::confine::{self, Flags};
 use sandprint_sandbox::process::{Process, ProcessError};
 use sandprint_sandbox::signals::Signal;
 
-use crate::expect::skip;
 use crate::program::{ALLOW, ERRNO, deciding, in_a_thread, make_directory};
+use testkit::expect::skip;
 
 const MAKE_DIR: Handled = Handled { filesystem: 1 << 7, network: 0, scopes: 0 };
 

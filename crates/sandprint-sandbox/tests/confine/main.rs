@@ -3,9 +3,6 @@
 //! A filter and a domain are a thread's own, so each test takes them on in a thread that ends with it.
 
 #[cfg(test)]
-#[path = "../../../sandprint/tests/support/expect.rs"]
-mod expect;
-#[cfg(test)]
 mod filter;
 #[cfg(test)]
 mod landlock;

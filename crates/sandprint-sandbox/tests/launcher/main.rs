@@ -8,8 +8,6 @@
     reason = "the lints allow these in tests; here also in the functions that tests share"
 )]
 
-#[path = "../../../sandprint/tests/support/signals/sys.rs"]
-mod inherited;
 mod program;
 mod signals;
 mod survival;

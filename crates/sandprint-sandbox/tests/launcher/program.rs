@@ -54,7 +54,7 @@ pub(crate) fn word() -> String {
 
 /// `launch` with these arguments.
 pub(crate) fn command(arguments: &[&str]) -> Command {
-    crate::inherited::have_default_actions();
+    testkit::signals::have_default_actions();
     let mut command = Command::new(path());
     command.args(arguments);
     command

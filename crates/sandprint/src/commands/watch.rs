@@ -302,7 +302,4 @@ fn explain(error: &RecorderError) -> anyhow::Error {
 }
 
 #[cfg(test)]
-#[path = "../../tests/support/event_schema.rs"]
-mod schema;
-#[cfg(test)]
 mod tests;

@@ -1,7 +1,5 @@
 //! What is promised of trace files, held against the file system.
 
-#[path = "../../tests/support/expect.rs"]
-mod expect;
 mod shared;
 
 use super::*;

@@ -5,8 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::expect;
 use super::support::{BINARY, Scratch, encoded, trace};
+use testkit::expect;
 
 fn scratch() -> Scratch {
     let scratch = Scratch::new();

@@ -7,9 +7,6 @@ mod bad_input;
 #[cfg(test)]
 mod bad_profiles;
 #[cfg(test)]
-#[path = "../support/expect.rs"]
-mod expect;
-#[cfg(test)]
 mod explain;
 #[cfg(test)]
 mod help;

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Stdio;
 
-use super::expect;
 use super::support::{BINARY, Ended, Scratch, can_mount, encoded, is_root, mode_and_owner, trace};
+use testkit::expect;
 
 fn scratch_with_traces() -> Scratch {
     let scratch = Scratch::new();

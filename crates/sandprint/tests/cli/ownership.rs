@@ -5,8 +5,8 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 
-use super::expect;
 use super::support::{BINARY, Ended, Scratch, encoded, is_root, mode_and_owner, trace};
+use testkit::expect;
 
 /// Who called sudo.
 const CALLER: (u32, u32) = (1234, 2345);

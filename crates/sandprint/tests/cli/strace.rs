@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 
 use sandprint_model::{GapKind, Trace};
 
-use super::expect::skip;
 use super::support::Scratch;
+use testkit::expect::skip;
 
 /// A workload whose calls do not depend on who is faster; without `-f` only the first program is seen.
 const WORKLOAD: [&str; 3] = ["sh", "-c", "/bin/cat /dev/null; (exit 3); true"];

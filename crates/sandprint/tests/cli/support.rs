@@ -12,7 +12,7 @@ use sandprint_model::{
     Trace, wire,
 };
 
-use super::expect;
+use testkit::expect;
 
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_sandprint");

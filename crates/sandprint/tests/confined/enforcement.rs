@@ -79,7 +79,7 @@ fn another_abi_is_no_way_round_the_policy() {
         };
         // x32 calls are refused by most kernels, after the filter; without i386 there is no such call to refuse.
         if abi == "i386" && run(Action::Log) != How::Status(0) {
-            return crate::expect::skip("i386", "this kernel makes no calls of i386");
+            return testkit::expect::skip("i386", "this kernel makes no calls of i386");
         }
         assert_eq!(run(Action::KillProcess), How::Signal(SIGSYS), "{abi}");
         assert_eq!(run(Action::Errno(77)), How::Status(77), "{abi}");

@@ -5,8 +5,8 @@ use std::net::TcpListener;
 
 use sandprint_model::{Action, Policy, Syscall};
 
-use crate::expect::skip;
 use crate::support::{Ended, How, Scratch, all_but, allowing, has_landlock, native, witness};
+use testkit::expect::skip;
 
 const EACCES: i32 = 13;
 const EXDEV: i32 = 18;

@@ -3,9 +3,6 @@
 #[cfg(test)]
 mod enforcement;
 #[cfg(test)]
-#[path = "../support/expect.rs"]
-mod expect;
-#[cfg(test)]
 mod landlock;
 #[cfg(test)]
 mod nested;
@@ -15,8 +12,5 @@ mod refusals;
 mod support;
 #[cfg(test)]
 mod terminal;
-#[cfg(test)]
-#[path = "../support/terminal.rs"]
-mod terminals;
 #[cfg(test)]
 mod transparency;

@@ -2,8 +2,8 @@
 
 use sandprint_model::{Action, Comparison, Condition, Policy, Syscall, Width};
 
-use crate::expect::skip;
 use crate::support::{Ended, How, SANDPRINT, Scratch, all_but, call, native, policy, refusing, rule};
+use testkit::expect::skip;
 
 /// What comes of `run` with these options, in a process where the kernel answers as the policy `outer` says.
 fn within(outer: &Policy, options: &[&str]) -> Ended {

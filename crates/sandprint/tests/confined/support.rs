@@ -7,7 +7,7 @@ use std::process::{self, Command, Output, Stdio};
 
 use sandprint_model::{Abi, Action, Arch, Condition, Policy, Rule, Syscall, wire};
 
-use crate::expect::skip;
+use testkit::expect::skip;
 
 /// The binary under test.
 pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use sandprint_model::Action;
 
 use crate::support::{SANDPRINT, Scratch, all_but};
-use crate::terminals::Terminal;
+use testkit::terminal::Terminal;
 
 /// What a command shows on a terminal of its own until it says `ready`, and how it ends when these keys are then
 /// pressed.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use sandprint_model::Action;
 
-use crate::expect::skip;
 use crate::support::{Ended, How, SANDPRINT, Scratch, all_but, has_landlock};
+use testkit::expect::skip;
 
 #[test]
 fn the_status_is_the_commands_own_and_so_is_the_signal() {

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::expect::skip;
-use crate::shell::{Ended, find, run};
 use crate::workload::{LISTED, Workload, recorded};
+use testkit::expect::skip;
+use testkit::shell::{Ended, find, run};
 
 /// How often the workload is started: a call that bubblewrap's own process makes in few of its starts only must be
 /// allowed too.

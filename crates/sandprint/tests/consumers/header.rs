@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::expect::skip;
-use crate::shell::run;
 use crate::workload::{LISTED, recorded};
+use testkit::expect::skip;
+use testkit::shell::run;
 
 /// Loads the filter and becomes its argument.
 const LOADER: &str = r#"

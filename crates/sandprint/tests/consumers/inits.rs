@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::bwrap::{bwrap, command, filter, startable};
-use crate::expect::skip;
-use crate::shell::find;
 use crate::workload::{INITS, LISTED};
+use testkit::expect::skip;
+use testkit::shell::find;
 
 /// How often each is started: a call that is made in few starts only must be allowed too.
 const STARTS: usize = 10;

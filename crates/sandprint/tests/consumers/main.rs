@@ -10,24 +10,8 @@
 //! - [`docker`]: the structure that Docker's own types ask for.
 //!
 //! The workload is an applet of a static busybox, recorded once. A test that this machine cannot run says why
-//! and passes as skipped: see [`expect`]. Nothing of the machine is changed: cgroups, mounts and processes
+//! and passes as skipped: see [`testkit::expect`]. Nothing of the machine is changed: cgroups, mounts and processes
 //! are gone when a test ends.
-
-#[cfg(test)]
-#[path = "../support/container.rs"]
-mod container;
-#[cfg(test)]
-#[path = "../support/expect.rs"]
-mod expect;
-#[cfg(test)]
-#[path = "../support/mounts.rs"]
-mod mounts;
-#[cfg(test)]
-#[path = "../support/shell.rs"]
-mod shell;
-#[cfg(test)]
-#[path = "../support/sys.rs"]
-mod sys;
 
 #[cfg(test)]
 mod installed;

@@ -6,11 +6,11 @@ mod stub;
 
 use serde_json::Value;
 
-use crate::container::why_no_containers;
-use crate::expect::skip;
-use crate::shell::{find, is_root};
 use crate::workload::{LISTED, Workload, recorded};
 use container::Bundle;
+use testkit::container::why_no_containers;
+use testkit::expect::skip;
+use testkit::shell::{find, is_root};
 
 /// How often each container is started: a call that a runtime makes in few of its starts only must be
 /// allowed too.

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::expect::skip;
-use crate::shell::{find, run};
+use testkit::expect::skip;
+use testkit::shell::{find, run};
 
 /// It needs `nanosleep` only.
 const SOURCE: &str = r#"

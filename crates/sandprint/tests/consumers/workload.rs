@@ -8,9 +8,9 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
-use crate::expect::skip;
-use crate::shell::{find, run, static_busybox};
-use crate::sys;
+use testkit::bpf;
+use testkit::expect::skip;
+use testkit::shell::{find, run, static_busybox};
 
 /// The program under test.
 const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
@@ -40,7 +40,7 @@ pub(crate) fn recorded() -> Option<&'static Workload> {
 }
 
 fn record() -> Option<Workload> {
-    if let Err(error) = sys::load_smallest_program() {
+    if let Err(error) = bpf::load_smallest_program() {
         skip("ebpf", &format!("the kernel refuses the smallest BPF program: {error}"));
         return None;
     }

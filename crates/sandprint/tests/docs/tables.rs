@@ -7,7 +7,7 @@ use sandprint_policy::emit::FORMATS;
 use sandprint_policy::synth::Additions;
 
 use crate::document::{table, text};
-use crate::expect::NEEDS;
+use testkit::expect::NEEDS;
 
 fn help(command: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_sandprint")).args(command).arg("--help").output().unwrap();

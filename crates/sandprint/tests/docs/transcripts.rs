@@ -10,8 +10,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::document::{marked_fences, root, text};
-use crate::expect::skip;
-use crate::sys;
+use testkit::bpf;
+use testkit::expect::skip;
 
 /// A command with what it printed, stdout and stderr as they came.
 struct Step {
@@ -96,7 +96,7 @@ fn is_the_machine_of_the_readme() -> bool {
 }
 
 fn can_run(need: &str) -> bool {
-    match (need, sys::load_smallest_program()) {
+    match (need, bpf::load_smallest_program()) {
         ("pure", _) | ("ebpf", Ok(())) => true,
         ("ebpf", Err(error)) => {
             skip("ebpf", &format!("the kernel refuses the smallest BPF program: {error}"));

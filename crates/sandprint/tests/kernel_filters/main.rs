@@ -9,9 +9,6 @@
 #[cfg(test)]
 mod child;
 #[cfg(test)]
-#[path = "../support/expect.rs"]
-mod expect;
-#[cfg(test)]
 #[path = "../../../../fuzz/numbers.rs"]
 mod numbers;
 #[cfg(test)]

@@ -9,12 +9,12 @@ use std::process::{Command, Output};
 use sandprint_model::arguments::{Selected, Selecting, render_selected};
 use sandprint_model::{Abi, Arch, ArgumentsSeen, CallArguments, Syscall, Trace};
 
-use crate::expect::skip;
 use crate::header::{Size, Strace};
 use crate::notified::{OTHER_TESTS, STEADY};
 use crate::recorder::{self, CHOSEN, How, NOTIFIED, SANDPRINT, TRACED};
 use crate::witnesses::{LISTED, ready};
 use crate::{run, strace, traced, turns, workshop};
+use testkit::expect::skip;
 
 /// The recorders that see arguments.
 const KEEPING: [How; 2] = [NOTIFIED, TRACED];

@@ -6,9 +6,9 @@ use std::process::Command;
 
 use sandprint_model::GapKind;
 
-use crate::expect::skip;
 use crate::recorder::{self, CHOSEN, How, NOTIFIED, Recording, TRACED};
 use crate::turns;
+use testkit::expect::skip;
 
 /// The program, recorded; `None` where that cannot be done here.
 fn record(how: How, what: &str) -> Option<Recording> {

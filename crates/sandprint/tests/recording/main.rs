@@ -11,14 +11,7 @@
 //! - [`stress`]: more at once than a recorder may like.
 //! - [`tracers`]: other tools trace the same processes, and neither side notices.
 //!
-//! Attaching, ending and being killed are the subject of `tests/session`. A test that this machine cannot run says why and passes as skipped: see [`expect`].
-
-#[cfg(test)]
-#[path = "../support/expect.rs"]
-mod expect;
-#[cfg(test)]
-#[path = "../support/sys.rs"]
-mod sys;
+//! Attaching, ending and being killed are the subject of `tests/session`. A test that this machine cannot run says why and passes as skipped: see [`testkit::expect`].
 
 #[cfg(test)]
 mod calls;

@@ -10,11 +10,11 @@ use std::process::Command;
 use sandprint_model::{ByteString, GapKind, Syscall};
 
 use crate::calls::{differences, table};
-use crate::expect::skip;
 use crate::header::{Size, Witness};
 use crate::recorder::{self, CHOSEN, How, NOTIFIED, Recording, SANDPRINT, TRACED};
 use crate::witnesses::{assert_recorded, ready};
 use crate::{turns, workshop};
+use testkit::expect::skip;
 
 /// As whom the recorder and the workload run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,9 @@ use tempfile::TempDir;
 
 use crate::calls::{Key, Named, Table, differences, table, totals};
 use crate::recorder::CHOSEN;
-use crate::{expect, recorder, run, strace, turns};
+use testkit::expect;
+
+use crate::{recorder, run, strace, turns};
 use case::Case;
 
 /// One test for each kind of command.

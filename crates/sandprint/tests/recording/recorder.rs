@@ -9,15 +9,17 @@ use std::process::{Command, ExitStatus};
 use tempfile::TempDir;
 
 use crate::calls::Row;
-use crate::expect::skip;
-use crate::{run, sys};
+use testkit::bpf;
+use testkit::expect::skip;
+
+use crate::run;
 
 /// The program under test.
 pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
 
 /// Whether this machine lets us record by eBPF. Where it does not, the test has been skipped.
 pub(crate) fn can_record() -> bool {
-    if let Err(error) = sys::load_smallest_program() {
+    if let Err(error) = bpf::load_smallest_program() {
         skip("ebpf", &format!("the kernel refuses the smallest BPF program: {error}"));
         return false;
     }

@@ -12,8 +12,8 @@ use sandprint_record::refused::Outcome;
 use sandprint_trial::watch::judge::{By, Verdict};
 use sandprint_trial::watch::{News, Watch};
 
-use crate::expect::skip;
 use crate::recorder::can_record;
+use testkit::expect::skip;
 
 /// The program, built; says that a test is skipped where it cannot be.
 fn build() -> Option<PathBuf> {

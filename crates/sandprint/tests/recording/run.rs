@@ -7,10 +7,9 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
-
-/// How long one command may take, before its test fails.
-pub(crate) const DEADLINE: Duration = Duration::from_mins(10);
+use rustix::process::Signal;
+use testkit::signals;
+use testkit::wait::DEADLINE;
 
 /// What a command left.
 #[derive(Debug)]
@@ -43,8 +42,8 @@ pub(crate) fn to_the_end(command: &mut Command) -> Ended {
             break status;
         }
         if begin.elapsed() > DEADLINE {
-            let killed = kill_process_group(Pid::from_child(&child), Signal::KILL);
-            panic!("{command:?} did not end within {DEADLINE:?}; killed: {killed:?}");
+            signals::send_to_group(child.id(), Signal::KILL);
+            panic!("{command:?} did not end within {DEADLINE:?}");
         }
         thread::sleep(Duration::from_millis(3));
     };

@@ -79,7 +79,7 @@ fn record(name: &str, how: How, around: &[&str], before: &[&str]) -> Option<(Wit
         return None;
     }
     let witness = Witness::load(name);
-    let folder = workshop::stage(&witness).map_err(|why| crate::expect::skip("gcc", &why)).ok()?;
+    let folder = workshop::stage(&witness).map_err(|why| testkit::expect::skip("gcc", &why)).ok()?;
     let mut words: Vec<String> = before.iter().map(|word| (*word).to_owned()).collect();
     words.extend(witness.command(Size::Recorded));
     let recording = recorder::record(around, how, &words, folder.path());

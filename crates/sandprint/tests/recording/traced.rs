@@ -9,12 +9,12 @@ use std::process::Command;
 use sandprint_model::GapKind;
 
 use crate::calls::{differences, table};
-use crate::expect::skip;
 use crate::header::{Size, Witness};
 use crate::notified::{FOR_ROOT, Whose, assert_gaps, open, record_witness};
 use crate::recorder::{self, Recording, TRACED};
 use crate::witnesses::{assert_recorded, ready};
 use crate::{turns, workshop};
+use testkit::expect::skip;
 
 /// Witnesses that cannot do while they are traced what they are about, and why.
 pub(crate) const OTHER_TESTS: &[(&str, &str)] =

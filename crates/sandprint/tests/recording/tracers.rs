@@ -5,7 +5,9 @@ use std::process::Command;
 use crate::calls::{Row, differences, table, totals};
 use crate::header::{Size, Witness};
 use crate::recorder::{self, CHOSEN, Recording};
-use crate::{expect, turns, workshop};
+use testkit::expect;
+
+use crate::{turns, workshop};
 
 #[test]
 fn a_process_under_strace_is_recorded_exactly_and_strace_sees_it_all() {

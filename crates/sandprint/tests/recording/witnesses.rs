@@ -13,10 +13,10 @@ use sandprint_model::Image;
 use tempfile::TempDir;
 
 use crate::calls::{Key, Named, Row, Table, differences, table, totals};
-use crate::expect::skip;
 use crate::header::{Size, Strace, Witness, sources};
 use crate::recorder::{BY_TID, CHOSEN, How, Recording};
 use crate::{recorder, run, strace, turns, workshop};
+use testkit::expect::skip;
 
 /// Witnesses that only the stress tests record.
 const STRESSING: &[&str] = &["many_images", "many_numbers", "storm"];

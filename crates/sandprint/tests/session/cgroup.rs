@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::expect::skip;
 use crate::support::{Beside, Scratch, WAYS, rare, until};
+use testkit::expect::skip;
 
 /// A cgroup2 directory of the test's own, which goes with it.
 struct Group(PathBuf);

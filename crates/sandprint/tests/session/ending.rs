@@ -5,8 +5,8 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::expect::skip;
 use crate::support::{Beside, NOTIFY, RUN_WAYS, Scratch, gaps_by, lives, rare, until};
+use testkit::expect::skip;
 
 /// The processes of `stubborn`, as they wrote themselves down.
 fn stubborn_pids(scratch: &Scratch) -> BTreeMap<String, u32> {

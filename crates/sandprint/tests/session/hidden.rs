@@ -4,9 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use sandprint_model::GapKind;
 
-use crate::expect::skip;
-use crate::mounts::why_no_mounts;
 use crate::support::{Beside, NOTIFY, PTRACE, RUN_WAYS, Scratch, count};
+use testkit::expect::skip;
+use testkit::mounts::why_no_mounts;
 
 #[test]
 fn without_proc_a_recording_fails_before_anything_runs() {

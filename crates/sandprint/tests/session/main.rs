@@ -2,7 +2,7 @@
 //! behind.
 //!
 //! What a recording says of each call is the subject of `tests/recording`, statuses and files that of
-//! `tests/cli`. A test that this machine cannot run says why and passes as skipped: see [`expect`].
+//! `tests/cli`. A test that this machine cannot run says why and passes as skipped: see [`testkit::expect`].
 
 #[cfg(test)]
 mod attach;
@@ -13,18 +13,9 @@ mod drain;
 #[cfg(test)]
 mod ending;
 #[cfg(test)]
-#[path = "../support/expect.rs"]
-mod expect;
-#[cfg(test)]
 mod hidden;
 #[cfg(test)]
-#[path = "../support/signals/sys.rs"]
-mod inherited;
-#[cfg(test)]
 mod killed;
-#[cfg(test)]
-#[path = "../support/mounts.rs"]
-mod mounts;
 #[cfg(test)]
 mod namespaces;
 #[cfg(test)]
@@ -41,6 +32,3 @@ mod support;
 mod sys;
 #[cfg(test)]
 mod terminal;
-#[cfg(test)]
-#[path = "../support/terminal.rs"]
-mod terminals;

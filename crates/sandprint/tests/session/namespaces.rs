@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use crate::expect::skip;
 use crate::support::{Beside, RUN_WAYS, SANDPRINT, Scratch, WAYS, gaps_by, rare};
+use testkit::expect::skip;
 
 const AROUND: [&str; 4] = ["unshare", "-pf", "--mount-proc", "--kill-child"];
 

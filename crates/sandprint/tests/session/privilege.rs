@@ -2,8 +2,8 @@
 
 use std::process::{Command, Stdio};
 
-use crate::expect::skip;
 use crate::support::{Beside, SANDPRINT, Scratch, WAYS, gaps, rare};
+use testkit::expect::skip;
 
 /// A user that nobody is.
 pub(crate) const NOBODY: &str = "61234";

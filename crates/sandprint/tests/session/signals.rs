@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use sandprint_model::Exit;
 
-use crate::expect::skip;
 use crate::support::{Beside, NOTIFY, Scratch, gaps, gaps_by, lives, signal, until};
+use testkit::expect::skip;
 
 /// How often each is done: what is lost by a race is lost now and then.
 const OFTEN: usize = 4;

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use sandprint_model::GapKind;
 
-use crate::expect::skip;
-use crate::mounts::why_no_mounts;
 use crate::support::{Beside, NOTIFY, PTRACE, RUN_WAYS, Scratch, gaps, lives, signal, until};
+use testkit::expect::skip;
+use testkit::mounts::why_no_mounts;
 
 /// A recording in a mount namespace of its own, so that nothing is left mounted, where `mounted/p` is this program.
 fn beside_a_server(scratch: &Scratch, way: &str, program: &str, arguments: &[&str]) -> Beside {

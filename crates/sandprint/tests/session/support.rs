@@ -5,12 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio, id};
 use std::sync::OnceLock;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use sandprint_model::{Trace, wire};
 
-use crate::expect::skip;
+pub(crate) use testkit::wait::until;
+
+use testkit::expect::skip;
 
 /// The program under test.
 pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
@@ -22,24 +22,6 @@ pub(crate) const RUN_WAYS: [&str; 4] = ["storage", "tid", NOTIFY, PTRACE];
 pub(crate) const NOTIFY: &str = "notify";
 /// By tracing.
 pub(crate) const PTRACE: &str = "ptrace";
-/// How long anything may take before its test fails.
-const DEADLINE: Duration = Duration::from_mins(10);
-
-/// Waits until something is there.
-///
-/// # Panics
-///
-/// If it is not there in time.
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let begin = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begin.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
-        thread::sleep(Duration::from_millis(3));
-    }
-}
 
 /// The workload, built once; `None` where it cannot be, or where this machine cannot record.
 fn workload() -> Option<&'static Path> {
@@ -77,7 +59,7 @@ pub(crate) struct Scratch(tempfile::TempDir);
 impl Scratch {
     /// `None` where this machine cannot run the test.
     pub(crate) fn new() -> Option<Scratch> {
-        crate::inherited::have_default_actions();
+        testkit::signals::have_default_actions();
         let program = workload()?;
         let directory = tempfile::tempdir().unwrap();
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o777)).unwrap();

@@ -5,11 +5,11 @@ use std::thread;
 use std::time::Duration;
 
 use crate::support::{Beside, SANDPRINT, Scratch, rare, until};
-use crate::terminals;
+use testkit::terminal;
 
 /// A recorder that leads a session on a terminal of its own.
 struct Terminal {
-    seat: terminals::Terminal,
+    seat: terminal::Terminal,
     shown: RefCell<Vec<u8>>,
     recorder: Beside,
 }
@@ -19,7 +19,7 @@ impl Terminal {
         // setsid makes its standard input the controlling terminal.
         let mut command = scratch.program("setsid", &["--ctty", "--wait", SANDPRINT, "profile"]);
         command.args(arguments).env("SANDPRINT_CHECKPOINT_MS", "50");
-        let (seat, recorder) = terminals::Terminal::start(command, Beside::start);
+        let (seat, recorder) = terminal::Terminal::start(command, Beside::start);
         Terminal { seat, shown: RefCell::default(), recorder }
     }
 

@@ -16,14 +16,14 @@ use std::sync::{Mutex, PoisonError};
 
 use tempfile::TempDir;
 
-use crate::expect::skip;
-use crate::mounts::why_no_mounts;
 use crate::programs::{PROGRAMS, Program};
 use crate::recorded::{self, SANDPRINT, find};
-use crate::shell::is_root;
 use circumstances::{CIRCUMSTANCES, Circumstance, Props};
 use refused::{Scope, Watcher};
 use table::{Case, Table};
+use testkit::expect::skip;
+use testkit::mounts::why_no_mounts;
+use testkit::shell::is_root;
 
 mod circumstances;
 mod refused;

@@ -7,12 +7,12 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::container::{Cgroups, base_config, container_name, in_cgroup2, why_no_containers};
-use crate::expect::skip;
 use crate::programs::PROGRAMS;
 use crate::recorded::{Done, Place, environment, recorded, rounds};
 use crate::root;
-use crate::shell::{Ended, find, is_root, run};
+use testkit::container::{Cgroups, base_config, container_name, in_cgroup2, why_no_containers};
+use testkit::expect::skip;
+use testkit::shell::{Ended, find, is_root, run};
 
 /// Where the program's folder is in its container.
 const WORK: &str = "/place";

@@ -7,20 +7,7 @@
 //! - [`another_day`]: by sandprint again, in circumstances in which it was not recorded.
 //!
 //! `SANDPRINT_SOAK` says how often each runs under its policy (once by default; `make soak` says 20, with other work
-//! on the machine meanwhile). A test that this machine cannot run says why and passes as skipped: see [`expect`].
-
-#[cfg(test)]
-#[path = "../support/container.rs"]
-mod container;
-#[cfg(test)]
-#[path = "../support/expect.rs"]
-mod expect;
-#[cfg(test)]
-#[path = "../support/mounts.rs"]
-mod mounts;
-#[cfg(test)]
-#[path = "../support/shell.rs"]
-mod shell;
+//! on the machine meanwhile). A test that this machine cannot run says why and passes as skipped: see [`testkit::expect`].
 
 #[cfg(test)]
 mod another_day;

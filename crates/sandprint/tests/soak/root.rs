@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
-use crate::shell::run;
+use testkit::shell::run;
 
 /// What the programs read below `/etc`, as far as it is there.
 const LOOKED_UP: &[&str] = &[

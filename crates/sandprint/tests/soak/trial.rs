@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::expect;
 use crate::programs::PROGRAMS;
 use crate::recorded::{Done, Place, find, recorded, rounds};
+use testkit::expect;
 
 /// Fewest of the programs that must be there for the whole to mean something.
 const ENOUGH: usize = 36;

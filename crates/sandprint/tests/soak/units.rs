@@ -10,12 +10,12 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::expect::skip;
-use crate::mounts::why_no_mounts;
 use crate::programs::{PROGRAMS, Program};
 use crate::recorded::{self, Done, Place, Recording, environment, prepare, recorded, rounds};
 use crate::root;
-use crate::shell::{Ended, is_root, run, static_busybox};
+use testkit::expect::skip;
+use testkit::mounts::why_no_mounts;
+use testkit::shell::{Ended, is_root, run, static_busybox};
 
 /// The manager, where distributions put it.
 const SYSTEMD: &str = "/usr/lib/systemd/systemd";

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use sandprint_model::{GapKind, Recorder, wire};
 
-use crate::expect;
 use crate::recorded::{Done, environment, installed, prepare, rounds};
+use testkit::expect;
 
 /// Whom nobody is.
 const USER: u32 = 61234;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sandprint_model::{Action, Call, Syscall};
 
 use crate::support::{SANDPRINT, Scratch, can_notify, native};
-use crate::terminals::Terminal;
+use testkit::terminal::Terminal;
 
 /// Refines `p.toml` for a command on a terminal of its own. Each question is answered by what `answer` makes of its
 /// text. Gives all that was shown, and the exit status.

@@ -9,13 +9,7 @@ mod deadly;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
-#[path = "../support/expect.rs"]
-mod expect;
-#[cfg(test)]
 mod handed_on;
-#[cfg(test)]
-#[path = "../support/signals/sys.rs"]
-mod inherited;
 #[cfg(test)]
 mod input;
 #[cfg(test)]
@@ -29,8 +23,5 @@ mod reports;
 mod signals;
 #[cfg(test)]
 mod support;
-#[cfg(test)]
-#[path = "../support/terminal.rs"]
-mod terminals;
 #[cfg(test)]
 mod verdicts;

@@ -5,12 +5,11 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use sandprint_model::wire::{self, PolicyFile};
 use sandprint_model::{Abi, Action, Arch, Policy, Rule, Syscall};
 
-use crate::expect::skip;
+use testkit::expect::skip;
 
 pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
 
@@ -59,7 +58,7 @@ pub(crate) struct Scratch(tempfile::TempDir);
 
 impl Scratch {
     pub(crate) fn new() -> Scratch {
-        crate::inherited::have_default_actions();
+        testkit::signals::have_default_actions();
         Scratch(tempfile::tempdir().unwrap())
     }
 
@@ -137,16 +136,8 @@ impl Scratch {
 }
 
 /// Waits until something is so.
-///
-/// # Panics
-///
-/// If it is not in a minute.
 pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(begin.elapsed() < Duration::from_mins(10), "{what}: not within ten minutes");
-        std::thread::sleep(Duration::from_millis(3));
-    }
+    testkit::wait::until(what, || is_so().then_some(()));
 }
 
 /// How a command ended.

@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use sandprint_model::Action;
 use serde_json::{Value, json};
 
-use crate::expect::skip;
 use crate::support::{Ended, SANDPRINT, Scratch, all_but, can_notify, observers};
+use testkit::expect::skip;
 
 const REFUSED: Action = Action::Errno(13);
 

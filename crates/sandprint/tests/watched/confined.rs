@@ -8,8 +8,8 @@ use std::time::Duration;
 use sandprint_model::{Abi, Action, Arch, Policy, Rule, Syscall, wire};
 use serde_json::json;
 
-use crate::expect::skip;
 use crate::support::{Gate, SANDPRINT, Told, Watching, caller, can_see_logged, can_watch, is_root, within};
+use testkit::expect::skip;
 
 fn native() -> Abi {
     Arch::from_name(std::env::consts::ARCH).unwrap().native_abi()

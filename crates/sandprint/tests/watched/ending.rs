@@ -4,8 +4,8 @@ use std::io::pipe;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use crate::expect::skip;
 use crate::support::{Gate, SANDPRINT, Watching, caller, can_watch, is_root};
+use testkit::expect::skip;
 
 #[test]
 fn signals_and_the_time_end_it_and_nothing_refused_is_success() {

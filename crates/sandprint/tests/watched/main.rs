@@ -8,23 +8,7 @@
 //! - [`ending`]: how a watch begins and ends.
 //!
 //! All of them run `programs/caller.c`, which makes calls that nothing else makes. A test that this machine cannot run
-//! says why and passes as skipped: see [`expect`].
-
-#[cfg(test)]
-#[path = "../support/container.rs"]
-mod container;
-#[cfg(test)]
-#[path = "../support/event_schema.rs"]
-mod event_schema;
-#[cfg(test)]
-#[path = "../support/expect.rs"]
-mod expect;
-#[cfg(test)]
-#[path = "../support/mounts.rs"]
-mod mounts;
-#[cfg(test)]
-#[path = "../support/sys.rs"]
-mod sys;
+//! says why and passes as skipped: see [`testkit::expect`].
 
 #[cfg(test)]
 mod answered;

@@ -6,9 +6,9 @@ use std::process::{self, Child, Command};
 
 use serde_json::json;
 
-use crate::container::{Cgroups, base_config, container_name, why_no_containers, words_in_cgroup2};
-use crate::expect::skip;
 use crate::support::{Gate, Watching, caller, can_watch, is_root, within};
+use testkit::container::{Cgroups, base_config, container_name, why_no_containers, words_in_cgroup2};
+use testkit::expect::skip;
 
 #[test]
 fn what_runc_refuses_is_told_with_its_container() {

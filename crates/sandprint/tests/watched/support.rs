@@ -8,24 +8,23 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sandprint_record::audit::LogReader;
 use serde_json::Value;
 
-use crate::event_schema::event;
-use crate::expect::skip;
-use crate::sys;
+use testkit::event_schema::event;
+pub(crate) use testkit::wait::{DEADLINE, until as within};
+
+use testkit::bpf;
+use testkit::expect::skip;
 
 /// The program under test.
 pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
 
-/// How long anything may take before its test fails.
-pub(crate) const DEADLINE: Duration = Duration::from_mins(10);
-
 /// Whether this machine can watch; says that a test is skipped where it cannot.
 pub(crate) fn can_watch() -> bool {
-    match sys::load_smallest_program() {
+    match bpf::load_smallest_program() {
         Ok(()) => true,
         Err(error) => {
             skip("ebpf", &format!("the kernel refuses the smallest BPF program: {error}"));
@@ -102,22 +101,6 @@ impl Drop for Gate {
     fn drop(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
-    }
-}
-
-/// Waits until something is there.
-///
-/// # Panics
-///
-/// If it is not there in time.
-pub(crate) fn within<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let begin = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begin.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
-        thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -5,9 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::expect::skip;
-use crate::mounts::why_no_mounts;
 use crate::support::{Gate, Watching, caller, can_watch, is_root};
+use testkit::expect::skip;
+use testkit::mounts::why_no_mounts;
 
 /// The manager, where distributions put it.
 const SYSTEMD: &str = "/usr/lib/systemd/systemd";

@@ -12,11 +12,11 @@ use sandprint_trial::watch::judge::{By, Judgement, Verdict};
 use sandprint_trial::watch::{Seen, Totals};
 
 use super::page::{Page, Told};
-use super::schema::event;
 use super::suggest::{Says, suggest};
 use super::{Format, json, text};
 use crate::policy_source::PolicySource;
 use crate::target::Host;
+use testkit::event_schema::event;
 
 const FIRST: SystemTime = UNIX_EPOCH;
 

@@ -10,7 +10,7 @@ use rustix::process::{Gid, Uid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
 use super::super::{Destination, Privacy};
-use super::expect;
+use testkit::expect;
 
 /// Somebody else.
 const OTHER: u32 = 61_234;

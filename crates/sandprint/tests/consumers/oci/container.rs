@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::container::{Cgroups, base_config, container_name, in_cgroup2};
-use crate::shell::{Ended, run};
 use crate::workload::Workload;
+use testkit::container::{Cgroups, base_config, container_name, in_cgroup2};
+use testkit::shell::{Ended, run};
 
 /// A container's folder: its configuration, beside the workload's root.
 pub(super) struct Bundle<'r> {

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 
 use super::container::Bundle;
 use super::oci_profile;
-use crate::container::why_no_containers;
-use crate::expect::skip;
 use crate::installed::{ARCH, Stack};
-use crate::shell::{find, is_root};
 use crate::waits;
 use crate::workload::recorded;
+use testkit::container::why_no_containers;
+use testkit::expect::skip;
+use testkit::shell::{find, is_root};
 
 /// Default actions with their errno, and whether runc answers ENOSYS above the highest number.
 const DEFAULTS: &[(&str, Option<u16>, bool)] = &[

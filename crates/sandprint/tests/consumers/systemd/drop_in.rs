@@ -3,8 +3,8 @@
 use std::fs;
 
 use super::host::{self, Host};
-use crate::shell::run;
 use crate::workload::{LISTED, Workload, recorded};
+use testkit::shell::run;
 
 /// The services of the test: name, command, and whether the drop-in is there.
 const SERVICES: &[(&str, &str, bool)] = &[

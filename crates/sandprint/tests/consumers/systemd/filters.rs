@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use sandprint_policy::import::{Format, ImportError, Target, import};
 
 use super::host::{self, Host};
-use crate::expect::skip;
 use crate::installed::{ARCH, Stack};
-use crate::shell::{find, run};
 use crate::waits;
+use testkit::expect::skip;
+use testkit::shell::{find, run};
 
 /// Lines of `[Service]` sections; beside these there is one for each group of calls.
 const UNITS: &[&str] = &[

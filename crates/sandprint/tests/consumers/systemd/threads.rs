@@ -8,9 +8,9 @@ use std::path::Path;
 use std::process::Command;
 
 use super::host::{self, Host};
-use crate::expect::skip;
-use crate::shell::{find, run, static_busybox};
 use crate::workload::recorded;
+use testkit::expect::skip;
+use testkit::shell::{find, run, static_busybox};
 
 /// The services: name, further lines, whether the drop-in is there, and allows clone.
 const SERVICES: &[(&str, &str, Option<bool>)] = &[

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::recorded::PATH;
-use crate::shell::run;
+use testkit::shell::run;
 
 /// One of them. A shell makes it, and becomes the program.
 pub(crate) struct Circumstance {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::container::{Cgroups, container_name, root};
+use testkit::container::{Cgroups, container_name, root};
 
 /// A refused call, as the smallest rule that would allow it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

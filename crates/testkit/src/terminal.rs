@@ -10,15 +10,15 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// The side of a terminal on which somebody sits.
 #[derive(Debug)]
-pub(crate) struct Terminal {
+pub struct Terminal {
     keys: File,
     /// What is shown, piece by piece, until nobody has the terminal open any more.
-    pub(crate) shown: Receiver<Vec<u8>>,
+    pub shown: Receiver<Vec<u8>>,
 }
 
 impl Terminal {
     /// Starts a command whose standard streams are a new terminal.
-    pub(crate) fn start<Started>(
+    pub fn start<Started>(
         mut command: Command,
         start: impl FnOnce(&mut Command) -> Started,
     ) -> (Terminal, Started) {
@@ -46,7 +46,7 @@ impl Terminal {
     }
 
     /// Types.
-    pub(crate) fn press(&mut self, keys: &str) {
+    pub fn press(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
     }
 }

@@ -2,12 +2,11 @@
 //!
 //! It says why and passes as skipped, unless `SANDPRINT_EXPECT` lists what it needs: then it fails.
 //! `SANDPRINT_EXPECT=ebpf,oracle` is for machines that are known to have both.
-//! Tests of other crates use this file through `#[path]`.
 
 use std::env;
 
 /// What a test may need that a machine may lack, by its name in `SANDPRINT_EXPECT`.
-pub(crate) const NEEDS: &[(&str, &str)] = &[
+pub const NEEDS: &[(&str, &str)] = &[
     ("audit", "the right to read audit records, and a kernel that writes them"),
     ("busybox", "a static busybox"),
     ("bwrap", "bubblewrap, and namespaces for it"),
@@ -44,7 +43,7 @@ pub(crate) const NEEDS: &[(&str, &str)] = &[
 /// # Panics
 ///
 /// If `SANDPRINT_EXPECT` lists `need`, or anything that no test needs.
-pub(crate) fn skip(need: &str, why: &str) {
+pub fn skip(need: &str, why: &str) {
     assert!(NEEDS.iter().any(|(name, _)| *name == need), "no test can need {need:?}: add it to NEEDS");
     assert!(!expected().iter().any(|name| name == need), "SANDPRINT_EXPECT has {need:?}, but: {why}");
     eprintln!("skipped, needs {need}: {why}");

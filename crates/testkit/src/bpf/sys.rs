@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 
 /// Tries to load the smallest BPF program of the type that the recorder cannot do without.
-pub(crate) fn load_smallest_program() -> io::Result<()> {
+pub fn load_smallest_program() -> io::Result<()> {
     const PROG_LOAD: libc::c_long = 5;
     const RAW_TRACEPOINT: u64 = 17;
     // r0 = 0; exit (linux/bpf.h: BPF_ALU64 | BPF_MOV | BPF_K, BPF_JMP | BPF_EXIT).

@@ -5,7 +5,7 @@
 use std::sync::Once;
 
 /// Gives them back, for this process and all that it starts.
-pub(crate) fn have_default_actions() {
+pub fn have_default_actions() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGTERM] {

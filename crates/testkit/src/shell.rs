@@ -8,17 +8,20 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 
-/// How long a command may take, before its test fails.
-const DEADLINE: Duration = Duration::from_mins(5);
+use crate::signals;
+use crate::wait::DEADLINE;
 
 /// What a command left.
 #[derive(Debug)]
-pub(crate) struct Ended {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+pub struct Ended {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it printed.
+    pub stdout: String,
+    /// What it said.
+    pub stderr: String,
 }
 
 impl fmt::Display for Ended {
@@ -28,7 +31,7 @@ impl fmt::Display for Ended {
 }
 
 /// Runs a command without input. Kills its process group when it takes too long.
-pub(crate) fn run(command: &mut Command) -> Ended {
+pub fn run(command: &mut Command) -> Ended {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let stdout = read_all(child.stdout.take().expect("it is piped"));
@@ -39,8 +42,8 @@ pub(crate) fn run(command: &mut Command) -> Ended {
             break status;
         }
         if begin.elapsed() > DEADLINE {
-            let killed = kill_process_group(Pid::from_child(&child), Signal::KILL);
-            panic!("{command:?} did not end within {DEADLINE:?}; killed: {killed:?}");
+            signals::send_to_group(child.id(), Signal::KILL);
+            panic!("{command:?} did not end within {DEADLINE:?}");
         }
         thread::sleep(Duration::from_millis(3));
     };
@@ -57,7 +60,7 @@ fn read_all(mut from: impl Read + Send + 'static) -> thread::JoinHandle<String> 
 }
 
 /// Where a program is, by PATH and the folders of the administrator's programs.
-pub(crate) fn find(program: &str) -> Option<PathBuf> {
+pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
     path.split(':')
         .chain(["/usr/sbin", "/sbin"])
@@ -66,12 +69,12 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
 }
 
 /// Whether this process may do what only root may.
-pub(crate) fn is_root() -> bool {
+pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
 /// A busybox that needs no loader, for file trees that hold little else.
-pub(crate) fn static_busybox() -> Option<PathBuf> {
+pub fn static_busybox() -> Option<PathBuf> {
     find("busybox").filter(|program| {
         // A loader would be named in the program headers.
         let readelf = run(Command::new("readelf").arg("--program-headers").arg(program));

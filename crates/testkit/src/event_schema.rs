@@ -1,18 +1,18 @@
 //! Holds lines of `watch --format json` against their schema.
 //!
-//! Unit tests of the binary use this file through `#[path]`. A keyword that it does not know fails the test, so that no
+//! A keyword that it does not know fails the test, so that no
 //! constraint is passed over.
 
 use serde_json::Value;
 
-const SCHEMA: &str = include_str!("../../schema/watch-event-v1.schema.json");
+const SCHEMA: &str = include_str!("../../sandprint/schema/watch-event-v1.schema.json");
 
 /// The line as JSON.
 ///
 /// # Panics
 ///
 /// If it is none, or breaks the schema.
-pub(crate) fn event(line: &str) -> Value {
+pub fn event(line: &str) -> Value {
     let schema: Value = serde_json::from_str(SCHEMA).expect("the schema is JSON");
     let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     // The alternatives are told apart by one field: what is wrong is said of the one that is meant.

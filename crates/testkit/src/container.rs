@@ -14,13 +14,14 @@ use serde_json::{Value, json};
 /// The machine's cgroups, borrowed while containers run: runtimes leave controllers enabled at the root. When the last
 /// of this process's borrowers is done, the root is as it was before the first.
 #[derive(Debug)]
-pub(crate) struct Cgroups(());
+pub struct Cgroups(());
 
 /// The borrowers, and the controllers that were enabled before them.
 static BORROWED: Mutex<(usize, BTreeSet<String>)> = Mutex::new((0, BTreeSet::new()));
 
 impl Cgroups {
-    pub(crate) fn borrow() -> Cgroups {
+    /// Borrows them, until this is dropped.
+    pub fn borrow() -> Cgroups {
         let mut borrowed = lock();
         if borrowed.0 == 0 {
             borrowed.1 = words(&control());
@@ -58,7 +59,7 @@ fn lock() -> MutexGuard<'static, (usize, BTreeSet<String>)> {
 
 /// The root of cgroup2, in the hybrid layout or the pure one. What a borrower makes there with a [`container_name`] is
 /// removed with the containers' cgroups.
-pub(crate) fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     let hybrid = Path::new("/sys/fs/cgroup/unified");
     if hybrid.is_dir() { hybrid } else { Path::new("/sys/fs/cgroup") }
 }
@@ -94,21 +95,21 @@ fn container_prefix() -> String {
 }
 
 /// A name that no other container has.
-pub(crate) fn container_name() -> String {
+pub fn container_name() -> String {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     format!("{}-{}", container_prefix(), NUMBER.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A command line with a pure cgroup2 at `/sys/fs/cgroup`, in a mount namespace of its own: crun takes no other,
 /// and the machine's own may be another.
-pub(crate) fn words_in_cgroup2<'w>(words: &[&'w str]) -> Vec<&'w str> {
+pub fn words_in_cgroup2<'w>(words: &[&'w str]) -> Vec<&'w str> {
     let view = "umount -l -R /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && exec \"$@\"";
     [&["unshare", "--mount", "--propagation", "private", "sh", "-c", view, "sh"][..], words].concat()
 }
 
 /// Why containers cannot be started here, by root, if they cannot: in a chroot, a mount namespace has no root of its own
 /// that could be made private, and nowhere to mount cgroups.
-pub(crate) fn why_no_containers() -> Option<String> {
+pub fn why_no_containers() -> Option<String> {
     let tried = in_cgroup2(&["true"]).output();
     let output = match tried {
         Ok(output) => output,
@@ -119,7 +120,7 @@ pub(crate) fn why_no_containers() -> Option<String> {
 }
 
 /// The same as a command.
-pub(crate) fn in_cgroup2(words: &[&str]) -> Command {
+pub fn in_cgroup2(words: &[&str]) -> Command {
     let words = words_in_cgroup2(words);
     let mut command = Command::new(words[0]);
     command.args(&words[1..]);
@@ -127,7 +128,7 @@ pub(crate) fn in_cgroup2(words: &[&str]) -> Command {
 }
 
 /// The runtime's own idea of a container in that folder, without a terminal, and without a filter.
-pub(crate) fn base_config(runtime: &str, bundle: &Path) -> Value {
+pub fn base_config(runtime: &str, bundle: &Path) -> Value {
     let folder = bundle.to_str().expect("it has a plain name");
     let spec = in_cgroup2(&[runtime, "spec", "--bundle", folder]).output().expect("it starts");
     assert!(spec.status.success(), "{runtime} spec: {}", String::from_utf8_lossy(&spec.stderr));

@@ -1,0 +1,5 @@
+//! Which BPF programs the kernel takes from this process.
+
+mod sys;
+
+pub use sys::load_smallest_program;

@@ -1,0 +1,20 @@
+//! What the tests of several crates share. No other code may use it: it fails by panicking, as tests do.
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on fails"
+)]
+
+pub mod bpf;
+pub mod container;
+pub mod event_schema;
+pub mod expect;
+pub mod mounts;
+pub mod shell;
+pub mod signals;
+pub mod terminal;
+pub mod wait;
