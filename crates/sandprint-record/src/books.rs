@@ -3,6 +3,7 @@
 //! Whoever keeps them knows which process calls; they know what a program is, count, and have a bound for whatever the
 //! workload can fill.
 
+pub(crate) mod asked;
 pub(crate) mod kinds;
 pub(crate) mod observed;
 pub(crate) mod task;

@@ -23,6 +23,11 @@ pub use heard::{Answered, Heard};
 pub(crate) use sys::{Filter, install, receive, refuse, still_waits};
 pub use sys::{Inbox, is_available};
 
+/// Whether the kernel refuses a filter with these flags (seccomp(2)) whatever the program, and whoever asks.
+pub fn refuses_flags(flags: u32) -> bool {
+    crate::seccomp::try_filter(flags.into()) == libc::EINVAL
+}
+
 /// 128 random bits: a call with these in its fourth and fifth argument is the child's own, and not reported.
 #[derive(Clone, Copy)]
 pub(crate) struct Key([u8; 16]);

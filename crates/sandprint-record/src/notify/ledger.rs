@@ -13,6 +13,7 @@ use sandprint_model::Arch;
 use sandprint_sandbox::notify::Notification;
 use sandprint_sandbox::process;
 
+use crate::books::asked::{self, Asked};
 use crate::books::kinds::{self, Kind};
 use crate::books::task::{self, Belongs, Change, Waiting};
 use crate::books::{Books, Caller, Key, UNKNOWN};
@@ -31,6 +32,17 @@ pub(super) struct Disturbed {
     pub(super) listeners: u64,
     /// Strict modes, which it was refused.
     pub(super) strict: u64,
+}
+
+impl Disturbed {
+    fn note(&mut self, asked: Asked) {
+        match asked {
+            Asked::Nothing => {}
+            Asked::Strict => self.strict += 1,
+            Asked::Filter => self.own_filters += 1,
+            Asked::Listener => self.listeners += 1,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -61,8 +73,8 @@ pub(super) enum Seen {
     Launch,
     /// Not of a task that is followed.
     Foreign,
-    /// To be counted.
-    Call { key: Key, tgid: u32 },
+    /// To be counted; and what it asks of seccomp, which was read before the call could change it.
+    Call { key: Key, tgid: u32, asked: Asked },
 }
 
 /// A thread, as the ledger has it.
@@ -144,21 +156,24 @@ impl Ledger {
         }
         let call = self.books.kinds.call(notification.audit_arch, notification.nr);
         let Some((group, parent)) = self.process_of(thread) else {
-            return Seen::Call { key: Key { image: UNKNOWN, call }, tgid: 0 };
+            return Seen::Call { key: Key { image: UNKNOWN, call }, tgid: 0, asked: Asked::Nothing };
         };
         if !self.follow_children && group != self.first {
             return Seen::Foreign;
         }
         let image = self.image_of(thread, group, parent);
         let key = Key { image, call };
+        let mut asked = Asked::Nothing;
         match (self.books.kinds.of(call), notification.args) {
+            (Kind::Seccomp, args) => asked = asked::by_seccomp(thread, &args),
+            (Kind::Prctl, args) => asked = asked::by_prctl(thread, &args),
             (Kind::Handle, [signal, action, ..]) => {
                 self.handle(Caller { tgid: group, tid: thread }, key, signal, action);
             }
             (Kind::UringSetup, [_, parameters, ..]) => self.set_up_uring(thread, parameters),
             _ => {}
         }
-        Seen::Call { key, tgid: group }
+        Seen::Call { key, tgid: group, asked }
     }
 
     /// Takes note of a call that was let go on.
@@ -166,10 +181,11 @@ impl Ledger {
         match seen {
             Seen::Launch => self.launch = Launch::Executing(host::monotonic_ns()),
             Seen::Foreign => {}
-            Seen::Call { key, tgid: group } => {
+            Seen::Call { key, tgid: group, asked } => {
                 let arguments = self.books.kinds.selected(key.call, &notification.args);
                 let caller = Caller { tgid: group, tid: notification.tid };
                 self.books.add(key, arguments, caller, host::monotonic_ns());
+                self.disturbed.note(asked);
                 if let Some(thread) = self.threads.get_mut(&notification.tid) {
                     let Notification { nr, args, instruction_pointer, .. } = *notification;
                     thread.last = Some(Waiting { nr, args, instruction_pointer });
@@ -208,7 +224,7 @@ impl Ledger {
             Change::Set(handler) => Some(handler),
         };
         if let Some(process) = self.processes.get_mut(&caller.tgid) {
-            let bit = signal.checked_sub(1).and_then(|signal| 1_u64.checked_shl(u32::try_from(signal).ok()?));
+            let bit = asked::low(signal).checked_sub(1).and_then(|signal| 1_u64.checked_shl(signal));
             let bit = bit.unwrap_or_default();
             process.failing &= !bit;
             if handler.is_some_and(|handler| !handler.restarts) {
@@ -291,15 +307,10 @@ impl Ledger {
 
     /// What follows from a call that was let go on.
     fn follow(&mut self, notification: &Notification, kind: Kind, group: u32) {
-        /// linux/prctl.h, linux/seccomp.h.
-        const PR_SET_SECCOMP: u64 = 22;
-        const STRICT: u64 = 1;
-        const FILTER: u64 = 2;
-        let [first, second, third, ..] = notification.args;
+        let [_, second, ..] = notification.args;
         let thread = notification.tid;
-        let disturbed = &mut self.disturbed;
         match kind {
-            Kind::Other | Kind::Handle | Kind::UringSetup | Kind::Trace => {}
+            Kind::Other | Kind::Handle | Kind::UringSetup | Kind::Trace | Kind::Seccomp | Kind::Prctl => {}
             Kind::Create => drop(self.creating.insert(thread)),
             Kind::Execute => {
                 if let Some(process) = self.processes.get_mut(&group) {
@@ -313,22 +324,7 @@ impl Ledger {
                 self.forget_thread(thread);
             }
             Kind::ExitGroup => self.forget(group),
-            // SECCOMP_SET_MODE_STRICT is 0 here, and is refused by every kernel with flags or arguments: such calls ask
-            // what there is, and so does a null filter.
-            Kind::Seccomp => match (first, second, third) {
-                (0, 0, 0) => disturbed.strict += 1,
-                (1, _, filter) if filter != 0 => {
-                    let listener = second & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER != 0;
-                    if listener { disturbed.listeners += 1 } else { disturbed.own_filters += 1 }
-                }
-                _ => {}
-            },
-            Kind::Prctl => match (first, second, third) {
-                (PR_SET_SECCOMP, STRICT, _) => disturbed.strict += 1,
-                (PR_SET_SECCOMP, FILTER, filter) if filter != 0 => disturbed.own_filters += 1,
-                _ => {}
-            },
-            Kind::UringEnter => self.books.uring_submits += u64::from(second != 0),
+            Kind::UringEnter => self.books.uring_submits += u64::from(asked::low(second) != 0),
         }
     }
 

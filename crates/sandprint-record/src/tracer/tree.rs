@@ -8,6 +8,7 @@ use sandprint_sandbox::ptrace::Tracer;
 use super::again;
 use super::handover;
 use super::shield::Unheard;
+use crate::books::asked::low;
 use crate::books::kinds::Kind;
 use crate::books::{Books, Caller, Key, UNKNOWN, task};
 
@@ -138,21 +139,23 @@ impl Tree {
     /// What follows from a call that has this result.
     pub(super) fn came_of(&mut self, tid: u32, kind: Kind, args: &[u64; 6], result: i64) {
         /// linux/prctl.h, linux/seccomp.h, `linux/io_uring.h`.
-        const PR_SET_SECCOMP: u64 = 22;
+        const PR_SET_SECCOMP: u32 = 22;
         const FILTER: u64 = 2;
         const SQPOLL: u32 = 1 << 1;
         let [first, second, third, ..] = *args;
         let done = result >= 0;
         match kind {
             // A null filter is a question about flags, which fails.
-            Kind::Seccomp => self.own_filters += u64::from(done && first == 1 && third != 0),
-            Kind::Prctl => self.own_filters += u64::from(done && (first, second) == (PR_SET_SECCOMP, FILTER)),
+            Kind::Seccomp => self.own_filters += u64::from(done && low(first) == 1 && third != 0),
+            Kind::Prctl => {
+                self.own_filters += u64::from(done && (low(first), second) == (PR_SET_SECCOMP, FILTER))
+            }
             // The kernel has just written there. What cannot be read is taken for the worse.
             Kind::UringSetup if done => {
                 let flags = task::uring_flags(tid, second);
                 self.books.uring_submits += u64::from(flags.is_none_or(|flags| flags & SQPOLL != 0));
             }
-            Kind::UringEnter => self.books.uring_submits += u64::from(second != 0),
+            Kind::UringEnter => self.books.uring_submits += u64::from(low(second) != 0),
             _ => {}
         }
     }

@@ -27,25 +27,34 @@ static int fails(long result, int expected)
 static int ask(void)
 {
 	int zero = 0;
+	struct sock_filter allow = { BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW };
+	struct sock_fprog program = { 1, &allow }, empty = { 0, &allow };
+	unsigned long listener = SECCOMP_FILTER_FLAG_NEW_LISTENER;
 
 	return fails(syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 1, NULL), EINVAL)
 		&& fails(syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 0, &zero), EINVAL)
 		&& fails(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, NULL), EFAULT)
 		&& fails(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, NULL), EFAULT)
 		&& fails(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG, NULL), EFAULT)
+		&& fails(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, listener | SECCOMP_FILTER_FLAG_TSYNC, &program), EINVAL)
+		&& fails(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0xffff, &program), EINVAL)
+		// SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, which headers may lack, is about a listener.
+		&& fails(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 1 << 5, &program), EINVAL)
+		&& fails(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, listener, &empty), EINVAL)
+		&& fails(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &empty, 0, 0), EINVAL)
 		&& fails(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL, 0, 0), EFAULT)
 		&& fails(prctl(PR_SET_SECCOMP, 7, 0, 0, 0), EINVAL);
 }
 
 // Strict mode in a child, by one call or the other.
-static int strict(int by_prctl)
+static int strict(int by_prctl, long operation)
 {
 	int status;
 	pid_t child = fork();
 
 	if (child == 0) {
 		long result = by_prctl ? prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT, 0, 0, 0)
-			: syscall(SYS_seccomp, SECCOMP_SET_MODE_STRICT, 0, NULL);
+			: syscall(SYS_seccomp, operation, 0, NULL);
 		syscall(SYS_exit, result == 0 ? 0 : 1);
 	}
 	return waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -81,9 +90,12 @@ int main(int argc, char **argv)
 	if (strcmp(what, "ask") == 0)
 		return ask() ? 0 : 77;
 	if (strcmp(what, "strict") == 0)
-		return strict(0) ? 0 : 77;
+		return strict(0, SECCOMP_SET_MODE_STRICT) ? 0 : 77;
+	// The kernel looks at the lower half only.
+	if (strcmp(what, "strict-with-more-bits") == 0)
+		return strict(0, 1L << 32 | SECCOMP_SET_MODE_STRICT) ? 0 : 77;
 	if (strcmp(what, "strict-by-prctl") == 0)
-		return strict(1) ? 0 : 77;
+		return strict(1, 0) ? 0 : 77;
 	if (strcmp(what, "signals") == 0)
 		return signals() ? 0 : 77;
 	return 2;

@@ -49,7 +49,7 @@ fn asking_what_seccomp_can_do_is_no_gap() {
 #[test]
 fn strict_mode_is_a_gap_where_the_recorder_has_it_refused() {
     let _turn = turns::beside_others();
-    for what in ["strict", "strict-by-prctl"] {
+    for what in ["strict", "strict-with-more-bits", "strict-by-prctl"] {
         for how in [CHOSEN, TRACED] {
             let Some(recording) = record(how, what) else { continue };
             assert_eq!(recording.status.code(), Some(0), "{how:?} {what}: {}", recording.stderr);
