@@ -12,7 +12,8 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
-use sandprint_sandbox::{detached, poll};
+use sandprint_sandbox::detached::{self, Helper};
+use sandprint_sandbox::poll;
 
 use crate::image::{self, BuildId, Wanted};
 
@@ -52,6 +53,8 @@ pub(crate) struct Answer {
 pub(crate) struct Reader {
     /// None where there is no helper, or none any more.
     socket: Option<OwnedFd>,
+    /// Dropped after the socket.
+    _helper: Option<Helper>,
     waiting: VecDeque<(u64, Question)>,
     /// Questions that were asked and not answered.
     asked: usize,
@@ -61,13 +64,13 @@ pub(crate) struct Reader {
 impl Reader {
     /// Starts the helper: before there are other threads. Where that fails nothing is found out.
     pub(crate) fn start() -> Reader {
-        let socket = detached::start(c"sandprint-read", serve).ok();
-        Reader { socket, waiting: VecDeque::new(), asked: 0, answers: HashMap::new() }
+        let (socket, helper) = detached::start(c"sandprint-read", serve).ok().unzip();
+        Reader { socket, _helper: helper, ..Reader::none() }
     }
 
     /// One that finds out nothing.
     pub(crate) fn none() -> Reader {
-        Reader { socket: None, waiting: VecDeque::new(), asked: 0, answers: HashMap::new() }
+        Reader { socket: None, _helper: None, waiting: VecDeque::new(), asked: 0, answers: HashMap::new() }
     }
 
     /// Asks about an executable, by a number of the caller's. Waits for nothing.

@@ -15,6 +15,7 @@ use sandprint_model::Exit;
 use crate::poll;
 use crate::signals::Signal;
 
+pub(crate) use sys::{Reaped, reap};
 pub use tree::{Adopter, descendants, why_it_lives};
 
 /// Failures of operations on a process.

@@ -16,7 +16,7 @@ pub(crate) fn run(trial: &mut Trial, program: &Program) -> Result<(Pass, Waited)
     let filter = Filter::new(&program.to_bytes())?;
     let confinement = Confinement { filter, flags: Flags::NONE, proof: None };
     let fed = trial.feed(Feeding::Again)?;
-    let wait = Wait::begin(trial.timeout, fed.reader.into_iter().collect())?;
+    let wait = Wait::begin(trial.timeout, trial.others(fed.reader))?;
     let launch = Launch { confinement: Some(confinement), stdin: fed.stdin.clone(), ..trial.launch.clone() };
     let suspended = launch.suspend()?;
     // The reader is to notice when nobody has the other end any more.

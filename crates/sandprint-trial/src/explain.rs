@@ -169,7 +169,7 @@ pub(crate) fn run(
         failed: None,
     }));
     let guardian = serve(&listener, &books, orders).map_err(VerifyError::Wait)?;
-    let others = [guardian.pid()].into_iter().chain(reader).collect();
+    let others = [guardian.pid()].into_iter().chain(trial.others(reader)).collect();
     let wait = Wait::begin(trial.timeout, others)?;
     // From its execve on, the workload does not depend on us; before that, it ends with us.
     guardian.arm().map_err(VerifyError::Wait)?;

@@ -51,7 +51,7 @@ impl<E: Into<VerifyError>> From<E> for NotObserved {
 pub(crate) fn run(trial: &mut Trial, policy: &Policy, program: &Program) -> Result<Observed, NotObserved> {
     let filter = Filter::new(&program.to_bytes()).map_err(VerifyError::from)?;
     let confinement = Confinement { filter, flags: Flags::NONE, proof: None };
-    let wait = Wait::begin(trial.timeout, Vec::new())?;
+    let wait = Wait::begin(trial.timeout, trial.others(None))?;
     let launch = Launch { confinement: Some(confinement), ..trial.launch.clone() };
     let mut suspended = launch.suspend()?;
     let first = suspended.pid();

@@ -46,6 +46,11 @@ impl Trial {
         }
     }
 
+    /// Children of ours that are none of the workload's, with the one that feeds it.
+    pub(crate) fn others(&self, reader: Option<u32>) -> Vec<u32> {
+        self.shield.as_ref().ok().map(Shield::pid).into_iter().chain(reader).collect()
+    }
+
     /// The input of the next run.
     pub(crate) fn feed(&mut self, feeding: Feeding) -> Result<Fed, VerifyError> {
         match feeding {

@@ -20,10 +20,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sandprint_model::Arch;
+use sandprint_sandbox::detached::{self, Helper};
 use sandprint_sandbox::launch::Watched;
 use sandprint_sandbox::notify::{Answered, Heard, Notification};
+use sandprint_sandbox::probe;
 use sandprint_sandbox::ptrace::{Followed, Tracer};
-use sandprint_sandbox::{detached, probe};
 
 use super::again::{ERESTARTNOINTR, ERESTARTSYS};
 use super::serve;
@@ -43,8 +44,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Shield {
     line: UnixStream,
-    pid: u32,
     heard: Arc<Heard>,
+    /// Dropped after the line.
+    helper: Helper,
 }
 
 impl Shield {
@@ -52,18 +54,17 @@ impl Shield {
     pub fn start(arch: Arch) -> io::Result<Shield> {
         probe::survive(probe::TRACING)?;
         let heard = Arc::new(Heard::new()?);
-        let socket = detached::start(NAME, |socket| help(arch, &heard, socket))?;
-        let mut line = UnixStream::from(socket);
+        let (socket, helper) = detached::start(NAME, |socket| help(arch, &heard, socket))?;
+        let line = UnixStream::from(socket);
         line.set_read_timeout(Some(PATIENCE))?;
-        let pid = u32::from_ne_bytes(word(&mut line)?);
-        Ok(Shield { line, pid, heard })
+        Ok(Shield { line, heard, helper })
     }
 
     /// Its process number: a child that it is to trace allows that ([`Launch::tracer`]).
     ///
     /// [`Launch::tracer`]: sandprint_sandbox::launch::Launch::tracer
     pub fn pid(&self) -> u32 {
-        self.pid
+        self.helper.pid()
     }
 
     /// Traces a suspended child and all that comes of it, whose calls are reported by this program
@@ -93,9 +94,6 @@ fn word(line: &mut UnixStream) -> io::Result<[u8; 4]> {
 /// What the helper does until nobody asks any more. Each tree has a tracer of its own, which ends with it.
 fn help(arch: Arch, heard: &Heard, socket: &OwnedFd) {
     let Ok(mut line) = socket.try_clone().map(UnixStream::from) else { return };
-    if line.write_all(&std::process::id().to_ne_bytes()).is_err() {
-        return;
-    }
     while let Ok(first) = word(&mut line) {
         let first = u32::from_ne_bytes(first);
         let traced = detached::beside(|| trace(arch, heard, socket, first));

@@ -1,4 +1,4 @@
-//! Two forks, so that the helper is nobody's child.
+//! The fork of a helper, and how it is left alone.
 #![expect(unsafe_code, reason = "fork without execve")]
 
 use std::ffi::{CStr, c_int};
@@ -9,42 +9,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::signals::SignalSet;
 use crate::signals::sys::{block, keep_exit_statuses, set_mask};
 
-pub(super) fn start(name: &CStr, work: impl FnOnce(&OwnedFd)) -> io::Result<OwnedFd> {
+pub(super) fn start(name: &CStr, work: impl FnOnce(&OwnedFd)) -> io::Result<(OwnedFd, u32)> {
     let (ours, theirs) = socket_pair()?;
     // It is to hear no signal, and no handler of ours is to run in it.
     let mask = block(SignalSet::ALL)?;
     // SAFETY: there are no other threads (see `start` of the module above), and the C library's fork makes its
     // allocator usable in the child.
-    let first = unsafe { libc::fork() };
-    if first == 0 {
-        // SAFETY: the same.
-        let second = unsafe { libc::fork() };
-        if second == 0 {
-            help(name, work, &theirs);
-        }
-        // SAFETY: no memory is involved.
-        unsafe { libc::_exit(i32::from(second < 0)) }
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        help(name, work, &theirs);
     }
     let error = io::Error::last_os_error();
-    let status = (first > 0).then(|| wait(first));
     set_mask(mask)?;
-    match status {
-        None => Err(error),
-        // Where nobody keeps the status of children there is none.
-        Some(0) => Ok(ours),
-        Some(_) => Err(io::ErrorKind::OutOfMemory.into()),
-    }
-}
-
-fn wait(pid: libc::pid_t) -> c_int {
-    let mut status = 0;
-    loop {
-        // SAFETY: the kernel writes one number to ours.
-        let waited = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-        if waited >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-            return status;
-        }
-    }
+    let pid = u32::try_from(child).map_err(|_negative| error)?;
+    Ok((ours, pid))
 }
 
 fn socket_pair() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -90,7 +68,13 @@ fn help(name: &CStr, work: impl FnOnce(&OwnedFd), socket: &OwnedFd) -> ! {
     let ours = socket.as_raw_fd();
     close_range(0, ours - 1);
     close_range(ours + 1, RawFd::MAX);
-    end_after(|| work(socket))
+    end_after(|| {
+        work(socket);
+        // Those beside it end when what they are for has ended; nobody else takes note of that where the first process
+        // of a container does not.
+        // SAFETY: no memory is involved.
+        while unsafe { libc::waitpid(-1, std::ptr::null_mut(), 0) } > 0 {}
+    })
 }
 
 /// Closes what others may wait for the end of: pipes, terminals.

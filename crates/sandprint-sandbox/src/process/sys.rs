@@ -54,12 +54,21 @@ pub(super) fn adopt(wanted: bool) -> io::Result<()> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// What became of a child that was to be taken note of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reaped {
+    /// It lives.
+    Lives,
+    /// It is gone, or never was ours.
+    Gone,
+}
+
 /// Takes note of the end of a child, if it has ended.
-pub(super) fn reap(pid: u32) {
-    if let Ok(pid) = libc::pid_t::try_from(pid) {
-        // SAFETY: without a place for a status, no memory is involved.
-        unsafe { libc::waitpid(pid, ptr::null_mut(), libc::WNOHANG) };
-    }
+pub(crate) fn reap(pid: u32) -> Reaped {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return Reaped::Gone };
+    // SAFETY: without a place for a status, no memory is involved.
+    let waited = unsafe { libc::waitpid(pid, ptr::null_mut(), libc::WNOHANG) };
+    if waited == 0 { Reaped::Lives } else { Reaped::Gone }
 }
 
 /// Puts a process group of our session into the foreground of our terminal.

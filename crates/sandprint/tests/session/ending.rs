@@ -122,3 +122,25 @@ fn another_user_gets_the_command_and_nothing_of_ours_is_in_the_trace() {
         assert!(!bytes.contains("exec ./workload") && !bytes.contains("who;"), "{bytes}");
     }
 }
+
+#[test]
+fn no_process_of_ours_is_left_to_who_adopts_orphans() {
+    // As the first process of a container may: it adopts, and takes note of no end.
+    let script = "\
+import ctypes, subprocess, sys
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+status = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+children = open('/proc/self/task/%d/children' % __import__('os').getpid()).read().split()
+print(status, [open('/proc/%s/comm' % child).read() for child in children])
+";
+    for way in RUN_WAYS {
+        for arguments in [&["run", "--", "true"][..], &["run", "--", "sh", "-c", "true; true"]] {
+            let Some(scratch) = Scratch::new() else { return };
+            let mut command = scratch.profile_under(&["python3", "-c", script], way, arguments);
+            let output = command.stdout(Stdio::piped()).output().unwrap();
+            let printed = String::from_utf8_lossy(&output.stdout);
+            assert_eq!(printed, "0 []\n", "{way}: {}", scratch.read("said"));
+        }
+    }
+}
