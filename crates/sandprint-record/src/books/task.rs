@@ -280,6 +280,22 @@ pub(crate) fn is_still_in(tid: u32, call: &Waiting) -> bool {
     parse_waiting(&read("syscall")).as_ref() == Some(call) && !read("wchan").starts_with("seccomp")
 }
 
+/// How often a thread has come onto a processor (/proc/PID/schedstat, Documentation/scheduler/sched-stats.rst); `None`
+/// where the kernel does not count.
+pub(crate) fn runs(tid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{tid}/schedstat")).ok()?;
+    text.split_ascii_whitespace().nth(2)?.parse().ok().filter(|&runs| runs > 0)
+}
+
+/// How often a thread that waits has come onto a processor; `None` if it may be on one.
+pub(crate) fn runs_before_it_waited(tid: u32) -> Option<u64> {
+    let runs = runs(tid)?;
+    // Looked at after the number: what waits then has not run in between, or the number is too old, which shows.
+    let stat = fs::read(format!("/proc/{tid}/stat")).ok()?;
+    let end_of_name = stat.iter().rposition(|&byte| byte == b')')?;
+    matches!(stat.get(end_of_name..)?, [b')', b' ', b'S' | b'D', ..]).then_some(runs)
+}
+
 /// `/proc/PID/syscall` of a thread that is blocked in a call: its number, six arguments, stack and instruction pointer.
 fn parse_waiting(line: &str) -> Option<Waiting> {
     let mut words = line.split_ascii_whitespace();

@@ -83,6 +83,28 @@ struct Thread {
     group: u32,
     /// What it was last let go on with.
     last: Option<Waiting>,
+    /// How often it had come onto a processor when it was last known to wait.
+    runs: Option<u64>,
+}
+
+impl Thread {
+    fn new(group: u32) -> Thread {
+        Thread { group, last: None, runs: None }
+    }
+
+    /// Whether it may have made a call that we have not heard of. What has not run since it waited has made none, and
+    /// neither has what is still in the call that it was let go on with.
+    fn may_have_called(&mut self, tid: u32) -> bool {
+        let runs = task::runs(tid);
+        if runs.is_some() && runs == self.runs {
+            return false;
+        }
+        let waits = self.last.is_some_and(|last| task::is_still_in(tid, &last));
+        if waits {
+            self.runs = runs;
+        }
+        !waits
+    }
 }
 
 /// The books, and who is who.
@@ -131,13 +153,14 @@ impl Ledger {
             return;
         }
         self.bury();
-        let may_have_failed = self.processes.values().filter(|process| process.failing != 0).any(|process| {
-            process.threads.iter().any(|thread| {
-                let last = self.threads.get(thread).and_then(|thread| thread.last);
-                // What is still in the call that it was let go on with has made no other.
-                last.is_none_or(|last| !task::is_still_in(*thread, &last))
-            })
-        });
+        // All are looked at: what is found of each helps the next time.
+        let mut may_have_failed = false;
+        for process in self.processes.values().filter(|process| process.failing != 0) {
+            for tid in &process.threads {
+                may_have_failed |=
+                    self.threads.get_mut(tid).is_none_or(|thread| thread.may_have_called(*tid));
+            }
+        }
         self.disturbed.interrupted += u64::from(may_have_failed);
     }
 
@@ -173,7 +196,17 @@ impl Ledger {
             (Kind::UringSetup, [_, parameters, ..]) => self.set_up_uring(thread, parameters),
             _ => {}
         }
+        self.note_wait(thread, group);
         Seen::Call { key, tgid: group, asked }
+    }
+
+    /// Takes note that a thread waits for us, if it must be told from others when a call is lost.
+    fn note_wait(&mut self, thread: u32, group: u32) {
+        let may_fail = self.processes.get(&group).is_some_and(|process| process.failing != 0);
+        let has_others = self.threads.len() > 1;
+        if let Some(known) = self.threads.get_mut(&thread) {
+            known.runs = if may_fail && has_others { task::runs_before_it_waited(thread) } else { None };
+        }
     }
 
     /// Takes note of a call that was let go on.
@@ -209,7 +242,7 @@ impl Ledger {
         self.launch = Launch::Begun;
         self.launched_ns = at;
         let first = self.first;
-        self.threads.insert(first, Thread { group: first, last: None });
+        self.threads.insert(first, Thread::new(first));
         let image = self.image_of(first, first, 0);
         let execve = self.books.kinds.execve();
         self.books.add(Key { image, call: execve }, None, Caller { tgid: first, tid: first }, at);
@@ -253,7 +286,7 @@ impl Ledger {
             return Some((known.group, 0));
         }
         let Belongs { tgid: group, parent } = task::belongs(thread)?;
-        self.threads.insert(thread, Thread { group, last: None });
+        self.threads.insert(thread, Thread::new(group));
         self.admitted = self.admitted.saturating_add(1);
         if let Some(process) = self.processes.get_mut(&group) {
             process.threads.insert(thread);

@@ -148,7 +148,7 @@ impl Tree {
             // A null filter is a question about flags, which fails.
             Kind::Seccomp => self.own_filters += u64::from(done && low(first) == 1 && third != 0),
             Kind::Prctl => {
-                self.own_filters += u64::from(done && (low(first), second) == (PR_SET_SECCOMP, FILTER))
+                self.own_filters += u64::from(done && (low(first), second) == (PR_SET_SECCOMP, FILTER));
             }
             // The kernel has just written there. What cannot be read is taken for the worse.
             Kind::UringSetup if done => {
