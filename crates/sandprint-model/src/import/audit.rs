@@ -12,8 +12,10 @@ use std::sync::Arc;
 
 use super::{ImportError, MOST_FACTS, MOST_IMAGES, NotUnderstood, Source, first_few, imported_run, note};
 use crate::{ByteString, Fact, FirstSeen, GapKind, Image, PROBE_NUMBERS, RunId, Seen, Trace};
+use json::{Array, InArray};
 use record::{Call, Event, Found, Record};
 
+mod json;
 mod record;
 mod seccomp;
 
@@ -35,6 +37,8 @@ pub(super) struct Log {
     /// line may be there twice.
     events: BTreeSet<(usize, Option<u64>, u64)>,
     nodes: BTreeMap<Vec<u8>, usize>,
+    /// Text of which each line of JSON holds one byte.
+    array: Array,
     /// Whether more events came than are remembered.
     forgets_events: bool,
     with_event: BTreeMap<Fact, Tally>,
@@ -68,7 +72,11 @@ struct Tally {
 impl Log {
     /// Takes a line; lines count from 1.
     pub(super) fn line(&mut self, number: usize, line: &[u8]) {
-        self.read(number, line, 0);
+        match self.array.take(line) {
+            InArray::Part => {}
+            InArray::Whole(text) => self.read(number, &text, 1),
+            InArray::No => self.read(number, line, 0),
+        }
     }
 
     /// Whether anything of such a log was found.
@@ -78,7 +86,7 @@ impl Log {
 
     fn read(&mut self, number: usize, line: &[u8], depth: u8) {
         if depth < DEEPEST
-            && let Some(strings) = record::unwrapped(line)
+            && let Some(strings) = json::unwrapped(line)
         {
             for string in strings {
                 self.read(number, &string, depth + 1);

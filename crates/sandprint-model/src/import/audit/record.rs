@@ -98,6 +98,7 @@ impl Kind {
 
 /// Where the fields of a SYSCALL or SECCOMP record begin, and its event.
 fn record(line: &[u8]) -> Option<(Kind, Option<Event<'_>>, &[u8])> {
+    let line = without_length(line);
     let Some(id) = position(line, b"audit(") else { return from_journald(line) };
     let head = line.get(..id)?;
     let words = || head.split(u8::is_ascii_whitespace);
@@ -113,6 +114,13 @@ fn record(line: &[u8]) -> Option<(Kind, Option<Event<'_>>, &[u8])> {
     };
     let fields = fields.trim_ascii_start();
     Some((kind, Some(event), fields.strip_prefix(b":").unwrap_or(fields)))
+}
+
+/// A line without the length that `journalctl -o export` writes before a message that is not printable: eight bytes, the
+/// last of them zeros, or fewer where one of them was taken for the end of a line.
+fn without_length(line: &[u8]) -> &[u8] {
+    let head = line.get(..8).unwrap_or_default();
+    head.iter().rposition(|byte| *byte == 0).and_then(|at| line.get(at + 1..)).unwrap_or(line)
 }
 
 /// What journald makes of a record, without the event: `audit[12]: SECCOMP auid=...`, and the message alone, in which the
@@ -141,56 +149,6 @@ fn from_journald(line: &[u8]) -> Option<(Kind, Option<Event<'_>>, &[u8])> {
         from = at + 2;
     }
     None
-}
-
-/// The strings of a line of JSON that may hold a record: a log in a wrapping, such as `journalctl -o json` or the files of
-/// a container's output. `None` where the line is none; its text is what the kernel wrote then, in which quotes stand for
-/// themselves.
-pub(super) fn unwrapped(line: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let text = line.trim_ascii_start();
-    let record = [&b"audit("[..], b"SECCOMP ", b"SYSCALL ", b"URINGOP ", b"AUDIT1"];
-    let record = record.iter().filter_map(|word| position(text, word)).min()?;
-    let head = text.get(..record)?;
-    if !text.starts_with(b"\"") && position(head, b"{\"").is_none() && !head.starts_with(b"{") {
-        return None;
-    }
-    let mut found = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.iter().position(|byte| *byte == b'"') {
-        let Some((string, behind)) = json_string(rest.get(at + 1..).unwrap_or_default()) else { break };
-        found.push(string);
-        rest = behind;
-    }
-    Some(found)
-}
-
-/// The string that begins here, without its escapes, and what follows its end.
-fn json_string(text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let mut string = Vec::new();
-    let mut rest = text;
-    loop {
-        let (first, behind) = rest.split_first()?;
-        rest = behind;
-        match first {
-            b'"' => return Some((string, rest)),
-            b'\\' => {
-                let (escaped, behind) = rest.split_first()?;
-                rest = behind;
-                match escaped {
-                    b'n' => string.push(b'\n'),
-                    b't' => string.push(b'\t'),
-                    b'u' => {
-                        let digits = str::from_utf8(rest.get(..4)?).ok()?;
-                        let c = char::from_u32(u32::from_str_radix(digits, 16).ok()?).unwrap_or('\u{fffd}');
-                        string.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                        rest = rest.get(4..)?;
-                    }
-                    other => string.push(*other),
-                }
-            }
-            other => string.push(*other),
-        }
-    }
 }
 
 /// Seconds with three digits behind the point, since 1970.
@@ -377,11 +335,11 @@ fn from_hexadecimal(digits: &[u8]) -> Option<ByteString> {
     bytes.filter(|_| is_digits).map(ByteString::new)
 }
 
-fn decimal<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
+pub(super) fn decimal<T: std::str::FromStr>(digits: &[u8]) -> Option<T> {
     str::from_utf8(digits).ok()?.parse().ok()
 }
 
-fn position(text: &[u8], wanted: &[u8]) -> Option<usize> {
+pub(super) fn position(text: &[u8], wanted: &[u8]) -> Option<usize> {
     text.windows(wanted.len()).position(|window| window == wanted)
 }
 

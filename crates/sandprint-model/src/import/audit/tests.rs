@@ -237,6 +237,46 @@ fn records_in_other_wrappings_are_records() {
     assert_eq!(facts(&import(odd.as_bytes()).unwrap()), set(&["/a x86_64:write 1"]));
 }
 
+/// What auditd's enriched format has is not printable: journald keeps it as bytes.
+#[test]
+fn a_message_that_journald_writes_as_bytes_is_read() {
+    let enriched = format!("type=SECCOMP msg={RECORD}\u{1d}ARCH=x86_64 SYSCALL=write AUID=\"root\"");
+    let of_audit = format!("SECCOMP {}\u{1d}ARCH=x86_64", RECORD.split_once(' ').unwrap().1);
+    for text in [enriched, of_audit] {
+        let joined = |by: &str| text.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(by);
+        let in_json = format!("{{\"_PID\":\"7\",\"MESSAGE\":[{}],\"_UID\":\"0\"}}", joined(","));
+        let nested = in_json.replace('"', "\\\"");
+        let mut exported = b"_PID=7\nMESSAGE\n".to_vec();
+        // The length's first byte may be that which ends a line.
+        exported.extend(if text.len() % 2 == 0 { &b"\x0a\x01"[..] } else { b"\x82\x00" });
+        exported.extend([0; 6]);
+        exported.extend(text.bytes());
+        for (log, what) in [
+            (in_json.clone().into_bytes(), "journalctl -o json"),
+            (format!("{{ \"MESSAGE\" : [ {} ] }}", joined(", ")).into_bytes(), "journalctl -o json of old"),
+            (
+                format!("{{\"MESSAGE\":[[{}],[104,105]]}}", joined(",")).into_bytes(),
+                "a field that is there twice",
+            ),
+            (
+                format!("{{\n\t\"MESSAGE\" : [\n\t\t{}\n\t],\n\t\"A\" : \"b\"\n}}\n", joined(",\n\t\t"))
+                    .into_bytes(),
+                "journalctl -o json-pretty",
+            ),
+            (format!("{{\"log\":\"{nested}\\n\"}}").into_bytes(), "JSON in JSON"),
+            (exported, "journalctl -o export"),
+        ] {
+            let shown = String::from_utf8_lossy(&log);
+            let trace = import(&log).unwrap_or_else(|error| panic!("{what}: {error}: {shown}"));
+            assert_eq!(facts(&trace), set(&["/a x86_64:write 1"]), "{what}: {shown}");
+            assert_eq!(gaps(&trace), [SAMPLED], "{what}: {shown}");
+        }
+    }
+    // An array that breaks off, or holds something else, hides no line behind it.
+    let behind = format!("{{\"a\":[1,\"b\"]}}\n\"A\" : [\n1,\n300,\ntype=SECCOMP msg={RECORD}\n");
+    assert_eq!(facts(&import(behind.as_bytes()).unwrap()), set(&["/a x86_64:write 1"]));
+}
+
 #[test]
 fn readable_records_need_not_name_the_executable() {
     for (line, expected) in [
