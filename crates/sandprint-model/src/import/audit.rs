@@ -51,6 +51,8 @@ pub(super) struct Log {
     unknown_names: BTreeMap<String, u64>,
     /// Operations of `io_uring`.
     operations: BTreeMap<String, u64>,
+    /// Setups of `io_uring`, and calls that submitted to one: from lines that name their event, and from others.
+    urings: [(u64, u64); 2],
     suppressed: u64,
     /// The kernel's running total of lost records.
     lost_in_all: u64,
@@ -140,6 +142,10 @@ impl Log {
         {
             return;
         }
+        let [named, unnamed] = &mut self.urings;
+        let (setups, submits) = if record.event.is_some() { named } else { unnamed };
+        *setups += u64::from(syscall.name() == Some("io_uring_setup"));
+        *submits += u64::from(syscall.name() == Some("io_uring_enter") && record.submits);
         let mut image = Image { path: record.exe, ..Image::default() };
         if self.images.len() >= MOST_IMAGES && !self.images.contains_key(&image) {
             self.images_merged += 1;
@@ -224,6 +230,18 @@ impl Log {
             let detail = format!("operations {}", first_few(self.operations.into_keys()));
             let count = usize::try_from(operations).unwrap_or(usize::MAX);
             note(&mut trace, run, GapKind::IoUringOperations, detail, count);
+        }
+        // As of an strace log, whose rules these are. A record does not hold the flags of a setup, so that the kernel
+        // submits by itself (SQPOLL) cannot be seen; the calls that are seen have to say it.
+        let [(setups, submits), (other_setups, other_submits)] = self.urings;
+        let (setups, submits) = (setups.max(other_setups), submits.max(other_submits));
+        let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        if submits > 0 {
+            let detail = "an audit log does not show them";
+            note(&mut trace, run, GapKind::IoUringUnseen, detail, count(submits));
+        } else if setups > 0 && operations == 0 {
+            let detail = "an audit log does not show the flags of the setup";
+            note(&mut trace, run, GapKind::IoUringProbe, detail, count(setups));
         }
         if self.forgets_events {
             let detail = format!("of more than {MOST_EVENTS} records some may be counted twice");

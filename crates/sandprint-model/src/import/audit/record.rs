@@ -35,6 +35,8 @@ pub(super) struct Record<'l> {
     pub comm: ByteString,
     /// The executable; empty where the record does not name it.
     pub exe: ByteString,
+    /// Whether the call submits operations, if it is `io_uring_enter`.
+    pub submits: bool,
 }
 
 /// Names an event: on which machine, when, and its serial number there.
@@ -66,7 +68,7 @@ pub(super) fn find(line: &[u8]) -> Found<'_> {
     }
     let record = match interpreted(kind, text) {
         Some(fields) => fields.record(event),
-        None => Fields::of(text).record(event),
+        None => Fields::of(text).record(kind, event),
     };
     record.map_or(Found::Broken, Found::Record)
 }
@@ -236,7 +238,7 @@ impl<'l> Fields<'l> {
         }
     }
 
-    fn record(&self, event: Option<Event<'l>>) -> Option<Record<'l>> {
+    fn record(&self, kind: Kind, event: Option<Event<'l>>) -> Option<Record<'l>> {
         let arch = self.number(b"arch")?;
         let code = u32::from_str_radix(str::from_utf8(arch).ok()?, 16).ok()?;
         // x32 has no code of its own.
@@ -244,7 +246,11 @@ impl<'l> Fields<'l> {
         let number = decimal::<i64>(self.number(b"syscall")?)?;
         let pid = self.number(b"pid").and_then(decimal).unwrap_or_default();
         let call = abi.map_or_else(|| Call::UnknownMachine(cut(arch)), |abi| numbered(abi, number));
-        Some(Record { event, call, pid, comm: self.text(b"comm"), exe: self.text(b"exe") })
+        let submits = match kind {
+            Kind::Seccomp => !self.number(b"code").is_some_and(refuses),
+            _ => self.number(b"a1").is_none_or(is_some_number),
+        };
+        Some(Record { event, call, pid, comm: self.text(b"comm"), exe: self.text(b"exe"), submits })
     }
 }
 
@@ -255,6 +261,7 @@ struct Interpreted<'l> {
     pid: &'l [u8],
     comm: &'l [u8],
     exe: &'l [u8],
+    submits: bool,
 }
 
 /// Finds the fields of interpreted text, where nothing is quoted: a name may hold spaces and `=`. So fields
@@ -285,12 +292,18 @@ fn interpreted(kind: Kind, text: &[u8]) -> Option<Interpreted<'_>> {
         }
         None => (text.get(comm..end_behind(comm).unwrap_or(text.len()))?, &b""[..]),
     };
+    let submits = if is_seccomp {
+        !value(b" code=", true).is_some_and(refuses)
+    } else {
+        value(b" a1=", false).is_none_or(is_some_number)
+    };
     Some(Interpreted {
         arch,
         syscall: value(b" syscall=", is_seccomp)?,
         pid: value(b" pid=", false)?,
         comm: name,
         exe: path,
+        submits,
     })
 }
 
@@ -312,7 +325,23 @@ impl<'l> Interpreted<'l> {
         let text =
             |text: &[u8]| if text == b"(null)" { ByteString::default() } else { ByteString::new(text) };
         let pid = decimal(self.pid).unwrap_or_default();
-        Some(Record { event, call, pid, comm: text(self.comm), exe: text(self.exe) })
+        Some(Record { event, call, pid, comm: text(self.comm), exe: text(self.exe), submits: self.submits })
+    }
+}
+
+/// Whether an argument in hexadecimal digits is not 0, in the 32 bits that the kernel looks at.
+fn is_some_number(argument: &[u8]) -> bool {
+    let low = argument.get(argument.len().saturating_sub(8)..).unwrap_or(argument);
+    low.iter().any(|digit| !matches!(digit, b'0' | b'x'))
+}
+
+/// Whether what a filter returned keeps the call from being made, as the kernel or as `ausearch -i` writes it.
+fn refuses(code: &[u8]) -> bool {
+    const REFUSALS: [u32; 4] = [0x8000_0000, 0, 0x0003_0000, 0x0005_0000];
+    let number = || u32::from_str_radix(str::from_utf8(code.strip_prefix(b"0x")?).ok()?, 16).ok();
+    match number() {
+        Some(number) => REFUSALS.contains(&(number & 0xffff_0000)),
+        None => code.starts_with(b"kill") || matches!(code, b"trap" | b"errno"),
     }
 }
 

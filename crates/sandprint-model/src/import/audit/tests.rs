@@ -316,6 +316,68 @@ fn operations_of_io_uring_are_a_gap_as_in_a_recording() {
     assert_eq!(gaps(&trace), expected);
 }
 
+/// The same rules as of an strace log.
+#[test]
+fn calls_of_io_uring_are_a_gap_as_in_an_strace_log() {
+    const UNSEEN: (GapKind, u64, &str) = (GapKind::IoUringUnseen, 1, "an audit log does not show them");
+    const PROBE: (GapKind, u64, &str) =
+        (GapKind::IoUringProbe, 1, "an audit log does not show the flags of the setup");
+    let raw = |nr: u32, a1: &str| {
+        format!(
+            "type=SYSCALL msg=audit(1.000:{nr}): arch=c000003e syscall={nr} success=yes exit=7 a0=3 a1={a1} a2=1 \
+             a3=0 items=0 ppid=1 pid=2 comm=\"a\" exe=\"/a\" key=(null)\n"
+        )
+    };
+    let readable = |name: &str, a1: &str| {
+        format!(
+            "type=SYSCALL msg=audit(x:5) : arch=x86_64 syscall={name} success=yes exit=7 a0=0x3 a1={a1} a2=0x1 \
+             a3=0x0 items=0 ppid=1 pid=2 comm=a exe=/a key=(null)\n"
+        )
+    };
+    let seccomp = |code: &str| {
+        format!(
+            "type=SECCOMP msg=audit(1.000:5): pid=2 comm=\"a\" exe=\"/a\" sig=0 arch=c000003e syscall=426 \
+             compat=0 ip=0x1 code={code}\n"
+        )
+    };
+    let setup = raw(425, "7ffd12345678");
+    let operation =
+        "type=URINGOP msg=audit(1.000:7): uring_op=18 success=yes exit=5 items=1 ppid=1 pid=2 uid=0\n";
+    for (log, expected) in [
+        (raw(426, "7"), vec![UNSEEN]),
+        (raw(426, "7").replace("syscall=426", "syscall=1073742250"), vec![UNSEEN]),
+        (raw(426, "0"), vec![]),
+        (raw(426, "100000000"), vec![]),
+        (format!("{setup}{}", raw(426, "7")), vec![UNSEEN]),
+        (format!("{setup}{}", raw(426, "0")), vec![PROBE]),
+        (format!("{setup}{setup}"), vec![PROBE]),
+        (format!("{setup}{operation}"), vec![(GapKind::IoUringOperations, 1, "operations 18")]),
+        (readable("io_uring_enter", "0x7"), vec![UNSEEN]),
+        (readable("io_uring_enter", "0x0"), vec![]),
+        (readable("io_uring_setup", "0x7ffd12345678"), vec![PROBE]),
+        // A record of seccomp has no arguments, but what became of the call.
+        (seccomp("0x7ffc0000"), vec![UNSEEN]),
+        (seccomp("log"), vec![UNSEEN]),
+        (seccomp("0x7fc00000"), vec![UNSEEN]),
+        (seccomp("0x50001"), vec![]),
+        (seccomp("0x80000000"), vec![]),
+        (seccomp("errno"), vec![]),
+        // journald's own line of the same call.
+        (
+            format!(
+                "{}audit[2]: SYSCALL arch=c000003e syscall=426 a0=3 a1=7 pid=2 comm=\"a\" exe=\"/a\"\n",
+                raw(426, "7")
+            ),
+            vec![UNSEEN],
+        ),
+        (raw(1, "7"), vec![]),
+    ] {
+        let trace = import(log.as_bytes()).unwrap();
+        let found: Vec<_> = gaps(&trace).into_iter().filter(|gap| *gap != SAMPLED).collect();
+        assert_eq!(found, expected, "{log}");
+    }
+}
+
 #[test]
 fn the_call_by_which_sandprint_asks_whether_its_filter_is_there_is_none_of_the_workloads() {
     let line = |nr: u32| {
