@@ -476,9 +476,9 @@ impl Log {
                 self.uring_submits += usize::from(succeeded && polls);
             }
             Effect::Filter => self.filters += usize::from(succeeded),
-            Effect::Shows(seen) if succeeded => {
+            Effect::Shows(sign) if succeeded || sign.needs_no_success() => {
                 if let Some(segment) = self.segments.get_mut(pending.segment) {
-                    segment.seen.join(seen);
+                    segment.seen.add(sign);
                 }
             }
             _ => {}

@@ -69,7 +69,7 @@ const OPTIONS: &[&str] = &[
 ];
 
 /// What to leave out, by which it is known that something is left out.
-const FILTERS: [&str; 19] = [
+const FILTERS: [&str; 23] = [
     "trace=%process",
     "trace=!mmap,mprotect,read",
     "trace=execve,exit_group,openat",
@@ -82,6 +82,10 @@ const FILTERS: [&str; 19] = [
     "trace=!munmap",
     "trace=!mprotect",
     "trace=!set_tid_address",
+    "trace=!%desc",
+    "trace=!%memory,%desc",
+    "trace=!mmap,close,read,openat",
+    "trace=!openat,read,close,mmap,newfstatat,pread64,access",
     "trace=!exit_group",
     "trace=!execve",
     "trace=/^(exec|exit|w)",

@@ -1,7 +1,7 @@
 //! What one thread called between two execs, and how its names become calls of an ABI.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::names::{Name, Names};
@@ -194,8 +194,8 @@ impl Settled {
         if !segment.is_start || !came_to_its_end {
             return;
         }
-        let calls: HashSet<&[u8]> = segment.calls.keys().map(|called| names.of(called.name)).collect();
-        let missing = start::missing(segment.seen, abi, |name| calls.contains(name.as_bytes()));
+        let calls = segment.calls.keys().filter_map(|called| str::from_utf8(names.of(called.name)).ok());
+        let missing = start::missing(segment.seen, abi, calls);
         self.incomplete_starts += usize::from(!missing.is_empty());
         self.missing.extend(missing);
     }

@@ -2,7 +2,7 @@
 
 use super::line::{self, Call};
 use super::names::Name;
-use super::start::Seen;
+use super::start::Sign;
 use crate::{Abi, ByteString};
 
 /// A thread, named by its id.
@@ -57,7 +57,7 @@ pub(super) enum Effect {
     /// A filter of the workload's own is there.
     Filter,
     /// Something that the start of a program shows.
-    Shows(Seen),
+    Shows(Sign),
 }
 
 /// What a child inherits.
@@ -83,11 +83,7 @@ pub(super) fn effect_of(call: &Call<'_>) -> Effect {
         b"io_uring_setup" => Effect::Uring { polls: holds(b"IORING_SETUP_SQPOLL") },
         b"seccomp" if holds(b"SECCOMP_SET_MODE_FILTER") => Effect::Filter,
         b"prctl" if holds(b"PR_SET_SECCOMP") && holds(b"SECCOMP_MODE_FILTER") => Effect::Filter,
-        name => {
-            let mut seen = Seen::default();
-            seen.note(name, call.text);
-            if seen == Seen::default() { Effect::Nothing } else { Effect::Shows(seen) }
-        }
+        _ => Sign::of(call).map_or(Effect::Nothing, Effect::Shows),
     }
 }
 
