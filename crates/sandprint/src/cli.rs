@@ -8,6 +8,7 @@ use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
+use sandprint_sandbox::probe::{self, Deadly};
 
 use crate::commands::{
     attach, completions, confined, coverage, diff, doctor, generate, import, man, merge, policy, refine, run,
@@ -120,6 +121,23 @@ impl Command {
             Command::Doctor(args) => doctor::run(args),
             Command::Completions(args) => completions::run(args),
             Command::Man(args) => man::run(args),
+        }
+    }
+
+    /// Whether it can go on under a filter that we may be under ourselves, as far as that is not found out where it matters.
+    pub(crate) fn survives(&self) -> Result<(), Deadly> {
+        probe::survive(probe::EVERY)?;
+        match self {
+            Command::Profile(
+                ProfileCommand::Run(_)
+                | ProfileCommand::Attach(_)
+                | ProfileCommand::Verify(_)
+                | ProfileCommand::Refine(_),
+            )
+            | Command::Watch(_)
+            | Command::Doctor(_) => probe::survive(probe::HOST),
+            Command::Confined(_) => probe::survive(probe::LOOKUP),
+            _ => Ok(()),
         }
     }
 

@@ -7,6 +7,7 @@ use sandprint_model::wire::{DecodeError, LooksLike};
 use sandprint_record::ebpf::RecorderError;
 use sandprint_record::session::SessionError;
 use sandprint_record::tracer::TracerError;
+use sandprint_sandbox::probe::Deadly;
 use sandprint_sandbox::user::UserError;
 
 use crate::commands::Failed;
@@ -230,6 +231,8 @@ fn of_write(error: &WriteError) -> String {
     advice.to_owned()
 }
 
+/// What to do about a filter on ourselves.
+pub(crate) const OUTSIDE: &str = "run sandprint outside of that filter";
 const MORE_MEMORY: &str = "give it more memory: `ulimit -v` shows the limit, `free` what there is";
 
 fn of_open_files(error: &io::Error) -> Option<&'static str> {
@@ -243,6 +246,9 @@ fn of_open_files(error: &io::Error) -> Option<&'static str> {
 fn of_io(error: &io::Error) -> Option<&'static str> {
     if let Some(advice) = of_open_files(error) {
         return Some(advice);
+    }
+    if error.get_ref().is_some_and(|inner| inner.is::<Deadly>()) {
+        return Some(OUTSIDE);
     }
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "make the directory first, with `mkdir -p`",

@@ -28,7 +28,16 @@ fn main() -> ExitCode {
     };
     let failure = command.failure_status();
     memory::end_with(failure.code());
-    let status = match command.run() {
+    let outcome = match command.survives() {
+        Ok(()) => command.run(),
+        Err(deadly) => Err(exit::Deciding {
+            status: failure,
+            message: deadly.to_string(),
+            hint: hint::OUTSIDE.to_owned(),
+        }
+        .into()),
+    };
+    let status = match outcome {
         Ok(status) => status,
         Err(error) => output::report(&error, failure),
     };

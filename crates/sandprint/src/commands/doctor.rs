@@ -162,10 +162,13 @@ fn confinement() -> [Check; 2] {
     let deadly = |calls| probe::survive(calls).err();
     let seccomp = match deadly(probe::FILTERS) {
         None => seccomp,
-        Some(deadly) => Check::limited(format!("no seccomp filters, so no `run`: {deadly}"), OUTSIDE),
+        Some(deadly) => Check::limited(format!("no seccomp filters, so no `run`: {deadly}"), hint::OUTSIDE),
     };
     if let Some(deadly) = deadly(probe::LANDLOCK) {
-        return [seccomp, Check::limited(format!("no Landlock for `run --landlock`: {deadly}"), OUTSIDE)];
+        return [
+            seccomp,
+            Check::limited(format!("no Landlock for `run --landlock`: {deadly}"), hint::OUTSIDE),
+        ];
     }
     let landlock = match landlock::abi() {
         Ok(abi) => Check::good(format!("Landlock (ABI {abi}), for `run --landlock`")),
@@ -180,9 +183,6 @@ fn confinement() -> [Check; 2] {
     };
     [seccomp, landlock]
 }
-
-/// What to do about a filter on ourselves.
-const OUTSIDE: &str = "run sandprint outside of that filter";
 
 /// The oldest kernel that the recorder is made for.
 const OLDEST: sandprint_model::KernelVersion = sandprint_model::KernelVersion::new(5, 10);

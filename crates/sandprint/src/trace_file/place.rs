@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{self as sys, AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use sandprint_sandbox::probe;
 
 use super::owner;
 use super::write_error::WriteError;
@@ -54,6 +55,8 @@ pub(super) struct Stream {
 /// Finds out where a path leads, and whether that may be written on behalf of who runs us.
 pub(super) fn find(path: &Path) -> Result<Found, WriteError> {
     let open_error = |errno: Errno| WriteError::open(path, errno.into());
+    // Before there is anything to be lost.
+    probe::survive(probe::OUTPUT).map_err(|deadly| WriteError::open(path, deadly.into()))?;
     if names_a_directory(path) {
         return Err(WriteError::Directory(path.to_owned()));
     }

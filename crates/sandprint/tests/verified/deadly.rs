@@ -7,7 +7,7 @@ use sandprint_model::Action;
 use crate::support::{SANDPRINT, Scratch, all_but, can_notify};
 
 /// Calls by which sandprint finds out what it may have.
-const CALLS: [&str; 22] = [
+const CALLS: [&str; 33] = [
     "bpf",
     "perf_event_open",
     "seccomp",
@@ -30,6 +30,17 @@ const CALLS: [&str; 22] = [
     "io_uring_setup",
     "clone3",
     "fanotify_init",
+    "capget",
+    "faccessat2",
+    "uname",
+    "sysinfo",
+    "getdents64",
+    "readlink",
+    "statx",
+    "linkat",
+    "flock",
+    "fsync",
+    "fchmod",
 ];
 
 #[test]
