@@ -50,7 +50,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
         return Some(of_user(error).to_owned());
     }
     if let Some(OutputError::Write(error)) = cause.downcast_ref::<OutputError>() {
-        return Some(of_io(error).unwrap_or("check where standard output goes").to_owned());
+        // What was written before it stays there.
+        let advice = of_io(error).unwrap_or("check where standard output goes");
+        return Some(advice.trim_start_matches("nothing was changed: ").to_owned());
     }
     None
 }
@@ -247,7 +249,9 @@ fn of_io(error: &io::Error) -> Option<&'static str> {
     if let Some(advice) = of_open_files(error) {
         return Some(advice);
     }
-    if error.get_ref().is_some_and(|inner| inner.is::<Deadly>()) {
+    if let Some(inner) = error.get_ref()
+        && inner.is::<Deadly>()
+    {
         return Some(OUTSIDE);
     }
     let advice = match error.kind() {

@@ -57,7 +57,11 @@ fn a_limit_on_the_size_of_files_is_an_error() {
     assert!(ended.stderr.contains("`untidy`: File too large"), "{}", ended.stderr);
     assert_eq!((ended.status, scratch.files()), (1, before));
     let ended = limited(&scratch, "ulimit -f 0", "profile merge a b > out");
-    assert!(ended.stderr.starts_with("error: failed to write to standard output: File too large"));
+    assert_eq!(
+        ended.stderr,
+        "error: failed to write to standard output: File too large (os error 27)\n\
+         hint: raise the limit on the size of files, which `ulimit -f` shows\n"
+    );
     assert_eq!(ended.status, 1);
 }
 
