@@ -2,7 +2,7 @@
 //!
 //! Read are logs with and without thread ids, times in every form, numbers (`-n`), names (`-Y`, `-N`), decorations
 //! (`-y`, `-yy`), colours, instruction pointers (`-i`), stacks (`-k`), dumps (`-e read=`), the table of `-C`, and the
-//! files of `-ff` one after the other. A call counts when it is entered, as in the kernel.
+//! files of `-ff` in any order. A call counts when it is entered, as in the kernel.
 //!
 //! What such a log cannot say:
 //!
@@ -24,6 +24,7 @@ use std::sync::Arc;
 use super::{ImportError, MOST_FACTS, MOST_IMAGES, NotUnderstood, Source, first_few, imported_run};
 use crate::{Abi, Arch, ByteString, Exit, Gap, GapKind, Image, RunId, Trace};
 use clock::Clock;
+use files::File;
 use line::{Call, CallEnd, Event, Line, Personality};
 use names::Names;
 use segment::{Called, Segment, SegmentImage, Settled, Spoken};
@@ -31,6 +32,7 @@ use table::Table;
 use thread::{Effect, Ending, Parent, Pending, Thread, effect_of, exec_of, submits};
 
 mod clock;
+mod files;
 mod line;
 mod names;
 mod segment;
@@ -74,6 +76,11 @@ pub(super) struct Log {
     children: BTreeMap<u32, Parent>,
     /// Programs that a thread's execve started, of which the log has not said yet what they are.
     unnamed_execs: VecDeque<usize>,
+    /// Programs that a thread's execve started, whose segment has not come yet.
+    early_execs: VecDeque<Arc<Image>>,
+    /// Threads without an id, one after the other.
+    files: Vec<File>,
+    root_exit: Option<Exit>,
     command: Vec<ByteString>,
     images: BTreeMap<Image, Arc<Image>>,
     calls: usize,
@@ -116,6 +123,9 @@ impl Log {
             open_call: None,
             children: BTreeMap::new(),
             unnamed_execs: VecDeque::new(),
+            early_execs: VecDeque::new(),
+            files: Vec::new(),
+            root_exit: None,
             command: Vec::new(),
             images: BTreeMap::new(),
             calls: 0,
@@ -282,10 +292,10 @@ impl Log {
             }
             None => self.presumed_parent(),
         };
-        let of_its_kind = if parent.is_none() && pid == 0 { self.parent_of_its_kind() } else { None };
-        let is_explained = is_told || of_its_kind.is_some();
-        let parent = parent.or(of_its_kind);
         let (at, is_new) = self.new_segment(pid);
+        if pid == 0 && is_new {
+            self.begin_file(at);
+        }
         if let Some(parent) = parent
             && is_new
         {
@@ -301,7 +311,7 @@ impl Log {
             pending: None,
             ending: Ending::None,
             left_group: false,
-            unexplained: (!is_explained && self.root.is_some()).then_some(at),
+            unexplained: (!is_told && self.root.is_some()).then_some(at),
         };
         self.threads.insert(pid, thread);
         self.alive.insert(pid);
@@ -355,20 +365,6 @@ impl Log {
         Some(Parent { segment: pending.segment, is_thread, spoken: thread.spoken, seen: true })
     }
 
-    /// The parent of a thread without an id, where all children that are still to come began as the same program.
-    fn parent_of_its_kind(&mut self) -> Option<Parent> {
-        let mut unseen = self.children.iter().filter(|(_, parent)| !parent.seen);
-        let (pid, first) = unseen.next()?;
-        let image = self.image_of(first.segment)?;
-        if !unseen.all(|(_, other)| self.image_of(other.segment).as_ref() == Some(&image)) {
-            return None;
-        }
-        let pid = *pid;
-        let parent = self.children.get_mut(&pid)?;
-        parent.seen = true;
-        Some(*parent)
-    }
-
     /// The process of a thread.
     fn process_of(&self, pid: u32) -> Option<u32> {
         let thread = self.threads.get(&pid)?;
@@ -383,10 +379,15 @@ impl Log {
     fn enter(&mut self, pid: u32, number: Option<u32>, call: &Call<'_>) {
         let is_first = self.calls == 0;
         // The call that starts the target belongs to the target, and strace itself made it, natively.
-        let exec = if is_first { exec_of(call) } else { None };
+        let begins_file = pid == 0 && self.begins_file();
+        let exec = if is_first && !begins_file { exec_of(call) } else { None };
         let starts_target = exec.is_some();
         self.begins_with_exec |= starts_target;
         self.calls += 1;
+        if begins_file {
+            // Which file is the target's is known where all have been read.
+            self.go_on_in_file(exec_of(call));
+        }
         self.uring_submits += usize::from(submits(call));
         let Some(thread) = self.threads.get_mut(&pid) else { return };
         let (spoken, segment) = (thread.spoken, thread.segment);
@@ -475,6 +476,21 @@ impl Log {
                 let polls = polls || line::find(rest, b"IORING_SETUP_SQPOLL").is_some();
                 self.uring_submits += usize::from(succeeded && polls);
             }
+            Effect::OwnProcess if pid == 0 => {
+                if let Some(file) = self.files.last_mut() {
+                    file.process = line::child(result).or(file.process);
+                }
+            }
+            Effect::OwnId(sign) if succeeded => {
+                if pid == 0
+                    && let Some(file) = self.files.last_mut()
+                {
+                    file.id = line::child(result).or(file.id);
+                }
+                if let Some(segment) = self.segments.get_mut(pending.segment) {
+                    segment.seen.add(sign.unwrap_or_default());
+                }
+            }
             Effect::Filter => self.filters += usize::from(succeeded),
             Effect::Shows(sign) if succeeded || sign.needs_no_success() => {
                 if let Some(segment) = self.segments.get_mut(pending.segment) {
@@ -509,9 +525,15 @@ impl Log {
         if let Some(segment) = self.segments.get_mut(at).filter(|_| is_new) {
             match image {
                 Some(image) => segment.image = SegmentImage::Known(image),
-                None => self.unnamed_execs.push_back(at),
+                None => match self.early_execs.pop_front() {
+                    Some(image) => segment.image = SegmentImage::Known(image),
+                    None => self.unnamed_execs.push_back(at),
+                },
             }
             segment.is_start = true;
+        }
+        if pid == 0 && is_new {
+            self.extend_file(at);
         }
         // Whichever thread called execve, afterwards it is the leader of its process.
         let before = self.threads.get_mut(&pid).map(|thread| std::mem::replace(&mut thread.segment, at));
@@ -532,12 +554,19 @@ impl Log {
         let Some(thread) = self.threads.get_mut(&pid) else { return };
         thread.ending = Ending::Seen;
         self.alive.remove(&pid);
-        let Some(at) = self.unnamed_execs.pop_front() else { return };
-        if let Some(Pending { effect: Effect::Exec(Some(path)), .. }) = thread.pending.take() {
-            let image = self.image(&path);
-            if let Some(segment) = self.segments.get_mut(at) {
-                segment.image = SegmentImage::Known(image);
-            }
+        // In a log with ids, its leader takes it over instead.
+        let at = self.unnamed_execs.pop_front();
+        if at.is_none() && pid != 0 {
+            return;
+        }
+        let Some(Pending { effect: Effect::Exec(Some(path)), .. }) = &thread.pending else { return };
+        let path = path.clone();
+        let image = self.image(&path);
+        match at.and_then(|at| self.segments.get_mut(at)) {
+            Some(segment) => segment.image = SegmentImage::Known(image),
+            // The file of its process comes later.
+            None if self.early_execs.len() < MOST_SEGMENTS => self.early_execs.push_back(image),
+            None => {}
         }
     }
 
@@ -579,7 +608,13 @@ impl Log {
             if let Some(segment) = self.segments.get_mut(at) {
                 segment.exit = Some(exit);
             }
-            if is_explained {
+            if pid == 0
+                && let Some(file) = self.files.last_mut()
+            {
+                file.exit = Some(exit);
+            }
+            // No clone names one without an id.
+            if is_explained || pid == 0 {
                 self.settle(at);
             }
         }
@@ -626,13 +661,14 @@ impl Log {
                 thread.left_group = false;
             });
         }
+        self.arrange_files();
         let mut trace = Trace::default();
         let mut about = imported_run(Source::Strace);
         about.command = std::mem::take(&mut self.command);
         about.duration_ms = self.clock.duration_ms();
         about.started_unix_ms = self.clock.started_unix_ms();
         let root = self.root.and_then(|root| self.threads.get(&root));
-        about.exit = root.and_then(|root| self.segments.get(root.segment)?.exit);
+        about.exit = self.root_exit.or_else(|| root.and_then(|root| self.segments.get(root.segment)?.exit));
         trace.runs.insert(run.clone(), about);
         self.note_what_is_missing(run, &mut trace);
         let assumed = if self.announces { Some(self.arch.native_abi()) } else { None };

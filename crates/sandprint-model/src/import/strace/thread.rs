@@ -54,6 +54,10 @@ pub(super) enum Effect {
     Uring {
         polls: bool,
     },
+    /// The thread is told its own id; where a program starts, it shows something too.
+    OwnId(Option<Sign>),
+    /// It is told that of its process.
+    OwnProcess,
     /// A filter of the workload's own is there.
     Filter,
     /// Something that the start of a program shows.
@@ -83,6 +87,8 @@ pub(super) fn effect_of(call: &Call<'_>) -> Effect {
         b"io_uring_setup" => Effect::Uring { polls: holds(b"IORING_SETUP_SQPOLL") },
         b"seccomp" if holds(b"SECCOMP_SET_MODE_FILTER") => Effect::Filter,
         b"prctl" if holds(b"PR_SET_SECCOMP") && holds(b"SECCOMP_MODE_FILTER") => Effect::Filter,
+        b"set_tid_address" | b"gettid" => Effect::OwnId(Sign::of(call)),
+        b"getpid" => Effect::OwnProcess,
         _ => Sign::of(call).map_or(Effect::Nothing, Effect::Shows),
     }
 }
