@@ -51,8 +51,9 @@ fn of_one(abi: Abi, calls: &[&str]) -> Vec<&'static str> {
 fn each_abi_gets_its_own_whatever_was_seen() {
     let everywhere = "brk clock_getres clock_gettime exit exit_group futex getegid geteuid getgid getpgid getpid \
          getppid getresgid getresuid getsid gettid gettimeofday getuid personality restart_syscall rt_sigprocmask \
-         rt_sigreturn rt_sigsuspend sched_get_priority_max sched_get_priority_min sched_yield set_tid_address times umask";
-    let old = "getegid32 geteuid32 getgid32 getresgid32 getresuid32 getuid32 clock_gettime64 clock_getres_time64 \
+         rt_sigreturn rt_sigsuspend sched_get_priority_max sched_get_priority_min sched_yield setfsgid setfsuid \
+         set_tid_address times umask";
+    let old = "getegid32 geteuid32 getgid32 getresgid32 getresuid32 getuid32 setfsgid32 setfsuid32 clock_gettime64 clock_getres_time64 \
          futex_time64 sigreturn getpgrp pause";
     for (abi, own) in [
         (Abi::X86_64, "alarm getcpu getpgrp getrandom pause time uretprobe"),
@@ -253,12 +254,21 @@ fn chance_decides_arguments_and_not_whole_calls() {
 fn what_would_give_something_away_is_told_apart_in_every_policy() {
     for arguments in [AllowedArguments::Any, AllowedArguments::Observed] {
         let policy = of_arguments(&[("madvise", [0, 1, 4, 0, 0, 0])], arguments);
-        for (name, yes, no) in
-            [("getpgid", 0, 1), ("getsid", 0, 1), ("personality", 0xffff_ffff, 0x0040_0000)]
-        {
+        let asking = u64::from(u32::MAX);
+        for (name, yes, no) in [
+            ("getpgid", 0, 1),
+            ("getsid", 0, 1),
+            ("personality", asking, 0x0040_0000),
+            // The id of root, and the same as others: nobody becomes them by it.
+            ("setfsuid", asking, 0),
+            ("setfsgid", asking, 0),
+            ("setfsgid", asking, 1000),
+        ] {
             assert_eq!(decides(&policy, name, [yes, 0, 0, 0, 0, 0]), Action::Allow, "{name}");
             assert_eq!(decides(&policy, name, [no, 0, 0, 0, 0, 0]), Action::Errno(1), "{name}");
         }
+        // It cannot fail either, and is the whole machine's.
+        assert_eq!(decides(&policy, "sync", [0; 6]), Action::Errno(1));
         // What was observed is not narrowed by it.
         let seen = of_arguments(&[("getpgid", [7; 6]), ("madvise", [0, 1, 4, 0, 0, 0])], arguments);
         assert_eq!(decides(&seen, "getpgid", [9; 6]), Action::Allow);
