@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 
 use sandprint_model::{Abi, Comparison, Condition, Policy, Rule, Syscall, Width};
 
+use self::earlier::Earlier;
+
+mod earlier;
+
 /// Something that a policy says and cannot have been meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -42,10 +46,16 @@ pub fn check(policy: &Policy) -> Vec<Fault> {
     let mut faults = Vec::new();
     whole(policy, &mut faults);
     for (syscall, rules) in &policy.rules {
+        let mut earlier = Earlier::new();
         for (place, rule) in rules.iter().enumerate() {
             let at = FaultPlace { syscall: *syscall, rule: place, condition: None };
             conditions(at, rule, &mut faults);
-            order(at, rule, rules.get(..place).unwrap_or_default(), &mut faults);
+            if let Some(place) = earlier.first_wider(rule)
+                && let Some(first) = rules.get(place)
+            {
+                order(at, rule, place + 1, first, &mut faults);
+            }
+            earlier.enter(rule);
             if rule.reasons.is_empty() {
                 let hint = "say why: `why = [\"...\"]`";
                 faults.push(warning(Some(at), "this rule has no reason".to_owned(), hint));
@@ -169,28 +179,19 @@ fn truth(condition: &Condition) -> Option<bool> {
     }
 }
 
-/// What an earlier rule of the same call makes of this one.
-fn order(at: FaultPlace, rule: &Rule, earlier: &[Rule], faults: &mut Vec<Fault>) {
-    let own: BTreeSet<&Condition> = rule.conditions.iter().collect();
-    for (place, other) in earlier.iter().enumerate() {
-        let others: BTreeSet<&Condition> = other.conditions.iter().collect();
-        let number = place + 1;
-        let message = if own == others && rule.action == other.action {
-            format!("this rule is the same as rule {number} of {}", at.syscall)
-        } else if own == others {
-            format!(
-                "this rule contradicts rule {number} of {}: the same conditions, another action",
-                at.syscall
-            )
-        } else if others.is_subset(&own) {
-            format!("this rule can never decide: rule {number} of {} matches all that it does", at.syscall)
-        } else {
-            continue;
-        };
-        let hint = "the first rule that matches decides: put the narrower one first, or leave one out";
-        faults.push(error(Some(at), message, hint));
-        return;
-    }
+/// What the first of a call's rules that matches all that this one does makes of it.
+fn order(at: FaultPlace, rule: &Rule, number: usize, first: &Rule, faults: &mut Vec<Fault>) {
+    let set = |rule: &Rule| rule.conditions.iter().copied().collect::<BTreeSet<Condition>>();
+    let is_alike = set(rule) == set(first);
+    let message = if is_alike && rule.action == first.action {
+        format!("this rule is the same as rule {number} of {}", at.syscall)
+    } else if is_alike {
+        format!("this rule contradicts rule {number} of {}: the same conditions, another action", at.syscall)
+    } else {
+        format!("this rule can never decide: rule {number} of {} matches all that it does", at.syscall)
+    };
+    let hint = "the first rule that matches decides: put the narrower one first, or leave one out";
+    faults.push(error(Some(at), message, hint));
 }
 
 #[cfg(test)]

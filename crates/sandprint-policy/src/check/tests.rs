@@ -119,3 +119,22 @@ fn what_is_wrong_with_the_whole_policy_is_told() {
     let found = whole(&endless);
     assert!(found.len() == 1 && found[0].1.contains("exit_group"), "{found:?}");
 }
+
+/// A profile may have a rule for each number of an ioctl: none is compared with all others, here and where policies are
+/// read. Comparing each with each takes minutes.
+#[test]
+#[expect(clippy::disallowed_types, reason = "a test that asks how long something takes")]
+fn many_rules_of_one_call_are_looked_at_quickly() {
+    let began = std::time::Instant::now();
+    let rule = |value: u32| {
+        format!(
+            "[[x86_64.ioctl]]\ndo = \"{}\"\nwhen = [\"arg0.u32 == 3\", \"arg1.u32 == {value}\"]\nwhy = [\"a test\"]\n",
+            if value.is_multiple_of(2) { "allow" } else { "log" }
+        )
+    };
+    let rules: String = (0..16_000).chain([15_999]).map(rule).collect();
+    let found = faults(&rules);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].2, "this rule is the same as rule 16000 of ioctl");
+    assert!(began.elapsed() < std::time::Duration::from_mins(1), "{:?}", began.elapsed());
+}

@@ -16,7 +16,8 @@
 //! Where it makes something else of the rules than they say ([`crate::libseccomp`]), the policy is what they say, and the
 //! difference is told as a fault.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sandprint_model::{
     Abi, Action, Comparison, Condition, KernelVersion, Loss, Note, Reason, Rule, Syscall, Width,
@@ -267,28 +268,60 @@ fn order(name: &'static str, added: Vec<Added>, told: &mut Told) -> Vec<Rule> {
         let reasons = same.map(|other| other.reason.clone()).collect();
         return vec![Rule { conditions: Vec::new(), action, reasons }];
     }
-    let mut merged: Vec<Added> = Vec::new();
+    // A profile may have a rule for each value that an argument may have: what is alike is found by its key.
+    let mut places: HashMap<Vec<Condition>, usize> = HashMap::new();
     let mut rules: Vec<Rule> = Vec::new();
-    for new in added {
-        if let Some(at) = merged.iter().position(|other| other.conditions == new.conditions) {
-            let same_action = merged.get(at).is_some_and(|other| other.action == new.action);
-            match rules.get_mut(at) {
-                Some(rule) if same_action => drop(rule.reasons.insert(new.reason)),
-                _ => drop(told.contradicting.insert(name)),
+    for Added { conditions, action, reason } in added {
+        match places.entry(conditions) {
+            Entry::Vacant(place) => {
+                let conditions = place.key().clone();
+                place.insert(rules.len());
+                rules.push(Rule { conditions, action, reasons: BTreeSet::from([reason]) });
             }
-        } else {
-            let Added { conditions, action, reason } = new.clone();
-            rules.push(Rule { conditions, action, reasons: BTreeSet::from([reason]) });
-            merged.push(new);
+            Entry::Occupied(place) => match rules.get_mut(*place.get()) {
+                Some(rule) if rule.action == action => drop(rule.reasons.insert(reason)),
+                _ => drop(told.contradicting.insert(name)),
+            },
         }
     }
-    let meets =
-        |rule: &Rule| rules.iter().any(|other| other.action != rule.action && !are_disjoint(rule, other));
-    if rules.iter().any(meets) {
+    if any_meet(&rules) {
         told.overlapping.insert(name);
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.action));
     }
     rules
+}
+
+/// Whether one call may match two rules with different actions.
+fn any_meet(rules: &[Rule]) -> bool {
+    let Some(action) = rules.first().map(|rule| rule.action) else { return false };
+    if rules.iter().all(|rule| rule.action == action) {
+        return false;
+    }
+    // Rules that ask one argument for different values match no call both: those with the same value are compared, and
+    // those that do not ask for a value of it with all.
+    let asked = |rule: &Rule, index: u8, width: Width| {
+        rule.conditions.iter().find_map(|condition| match condition.comparison {
+            Comparison::Equal(value) if (condition.index, condition.width) == (index, width) => Some(value),
+            _ => None,
+        })
+    };
+    let places = (0..6).flat_map(|index| [(index, Width::Bits32), (index, Width::Bits64)]);
+    let ask = |(index, width): &(u8, Width)| {
+        rules.iter().filter(|rule| asked(rule, *index, *width).is_some()).count()
+    };
+    let Some((index, width)) = places.max_by_key(ask) else { return false };
+    let mut by_value: HashMap<u64, Vec<&Rule>> = HashMap::new();
+    let mut others: Vec<&Rule> = Vec::new();
+    for rule in rules {
+        match asked(rule, index, width) {
+            Some(value) => by_value.entry(value).or_default().push(rule),
+            None => others.push(rule),
+        }
+    }
+    let meet = |one: &Rule, other: &Rule| one.action != other.action && !are_disjoint(one, other);
+    let among = |alike: &[&Rule]| alike.iter().any(|one| alike.iter().any(|other| meet(one, other)));
+    by_value.values().any(|alike| among(alike))
+        || others.iter().any(|one| rules.iter().any(|other| meet(one, other)))
 }
 
 /// Whether two rules surely match no call both: one asks for a value that the other rules out.

@@ -430,3 +430,27 @@ fn many_keys_take_no_endless_time() {
     let text = format!("{{\"defaultAction\":\"SCMP_ACT_ALLOW\",{}}}", keys.join(","));
     assert!(import(Format::Oci, text.as_bytes(), &Target::new(Arch::X86_64)).is_ok());
 }
+
+/// Comparing each rule with each takes minutes.
+#[test]
+#[expect(clippy::disallowed_types, reason = "a test that asks how long something takes")]
+fn a_rule_for_each_of_many_values_is_imported_quickly() {
+    let began = std::time::Instant::now();
+    let rule = |value: u32| {
+        let action = if value.is_multiple_of(2) { "SCMP_ACT_ALLOW" } else { "SCMP_ACT_LOG" };
+        format!(
+            r#"{{"names":["ioctl"],"action":"{action}","args":[{{"index":1,"value":{value},"op":"SCMP_CMP_EQ"}}]}}"#
+        )
+    };
+    let rules: Vec<String> = (0..16_000).chain([7]).map(rule).collect();
+    let text = format!(
+        r#"{{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{}]}}"#,
+        rules.join(",")
+    );
+    let imported = import(Format::Oci, text.as_bytes(), &Target::new(Arch::X86_64)).unwrap();
+    let ioctl = Syscall::from_name(Abi::X86_64, "ioctl").unwrap();
+    assert_eq!(imported.policy.rules[&ioctl].len(), 16_000);
+    // Which of two rules decides does not depend on an order where no call matches both.
+    assert_eq!(imported.losses, BTreeSet::new());
+    assert!(began.elapsed() < std::time::Duration::from_mins(1), "{:?}", began.elapsed());
+}

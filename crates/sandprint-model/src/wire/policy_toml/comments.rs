@@ -47,7 +47,12 @@ impl Comments {
             let line_start =
                 text.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
             let alone = text.get(line_start..span.start).is_some_and(|before| before.trim().is_empty());
-            let on_line = places.iter().filter(|place| (line_start..span.start).contains(&place.start));
+            // They are in order: a comment is not compared with the places of the whole text.
+            let behind = |offset: usize| {
+                let at = places.partition_point(|place| place.start < offset);
+                places.get(at..).unwrap_or_default().iter()
+            };
+            let on_line = behind(line_start).take_while(|place| place.start < span.start);
             let (brackets, mut facts): (Vec<&Place>, Vec<&Place>) =
                 on_line.partition(|place| place.name.ends_with("/end"));
             // Behind a bracket that closes on this line stands what is said of the whole; else of the last element.
@@ -58,7 +63,7 @@ impl Comments {
             match on_line {
                 Some(place) if !alone => comments.of(&place.name).beside.push(words),
                 _ => {
-                    let next = places.iter().find(|place| place.start >= span.end);
+                    let next = behind(span.end).next();
                     let name = next.map_or(END, |place| &place.name).to_owned();
                     let above = &mut comments.of(&name).above;
                     let follows = last_above.as_ref().filter(|(of, _)| *of == name).map(|(_, end)| *end);

@@ -17,7 +17,8 @@ use nearest::nearest;
 
 /// Reads it.
 pub(super) fn read(text: &str) -> Result<PolicyFile, Vec<Problem>> {
-    let mut reader = Reader { text, problems: Vec::new(), places: Vec::new() };
+    let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+    let mut reader = Reader { text, line_starts, problems: Vec::new(), places: Vec::new() };
     if text.len() > MOST_BYTES {
         reader.wrong(0..0, "this is larger than any policy file", None);
         return Err(reader.problems);
@@ -48,6 +49,8 @@ fn looks_like(text: &str) -> Option<String> {
 
 struct Reader<'t> {
     text: &'t str,
+    /// Where each line begins: a place is looked up for every rule and every condition.
+    line_starts: Vec<usize>,
     problems: Vec<Problem>,
     places: Vec<Place>,
 }
@@ -61,9 +64,12 @@ impl Reader<'_> {
 
     fn position(&self, offset: usize) -> Position {
         let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        // The first line begins at 0, so there is one.
+        let line = self.line_starts.partition_point(|start| *start <= before.len());
+        let line_start =
+            line.checked_sub(1).and_then(|at| self.line_starts.get(at)).copied().unwrap_or_default();
         let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
-        Position { line: before.matches('\n').count() + 1, column }
+        Position { line, column }
     }
 
     fn place(&mut self, at: &Range<usize>, name: impl Into<String>) {
