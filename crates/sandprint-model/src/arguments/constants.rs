@@ -93,6 +93,27 @@ mod tests {
     }
 
     #[test]
+    fn second_names_of_the_c_library_have_their_values() {
+        for (name, expected) in [
+            ("O_FSYNC", [0x10_1000; 2]),
+            ("O_RSYNC", [0x10_1000; 2]),
+            ("F_SETLK64", [6, 13]),
+            ("F_GETLK64", [5, 12]),
+            ("F_SETLKW64", [7, 14]),
+            ("PT_TRACE_ME", [0; 2]),
+            ("PT_READ_U", [3; 2]),
+            ("POSIX_MADV_DONTNEED", [4; 2]),
+            ("L_XTND", [2; 2]),
+            ("PF_ALG", [38; 2]),
+            ("S_IRWXU", [0o700; 2]),
+            ("RB_AUTOBOOT", [0x0123_4567; 2]),
+        ] {
+            let found = [Abi::X86_64, Abi::I386].map(|abi| constant(abi, name));
+            assert_eq!(found, expected.map(Some), "{name}");
+        }
+    }
+
+    #[test]
     fn a_slip_leads_to_the_name() {
         for (typed, expected) in [
             ("af_inet", "AF_INET"),
