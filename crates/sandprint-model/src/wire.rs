@@ -53,6 +53,7 @@ pub fn encode_trace(trace: &Trace) -> String {
 
 /// Reads what [`encode_trace`] wrote.
 pub fn decode_trace(bytes: &[u8]) -> Result<Trace, DecodeError> {
+    let bytes = without_mark(bytes);
     document::check(Document::Trace, bytes)?;
     trace_v1::decode(bytes)
 }
@@ -64,8 +65,14 @@ pub fn encode_policy(policy: &Policy) -> String {
 
 /// Reads what [`encode_policy`] wrote.
 pub fn decode_policy(bytes: &[u8]) -> Result<Policy, DecodeError> {
+    let bytes = without_mark(bytes);
     document::check(Document::Policy, bytes)?;
     policy_v1::decode(bytes)
+}
+
+/// A text without the mark that editors of Windows put in front of UTF-8 (U+FEFF), which is no part of it.
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 /// A kind of document that sandprint reads and writes.

@@ -5,6 +5,8 @@ use sandprint_model::import::{ImportConfig, Importer, Source};
 use sandprint_model::wire::{self, DecodeError, LooksLike};
 use sandprint_policy::import::{self, Format};
 
+mod ours;
+
 /// A kind of file that sandprint or others write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FileKind {
@@ -23,6 +25,10 @@ pub(crate) enum FileKind {
     Markdown,
     Kafel,
     Minijail,
+    Shown,
+    Report,
+    Sarif,
+    Firecracker,
     OtherJson,
     Script,
     Elf,
@@ -31,6 +37,11 @@ pub(crate) enum FileKind {
 }
 
 impl FileKind {
+    /// Whether it is JSON that the readers of traces and policies have no word for.
+    pub(crate) fn is_unread_json(self) -> bool {
+        matches!(self, FileKind::Shown | FileKind::Report | FileKind::Sarif | FileKind::Firecracker)
+    }
+
     /// How much of a file is looked at.
     pub(crate) const LOOKED_AT: usize = 256 << 10;
 
@@ -45,6 +56,7 @@ impl FileKind {
 
     /// Finds it out; `None` where a text is of no kind that is known.
     pub(crate) fn of(bytes: &[u8]) -> Option<FileKind> {
+        let bytes = wire::without_mark(bytes);
         let head = bytes.get(..FileKind::LOOKED_AT).unwrap_or(bytes);
         for (magic, kind) in [
             (&b"\x7fELF"[..], FileKind::Elf),
@@ -60,7 +72,8 @@ impl FileKind {
         }
         let first = head.iter().find(|byte| !byte.is_ascii_whitespace());
         if matches!(first, Some(b'{' | b'[')) && !begins_with_header(head) {
-            return of_json(bytes).or_else(|| of_log(head)).or(Some(FileKind::OtherJson));
+            let of_others = || of_log(head).or_else(|| ours::of_json(bytes));
+            return of_json(bytes).or_else(of_others).or(Some(FileKind::OtherJson));
         }
         if is_policy_file(head) {
             return Some(FileKind::PolicyFile);
@@ -100,6 +113,10 @@ impl FileKind {
             FileKind::Markdown => "Markdown",
             FileKind::Kafel => "a policy of kafel (nsjail)",
             FileKind::Minijail => "a policy of minijail",
+            FileKind::Shown => "what `profile show` printed",
+            FileKind::Report => "a report of `profile verify`",
+            FileKind::Sarif => "a report in SARIF",
+            FileKind::Firecracker => "a filter of Firecracker",
             FileKind::OtherJson => "JSON of another kind",
             FileKind::Script => "a script",
             FileKind::Elf => "a program",
@@ -130,8 +147,18 @@ impl FileKind {
             FileKind::Yaml => {
                 "YAML is not read: give the JSON profile, or the policy that this was generated from"
             }
-            FileKind::Header | FileKind::Markdown | FileKind::Kafel | FileKind::Minijail => {
+            FileKind::Header
+            | FileKind::Markdown
+            | FileKind::Kafel
+            | FileKind::Minijail
+            | FileKind::Firecracker => {
                 "this is written and not read: give the policy file that it was generated from"
+            }
+            FileKind::Shown => {
+                "this is written and not read: give the trace that was shown, `sandprint profile generate -i TRACE`"
+            }
+            FileKind::Report | FileKind::Sarif => {
+                "this is written and not read: give the policy that was tried"
             }
             FileKind::Script | FileKind::Elf => {
                 "record it: `sandprint profile run -o TRACE -- FILE`, and generate a policy of the trace"
@@ -201,6 +228,9 @@ fn of_text(text: &str) -> Option<FileKind> {
                 && (rule == "1" || rule == "allow" || rule.starts_with("return ") || rule.starts_with("arg"))
         })
     };
+    if ours::is_table(text) {
+        return Some(FileKind::Shown);
+    }
     if first.starts_with("NODE,EVENT,") || first.starts_with("At ") {
         return Some(FileKind::AuditReport);
     }

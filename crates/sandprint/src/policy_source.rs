@@ -107,9 +107,14 @@ impl PolicySource {
         } else {
             sandprint_model::ByteString::new(path.as_os_str().as_encoded_bytes()).escaped()
         };
+        let bytes = wire::without_mark(bytes);
         if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') {
-            let policy = wire::decode_policy(bytes)
-                .map_err(|source| PolicyError::Json { path: path.to_owned(), source })?;
+            let policy = wire::decode_policy(bytes).map_err(|source| {
+                match FileKind::of(bytes).filter(|kind| kind.is_unread_json()) {
+                    Some(kind) => PolicyError::OtherKind { path: path.to_owned(), kind },
+                    None => PolicyError::Json { path: path.to_owned(), source },
+                }
+            })?;
             return Ok(PolicySource { name, file: PolicyFile::new(policy), is_policy_file: false });
         }
         let other = || match FileKind::of(bytes) {

@@ -142,6 +142,7 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<Trace, ReadError> {
         {
             ReadError::OtherKind { path: path.to_owned(), kind }
         }
+        (_, Some(kind)) if kind.is_unread_json() => ReadError::OtherKind { path: path.to_owned(), kind },
         _ => ReadError::Decode { path: path.to_owned(), source },
     })
 }

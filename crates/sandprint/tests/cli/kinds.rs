@@ -3,7 +3,7 @@
 use super::support::Scratch;
 
 /// A file of each kind: its name, its text, what it is called, and a part of the hint.
-const KINDS: [(&str, &[u8], &str, &str); 18] = [
+const KINDS: [(&str, &[u8], &str, &str); 23] = [
     (
         "policy.toml",
         b"version = 1\ndefault = \"errno EPERM\"\nforeign = \"kill-process\"\n[[x86_64.read]]\ndo = \"allow\"\nwhy = [\"x\"]\n",
@@ -35,6 +35,21 @@ const KINDS: [(&str, &[u8], &str, &str); 18] = [
     ("elf", b"\x7fELF\x02\x01\x01\0\0\0\0\0", "a program", "profile run"),
     ("gzip", b"\x1f\x8b\x08\0\0\0\0\0\0\xff", "compressed", "decompress"),
     ("bpf", b"\x06\0\0\0\0\0\xff\x7f", "a raw BPF program", "--from bpf"),
+    ("shown", b"  NR  COUNT  NAME\n   0      1  read\n", "what `profile show` printed", "not read"),
+    ("shown.tsv", b"abi\tnr\tname\tcount\nx86_64\t0\tread\t1\n", "what `profile show` printed", "not read"),
+    ("shown-json", b"{\"events\": 0, \"unique\": 0, \"calls\": []}", "what `profile show` printed", "not read"),
+    (
+        "sarif",
+        b"{\"$schema\": \"https://json.schemastore.org/sarif-2.1.0.json\", \"runs\": []}",
+        "a report in SARIF",
+        "not read",
+    ),
+    (
+        "firecracker",
+        b"{\"vmm\": {\"mismatch_action\": \"trap\", \"match_action\": \"allow\", \"filter\": []}}",
+        "a filter of Firecracker",
+        "not read",
+    ),
     ("profile.json", b"{\"defaultAction\":\"SCMP_ACT_ALLOW\"}", "", "policy import"),
     (
         "old.json",
@@ -111,5 +126,22 @@ fn an_endless_file_is_no_profile_and_no_log() {
     ] {
         let ended = scratch.run(command);
         assert_eq!(ended.status, 1, "{command:?}: {}", ended.stderr);
+    }
+}
+
+/// Editors of Windows put a mark in front of UTF-8.
+#[test]
+fn a_mark_in_front_of_a_text_is_no_part_of_it() {
+    let scratch = Scratch::new();
+    let marked = |text: &str| format!("\u{feff}{text}");
+    scratch.write("strace", KINDS[1].1);
+    assert_eq!(scratch.run(&["profile", "import", "--from", "strace", "strace", "-o", "trace"]).status, 0);
+    scratch.write("marked", marked(&scratch.read("trace")));
+    assert_eq!(scratch.run(&["profile", "show", "marked"]).status, 0);
+    for format in ["toml", "json"] {
+        let made = scratch.run(&["profile", "generate", "-i", "marked", "--allow-incomplete", "-f", format]);
+        scratch.write("policy", marked(&made.stdout));
+        let ended = scratch.run(&["policy", "test", "policy", "--call", "exit_group(0)"]);
+        assert_eq!(ended.status, 0, "{format}: {}", ended.stderr);
     }
 }

@@ -17,6 +17,7 @@ use nearest::nearest;
 
 /// Reads it.
 pub(super) fn read(text: &str) -> Result<PolicyFile, Vec<Problem>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
     let mut reader = Reader { text, line_starts, problems: Vec::new(), places: Vec::new() };
     if text.len() > MOST_BYTES {
