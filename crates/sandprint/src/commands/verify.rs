@@ -33,6 +33,9 @@ use crate::{hint, output};
 /// The report goes to stderr, since standard output is the command's. For each refused call it has the arguments, the
 /// program and its place in the tree, the function and library, what the program did next, and the smallest rule that
 /// would allow it.
+///
+/// Under a policy whose default is to log, what only that default lets run is reported like what is refused, and seen by
+/// notification. What a rule lets run and has logged is in the policy, and not reported.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "sandprint profile verify [OPTIONS] --policy <POLICY> [--] <CMD>...",
@@ -87,9 +90,9 @@ fn expected(text: &str) -> Result<Expected, &'static str> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ObserverArg {
-    /// BPF where it can be had, else notification
+    /// BPF where it can be had and sees all that counts, else notification
     Auto,
-    /// BPF: one pass, under the filter itself
+    /// BPF: one pass, under the filter itself; not for a policy whose default is to log
     Ebpf,
     /// Seccomp user notification: two passes, no privilege
     Notify,
@@ -186,6 +189,9 @@ pub(super) fn explain(error: VerifyError, command: &OsStr) -> anyhow::Error {
         VerifyError::Compile(_) => "a policy with fewer conditions on arguments makes a shorter filter",
         VerifyError::Observe(_) => {
             "leave out --observer ebpf: without privilege two passes show the same; `sandprint doctor` says what is missing"
+        }
+        VerifyError::LoggedUnseen => {
+            "leave out --observer ebpf: the policy's default is to log, and notification lists what ran outside of it"
         }
         VerifyError::Survivors(_) => "it was left as it is, and SIGKILL ends it as soon as it can",
         VerifyError::Unrepeatable(Unrepeatable::InUse) => {

@@ -134,3 +134,36 @@ fn what_only_a_default_that_logs_lets_run_is_listed() {
         ended.stderr
     );
 }
+
+/// BPF cannot see what a default that logs lets run, and must not say that there was nothing.
+#[test]
+fn what_bpf_cannot_see_is_not_called_clean() {
+    let scratch = Scratch::new();
+    let mut policy = all_but(&[("mkdir", Action::Errno(1)), ("mkdirat", Action::Errno(1))]);
+    policy.default_action = Action::Log;
+    scratch.policy(&policy);
+    let words = ["verify", "--observer", "ebpf", "-p", "policy", "--", "sh", "-c", "mkdir made; exit 0"];
+    let ended = scratch.profile(&words);
+    assert_eq!(ended.status, 125, "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("failed to see in the kernel what only a default that logs lets run")
+            && ended.stderr.contains("leave out --observer ebpf"),
+        "{}",
+        ended.stderr
+    );
+    assert!(!scratch.path("made").exists());
+}
+
+/// A rule that logs says so: what it lets run is in the policy, whoever looks.
+#[test]
+fn what_a_rule_has_logged_is_in_the_policy() {
+    let scratch = Scratch::new();
+    if !can_notify() {
+        return;
+    }
+    let policy = all_but(&[("getppid", Action::Log)]);
+    for observer in ["auto", "notify"] {
+        let (status, report) = scratch.verify(&policy, observer, &["--", "sh", "-c", "exit 0"]);
+        assert_eq!((status, &report["outside"]), (0, &json!([])), "{report:#}");
+    }
+}
