@@ -264,7 +264,16 @@ pub(super) fn close_multiplexers(
             let text = format!("i386 refuses it where it refuses {}", closed.join(", "));
             losses.insert(stricter(multiplexer, text));
         }
-        if opened.is_empty() || runs(default) {
+        if runs(default) {
+            let is_other = |part: &&str| shapes.get(part).and_then(|shape| shape.action()) != Some(default);
+            let others: Vec<&str> = opened.into_iter().filter(is_other).collect();
+            if !others.is_empty() {
+                let how = if default == Action::Log { "does not log it" } else { "logs it" };
+                losses.insert(stricter(multiplexer, format!("i386 {how} for {}", others.join(", "))));
+            }
+            continue;
+        }
+        if opened.is_empty() {
             continue;
         }
         if own.is_some() || default == Action::Errno(ENOSYS) {

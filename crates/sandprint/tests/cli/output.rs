@@ -126,7 +126,7 @@ fn standard_output_that_is_full_is_a_failure() {
             Ended::failed(
                 1,
                 "failed to write to standard output: No space left on device (os error 28)",
-                "nothing was changed: make room, or give a file on another file system"
+                "make room, or give a file on another file system"
             ),
             "{arguments:?}"
         );
