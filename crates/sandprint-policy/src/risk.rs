@@ -114,6 +114,20 @@ mod tests {
     }
 
     #[test]
+    fn the_forms_of_a_call_for_other_widths_have_its_risk() {
+        for abi in Abi::ALL {
+            for (names, risk) in rows() {
+                for name in names.split(',') {
+                    let forms = ["32", "64"].map(|width| format!("{name}{width}"));
+                    for form in forms.iter().filter_map(|form| Syscall::from_name(abi, form)) {
+                        assert_eq!(of(form), Some(risk), "{abi} {form}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_call_has_the_risk_of_its_name_in_every_abi() {
         for (abi, name, expected) in [
             (Abi::X86_64, "bpf", Some(Severity::Critical)),

@@ -307,12 +307,14 @@ fn a_run_whose_arguments_are_not_known_makes_no_rules_about_them() {
 const DUPLICATES: &str = "when = [\"arg1.u32 == F_DUPFD\"]";
 
 /// What else is added with such arguments only: `getpgid` and `getsid` of the caller, questions about a terminal,
-/// `personality` that changes nothing, and the signal of abort(3).
-const ADDED: [&str; 6] = [
+/// `personality`, `setfsgid` and `setfsuid` that change nothing, and the signal of abort(3).
+const ADDED: [&str; 8] = [
     "when = [\"arg0.u32 == 0\"]",
     "when = [\"arg0.u32 == 0\"]",
     "when = [\"arg1.u32 == TCGETS\"]",
     "when = [\"arg1.u32 == TCGETS2\"]",
+    "when = [\"arg0.u32 == 0xffffffff\"]",
+    "when = [\"arg0.u32 == 0xffffffff\"]",
     "when = [\"arg0.u32 == 0xffffffff\"]",
     "when = [\"arg2.u32 == SIGABRT\"]",
 ];

@@ -128,7 +128,9 @@ fn what_was_saved_last_is_there_and_says_that_it_is_unfinished() {
         (rare(&trace) == 9).then_some(())
     });
     let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", recorder.pid())).unwrap();
-    let workload: u32 = children.trim().parse().unwrap();
+    let comm = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let mut pids = children.split_whitespace().map(|pid| pid.parse::<u32>().unwrap());
+    let workload = pids.find(|pid| !comm(*pid).starts_with("sandprint-")).unwrap();
     recorder.signal("KILL");
     recorder.wait();
     let trace = scratch.trace("trace.partial");

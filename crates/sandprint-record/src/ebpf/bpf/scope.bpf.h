@@ -95,6 +95,18 @@ static __always_inline bool descends_from_target(struct task_struct *task)
 }
 
 /*
+ * Whether a task is the recorder's: its own, or a process that it has made for itself. Where running tasks
+ * are recorded it makes no others.
+ */
+static __always_inline bool is_ours(struct task_struct *task)
+{
+	u32 self = state.self_tgid;
+
+	return self && ((u32)BPF_CORE_READ(task, tgid) == self ||
+			(u32)BPF_CORE_READ(task, real_parent, tgid) == self);
+}
+
+/*
  * Whether a task that is not followed is to be, now that running tasks are being attached to: the walk has
  * not come to it yet.
  */
@@ -102,7 +114,7 @@ static __always_inline bool is_to_be_attached(struct task_struct *task)
 {
 	if (!config.walks || !control.attaching)
 		return false;
-	return (u32)BPF_CORE_READ(task, tgid) != state.self_tgid && descends_from_target(task);
+	return !is_ours(task) && descends_from_target(task);
 }
 
 /*

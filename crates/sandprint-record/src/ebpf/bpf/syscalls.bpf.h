@@ -89,7 +89,7 @@ static __always_inline struct sp_head *admit_in_cgroup(struct task_struct *task,
 {
 	if (!config.cgroup || bpf_current_task_under_cgroup(&cgroup, 0) != 1)
 		return NULL;
-	if ((u32)BPF_CORE_READ(task, tgid) == state.self_tgid)
+	if (is_ours(task))
 		return NULL;
 	return admit_running(task, running_image(task), by_tid);
 }

@@ -37,7 +37,7 @@ static __always_inline int on_admit(struct task_struct *task, bool by_tid)
 	struct sp_head *head;
 	u32 tid;
 
-	if (!task || (u32)BPF_CORE_READ(task, tgid) == state.self_tgid)
+	if (!task || is_ours(task))
 		return 0;
 	if (!BPF_CORE_READ(task, mm) || is_ending(task))
 		return 0;
