@@ -17,8 +17,8 @@ use sandprint_sandbox::poll;
 
 use crate::image::{self, BuildId, Wanted};
 
-/// How long nothing may come before nothing is waited for any more.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long nothing may come before nothing is waited for any more: longer than a busy machine keeps a helper waiting.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Room for a message: a path of at most 4096 bytes, and what goes before it.
 const MOST: usize = 8192;
 
