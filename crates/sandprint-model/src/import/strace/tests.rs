@@ -6,6 +6,7 @@ use super::*;
 use crate::import::ImportConfig;
 use crate::{FirstSeen, Syscall};
 
+mod files;
 mod notation;
 
 macro_rules! log {
