@@ -21,7 +21,7 @@ use crate::process::{self, Reaped};
 pub use sys::beside;
 
 /// How long a helper may take to end. Where it takes longer, whoever adopts it takes note of its end.
-const TO_END: Duration = Duration::from_millis(200);
+const TO_END: Duration = Duration::from_secs(2);
 /// How often it is looked for: a helper that has nothing to do ends at once.
 const PAUSE: Duration = Duration::from_micros(100);
 
