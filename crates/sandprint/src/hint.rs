@@ -50,9 +50,7 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
         return Some(of_user(error).to_owned());
     }
     if let Some(OutputError::Write(error)) = cause.downcast_ref::<OutputError>() {
-        // What was written before it stays there.
-        let advice = of_io(error).unwrap_or("check where standard output goes");
-        return Some(advice.trim_start_matches("nothing was changed: ").to_owned());
+        return Some(of_io(error).unwrap_or("check where standard output goes").to_owned());
     }
     None
 }
@@ -228,13 +226,19 @@ fn of_write(error: &WriteError) -> String {
         WriteError::Locked { .. } => "`fuser -v FILE` shows which process has it open",
         WriteError::Open { source, .. }
         | WriteError::Create { source, .. }
-        | WriteError::Write { source, .. } => of_io(source).unwrap_or("give another file"),
+        | WriteError::Write { source, .. } => {
+            // What had no room is not put into its place; of standard output, a part is there already.
+            let advice = of_io(source).unwrap_or("give another file");
+            let unchanged = if has_no_room(source) { "nothing was changed: " } else { "" };
+            return format!("{unchanged}{advice}");
+        }
     };
     advice.to_owned()
 }
 
 /// What to do about a filter on ourselves.
 pub(crate) const OUTSIDE: &str = "run sandprint outside of that filter";
+
 const MORE_MEMORY: &str = "give it more memory: `ulimit -v` shows the limit, `free` what there is";
 
 fn of_open_files(error: &io::Error) -> Option<&'static str> {
@@ -242,6 +246,12 @@ fn of_open_files(error: &io::Error) -> Option<&'static str> {
         [rustix::io::Errno::MFILE.raw_os_error(), rustix::io::Errno::NFILE.raw_os_error()];
     let is_so = error.raw_os_error().is_some_and(|errno| TOO_MANY.contains(&errno));
     is_so.then_some("raise the limit on open files, which `ulimit -n` shows")
+}
+
+/// Whether an error says that more does not fit.
+fn has_no_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), FileTooLarge | StorageFull | QuotaExceeded)
 }
 
 /// What helps against an error of the operating system while writing.
@@ -259,12 +269,10 @@ fn of_io(error: &io::Error) -> Option<&'static str> {
         io::ErrorKind::NotADirectory => "a part of the path before the file's name is no directory",
         io::ErrorKind::PermissionDenied => "give a file in a directory that you may write, or use sudo",
         io::ErrorKind::ReadOnlyFilesystem => "give a file on a file system that is mounted writable",
-        io::ErrorKind::FileTooLarge => {
-            "nothing was changed: raise the limit on the size of files, which `ulimit -f` shows"
-        }
+        io::ErrorKind::FileTooLarge => "raise the limit on the size of files, which `ulimit -f` shows",
         io::ErrorKind::OutOfMemory => MORE_MEMORY,
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            "nothing was changed: make room, or give a file on another file system"
+            "make room, or give a file on another file system"
         }
         _ => return None,
     };
