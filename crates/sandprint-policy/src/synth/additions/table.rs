@@ -1,11 +1,15 @@
 //! Reads the table of what is added to what was observed: `data/additions.tsv`, which is part of the program.
 //!
-//! Strict: a line that is skipped is a call that fails on another day.
+//! Strict: a line that is skipped is a call that fails on another day. What names mean is checked by a test, and not each
+//! time the program runs, which would take longer than all the rest of `profile generate`.
 
+#[cfg(test)]
 use std::collections::BTreeSet;
 
+#[cfg(test)]
+use sandprint_model::Syscall;
 use sandprint_model::wire::condition_from_words;
-use sandprint_model::{Abi, Condition, Syscall};
+use sandprint_model::{Abi, Condition};
 
 /// The table.
 pub(super) static TABLE: &str = include_str!("../../../data/additions.tsv");
@@ -51,8 +55,21 @@ pub(crate) struct Fault {
     pub(crate) problem: String,
 }
 
-/// The groups and the lines of a table.
+/// The groups and the lines of a table, whose names are taken to mean something.
 pub(super) fn parse(text: &str) -> Result<(Vec<Group<'_>>, Vec<Row<'_>>), Fault> {
+    lines(text, |_row| Ok(()))
+}
+
+/// The same, where every call and every condition must be one of the ABIs of its line.
+#[cfg(test)]
+pub(super) fn parse_and_check(text: &str) -> Result<(Vec<Group<'_>>, Vec<Row<'_>>), Fault> {
+    lines(text, check)
+}
+
+fn lines(
+    text: &str,
+    check: impl Fn(&Row<'_>) -> Result<(), String>,
+) -> Result<(Vec<Group<'_>>, Vec<Row<'_>>), Fault> {
     let (mut groups, mut rows) = (Vec::<Group<'_>>::new(), Vec::new());
     for (index, line) in text.lines().enumerate() {
         if line.is_empty() || line.starts_with('#') {
@@ -72,6 +89,7 @@ pub(super) fn parse(text: &str) -> Result<(Vec<Group<'_>>, Vec<Row<'_>>), Fault>
                 let group = groups.iter().position(|group| group.name == name);
                 let group = group.ok_or_else(|| fault(format!("there is no group `{name}`")))?;
                 let row = row(group, abis, seen, calls, when, why).map_err(fault)?;
+                check(&row).map_err(fault)?;
                 if rows.iter().any(|other| says_the_same(other, &row)) {
                     return Err(fault(format!("`{calls}` is there twice")));
                 }
@@ -101,7 +119,7 @@ fn row<'t>(
     };
     let seen = match seen {
         "-" => Vec::new(),
-        terms => terms.split(" + ").map(|term| signs(&abis, term)).collect::<Result<_, _>>()?,
+        terms => terms.split(" + ").map(signs).collect::<Result<_, _>>()?,
     };
     let calls: Vec<&str> = calls.split(',').collect();
     let (only, when) = match when.strip_prefix("only ") {
@@ -109,9 +127,6 @@ fn row<'t>(
         None if when == "any" => (false, Vec::new()),
         None => (false, conditions(when)),
     };
-    for call in &calls {
-        check(&abis, call, &when)?;
-    }
     Ok(Row { group, abis, seen, calls, when, only, why })
 }
 
@@ -124,7 +139,7 @@ fn conditions(text: &str) -> Vec<&str> {
 }
 
 /// The alternatives of a term.
-fn signs<'t>(abis: &[Abi], term: &'t str) -> Result<Vec<Sign<'t>>, String> {
+fn signs<'t>(term: &'t str) -> Result<Vec<Sign<'t>>, String> {
     let sign = |one: &'t str| {
         let (call, when) = match one.split_once('(') {
             None => (one, Vec::new()),
@@ -133,25 +148,29 @@ fn signs<'t>(abis: &[Abi], term: &'t str) -> Result<Vec<Sign<'t>>, String> {
                 (call, conditions(inner))
             }
         };
-        check(abis, call, &when)?;
         Ok(Sign { call, when })
     };
     term.split(',').map(sign).collect()
 }
 
-/// Whether a call is there in one of these ABIs, and its conditions can be read in each.
-fn check(abis: &[Abi], call: &str, when: &[&str]) -> Result<(), String> {
-    let here: Vec<Abi> =
-        abis.iter().copied().filter(|abi| Syscall::from_name(*abi, call).is_some()).collect();
-    if here.is_empty() {
-        return Err(format!("there is no call `{call}`"));
-    }
-    for abi in here {
-        let read = in_abi(abi, when).map_err(|problem| format!("{abi} {call}: {problem}"))?;
-        // Some formats can say no more.
-        let tested: BTreeSet<u8> = read.iter().map(|condition| condition.index).collect();
-        if tested.len() != read.len() {
-            return Err(format!("{call}: an argument is compared twice"));
+/// Whether each call of a line is there in one of its ABIs, and the conditions can be read in each.
+#[cfg(test)]
+fn check(row: &Row<'_>) -> Result<(), String> {
+    let added = row.calls.iter().map(|call| (*call, &row.when));
+    let signs = row.seen.iter().flatten().map(|sign| (sign.call, &sign.when));
+    for (call, when) in added.chain(signs) {
+        let here: Vec<Abi> =
+            row.abis.iter().copied().filter(|abi| Syscall::from_name(*abi, call).is_some()).collect();
+        if here.is_empty() {
+            return Err(format!("there is no call `{call}`"));
+        }
+        for abi in here {
+            let read = in_abi(abi, when).map_err(|problem| format!("{abi} {call}: {problem}"))?;
+            // Some formats can say no more.
+            let tested: BTreeSet<u8> = read.iter().map(|condition| condition.index).collect();
+            if tested.len() != read.len() {
+                return Err(format!("{call}: an argument is compared twice"));
+            }
         }
     }
     Ok(())

@@ -401,8 +401,16 @@ fn reasons_are_sentences_and_every_line_has_its_price() {
 }
 
 #[test]
+fn every_name_in_the_table_means_something() {
+    let checked = table::parse_and_check(table::TABLE);
+    assert!(checked.is_ok(), "{checked:?}");
+    assert_eq!(checked, table::parse(table::TABLE));
+}
+
+#[test]
 fn a_broken_line_is_told_and_not_skipped() {
-    let faults = |text: &str| table::parse(text).map(|_| ()).map_err(|fault| (fault.line, fault.problem));
+    let faults =
+        |text: &str| table::parse_and_check(text).map(|_| ()).map_err(|fault| (fault.line, fault.problem));
     let with = |line: &str| faults(&format!("# a table\ng\tthat test\tnothing\n{line}\n"));
     assert_eq!(with("g\t*\t-\tfutex\tany\tbecause\tnothing"), Ok(()));
     for (line, problem) in [
