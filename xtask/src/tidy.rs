@@ -17,7 +17,7 @@ mod strings;
 mod tree;
 mod unsafety;
 
-pub(crate) use tree::{Tree, is_generated};
+pub(crate) use tree::Tree;
 
 /// The command's line in the table of commands.
 pub(crate) const COMMAND: crate::Command = crate::Command {
@@ -29,6 +29,7 @@ pub(crate) const COMMAND: crate::Command = crate::Command {
 /// Every rule.
 const RULES: &[fn(&Tree) -> Vec<Fault>] = &[
     documents::documents_name_what_is_there,
+    documents::the_guide_lists_its_pages,
     edges::only_drawn_edges_exist,
     manifests::shared_dependencies_say_why,
     manifests::members_take_lints_and_versions_from_the_root,

@@ -13,7 +13,7 @@ pub const NEEDS: &[(&str, &str)] = &[
     ("crun", "crun"),
     (
         "debian12",
-        "Debian 12 on x86_64, where the README's transcripts come from and whose systemd is imported",
+        "Debian 12 on x86_64, where the documents' transcripts come from and whose systemd is imported",
     ),
     ("ebpf", "the right to load BPF programs"),
     ("freezer", "the right to make a cgroup of version 1 that freezes"),

@@ -25,17 +25,43 @@ pub(crate) fn table(document: &str, head: &str) -> Vec<Vec<String>> {
     .collect()
 }
 
-/// What stands between a line `<!-- run: NEED -->` and the end of the fence that follows.
-pub(crate) fn marked_fences(document: &str) -> Vec<(String, Vec<String>)> {
-    let mut fences = Vec::new();
+/// The documents with transcripts and tables for users: the README and the pages of the guide, by path.
+pub(crate) fn pages() -> Vec<String> {
+    const GUIDE: &str = "docs/guide/src";
+    let entries = fs::read_dir(root().join(GUIDE)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut pages: Vec<String> = names.map(|name| format!("{GUIDE}/{name}")).collect();
+    pages.push("README.md".to_owned());
+    pages.sort();
+    pages
+}
+
+/// A transcript of a document.
+pub(crate) struct Transcript {
+    /// What it needs of the machine, as `<!-- run: NEED -->` above it says.
+    pub(crate) need: String,
+    /// Commands that are run before it and not shown: each in a line `<!-- setup: COMMAND -->`.
+    pub(crate) setup: Vec<String>,
+    /// The lines in the fence.
+    pub(crate) lines: Vec<String>,
+}
+
+/// The transcripts of a document, in its order.
+pub(crate) fn transcripts(document: &str) -> Vec<Transcript> {
+    let mut found = Vec::new();
+    let mut setup = Vec::new();
+    let comment = |line: &'_ str, word: &str| {
+        let rest = line.strip_prefix("<!-- ")?.strip_prefix(word)?.strip_prefix(": ")?;
+        Some(rest.strip_suffix(" -->")?.to_owned())
+    };
     let mut lines = document.lines();
     while let Some(line) = lines.next() {
-        let Some(need) = line.strip_prefix("<!-- run: ").and_then(|rest| rest.strip_suffix(" -->")) else {
-            continue;
-        };
+        setup.extend(comment(line, "setup"));
+        let Some(need) = comment(line, "run") else { continue };
         assert_eq!(lines.next(), Some("```console"), "a fence follows {line}");
         let content = lines.by_ref().take_while(|line| *line != "```").map(str::to_owned).collect();
-        fences.push((need.to_owned(), content));
+        found.push(Transcript { need, setup: std::mem::take(&mut setup), lines: content });
     }
-    fences
+    assert!(setup.is_empty(), "no transcript follows {setup:?}");
+    found
 }

@@ -1,4 +1,4 @@
-//! The documents at the root, held against the program: its tables, its transcripts, its lists.
+//! The documents for users, held against the program: its tables, its transcripts, its lists.
 
 #[cfg(test)]
 mod document;

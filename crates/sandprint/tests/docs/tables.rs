@@ -6,7 +6,7 @@ use std::process::Command;
 use sandprint_policy::emit::FORMATS;
 use sandprint_policy::synth::Additions;
 
-use crate::document::{table, text};
+use crate::document::{pages, table, text};
 use testkit::expect::NEEDS;
 
 fn help(command: &[&str]) -> String {
@@ -27,7 +27,7 @@ fn listed(command: &[&str]) -> Vec<[String; 2]> {
 }
 
 #[test]
-fn the_readme_lists_the_commands_as_their_help_does() {
+fn the_guide_lists_the_commands_as_their_help_does() {
     let mut expected = Vec::new();
     for [name, summary] in listed(&[]) {
         if name == "profile" || name == "policy" {
@@ -39,34 +39,34 @@ fn the_readme_lists_the_commands_as_their_help_does() {
             expected.push(vec![format!("sandprint {name}"), summary]);
         }
     }
-    assert_eq!(table(&text("README.md"), "| command | does |"), expected);
+    assert_eq!(table(&text("docs/guide/src/commands.md"), "| command | does |"), expected);
 }
 
 #[test]
-fn the_readme_lists_the_formats_of_the_table() {
+fn the_guide_lists_the_formats_of_the_table() {
     let expected: Vec<Vec<String>> =
         FORMATS.iter().map(|format| vec![format.name().to_owned(), format.summary().to_owned()]).collect();
-    assert_eq!(table(&text("README.md"), "| `--format` | what |"), expected);
+    assert_eq!(table(&text("docs/guide/src/formats.md"), "| `--format` | what |"), expected);
 }
 
 #[test]
-fn the_readme_says_what_is_added_and_what_that_gives_away() {
+fn the_guide_says_what_is_added_and_what_that_gives_away() {
     let expected: Vec<Vec<String>> =
         Additions::read().unwrap().groups().map(|group| group.map(str::to_owned).to_vec()).collect();
-    assert_eq!(table(&text("README.md"), "| group | calls | gives away |"), expected);
+    assert_eq!(table(&text("docs/guide/src/generating.md"), "| group | calls | gives away |"), expected);
 }
 
 #[test]
-fn the_readme_names_the_calls_that_are_never_added_whole() {
-    let readme = text("README.md");
-    let (_, list) = readme.split_once("are never added with any: ").unwrap();
+fn the_guide_names_the_calls_that_are_never_added_whole() {
+    let page = text("docs/guide/src/generating.md");
+    let (_, list) = page.split_once("are never added with any: ").unwrap();
     let (list, _) = list.split_once(';').unwrap();
     let named: BTreeSet<&str> = list.split('`').skip(1).step_by(2).collect();
     assert_eq!(named, Additions::read().unwrap().never_whole());
 }
 
 #[test]
-fn the_readme_lists_the_exit_statuses_as_the_help_does() {
+fn the_guide_lists_the_exit_statuses_as_the_help_does() {
     let help = help(&[]);
     let (_, statuses) = help.split_once("Exit status:\n").unwrap();
     let expected: Vec<Vec<String>> = statuses
@@ -75,8 +75,8 @@ fn the_readme_lists_the_exit_statuses_as_the_help_does() {
         .map(|(status, meaning)| vec![status.to_owned(), meaning.trim().replace('`', "")])
         .collect();
     assert_eq!(expected.len(), 8, "all of them: {expected:?}");
-    let readme = text("README.md");
-    let mut tables = readme.match_indices("| status | means |").map(|(at, head)| table(&readme[at..], head));
+    let page = text("docs/guide/src/exit-status.md");
+    let mut tables = page.match_indices("| status | means |").map(|(at, head)| table(&page[at..], head));
     let found = [tables.next().unwrap(), tables.next().unwrap()].concat();
     assert_eq!(found, expected);
     assert_eq!(tables.next(), None);
@@ -103,8 +103,9 @@ fn ci_expects_only_what_a_test_may_need() {
 #[test]
 fn the_make_targets_that_documents_name_exist() {
     let makefile = text("Makefile");
-    for document in ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md"] {
-        let document_text = text(document);
+    let others = ["CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md"];
+    for document in pages().into_iter().chain(others.map(str::to_owned)) {
+        let document_text = text(&document);
         for piece in document_text.split('`').skip(1).step_by(2) {
             let Some(target) = piece.strip_prefix("make ") else { continue };
             let rule = format!("\n{target}:");
@@ -118,4 +119,10 @@ fn the_changelog_has_a_section_for_what_is_not_released() {
     let changelog = text("CHANGELOG.md");
     let first = changelog.lines().find(|line| line.starts_with("## "));
     assert_eq!(first, Some("## Unreleased"));
+}
+
+#[test]
+fn the_documents_that_are_read_first_are_short() {
+    let lines = text("README.md").lines().count();
+    assert!(lines <= 120, "README.md has {lines} lines");
 }

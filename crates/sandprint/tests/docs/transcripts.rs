@@ -1,15 +1,16 @@
-//! The transcripts of the README: each command is run as it stands there, and has to succeed.
+//! The transcripts of README and guide: each command is run as it stands there, and has to succeed.
 //!
-//! What it prints is compared on the machine that the README says it is from: all lines but for numbers, and all
-//! calls by number and name. `SANDPRINT_TRANSCRIPTS=write` puts what is printed now into the README instead.
+//! Each document has a directory of its own. What is printed is compared on the machine that the documents say it is
+//! from: all lines but for numbers, and all calls by number and name. `SANDPRINT_TRANSCRIPTS=write` puts what is
+//! printed now into the documents instead.
 
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
-use crate::document::{marked_fences, root, text};
+use crate::document::{pages, root, text, transcripts};
 use testkit::bpf;
 use testkit::expect::skip;
 
@@ -31,18 +32,23 @@ fn steps(fence: &[String]) -> Vec<Step> {
     steps
 }
 
-/// What the command prints in that directory.
-fn run(command: &str, directory: &Path) -> Vec<String> {
+/// The command in that directory, as somebody without any setting of their own gives it.
+fn shell(command: &str, directory: &Path) -> Output {
     let program = Path::new(env!("CARGO_BIN_EXE_sandprint"));
     let own = program.parent().unwrap().display();
-    let output = Command::new("bash")
+    Command::new("bash")
         .args(["-c", &format!("exec 2>&1; {command}")])
         .current_dir(directory)
         .env_clear()
         .env("PATH", format!("{own}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"))
         .env("HOME", directory)
         .output()
-        .unwrap();
+        .unwrap()
+}
+
+/// What the command prints in that directory.
+fn run(command: &str, directory: &Path) -> Vec<String> {
+    let output = shell(command, directory);
     let printed = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "`{command}` ends with {}:\n{printed}", output.status);
     printed.lines().map(str::to_owned).collect()
@@ -66,10 +72,14 @@ fn words(lines: &[String]) -> Vec<String> {
 }
 
 fn without_numbers(line: &str) -> String {
+    let line = line.replace("within a millisecond", "0 ms later");
     let words = line.split_whitespace().map(|word| {
         let inner = word.trim_matches(['(', ')']);
         if inner.len() == 8 && inner.chars().all(|c| c.is_ascii_hexdigit()) {
             return word.replace(inner, "ID");
+        }
+        if let Some((before, hex)) = word.split_once("0x") {
+            return format!("{before}0x{}", hex.trim_start_matches(|c: char| c.is_ascii_hexdigit()));
         }
         let mut out = String::new();
         for c in word.chars() {
@@ -85,7 +95,7 @@ fn without_numbers(line: &str) -> String {
 }
 
 /// Whether this is the machine of the transcripts; else the test is skipped from here on.
-fn is_the_machine_of_the_readme() -> bool {
+fn is_the_machine_of_the_documents() -> bool {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let debian = release.lines().any(|line| line == "VERSION_CODENAME=bookworm");
     if !debian || !cfg!(target_arch = "x86_64") {
@@ -95,50 +105,74 @@ fn is_the_machine_of_the_readme() -> bool {
     true
 }
 
-fn can_run(need: &str) -> bool {
-    match (need, bpf::load_smallest_program()) {
-        ("pure", _) | ("ebpf", Ok(())) => true,
-        ("ebpf", Err(error)) => {
-            skip("ebpf", &format!("the kernel refuses the smallest BPF program: {error}"));
-            false
+fn can_run(need: &str, directory: &Path) -> bool {
+    match need {
+        "pure" => true,
+        "ebpf" => match bpf::load_smallest_program() {
+            Ok(()) => true,
+            Err(error) => {
+                skip("ebpf", &format!("the kernel refuses the smallest BPF program: {error}"));
+                false
+            }
+        },
+        "ptrace" => {
+            let output = shell("sandprint profile run -q --recorder ptrace -- true", directory);
+            if !output.status.success() {
+                skip("ptrace", &String::from_utf8_lossy(&output.stdout));
+            }
+            output.status.success()
         }
         _ => panic!("no transcript can need {need:?}"),
     }
 }
 
-#[test]
-fn every_transcript_of_the_readme_can_be_run_and_is_true() {
-    let mut readme = text("README.md");
-    let fences = marked_fences(&readme);
-    assert!(!fences.is_empty());
+/// Runs the transcripts of a document, up to the first that this machine cannot, and gives the document as it would
+/// be with what is printed now, and each step with that.
+fn rerun(page: &str) -> (String, Vec<(Step, Vec<String>)>) {
+    let mut document = text(page);
     let scratch = tempfile::tempdir().unwrap();
     let mut compared = Vec::new();
-    for (need, fence) in &fences {
-        if !can_run(need) {
-            return;
+    for transcript in transcripts(&document) {
+        if !can_run(&transcript.need, scratch.path()) {
+            break;
+        }
+        for command in &transcript.setup {
+            run(command, scratch.path());
         }
         let mut new = String::new();
-        for step in steps(fence) {
+        for step in steps(&transcript.lines) {
             let printed = run(&step.command, scratch.path());
             new.extend(
                 [&format!("# {}", step.command)].into_iter().chain(&printed).flat_map(|line| [line, "\n"]),
             );
             compared.push((step, printed));
         }
-        readme = readme
-            .replace(&format!("```console\n{}\n```\n", fence.join("\n")), &format!("```console\n{new}```\n"));
+        let old = transcript.lines.join("\n");
+        document = document.replace(&format!("```console\n{old}\n```\n"), &format!("```console\n{new}```\n"));
     }
-    if !is_the_machine_of_the_readme() {
-        return;
-    }
-    if env::var("SANDPRINT_TRANSCRIPTS").is_ok_and(|value| value == "write") {
-        fs::write(root().join("README.md"), readme).unwrap();
-        return;
-    }
-    for (step, printed) in &compared {
-        let all = printed.join("\n");
-        assert_eq!(calls(printed), calls(&step.printed), "`{}` calls:\n{all}", step.command);
-        assert_eq!(words(printed), words(&step.printed), "`{}` prints:\n{all}", step.command);
+    (document, compared)
+}
+
+#[test]
+fn every_transcript_can_be_run_and_is_true() {
+    assert!(pages().iter().any(|page| !transcripts(&text(page)).is_empty()));
+    for page in pages() {
+        let (document, compared) = rerun(&page);
+        if compared.is_empty() {
+            continue;
+        }
+        if !is_the_machine_of_the_documents() {
+            return;
+        }
+        if env::var("SANDPRINT_TRANSCRIPTS").is_ok_and(|value| value == "write") {
+            fs::write(root().join(&page), document).unwrap();
+            continue;
+        }
+        for (step, printed) in &compared {
+            let all = printed.join("\n");
+            assert_eq!(calls(printed), calls(&step.printed), "{page}: `{}` calls:\n{all}", step.command);
+            assert_eq!(words(printed), words(&step.printed), "{page}: `{}` prints:\n{all}", step.command);
+        }
     }
 }
 
