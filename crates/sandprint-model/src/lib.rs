@@ -7,11 +7,11 @@
 //! - [`arguments`]: what is known of a call's arguments, and a call with them in one line.
 //! - [`errno`]: the errors that calls answer with, by number and by name.
 //! - [`Trace`]: what was observed in one or more [`Run`]s, with its [`Gap`]s.
-//! - [`Image`]: an executable that ran in the observed tree.
+//! - *Target*: what is observed: a command, processes, a cgroup, every process (`sandprint_record::target`).
+//! - [`Image`]: an executable that ran in the target's tree.
 //! - [`Gap`]: something that may have been missed, as data.
 //! - [`Policy`]: what is allowed: [`Rule`]s with [`Reason`]s; [`Policy::decide`] is its meaning.
 //! - [`Loss`]: what one output language cannot say of a policy.
-//! - [`errno`]: names of errno values.
 //! - [`import`]: recordings of other tools, read as traces.
 //! - [`wire`]: the serialized form of traces and policies.
 //!

@@ -6,11 +6,12 @@ use std::os::fd::OwnedFd;
 use sandprint_model::{Recorder as Kind, RunId, Trace};
 use sandprint_sandbox::launch::Suspended;
 
-use crate::ebpf::{self, Options, RecorderError, Scope};
+use crate::ebpf::{self, Options, RecorderError};
 use crate::host::HostFacts;
 use crate::notify::{self, NotifyError};
 use crate::reader::Reader;
 use crate::session::SessionError;
+use crate::target::Target;
 use crate::tracer::{self, TracerError};
 
 /// Which recorder is wanted.
@@ -62,7 +63,7 @@ impl Prepared {
         });
         match tried {
             Ok(recorder) => Ok((Prepared::Ebpf(Box::new(recorder)), None)),
-            Err(error) if choice == Choice::Auto && options.scope == Scope::Launch => {
+            Err(error) if choice == Choice::Auto && options.target == Target::Command => {
                 Ok((Prepared::Ptrace, Some(error)))
             }
             Err(error) => Err(error.into()),
@@ -138,11 +139,11 @@ impl Driver {
         }
     }
 
-    /// Whom it follows.
-    pub(crate) fn scope(&self) -> &Scope {
+    /// What it follows.
+    pub(crate) fn target(&self) -> &Target {
         match self {
-            Driver::Ebpf(recorder) => recorder.scope(),
-            Driver::Notify(_) | Driver::Ptrace(_) => &Scope::Launch,
+            Driver::Ebpf(recorder) => recorder.target(),
+            Driver::Notify(_) | Driver::Ptrace(_) => &Target::Command,
         }
     }
 

@@ -18,6 +18,7 @@ use crate::descriptors;
 use crate::host::{self, HostFacts};
 use crate::image::BuildId;
 use crate::reader::{Question, Reader};
+use crate::target::Target;
 
 mod decode;
 mod maps;
@@ -29,7 +30,7 @@ mod watcher;
 pub use decode::{Event, State};
 pub use object::{Hooks, LoadError, Tasks};
 pub use perf::PerfError;
-pub use watcher::{Missed, Watched, Watcher};
+pub use watcher::{Missed, Watcher};
 
 use decode::{CallKey, CallValue, Config, Control, ImageInfo, Live};
 use object::Programs;
@@ -38,22 +39,11 @@ use object::Programs;
 /// a moment; what could not be taken in then is a gap all the same.
 const MOST_WALKS: usize = 5;
 
-/// Whom to follow.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Scope {
-    /// A child that was forked and has not yet executed; see [`Recorder::expect_launch`].
-    Launch,
-    /// Running processes by tgid, with all their threads and descendants.
-    Processes(Vec<u32>),
-    /// Whatever runs in a cgroup2 subtree, given by its directory.
-    Cgroup(PathBuf),
-}
-
 /// How to record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// Whom to follow.
-    pub scope: Scope,
+    /// What to follow; of a command, see [`Recorder::expect_launch`].
+    pub target: Target,
     /// Whether children of followed processes are followed.
     pub follow_children: bool,
     /// How to keep tasks; `None` chooses the best that this kernel has.
@@ -113,7 +103,7 @@ pub struct Recorder {
     ring: RingBuffer<'static>,
     events: Rc<RefCell<Vec<Event>>>,
     arch: Arch,
-    scope: Scope,
+    target: Target,
     control: Control,
     images: BTreeMap<u64, ImageInfo>,
     reader: Reader,
@@ -124,13 +114,21 @@ pub struct Recorder {
 
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Recorder").field("scope", &self.scope).finish_non_exhaustive()
+        f.debug_struct("Recorder").field("target", &self.target).finish_non_exhaustive()
     }
 }
 
 /// A recorder could not be set up or read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecorderError {
+    /// The target is none of those that can be observed so.
+    #[error("{act} {target}: that is no target for it")]
+    NoTarget {
+        /// What was to be done.
+        act: &'static str,
+        /// With what.
+        target: String,
+    },
     /// The machine is none that sandprint knows.
     #[error("record on a {0} machine")]
     UnknownArch(String),
@@ -186,6 +184,9 @@ impl RecorderError {
 impl Recorder {
     /// Loads the programs. Nothing is attached yet.
     pub fn load(options: &Options, facts: &HostFacts) -> Result<Recorder, RecorderError> {
+        if options.target == Target::System {
+            return Err(RecorderError::NoTarget { act: "record", target: options.target.describe() });
+        }
         let arch = facts.arch().ok_or_else(|| RecorderError::UnknownArch(facts.machine.clone()))?;
         if !facts.capabilities.can_trace() {
             return Err(RecorderError::NoCapability(facts.capabilities.missing()));
@@ -198,7 +199,7 @@ impl Recorder {
         let (pid_ns_dev, pid_ns) = host::pid_namespace().map_err(RecorderError::Host)?;
         let mut seed = [0; 8];
         host::random(&mut seed).map_err(RecorderError::Host)?;
-        let walks = options.scope != Scope::Launch;
+        let walks = options.target != Target::Command;
         let config = Config {
             hash_seed: u64::from_ne_bytes(seed),
             pid_ns_dev,
@@ -208,7 +209,7 @@ impl Recorder {
             follow_children: options.follow_children,
             x86: arch == Arch::X86_64,
             walks,
-            cgroup: matches!(options.scope, Scope::Cgroup(_)),
+            cgroup: matches!(options.target, Target::Cgroup { .. }),
             page: page_size(),
         };
         let mut refusals: Vec<((Hooks, Tasks), LoadError)> = Vec::new();
@@ -254,7 +255,7 @@ impl Recorder {
             ring,
             events,
             arch,
-            scope: options.scope.clone(),
+            target: options.target.clone(),
             control: Control::default(),
             images: BTreeMap::new(),
             reader: Reader::none(),
@@ -263,9 +264,9 @@ impl Recorder {
         })
     }
 
-    /// Whom it follows.
-    pub fn scope(&self) -> &Scope {
-        &self.scope
+    /// What it follows.
+    pub fn target(&self) -> &Target {
+        &self.target
     }
 
     /// How followed tasks are kept.
@@ -287,20 +288,20 @@ impl Recorder {
 
     /// Attaches everything. From here on forks of followed tasks are seen; a running target is walked.
     pub fn attach(&mut self) -> Result<(), RecorderError> {
-        if let Scope::Processes(tgids) = &self.scope {
+        if let Target::Processes(tgids) = &self.target {
             for tgid in tgids {
                 self.programs.maps().update("wanted", &tgid.to_ne_bytes(), &1_u32.to_ne_bytes())?;
             }
         }
-        if self.scope != Scope::Launch {
+        if self.target != Target::Command {
             self.programs.resolve()?;
         }
-        if let Scope::Cgroup(directory) = &self.scope {
+        if let Target::Cgroup { directory, .. } = &self.target {
             let opened = std::fs::File::open(directory)
                 .map_err(|source| RecorderError::Cgroup { directory: directory.clone(), source })?;
             self.programs.maps().update("cgroup", &0_u32.to_ne_bytes(), &opened.as_raw_fd().to_ne_bytes())?;
         }
-        let Scope::Processes(tgids) = &self.scope else { return Ok(self.programs.attach()?) };
+        let Target::Processes(tgids) = &self.target else { return Ok(self.programs.attach()?) };
         let resolved = self.programs.maps().get("targets")?.keys().count();
         if resolved < tgids.iter().collect::<BTreeSet<_>>().len() {
             let gone = tgids.iter().find(|tgid| !std::path::Path::new(&format!("/proc/{tgid}")).exists());
@@ -546,7 +547,7 @@ impl Recorder {
                 note(GapKind::ImageUnreadable, Some(format!("a path that was cut: {path}")), 1);
             }
         }
-        if self.scope != Scope::Launch {
+        if self.target != Target::Command {
             note(GapKind::AttachedMidRun, None, 1);
         }
         self.uring_gap(run, state.uring_submitted, trace)
@@ -615,7 +616,7 @@ mod tests {
     fn what_is_exact_is_tried_first_and_what_was_asked_for_stays() {
         use Hooks::{RawTracepoints, Tracepoints};
         let ways = |tasks, hooks, minor| {
-            let options = Options { scope: Scope::Launch, follow_children: true, tasks, hooks };
+            let options = Options { target: Target::Command, follow_children: true, tasks, hooks };
             super::ways(&options, Some(minor))
         };
         let (old, new) = (KernelVersion::new(6, 18), KernelVersion::new(7, 0));
@@ -624,6 +625,16 @@ mod tests {
         assert_eq!(ways(None, None, new), [both(Tracepoints), both(RawTracepoints)].concat());
         assert_eq!(ways(None, Some(Tracepoints), old), both(Tracepoints));
         assert_eq!(ways(Some(Tasks::ByTid), Some(RawTracepoints), new), [(RawTracepoints, Tasks::ByTid)]);
+    }
+
+    #[test]
+    fn a_target_of_the_other_is_refused() {
+        let facts = HostFacts::probe();
+        let options = Options { target: Target::System, follow_children: true, tasks: None, hooks: None };
+        let recorded = Recorder::load(&options, &facts).unwrap_err().to_string();
+        assert_eq!(recorded, "record every process: that is no target for it");
+        let watched = Watcher::start(&Target::Command, &facts).unwrap_err().to_string();
+        assert_eq!(watched, "watch the command: that is no target for it");
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //! - [`refused`]: what [`ebpf::Watcher`] sees: calls that filters kept from running.
 //! - [`tracer`]: the recorder by tracing, where that is allowed.
 //! - [`session`]: one recording from its start to its [`Trace`](sandprint_model::Trace).
+//! - [`target`]: what is observed.
 //!
 //! Nothing here prints, knows policies or the command line.
 
@@ -26,4 +27,5 @@ pub mod notify;
 mod reader;
 pub mod refused;
 pub mod session;
+pub mod target;
 pub mod tracer;

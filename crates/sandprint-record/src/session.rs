@@ -15,10 +15,11 @@ use sandprint_sandbox::process::{self, ProcessError};
 use sandprint_sandbox::signals::Signal;
 
 use crate::driver::{Driver, Prepared};
-use crate::ebpf::{Options, Recorder, RecorderError, Scope};
+use crate::ebpf::{Options, Recorder, RecorderError};
 use crate::host::{self, CgroupUse, HostFacts};
 use crate::notify::NotifyError;
 use crate::reader::Reader;
+use crate::target::Target;
 use crate::tracer::TracerError;
 
 pub use crate::driver::{Choice, FellBack};
@@ -39,8 +40,6 @@ const TELL_AFTER: Duration = Duration::from_millis(300);
 pub struct Plan {
     /// The user's name for the run.
     pub name: Option<String>,
-    /// What was attached to, in words; `None` for a command.
-    pub target: Option<String>,
     /// The command as it was given; empty for a running target.
     pub command: Vec<ByteString>,
     /// Stop with the first process instead of the last.
@@ -225,13 +224,14 @@ struct Session<'a> {
 impl<'a> Session<'a> {
     fn begin(driver: Driver, plan: &'a Plan, facts: &HostFacts) -> Result<Session<'a>, SessionError> {
         let began = Instant::now();
+        let target = driver.target();
         let started = SystemTime::now().duration_since(UNIX_EPOCH).ok();
         let run = Run {
             duration_ms: None,
             exit: None,
             name: plan.name.clone(),
             command: plan.command.clone(),
-            target: plan.target.clone(),
+            target: (*target != Target::Command).then(|| target.describe()),
             recorder: driver.kind(),
             started_unix_ms: started.and_then(|since| u64::try_from(since.as_millis()).ok()),
             host: facts.for_trace(),
@@ -353,7 +353,7 @@ impl<'a> Session<'a> {
         if state.live > 0 {
             return Ok(None);
         }
-        let Scope::Cgroup(directory) = self.driver.scope() else { return Ok(Some(of_tree)) };
+        let Target::Cgroup { directory, .. } = self.driver.target() else { return Ok(Some(of_tree)) };
         // What sleeps in a cgroup has made no call yet and is not followed yet.
         Ok(match host::cgroup_use(directory) {
             CgroupUse::Gone => Some(of_tree),

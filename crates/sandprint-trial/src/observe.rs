@@ -7,9 +7,10 @@ use std::time::Duration;
 use sandprint_model::{ByteString, Condition, Policy, Syscall};
 use sandprint_policy::cbpf::Program;
 use sandprint_policy::enforce;
-use sandprint_record::ebpf::{RecorderError, Watched, Watcher};
+use sandprint_record::ebpf::{RecorderError, Watcher};
 use sandprint_record::host::HostFacts;
 use sandprint_record::refused::{Outcome, Refused};
+use sandprint_record::target::Target;
 use sandprint_sandbox::confine::{Confinement, Filter, Flags};
 use sandprint_sandbox::launch::Launch;
 
@@ -55,7 +56,7 @@ pub(crate) fn run(trial: &mut Trial, policy: &Policy, program: &Program) -> Resu
     let launch = Launch { confinement: Some(confinement), ..trial.launch.clone() };
     let mut suspended = launch.suspend()?;
     let first = suspended.pid();
-    let tree = Watched::Process(first);
+    let tree = Target::Processes(vec![first]);
     let mut watcher =
         Watcher::start(&tree, &HostFacts::probe()).map_err(|error| match suspended.ended() {
             Some(ended) => NotObserved::Failed(ended.into()),

@@ -110,6 +110,9 @@ pub(crate) fn of_recorder(error: &RecorderError) -> String {
     }
     match error {
         RecorderError::UnknownArch(_) => "sandprint records on x86_64 and aarch64".to_owned(),
+        RecorderError::NoTarget { .. } => {
+            "`profile run` records a command, `sandprint watch --system` watches the whole machine".to_owned()
+        }
         RecorderError::NoBtf => {
             "the kernel must be built with CONFIG_DEBUG_INFO_BTF, and /sys must be mounted".to_owned()
         }

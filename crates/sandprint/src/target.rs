@@ -1,4 +1,4 @@
-//! What `profile attach` and `watch` were asked to observe, found on this host: processes, or a cgroup2 directory; and
+//! Finds on this host what `profile attach` and `watch` were asked to observe: processes, or a cgroup2 directory; and
 //! back: whose a cgroup is.
 //!
 //! Everything is read below one root directory, so that tests can bring their own tree.
@@ -14,37 +14,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use sandprint_model::ByteString;
+use sandprint_record::target::Target;
 
 use crate::output::quote;
 
 pub(crate) use place::Place;
-
-/// What to observe.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Target {
-    /// These processes, with all their threads, descendants and what they start later.
-    Processes(Vec<u32>),
-    /// Every task in this cgroup2 directory (its path in the file system) and below it.
-    Cgroup {
-        /// The directory, below the cgroup2 mount.
-        directory: PathBuf,
-        /// What was asked for, in words: "unit nginx.service", "container 0123456789ab", "cgroup /x".
-        words: String,
-    },
-}
-
-impl Target {
-    /// What is observed, in words, as a trace's run keeps it.
-    pub(crate) fn describe(&self) -> String {
-        match self {
-            Target::Processes(pids) => {
-                let pids: Vec<_> = pids.iter().map(u32::to_string).collect();
-                format!("pid {}", pids.join(", "))
-            }
-            Target::Cgroup { words, .. } => words.clone(),
-        }
-    }
-}
 
 /// The target was not found, or cannot be observed.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +18,7 @@ use super::{RecorderError, choose_hooks, sys};
 use crate::descriptors;
 use crate::host::{self, HostFacts};
 use crate::refused::{Code, FilterId, Refused};
+use crate::target::Target;
 
 mod decode;
 mod members;
@@ -26,17 +26,6 @@ mod programs;
 
 use decode::{Key, Part, Value};
 use programs::Programs;
-
-/// Whose calls are looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Watched {
-    /// A process, by its tgid in our PID namespace, and its descendants.
-    Process(u32),
-    /// Whatever runs in a cgroup2 subtree, given by its directory.
-    Cgroup(PathBuf),
-    /// Every process.
-    System,
-}
 
 /// A loaded watcher.
 pub struct Watcher {
@@ -102,7 +91,10 @@ const LOST: [(usize, &str); 7] = [
 
 impl Watcher {
     /// Loads the programs and attaches them: calls are watched from here on.
-    pub fn start(watched: &Watched, facts: &HostFacts) -> Result<Watcher, RecorderError> {
+    pub fn start(target: &Target, facts: &HostFacts) -> Result<Watcher, RecorderError> {
+        if *target == Target::Command {
+            return Err(RecorderError::NoTarget { act: "watch", target: target.describe() });
+        }
         let arch = facts.arch().ok_or_else(|| RecorderError::UnknownArch(facts.machine.clone()))?;
         if !facts.capabilities.can_trace() {
             return Err(RecorderError::NoCapability(facts.capabilities.missing()));
@@ -112,18 +104,20 @@ impl Watcher {
         }
         probe::survive(probe::BPF)?;
         descriptors::suffice_for_bpf().map_err(RecorderError::Host)?;
-        let config = config(watched, arch)?;
+        let config = config(target, arch)?;
         let mut programs = load(&config, facts.kernel())?;
         let code = Rc::new(RefCell::new(BTreeMap::new()));
         let ring = rings(&programs, &code)?;
         fill_selected(&programs, arch)?;
-        if let Watched::Cgroup(directory) = watched {
+        if let Target::Cgroup { directory, .. } = target {
             let opened = std::fs::File::open(directory)
                 .map_err(|source| RecorderError::Cgroup { directory: directory.clone(), source })?;
             programs.maps().update("cgroup", &0_u32.to_ne_bytes(), &opened.as_raw_fd().to_ne_bytes())?;
         }
-        if let Watched::Process(tgid) = watched {
-            members::enter(programs.maps(), *tgid)?;
+        if let Target::Processes(tgids) = target {
+            for tgid in tgids {
+                members::enter(programs.maps(), *tgid)?;
+            }
         }
         programs.attach_calls()?;
         Ok(Watcher {
@@ -368,7 +362,7 @@ fn load(config: &Config, kernel: Option<KernelVersion>) -> Result<Programs, Load
     Err(first.unwrap_or_else(|| LoadError::Missing("a way to watch".to_owned())))
 }
 
-fn config(watched: &Watched, arch: Arch) -> Result<Config, RecorderError> {
+fn config(target: &Target, arch: Arch) -> Result<Config, RecorderError> {
     let (pid_ns_dev, pid_ns) = host::pid_namespace().map_err(RecorderError::Host)?;
     let mut seed = [0; 8];
     host::random(&mut seed).map_err(RecorderError::Host)?;
@@ -378,10 +372,10 @@ fn config(watched: &Watched, arch: Arch) -> Result<Config, RecorderError> {
         pid_ns,
         self_pid: std::process::id(),
         execve_nr: super::execve_nr(arch),
-        follow_children: matches!(watched, Watched::Process(_)),
+        follow_children: matches!(target, Target::Processes(_)),
         x86: arch == Arch::X86_64,
         walks: false,
-        cgroup: matches!(watched, Watched::Cgroup(_)),
+        cgroup: matches!(target, Target::Cgroup { .. }),
         page: super::page_size(),
     })
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use sandprint_model::Trace;
-use sandprint_record::ebpf::{Options, Scope};
+use sandprint_record::ebpf::Options;
 use sandprint_record::session::{self, Plan, Recorded};
+use sandprint_record::target::Target;
 use sandprint_sandbox::foreground::Foreground;
 
 use super::observer::{self, Screen};
@@ -14,7 +15,7 @@ use super::recording::{self, OutputArgs};
 use crate::cli::{long_help, parse_duration};
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::output;
-use crate::target::{Host, Target};
+use crate::target::Host;
 
 /// Record processes, a cgroup, a systemd unit or a container that runs already
 ///
@@ -93,7 +94,7 @@ pub(crate) fn run(args: &AttachArgs) -> anyhow::Result<ExitStatus> {
         Some(output) => output.checkpoint(&trace),
         None => Ok(()),
     };
-    let (recorded, foreground) = record(args, &target, &mut checkpoint)?;
+    let (recorded, foreground) = record(args, target, &mut checkpoint)?;
     recording::finish(&recorded.trace, Some(recorded.why), output.as_ref(), foreground)?;
     Ok(ExitStatus::Success)
 }
@@ -124,18 +125,14 @@ impl TargetArgs {
 /// Records the target; `checkpoint` is called now and then with what is known so far.
 fn record(
     args: &AttachArgs,
-    target: &Target,
+    target: Target,
     checkpoint: &mut dyn FnMut(Trace) -> anyhow::Result<()>,
 ) -> anyhow::Result<(Recorded, Foreground)> {
-    let scope = match target {
-        Target::Processes(pids) => Scope::Processes(pids.clone()),
-        Target::Cgroup { directory, .. } => Scope::Cgroup(directory.clone()),
-    };
+    let words = target.describe();
     let options =
-        Options { scope, follow_children: true, tasks: recording::tasks()?, hooks: recording::hooks()? };
+        Options { target, follow_children: true, tasks: recording::tasks()?, hooks: recording::hooks()? };
     let plan = Plan {
         name: args.name.clone(),
-        target: Some(target.describe()),
         duration: args.duration,
         checkpoint_every: Some(observer::checkpoint_every()?),
         progress_every: Screen::draw_every(),
@@ -144,7 +141,7 @@ fn record(
     let mut foreground = Foreground::install_alone().context("failed to take signals")?;
     let mut screen = Screen::new(false, checkpoint);
     let recorded = session::record_running(&options, &plan, &mut foreground, &mut screen)
-        .map_err(|error| recording::explain(error, target.describe().as_ref()))?;
+        .map_err(|error| recording::explain(error, words.as_ref()))?;
     drop(screen);
     Ok((recorded, foreground))
 }

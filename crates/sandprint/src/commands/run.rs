@@ -7,8 +7,9 @@ use anyhow::Context as _;
 use clap::{ValueEnum, ValueHint};
 use sandprint_model::{ByteString, Trace};
 use sandprint_policy::bystanders;
-use sandprint_record::ebpf::{Options, Scope};
+use sandprint_record::ebpf::Options;
 use sandprint_record::session::{self, Choice, Plan, Recorded};
+use sandprint_record::target::Target;
 use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::launch::Launch;
 use sandprint_sandbox::user::User;
@@ -194,7 +195,7 @@ fn record(
     let mut launch = Launch::new(program, arguments);
     launch.user = args.user.as_deref().map(User::resolve).transpose().context("failed to change the user")?;
     let options = Options {
-        scope: Scope::Launch,
+        target: Target::Command,
         follow_children: !args.no_children,
         tasks: recording::tasks()?,
         hooks: recording::hooks()?,

@@ -1,9 +1,9 @@
 //! `watch`: say which calls filters refuse, as it happens, whoever installed these.
 
+mod attribution;
 mod json;
 mod logged;
 mod page;
-mod scope;
 mod stamp;
 mod suggest;
 mod text;
@@ -17,8 +17,9 @@ use anyhow::Context as _;
 use clap::{ValueEnum, ValueHint};
 use rustix::fs::FileType;
 use sandprint_record::audit::{LogReader, Unseen};
-use sandprint_record::ebpf::{Missed, RecorderError, Watched, Watcher};
+use sandprint_record::ebpf::{Missed, RecorderError, Watcher};
 use sandprint_record::host::HostFacts;
+use sandprint_record::target::Target;
 use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::poll;
 use sandprint_trial::watch::{Totals, Watch};
@@ -28,10 +29,10 @@ use crate::exit::{self, Deciding, ExitStatus};
 use crate::hint;
 use crate::output::{self, OutputError};
 use crate::policy_source::PolicySource;
-use crate::target::{Host, Target};
+use crate::target::Host;
+use attribution::Attribution;
 use logged::Logged;
 use page::Page;
-use scope::Scope;
 
 /// Say which system calls filters refuse, as it happens, whoever installed them
 ///
@@ -121,9 +122,9 @@ const STRAGGLERS: Duration = Duration::from_millis(50);
 /// Watches until it is told to end, or what it watches has ended.
 pub(crate) fn run(args: &WatchArgs) -> anyhow::Result<ExitStatus> {
     let policy = args.suggest.as_deref().map(PolicySource::read_sound).transpose()?;
-    let (target, words) = args.target.find(&Host::here())?;
+    let target = args.target.find(&Host::here())?;
     let mut foreground = Foreground::install_alone().context("failed to take signals")?;
-    let mut session = Session::begin(&target, &words, Page::new(args.format, policy))?;
+    let mut session = Session::begin(&target, Page::new(args.format, policy))?;
     match session.watch(&mut foreground, args.duration) {
         // Who read what was told has gone: that is an end like any other.
         Err(error) if is_reader_gone(&error) => {}
@@ -137,26 +138,15 @@ fn is_reader_gone(error: &anyhow::Error) -> bool {
 }
 
 impl TargetArgs {
-    /// Finds what is meant, and words for it.
-    fn find(&self, host: &Host) -> anyhow::Result<(Watched, String)> {
-        let group = match (&self.cgroup, &self.unit, &self.container) {
-            (Some(path), _, _) => Some(host.cgroup(path)?),
-            (_, Some(name), _) => Some(host.unit(name)?),
-            (_, _, Some(id)) => Some(host.container(id)?),
-            (None, None, None) => None,
-        };
-        match group {
-            Some(Target::Cgroup { directory, words }) => return Ok((Watched::Cgroup(directory), words)),
-            Some(Target::Processes(_)) => anyhow::bail!("a cgroup is a directory"),
-            None => {}
-        }
-        match self.pid {
-            Some(pid) => {
-                let target = host.processes(&[pid])?;
-                Ok((Watched::Process(pid), format!("{} and its descendants", target.describe())))
-            }
-            None => Ok((Watched::System, "every process".to_owned())),
-        }
+    /// Finds what is meant.
+    fn find(&self, host: &Host) -> anyhow::Result<Target> {
+        Ok(match (&self.cgroup, &self.unit, &self.container, self.pid) {
+            (Some(path), ..) => host.cgroup(path)?,
+            (_, Some(name), ..) => host.unit(name)?,
+            (_, _, Some(id), _) => host.container(id)?,
+            (.., Some(pid)) => host.processes(&[pid])?,
+            (None, None, None, None) => Target::System,
+        })
     }
 }
 
@@ -167,14 +157,14 @@ struct Session {
     log: Option<LogReader>,
     watch: Watch,
     logged: Logged,
-    scope: Scope,
+    attribution: Attribution,
     page: Page,
     missed: Vec<Missed>,
 }
 
 impl Session {
-    fn begin(target: &Watched, words: &str, mut page: Page) -> anyhow::Result<Session> {
-        let scope = Scope::new(target);
+    fn begin(target: &Target, mut page: Page) -> anyhow::Result<Session> {
+        let attribution = Attribution::new(target);
         let watcher = Watcher::start(target, &HostFacts::probe()).map_err(|error| explain(&error))?;
         let wakes = watcher.fd().map_err(|error| explain(&error))?;
         let log = match LogReader::open() {
@@ -186,9 +176,10 @@ impl Session {
                 None
             }
         };
-        output::talk(&format!("watching {words}"));
+        let below = if matches!(target, Target::Processes(_)) { " and its descendants" } else { "" };
+        output::talk(&format!("watching {}{below}", target.describe()));
         let (watch, logged, missed) = (Watch::default(), Logged::default(), Vec::new());
-        Ok(Session { watcher, wakes, log, watch, logged, scope, page, missed })
+        Ok(Session { watcher, wakes, log, watch, logged, attribution, page, missed })
     }
 
     fn watch(&mut self, foreground: &mut Foreground, duration: Option<Duration>) -> anyhow::Result<()> {
@@ -221,9 +212,9 @@ impl Session {
 
     /// Tells what is new.
     fn look(&mut self) -> anyhow::Result<()> {
-        self.scope.look();
+        self.attribution.look();
         for refused in self.watcher.news().map_err(|error| explain(&error))? {
-            self.scope.shows(refused.host_tgid);
+            self.attribution.shows(refused.host_tgid);
             for news in self.watch.take(refused, |id| self.watcher.filter(id)) {
                 self.page.news(&news)?;
             }
@@ -236,7 +227,7 @@ impl Session {
         let Some(log) = &mut self.log else { return Ok(()) };
         for record in log.records().context("failed to read audit records")? {
             let in_tree = |tgid| self.watcher.holds(tgid);
-            if self.scope.holds(record.pid, in_tree).map_err(|error| explain(&error))? {
+            if self.attribution.holds(record.pid, in_tree).map_err(|error| explain(&error))? {
                 self.logged.add(record);
             }
         }
@@ -249,7 +240,7 @@ impl Session {
     /// Tells what was missed since it was last told.
     fn tell_missed(&mut self) -> anyhow::Result<()> {
         let mut missed = self.watcher.missed().map_err(|error| explain(&error))?;
-        missed.extend(self.scope.missed());
+        missed.extend(self.attribution.missed());
         let not_refused = self.watch.totals().not_refused;
         if not_refused > 0 {
             missed.push(Missed {

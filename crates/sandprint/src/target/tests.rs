@@ -44,6 +44,7 @@ impl Tree {
                 format!("{} ({words})", directory.strip_prefix(mount).unwrap().display())
             }
             Ok(Target::Processes(pids)) => format!("{pids:?}"),
+            Ok(target @ (Target::Command | Target::System)) => target.describe(),
             Err(error) => format!("{error} | {}", error.hint()),
         }
     }

@@ -6,9 +6,10 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sandprint_model::Action;
-use sandprint_record::ebpf::{Watched, Watcher};
+use sandprint_record::ebpf::Watcher;
 use sandprint_record::host::HostFacts;
 use sandprint_record::refused::Outcome;
+use sandprint_record::target::Target;
 use sandprint_trial::watch::judge::{By, Verdict};
 use sandprint_trial::watch::{News, Watch};
 
@@ -81,7 +82,7 @@ fn begin() -> Option<(MutexGuard<'static, ()>, PathBuf, Watcher)> {
     let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let program = build()?;
     // Other tests of this process may be watched too, and refuse nothing.
-    let tree = Watched::Process(std::process::id());
+    let tree = Target::Processes(vec![std::process::id()]);
     Some((turn, program, Watcher::start(&tree, &HostFacts::probe()).unwrap()))
 }
 

@@ -16,7 +16,7 @@
 #include "atomic.bpf.h"
 #include "lost.bpf.h"
 #include "events.bpf.h"
-#include "scope.bpf.h"
+#include "follow.bpf.h"
 #include "images.bpf.h"
 #include "syscalls.bpf.h"
 #include "lifecycle.bpf.h"

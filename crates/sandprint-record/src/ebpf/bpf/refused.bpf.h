@@ -84,7 +84,7 @@ struct {
 	__type(value, u64);
 } members SEC(".maps");
 
-/* As in the recorder's scope: the cgroup whose tasks are watched. Written by: user space. */
+/* As in follow.bpf.h: the cgroup whose tasks are watched. Written by: user space. */
 struct {
 	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
 	__uint(max_entries, 1);

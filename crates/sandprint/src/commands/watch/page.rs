@@ -10,7 +10,7 @@ use sandprint_trial::watch::judge::Verdict;
 use sandprint_trial::watch::{News, Seen, Totals};
 
 use super::suggest::{self, Suggestion};
-use super::{Format, json, logged, scope, text};
+use super::{Format, attribution, json, logged, text};
 use crate::output::{self, OutputError};
 use crate::policy_source::PolicySource;
 use crate::target::{Host, Place};
@@ -95,7 +95,7 @@ impl Page {
             kinds: 0,
             logged: BTreeMap::new(),
             numbers: 0,
-            numbers_are_ours: scope::numbers_are_ours(),
+            numbers_are_ours: attribution::numbers_are_ours(),
         }
     }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /* Who is followed: admission, inheritance, the end. */
-#ifndef SANDPRINT_SCOPE_H
-#define SANDPRINT_SCOPE_H
+#ifndef SANDPRINT_FOLLOW_H
+#define SANDPRINT_FOLLOW_H
 
 /* Most ancestors looked at to find out whether a running task descends from a target. */
 #define SP_ANCESTORS 512

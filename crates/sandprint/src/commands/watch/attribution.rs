@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use sandprint_record::ebpf::{Missed, Watched};
+use sandprint_record::ebpf::Missed;
+use sandprint_record::target::Target;
 
 use crate::target::Host;
 
@@ -15,8 +15,8 @@ const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Scope {
-    what: What,
+pub(super) struct Attribution {
+    target: Target,
     /// Whether numbers in audit records are numbers in our /proc.
     numbers_are_ours: bool,
     /// Processes that the kernel's side watches, as a refused call of theirs showed, and when that was seen last.
@@ -25,23 +25,10 @@ pub(super) struct Scope {
     unattributed: u64,
 }
 
-#[derive(Debug)]
-enum What {
-    System,
-    Cgroup(PathBuf),
-    /// A process and its descendants, which the watcher knows.
-    Tree,
-}
-
-impl Scope {
-    pub(super) fn new(watched: &Watched) -> Scope {
-        let what = match watched {
-            Watched::System => What::System,
-            Watched::Cgroup(directory) => What::Cgroup(directory.clone()),
-            Watched::Process(_) => What::Tree,
-        };
-        let numbers_are_ours = numbers_are_ours();
-        Scope { what, numbers_are_ours, shown: BTreeMap::new(), unattributed: 0 }
+impl Attribution {
+    pub(super) fn new(target: &Target) -> Attribution {
+        let (target, numbers_are_ours) = (target.clone(), numbers_are_ours());
+        Attribution { target, numbers_are_ours, shown: BTreeMap::new(), unattributed: 0 }
     }
 
     /// Forgets what was seen a while ago. To be called now and then.
@@ -61,15 +48,16 @@ impl Scope {
         host_pid: u32,
         in_tree: impl FnOnce(u32) -> Result<Option<bool>, E>,
     ) -> Result<bool, E> {
-        let known = match &self.what {
-            What::System => Some(true),
+        let known = match &self.target {
+            Target::System => Some(true),
             _ if self.shown.contains_key(&host_pid) => Some(true),
             _ if !self.numbers_are_ours => None,
-            What::Cgroup(directory) => {
+            Target::Cgroup { directory, .. } => {
                 let host = Host::here();
                 host.cgroup_of(host_pid).and_then(|cgroup| host.is_below(directory, &cgroup).ok())
             }
-            What::Tree => in_tree(host_pid)?,
+            // Processes and their descendants, which the watcher knows.
+            Target::Processes(_) | Target::Command => in_tree(host_pid)?,
         };
         if known.is_none() {
             self.unattributed = self.unattributed.saturating_add(1);
@@ -99,37 +87,39 @@ const REMEMBERED: Duration = Duration::from_secs(5);
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::path::PathBuf;
 
     use super::*;
 
-    fn holds(scope: &mut Scope, pid: u32, in_tree: Option<bool>) -> bool {
-        let Ok(holds) = scope.holds(pid, |_| Ok::<_, Infallible>(in_tree));
+    fn holds(attribution: &mut Attribution, pid: u32, in_tree: Option<bool>) -> bool {
+        let Ok(holds) = attribution.holds(pid, |_| Ok::<_, Infallible>(in_tree));
         holds
     }
 
     #[test]
     fn of_a_tree_the_watcher_knows_every_process_if_the_numbers_are_the_same() {
-        let mut scope = Scope::new(&Watched::Process(1));
-        scope.numbers_are_ours = true;
-        assert!(holds(&mut scope, 5, Some(true)) && !holds(&mut scope, 5, Some(false)));
-        assert_eq!(scope.missed(), None);
-        scope.numbers_are_ours = false;
-        assert!(!holds(&mut scope, 5, Some(true)));
-        assert_eq!(scope.missed().unwrap().count, 1);
+        let mut attribution = Attribution::new(&Target::Processes(vec![1]));
+        attribution.numbers_are_ours = true;
+        assert!(holds(&mut attribution, 5, Some(true)) && !holds(&mut attribution, 5, Some(false)));
+        assert_eq!(attribution.missed(), None);
+        attribution.numbers_are_ours = false;
+        assert!(!holds(&mut attribution, 5, Some(true)));
+        assert_eq!(attribution.missed().unwrap().count, 1);
         // It made a call that was told.
-        scope.shows(5);
-        scope.look();
-        assert!(holds(&mut scope, 5, None));
-        assert_eq!(scope.missed().unwrap().count, 1);
+        attribution.shows(5);
+        attribution.look();
+        assert!(holds(&mut attribution, 5, None));
+        assert_eq!(attribution.missed().unwrap().count, 1);
     }
 
     #[test]
     fn a_process_that_has_ended_is_in_no_cgroup_that_is_known() {
-        let mut scope = Scope::new(&Watched::Cgroup(PathBuf::from("/sys/fs/cgroup")));
-        scope.numbers_are_ours = true;
+        let all = Target::Cgroup { directory: PathBuf::from("/sys/fs/cgroup"), words: String::new() };
+        let mut attribution = Attribution::new(&all);
+        attribution.numbers_are_ours = true;
         // A number that nobody has.
-        assert!(!holds(&mut scope, u32::MAX, None));
-        assert_eq!(scope.missed().unwrap().count, 1);
-        assert!(holds(&mut Scope::new(&Watched::System), u32::MAX, None));
+        assert!(!holds(&mut attribution, u32::MAX, None));
+        assert_eq!(attribution.missed().unwrap().count, 1);
+        assert!(holds(&mut Attribution::new(&Target::System), u32::MAX, None));
     }
 }
