@@ -1,23 +1,17 @@
 //! The command line: what was typed, nothing more. Each command's own words are in its own file.
 
-pub(crate) mod call;
-mod duration;
 mod tips;
 
 use clap::builder::Styles;
 use clap::builder::styling::AnsiColor;
 use clap::error::ErrorKind;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use sandprint_sandbox::probe::{self, Deadly};
 
-use crate::commands::{
-    attach, completions, confined, coverage, diff, doctor, generate, import, man, merge, policy, refine, run,
-    show, subtract, verify, watch,
-};
+use crate::commands::{completions, doctor, man, policy, profile, run, watch};
 use crate::exit::{self, ExitStatus};
 use crate::output;
-
-pub(crate) use duration::parse_duration;
+use crate::usage::long_help;
 
 /// Tells what a Linux workload needs from the kernel, and writes the tightest policy that lets it run.
 ///
@@ -57,8 +51,7 @@ pub(crate) enum Command {
     /// Record workloads, look at the recordings, and generate profiles from them.
     #[command(subcommand)]
     Profile(ProfileCommand),
-    #[command(name = "run")]
-    Confined(confined::ConfinedArgs),
+    Run(run::RunArgs),
     Watch(watch::WatchArgs),
     /// Keep policies: format, check, compare, ask, explain.
     #[command(subcommand)]
@@ -71,17 +64,17 @@ pub(crate) enum Command {
 /// What is done with recordings.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProfileCommand {
-    Run(run::RunArgs),
-    Attach(attach::AttachArgs),
-    Show(show::ShowArgs),
-    Generate(generate::GenerateArgs),
-    Merge(merge::MergeArgs),
-    Diff(diff::DiffArgs),
-    Subtract(subtract::SubtractArgs),
-    Coverage(coverage::CoverageArgs),
-    Import(import::ImportArgs),
-    Verify(verify::VerifyArgs),
-    Refine(refine::RefineArgs),
+    Run(profile::run::RunArgs),
+    Attach(profile::attach::AttachArgs),
+    Show(profile::show::ShowArgs),
+    Generate(profile::generate::GenerateArgs),
+    Merge(profile::merge::MergeArgs),
+    Diff(profile::diff::DiffArgs),
+    Subtract(profile::subtract::SubtractArgs),
+    Coverage(profile::coverage::CoverageArgs),
+    Import(profile::import::ImportArgs),
+    Verify(profile::verify::VerifyArgs),
+    Refine(profile::refine::RefineArgs),
 }
 
 /// What is done with policies.
@@ -99,28 +92,28 @@ impl Command {
     /// Does it.
     pub(crate) fn run(&self) -> anyhow::Result<ExitStatus> {
         match self {
-            Command::Profile(ProfileCommand::Run(args)) => run::run(args),
-            Command::Profile(ProfileCommand::Attach(args)) => attach::run(args),
-            Command::Profile(ProfileCommand::Show(args)) => show::run(args),
-            Command::Profile(ProfileCommand::Generate(args)) => generate::run(args),
-            Command::Profile(ProfileCommand::Merge(args)) => merge::run(args),
-            Command::Profile(ProfileCommand::Diff(args)) => diff::run(args),
-            Command::Profile(ProfileCommand::Subtract(args)) => subtract::run(args),
-            Command::Profile(ProfileCommand::Coverage(args)) => coverage::run(args),
-            Command::Profile(ProfileCommand::Import(args)) => import::run(args),
-            Command::Profile(ProfileCommand::Verify(args)) => verify::run(args),
-            Command::Profile(ProfileCommand::Refine(args)) => refine::run(args),
+            Command::Profile(ProfileCommand::Run(args)) => profile::run::run(args),
+            Command::Profile(ProfileCommand::Attach(args)) => profile::attach::run(args),
+            Command::Profile(ProfileCommand::Show(args)) => profile::show::run(args),
+            Command::Profile(ProfileCommand::Generate(args)) => profile::generate::run(args),
+            Command::Profile(ProfileCommand::Merge(args)) => profile::merge::run(args),
+            Command::Profile(ProfileCommand::Diff(args)) => profile::diff::run(args),
+            Command::Profile(ProfileCommand::Subtract(args)) => profile::subtract::run(args),
+            Command::Profile(ProfileCommand::Coverage(args)) => profile::coverage::run(args),
+            Command::Profile(ProfileCommand::Import(args)) => profile::import::run(args),
+            Command::Profile(ProfileCommand::Verify(args)) => profile::verify::run(args),
+            Command::Profile(ProfileCommand::Refine(args)) => profile::refine::run(args),
             Command::Policy(PolicyCommand::Fmt(args)) => policy::fmt::run(args),
             Command::Policy(PolicyCommand::Check(args)) => policy::check::run(args),
             Command::Policy(PolicyCommand::Test(args)) => policy::test::run(args),
             Command::Policy(PolicyCommand::Diff(args)) => policy::diff::run(args),
             Command::Policy(PolicyCommand::Import(args)) => policy::import::run(args),
             Command::Policy(PolicyCommand::Explain(args)) => policy::explain::run(args),
-            Command::Confined(args) => confined::run(args),
+            Command::Run(args) => run::run(args),
             Command::Watch(args) => watch::run(args),
             Command::Doctor(args) => doctor::run(args),
-            Command::Completions(args) => completions::run(args),
-            Command::Man(args) => man::run(args),
+            Command::Completions(args) => completions::run(args, Cli::command()),
+            Command::Man(args) => man::run(args, Cli::command()),
         }
     }
 
@@ -136,7 +129,7 @@ impl Command {
             )
             | Command::Watch(_)
             | Command::Doctor(_) => probe::survive(probe::HOST),
-            Command::Confined(_) => probe::survive(probe::LOOKUP),
+            Command::Run(_) => probe::survive(probe::LOOKUP),
             _ => Ok(()),
         }
     }
@@ -147,7 +140,7 @@ impl Command {
             Command::Profile(
                 ProfileCommand::Run(_) | ProfileCommand::Verify(_) | ProfileCommand::Refine(_),
             )
-            | Command::Confined(_) => ExitStatus::RecorderFailed,
+            | Command::Run(_) => ExitStatus::RecorderFailed,
             _ => ExitStatus::Failure,
         }
     }
@@ -213,26 +206,9 @@ fn split_error(text: &str) -> (String, String) {
     }
 }
 
-/// What follows the options in a command's `--help`.
-pub(crate) fn long_help(examples: &str, exit_status: &str) -> String {
-    format!("Examples:{examples}\n\n{exit_status}")
-}
-
-/// What `profile run` was given, for tests.
-#[cfg(test)]
-pub(crate) fn run_args(
-    line: impl IntoIterator<Item = std::ffi::OsString>,
-) -> Result<run::RunArgs, clap::Error> {
-    match Cli::try_parse_from(line)?.command {
-        Command::Profile(ProfileCommand::Run(args)) => Ok(args),
-        other => panic!("{other:?}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -10,7 +10,7 @@ use sandprint_record::tracer::TracerError;
 use sandprint_sandbox::probe::Deadly;
 use sandprint_sandbox::user::UserError;
 
-use crate::commands::Failed;
+use crate::commands::profile::recording::Failed;
 use crate::exit::Deciding;
 use crate::output::OutputError;
 use crate::policy_source::{self, PolicyError};

@@ -10,6 +10,7 @@ mod output;
 mod policy_source;
 mod target;
 mod trace_file;
+mod usage;
 mod view;
 
 use std::process::ExitCode;

@@ -8,12 +8,10 @@ mod runs;
 pub(crate) mod status;
 mod time;
 
-pub(crate) use calls::tsv;
+pub(crate) use calls::{Sort, tsv};
 pub(crate) use json::show as show_json;
 
 use sandprint_model::Trace;
-
-use crate::commands::Sort;
 
 /// What was observed, in short: how much, the table of calls, and what may be missing.
 ///

@@ -38,7 +38,7 @@ pub struct LastWords {
     /// What comes before the reason.
     pub before: Vec<u8>,
     /// Of an errno: the reason, what to do about it, and the exit status. Asks for no memory.
-    pub explain: fn(i32) -> (&'static str, &'static str, u8),
+    pub words: fn(i32) -> (&'static str, &'static str, u8),
 }
 
 impl Replacement {
@@ -75,7 +75,7 @@ impl Replacement {
             confinement.take_on().map_err(|obstacle| ConfineError::of(obstacle, confinement.flags))?;
         }
         let errno = sys::execute(&self.plan, self.path());
-        let (reason, hint, status) = (last_words.explain)(errno);
+        let (reason, hint, status) = (last_words.words)(errno);
         let mut room = [0; 10];
         let digits = decimal(errno.unsigned_abs(), &mut room);
         let parts: [&[u8]; 7] = [

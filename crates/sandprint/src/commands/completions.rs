@@ -1,11 +1,10 @@
 //! `completions`: what a shell needs to complete our command lines.
 
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::cli::{Cli, long_help};
 use crate::exit::{self, ExitStatus};
 use crate::output;
+use crate::usage::long_help;
 
 /// Print the completion script of a shell
 #[derive(Debug, clap::Args)]
@@ -20,10 +19,10 @@ const EXAMPLES: &str = "
   sandprint completions zsh > \"${fpath[1]}/_sandprint\"
   sandprint completions fish > ~/.config/fish/completions/sandprint.fish";
 
-/// Prints it.
-pub(crate) fn run(args: &CompletionsArgs) -> anyhow::Result<ExitStatus> {
+/// Prints it, for that command line.
+pub(crate) fn run(args: &CompletionsArgs, mut root: clap::Command) -> anyhow::Result<ExitStatus> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "sandprint", &mut script);
+    clap_complete::generate(args.shell, &mut root, "sandprint", &mut script);
     output::data(&script)?;
     Ok(ExitStatus::Success)
 }

@@ -12,9 +12,9 @@ use sandprint_sandbox::launch::Launch;
 use sandprint_sandbox::notify::Reported;
 use sandprint_sandbox::probe;
 
-use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
 use crate::target::Host;
+use crate::usage::long_help;
 use crate::{hint, output};
 
 /// Say what this host can record, what is missing, and the command that would grant it

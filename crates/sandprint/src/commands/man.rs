@@ -2,12 +2,11 @@
 
 use std::io;
 
-use clap::CommandFactory;
 use clap_mangen::Man;
 
-use crate::cli::{Cli, long_help};
 use crate::exit::{self, ExitStatus};
 use crate::output;
+use crate::usage::long_help;
 
 /// Print the manual page, for man(1)
 #[derive(Debug, clap::Args)]
@@ -18,17 +17,16 @@ const EXAMPLES: &str = "
   sandprint man | man -l -
   sandprint man > ~/.local/share/man/man1/sandprint.1";
 
-/// Prints it.
-pub(crate) fn run(_args: &ManArgs) -> anyhow::Result<ExitStatus> {
+/// Prints it, of that command line.
+pub(crate) fn run(_args: &ManArgs, root: clap::Command) -> anyhow::Result<ExitStatus> {
     let mut page = Vec::new();
-    render(&mut page)?;
+    render(root, &mut page)?;
     output::data(&page)?;
     Ok(ExitStatus::Success)
 }
 
 /// One page with all commands, each with its own headings below its name.
-fn render(page: &mut Vec<u8>) -> io::Result<()> {
-    let mut root = Cli::command();
+fn render(mut root: clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
     root.build();
     let main = Man::new(root.clone());
     main.render_title(page)?;

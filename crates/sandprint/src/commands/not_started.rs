@@ -9,7 +9,7 @@ use crate::exit::{Deciding, ExitStatus};
 use crate::output;
 
 /// What the user is told; `None` where neither the command nor the user's wish to be another one is the reason.
-pub(crate) fn explain(launch: &LaunchError, command: &OsStr) -> Option<Deciding> {
+pub(crate) fn why(launch: &LaunchError, command: &OsStr) -> Option<Deciding> {
     let cause = std::error::Error::source(launch).map(ToString::to_string).unwrap_or_default();
     let named = output::quote(Path::new(command));
     let (status, message, hint) = match (launch.failure(), launch) {

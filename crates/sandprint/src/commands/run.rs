@@ -1,275 +1,333 @@
-//! `profile run`: record a command and everything that it starts.
+//! `run`: become a command that a policy confines.
 
-use std::ffi::OsString;
-use std::time::Duration;
+mod landlock;
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::{ValueEnum, ValueHint};
-use sandprint_model::{ByteString, Trace};
-use sandprint_policy::bystanders;
-use sandprint_record::ebpf::Options;
-use sandprint_record::session::{self, Choice, Plan, Recorded};
-use sandprint_record::target::Target;
-use sandprint_sandbox::foreground::Foreground;
-use sandprint_sandbox::launch::Launch;
-use sandprint_sandbox::user::User;
+use clap::ValueHint;
+use sandprint_model::{Abi, Action, Arch, Policy};
+use sandprint_policy::cbpf;
+use sandprint_policy::enforce::{self, Unfit};
+use sandprint_sandbox::confine::{self, ConfineError, Confinement, Filter, Flags, Proof};
+use sandprint_sandbox::launch::{LastWords, Launch, Replacement};
 
-use super::observer::{self, Screen};
-use super::recording::{self, OutputArgs};
-use crate::cli::{long_help, parse_duration};
-use crate::exit::{self, ExitStatus};
+use super::not_started::{self, NO_INTERPRETER, NO_INTERPRETER_HINT, NOT_RUNNABLE_HINT};
+use crate::exit::{self, Deciding, ExitStatus};
 use crate::output;
-use crate::trace_file;
+use crate::policy_source::PolicySource;
+use crate::usage::long_help;
 
-/// Record a command and everything that it starts
+/// Run a command under a policy
 ///
-/// Every system call is counted, of the command and of all its descendants, beginning with its execve. Its input,
-/// output, terminal and signals stay its own. At the end a summary goes to stderr; `-o` keeps the trace, from which
-/// `profile generate` makes a profile.
+/// Needs no privilege. sandprint becomes the command: no other process stays, and input, output, terminal, signals
+/// and exit status are the command's own. Before that it installs the policy as a seccomp filter and makes sure, by
+/// a call that only the filter answers, that it is in force; where it is not, nothing is run.
 ///
-/// Best with the capabilities `CAP_BPF` and `CAP_PERFMON`, or as root: then the kernel counts, and the command
-/// hardly feels it. Without, it is recorded all the same, slower: see `--recorder`. `sandprint doctor` says what this
-/// host has.
+/// The policy holds from the command's execve on, for the command and all that it starts, and cannot be taken off.
+/// Programs no longer gain rights by being executed (setuid, file capabilities: `no_new_privs`), so sudo does not
+/// work under it. A call that is not allowed is answered as the policy says: with an error, or by ending the command.
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "sandprint profile run [OPTIONS] [--] <CMD>...",
-    after_long_help = long_help(EXAMPLES, exit::HELP_RUN),
+    override_usage = "sandprint run [OPTIONS] --policy <POLICY> [--] <CMD>...",
+    after_long_help = long_help(EXAMPLES, exit::HELP_CONFINED),
 )]
 pub(crate) struct RunArgs {
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
+    /// The policy file, or its JSON form; `-` is standard input
+    #[arg(short, long, value_name = "POLICY", value_hint = ValueHint::FilePath)]
+    policy: PathBuf,
 
-    /// Run the command as this user, with that user's groups (under sudo it runs as root otherwise)
-    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
-    pub(crate) user: Option<String>,
-
-    /// What records
-    #[arg(long, value_name = "RECORDER", value_enum, default_value_t = RecorderArg::Auto)]
-    pub(crate) recorder: RecorderArg,
-
-    /// Record only the command's own process, with all its threads
-    #[arg(long)]
-    pub(crate) no_children: bool,
-
-    /// When the recording ends
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Until::Tree)]
-    pub(crate) until: Until,
-
-    /// End the command and all its descendants after this time: SIGTERM, and SIGKILL 5 seconds later
+    /// Let Landlock refuse too what the policy refuses altogether, where seccomp is blind
     ///
-    /// 500ms, 30s, 5m, 1h; a plain number counts seconds.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    pub(crate) timeout: Option<Duration>,
-
-    /// Give the run a name, by which `coverage` and `show` call it
-    #[arg(long, value_name = "RUN")]
-    pub(crate) name: Option<String>,
-
-    /// Leave the command's arguments out of the trace
-    ///
-    /// What `--recorder ptrace` and `notify` keep of the arguments of system calls are numbers, such as families, commands and
-    /// flags. They stay.
+    /// Seccomp does not see what is submitted through `io_uring`, nor what a call does by the way. What a policy
+    /// refuses with every call that could do it (making directories, removing files, binding or connecting TCP
+    /// sockets, and so on), a Landlock domain then refuses whichever way it is asked for; nothing that the policy
+    /// allows. Files and sockets that are open already stay usable. Any such domain also keeps the command from
+    /// tracing processes outside of it, and from reading their environment, memory and open files in /proc.
     #[arg(long)]
-    pub(crate) redact: bool,
+    landlock: bool,
 
-    #[command(flatten)]
-    pub(crate) quiet: output::QuietArgs,
+    /// Have the kernel log the calls that the policy refuses
+    ///
+    /// They are in the kernel's log, or in the audit log where auditd runs; the kernel logs only so many a second.
+    #[arg(long)]
+    log_denials: bool,
 
     /// The command and its arguments
     #[arg(required = true, trailing_var_arg = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
-    pub(crate) command: Vec<OsString>,
-}
-
-/// What records a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RecorderArg {
-    /// eBPF where it can be had, else tracing, and notifications where that is not allowed
-    Auto,
-    /// eBPF: counts in the kernel; needs `CAP_BPF` and `CAP_PERFMON`, or root
-    Ebpf,
-    /// Seccomp notifications: every call waits for the recorder. Needs no rights. The command runs with
-    /// `no_new_privs`, so sudo and the like gain nothing
-    Notify,
-    /// Tracing (ptrace), as strace does it: the command stops at every call. Needs no rights. What the command traces
-    /// itself is not recorded, and sudo and the like gain nothing
-    Ptrace,
-}
-
-impl From<RecorderArg> for Choice {
-    fn from(recorder: RecorderArg) -> Choice {
-        match recorder {
-            RecorderArg::Auto => Choice::Auto,
-            RecorderArg::Ebpf => Choice::Ebpf,
-            RecorderArg::Notify => Choice::Notify,
-            RecorderArg::Ptrace => Choice::Ptrace,
-        }
-    }
-}
-
-/// When the recording of a command ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Until {
-    /// With the last process of its tree, so that a service that puts itself into the background is
-    /// recorded until it ends
-    Tree,
-    /// With its first process
-    Main,
+    command: Vec<OsString>,
 }
 
 const EXAMPLES: &str = "
-  Look at what `ls /tmp` needs:
-    sudo sandprint profile run -- ls /tmp
+  Record what a command needs, and let it do only that:
+    sudo sandprint profile run -o ls.trace.json -- ls /tmp
+    sandprint profile generate -i ls.trace.json -f toml -o ls.policy.toml
+    sandprint run -p ls.policy.toml -- ls /tmp
 
-  The same without any rights:
-    sandprint profile run --recorder ptrace -- ls /tmp
+  See in the kernel's log what a policy refuses:
+    sandprint run -p ls.policy.toml --log-denials -- ls -l /tmp
+    journalctl -k --grep type=1326
 
-  Keep the trace, running the command as yourself:
-    sudo sandprint profile run --user \"$USER\" -o ls.trace.json -- ls /tmp
+  Close the ways around the filter too:
+    sandprint run -p app.policy.toml --landlock -- ./app";
 
-  Collect the runs of a test suite in one trace:
-    sudo sandprint profile run --append -o suite.trace.json --name login -- ./test-login
-    sudo sandprint profile run --append -o suite.trace.json --name upload -- ./test-upload
-
-  Record a service for a minute:
-    sudo sandprint profile run --timeout 60s -o nginx.trace.json -- nginx -g 'daemon off;'
-
-While the command's first process lives, Ctrl-C goes to it; after that, Ctrl-C ends the recording
-and leaves what still runs as it is.";
-
-/// Records, says what was seen, writes the trace, and ends as the command did.
+/// Confines this process and executes the command; returns only when that failed.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
-    args.quiet.apply();
-    let output = args.output.prepare(false)?;
-    if let Some(note) = root_note(args.user.as_deref()) {
-        output::talk(&note);
-    }
-    let client = bystanders::client_of_command(&args.words());
-    if let Some(client) = &client {
-        output::warn(&bystanders::in_words(client));
-    }
-    let mut checkpoint = |trace: Trace| match &output {
-        Some(output) => output.checkpoint(&redacted(trace, args.redact)),
-        None => Ok(()),
-    };
-    let (recorded, foreground) = record(args, &mut checkpoint)?;
-    let trace = redacted(recorded.trace, args.redact);
-    let why = Some(recorded.why).filter(|_why| recorded.survivors.is_empty());
-    recording::finish(&trace, why, output.as_ref(), foreground)?;
-    recording::warn_of_clients(&trace, client);
-    recording::end(recorded.exit, &recorded.survivors)
-}
-
-impl RunArgs {
-    /// The command as it is kept.
-    fn words(&self) -> Vec<ByteString> {
-        self.command.iter().map(|word| ByteString::new(word.as_encoded_bytes())).collect()
-    }
-}
-
-/// Under sudo the command runs as root, as with strace: worth saying once.
-fn root_note(user: Option<&str>) -> Option<String> {
-    if user.is_some() || !trace_file::is_root() {
-        return None;
-    }
-    let (caller, _) = trace_file::sudo_caller().filter(|(user, _)| *user != 0)?;
-    let name = std::env::var("SUDO_USER").unwrap_or_else(|_| caller.to_string());
-    Some(format!("The command runs as root; `--user {name}` would run it as the user who called sudo."))
-}
-
-/// The trace without the commands' arguments, where that was asked for.
-fn redacted(mut trace: Trace, redact: bool) -> Trace {
-    if redact {
-        for run in trace.runs.values_mut() {
-            run.command.truncate(1);
-        }
-    }
-    trace
-}
-
-/// Records the command; `checkpoint` is called now and then with what is known so far.
-fn record(
-    args: &RunArgs,
-    checkpoint: &mut dyn FnMut(Trace) -> anyhow::Result<()>,
-) -> anyhow::Result<(Recorded, Foreground)> {
+    let arch =
+        Arch::from_name(std::env::consts::ARCH).context("this machine is neither x86_64 nor aarch64")?;
+    let native = arch.native_abi();
+    let source = PolicySource::read(&args.policy)?;
+    enforce::check(source.policy(), native).map_err(|unfit| not_enforced(&args.policy, &unfit))?;
+    let policy = source.usable()?.file.policy;
     let (program, arguments) = args.command.split_first().context("there is no command")?;
     let mut launch = Launch::new(program, arguments);
-    launch.user = args.user.as_deref().map(User::resolve).transpose().context("failed to change the user")?;
-    let options = Options {
-        target: Target::Command,
-        follow_children: !args.no_children,
-        tasks: recording::tasks()?,
-        hooks: recording::hooks()?,
+    launch.confinement = Some(confinement(&policy, native, args.log_denials)?);
+    let replacement = launch.replace().map_err(|error| match not_started::why(&error, program) {
+        Some(deciding) => anyhow::Error::new(deciding),
+        None => {
+            anyhow::Error::new(error).context(format!("failed to run {}", output::quote(Path::new(program))))
+        }
+    })?;
+    check_execve(args, &policy, native, &replacement)?;
+    if let Some(note) = unasked(&policy, native) {
+        output::note(&note);
+    }
+    if args.log_denials {
+        say_where_denials_are_logged(&policy);
+    }
+    if args.landlock {
+        confine::no_new_privileges().map_err(|error| failed(&error))?;
+        landlock::enter(&policy, arch, args.log_denials)?;
+    }
+    let last_words = last_words(program);
+    match replacement.execute(&last_words) {
+        Ok(never) => match never {},
+        Err(error) => Err(failed(&error).into()),
+    }
+}
+
+/// The policy as a filter that answers a probe of its own.
+fn confinement(policy: &Policy, native: Abi, log: bool) -> anyhow::Result<Confinement> {
+    let number = enforce::probe_number(policy, native);
+    let errno = enforce::probe_answer(confine::answer(number).map_err(|error| failed(&error))?);
+    let program =
+        cbpf::compile(&enforce::with_probe(policy, native, number, errno)).map_err(|error| Deciding {
+            status: ExitStatus::RecorderFailed,
+            message: format!("failed to {error}"),
+            hint: "a policy with fewer conditions on arguments makes a shorter filter".to_owned(),
+        })?;
+    let filter = Filter::new(&program.to_bytes()).context("failed to make a filter of the policy")?;
+    let flags = if log { Flags::LOG } else { Flags::NONE };
+    Ok(Confinement { filter, flags, proof: Some(Proof { number, errno }) })
+}
+
+/// Why a policy starts nothing here.
+pub(crate) fn not_enforced(path: &Path, unfit: &Unfit) -> Deciding {
+    let hint = match unfit {
+        Unfit::Foreign { .. } => {
+            "generate one from a recording that was made on this kind of machine; under this one not even the \
+             command's first call would be decided by its rules"
+        }
+        Unfit::AllowsNothing => {
+            "generate one from the recording of a run: `sandprint profile generate -f toml`"
+        }
     };
-    let plan = Plan {
-        name: args.name.clone(),
-        command: args.words(),
-        until_main: args.until == Until::Main,
-        timeout: args.timeout,
-        checkpoint_every: Some(observer::checkpoint_every()?),
-        progress_every: Screen::draw_every(),
-        ..Plan::default()
+    let message = format!("failed to run under {}: {unfit}", output::quote(path));
+    Deciding { status: ExitStatus::RecorderFailed, message, hint: hint.to_owned() }
+}
+
+/// Makes sure that the policy lets the command start at all, which it must say of this very call.
+fn check_execve(
+    args: &RunArgs,
+    policy: &Policy,
+    native: Abi,
+    replacement: &Replacement,
+) -> anyhow::Result<()> {
+    let execve =
+        enforce::of_execve(policy, native, replacement.execve_registers()).context("there is no execve")?;
+    if enforce::runs(execve.action) {
+        if execve.by_arguments {
+            output::note(
+                "the policy decides execve by its arguments, which are addresses and other ones in the next run",
+            );
+        }
+        return Ok(());
+    }
+    let under = output::quote(&args.policy);
+    let (message, hint) = if execve.by_arguments {
+        (
+            format!("failed to run under {under}: the policy refuses this execve by its arguments"),
+            "execve gets addresses, which differ from run to run: a rule for it must have no conditions",
+        )
+    } else if execve.execveat {
+        (
+            format!(
+                "failed to run under {under}: the policy refuses execve, with which the command is started"
+            ),
+            "execveat is allowed, and is another call: add execve, or generate the policy with `--portable`",
+        )
+    } else {
+        (
+            format!(
+                "failed to run under {under}: the policy refuses execve, with which the command is started"
+            ),
+            "generate it from a recording that `sandprint profile run` made: its first call is the execve",
+        )
     };
-    // Before any thread: signals are taken from here on.
-    let mut foreground = Foreground::install().context("failed to take signals")?;
-    let mut screen = Screen::new(true, checkpoint);
-    let choice = args.recorder.into();
-    let recorded = session::record_command(&launch, choice, &options, &plan, &mut foreground, &mut screen)
-        .map_err(|error| recording::explain(error, program))?;
-    drop(screen);
-    Ok((recorded, foreground))
+    Err(Deciding { status: ExitStatus::RecorderFailed, message, hint: hint.to_owned() }.into())
+}
+
+/// What becomes of calls that the policy leaves to somebody who is not there (seccomp(2), `SECCOMP_RET_USER_NOTIF` and
+/// `SECCOMP_RET_TRACE`).
+fn unasked(policy: &Policy, native: Abi) -> Option<String> {
+    let asks = |action: Action| matches!(action, Action::Notify | Action::Trace(_));
+    let rules = policy.rules.iter().filter(|(syscall, _)| syscall.abi == native);
+    let mut names: Vec<_> = rules
+        .filter(|(_, rules)| rules.iter().any(|rule| asks(rule.action)))
+        .map(|(syscall, _)| syscall.to_string())
+        .collect();
+    if asks(policy.default_action) {
+        names.push("every call without a rule".to_owned());
+    }
+    let names = (!names.is_empty()).then(|| names.join(", "))?;
+    Some(format!(
+        "the policy has a supervisor or a tracer asked about {names}; where there is none, these fail with ENOSYS"
+    ))
+}
+
+/// Where an administrator says which actions are logged at all (seccomp(2)).
+const ACTIONS_LOGGED: &str = "/proc/sys/kernel/seccomp/actions_logged";
+
+fn say_where_denials_are_logged(policy: &Policy) {
+    output::note(
+        "the kernel logs refused calls, only so many a second: `journalctl -k --grep type=1326` shows them, or \
+         `ausearch -m SECCOMP` where auditd runs",
+    );
+    let Ok(logged) = std::fs::read_to_string(ACTIONS_LOGGED) else { return };
+    let unlogged = unlogged(policy, &logged);
+    if !unlogged.is_empty() {
+        output::warn(&format!(
+            "calls refused with {} are not logged on this machine: {ACTIONS_LOGGED} does not list it",
+            unlogged.join(", ")
+        ));
+    }
+}
+
+/// The actions of the policy that the kernel was told not to log.
+fn unlogged(policy: &Policy, logged: &str) -> Vec<&'static str> {
+    let rules = policy.rules.values().flatten().map(|rule| rule.action);
+    let mut names: Vec<_> =
+        rules.chain([policy.default_action, policy.foreign_action]).filter_map(kernel_name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.retain(|name| !logged.split_ascii_whitespace().any(|word| word == *name));
+    names
+}
+
+/// What the kernel calls an action in that file; `None` for the one that is never logged.
+fn kernel_name(action: Action) -> Option<&'static str> {
+    Some(match action {
+        Action::Allow => return None,
+        Action::Log => "log",
+        Action::Errno(_) => "errno",
+        Action::Trace(_) => "trace",
+        Action::Notify => "user_notif",
+        Action::Trap => "trap",
+        Action::KillThread => "kill_thread",
+        Action::KillProcess => "kill_process",
+    })
+}
+
+/// Why this process was not confined.
+fn failed(error: &ConfineError) -> Deciding {
+    let hint = match error {
+        ConfineError::Missing { feature: confine::feature::Feature::LogFlag } => {
+            "leave out --log-denials: the policy is enforced all the same"
+        }
+        ConfineError::Missing { .. } => {
+            "the kernel must be built with CONFIG_SECCOMP_FILTER; recording, generating and comparing work without it"
+        }
+        ConfineError::NotInForce { .. } | ConfineError::OuterFilter { .. } => {
+            "nothing was run: another filter, tracer or supervisor answers for the kernel here; run it outside of that"
+        }
+        ConfineError::TooMuch => "nothing was run: it is under too many filters already",
+        _ => "nothing was run: another sandbox around this process may be in the way",
+    };
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    Deciding {
+        status: ExitStatus::RecorderFailed,
+        message: format!("failed to {error}{cause}"),
+        hint: hint.to_owned(),
+    }
+}
+
+/// What is said where the execve itself fails, under the policy.
+fn last_words(program: &OsStr) -> LastWords {
+    let before = format!("error: failed to run {}: ", output::quote(Path::new(program)));
+    LastWords { before: before.into_bytes(), words: words_of_errno }
+}
+
+/// Reason, hint and status for an errno of execve(2), as far as the file itself was found before.
+fn words_of_errno(errno: i32) -> (&'static str, &'static str, u8) {
+    let cannot = ExitStatus::CannotRun.code();
+    match std::io::Error::from_raw_os_error(errno).kind() {
+        std::io::ErrorKind::NotFound => (NO_INTERPRETER, NO_INTERPRETER_HINT, ExitStatus::NotFound.code()),
+        std::io::ErrorKind::ArgumentListTooLong => {
+            ("its arguments and environment are too long", "give it fewer arguments", cannot)
+        }
+        std::io::ErrorKind::ExecutableFileBusy => {
+            ("the file is open for writing", "wait until it was written", cannot)
+        }
+        std::io::ErrorKind::PermissionDenied => ("permission denied", NOT_RUNNABLE_HINT, cannot),
+        _ => ("the kernel does not execute it", NOT_RUNNABLE_HINT, cannot),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
     use super::*;
-    use crate::cli;
-
-    fn args(line: &[&str]) -> RunArgs {
-        let line = ["sandprint", "profile", "run"].iter().chain(line).map(OsString::from);
-        cli::run_args(line).unwrap()
-    }
 
     #[test]
-    fn the_command_begins_at_the_first_word_that_is_no_option() {
-        for (line, command) in [
-            (&["--", "ls", "/tmp"][..], &["ls", "/tmp"][..]),
-            (&["ls", "-o", "x", "--name", "y"], &["ls", "-o", "x", "--name", "y"]),
-            (&["--name", "n", "--", "ls", "--", "-x"], &["ls", "--", "-x"]),
-            (&["--", "--odd-name"], &["--odd-name"]),
-        ] {
-            let args = args(line);
-            assert_eq!(args.command, command, "{line:?}");
-            assert_eq!(args.output.output, None, "{line:?}");
-        }
-    }
-
-    #[test]
-    fn options_have_the_documented_defaults() {
-        let args = args(&["ls"]);
-        assert_eq!((args.until, args.timeout, args.no_children), (Until::Tree, None, false));
-        assert_eq!(args.recorder, RecorderArg::Auto);
-        assert_eq!((args.user, args.name, args.redact, args.output.append), (None, None, false, false));
-    }
-
-    #[test]
-    fn a_redacted_trace_has_no_arguments() {
-        use sandprint_model::{Recorder, Run, RunId};
-        let run = Run {
-            duration_ms: None,
-            exit: None,
-            name: None,
-            command: vec!["mysql".into(), "--password=x".into()],
-            target: None,
-            recorder: Recorder::Ebpf,
-            started_unix_ms: None,
-            host: None,
-            tool_version: String::new(),
+    fn calls_that_nobody_decides_are_named() {
+        use sandprint_model::{Rule, Syscall};
+        let rule = |action| vec![Rule { conditions: Vec::new(), action, reasons: BTreeSet::new() }];
+        let native = |nr| Syscall { abi: Abi::X86_64, nr };
+        let mut policy = Policy {
+            kernel: None,
+            default_action: Action::Errno(1),
+            foreign_action: Action::Notify,
+            rules: BTreeMap::from([(native(0), rule(Action::Allow))]),
+            notes: BTreeSet::new(),
         };
-        let mut trace = Trace::default();
-        trace.runs.insert(RunId::from_bits(1), run);
-        assert_eq!(redacted(trace.clone(), false), trace);
-        let redacted = redacted(trace, true);
-        let commands: Vec<_> = redacted.runs.into_values().map(|run| run.command).collect();
-        assert_eq!(commands, [[ByteString::from("mysql")]]);
+        assert_eq!(unasked(&policy, Abi::X86_64), None);
+        policy.rules.insert(native(1), rule(Action::Notify));
+        policy.rules.insert(native(2), rule(Action::Trace(7)));
+        policy.default_action = Action::Notify;
+        assert_eq!(
+            unasked(&policy, Abi::X86_64).unwrap(),
+            "the policy has a supervisor or a tracer asked about write, open, every call without a rule; where there is \
+             none, these fail with ENOSYS"
+        );
+    }
+
+    #[test]
+    fn actions_that_the_kernel_was_told_not_to_log_are_named() {
+        let policy = Policy {
+            kernel: None,
+            default_action: Action::Errno(1),
+            foreign_action: Action::KillProcess,
+            rules: BTreeMap::new(),
+            notes: BTreeSet::new(),
+        };
+        for (logged, expected) in [
+            ("kill_process kill_thread trap errno user_notif trace log\n", &[][..]),
+            ("kill_process kill_thread\n", &["errno"]),
+            ("", &["errno", "kill_process"]),
+        ] {
+            assert_eq!(unlogged(&policy, logged), expected, "{logged:?}");
+        }
     }
 }

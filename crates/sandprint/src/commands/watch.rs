@@ -24,12 +24,12 @@ use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::poll;
 use sandprint_trial::watch::{Totals, Watch};
 
-use crate::cli::{long_help, parse_duration};
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::hint;
 use crate::output::{self, OutputError};
 use crate::policy_source::PolicySource;
 use crate::target::Host;
+use crate::usage::{long_help, parse_duration};
 use attribution::Attribution;
 use logged::Logged;
 use page::Page;
@@ -165,8 +165,8 @@ struct Session {
 impl Session {
     fn begin(target: &Target, mut page: Page) -> anyhow::Result<Session> {
         let attribution = Attribution::new(target);
-        let watcher = Watcher::start(target, &HostFacts::probe()).map_err(|error| explain(&error))?;
-        let wakes = watcher.fd().map_err(|error| explain(&error))?;
+        let watcher = Watcher::start(target, &HostFacts::probe()).map_err(|error| failure(&error))?;
+        let wakes = watcher.fd().map_err(|error| failure(&error))?;
         let log = match LogReader::open() {
             Ok(log) => Some(log),
             Err(Unseen { why, hint }) => {
@@ -193,7 +193,7 @@ impl Session {
             // Before the last look, so that what the processes did until then is seen.
             let is_over = is_told_to_end
                 || left.is_some_and(|left| left.is_zero())
-                || self.watcher.is_over().map_err(|error| explain(&error))?;
+                || self.watcher.is_over().map_err(|error| failure(&error))?;
             self.look()?;
             if is_over {
                 return self.finish();
@@ -213,7 +213,7 @@ impl Session {
     /// Tells what is new.
     fn look(&mut self) -> anyhow::Result<()> {
         self.attribution.look();
-        for refused in self.watcher.news().map_err(|error| explain(&error))? {
+        for refused in self.watcher.news().map_err(|error| failure(&error))? {
             self.attribution.shows(refused.host_tgid);
             for news in self.watch.take(refused, |id| self.watcher.filter(id)) {
                 self.page.news(&news)?;
@@ -227,7 +227,7 @@ impl Session {
         let Some(log) = &mut self.log else { return Ok(()) };
         for record in log.records().context("failed to read audit records")? {
             let in_tree = |tgid| self.watcher.holds(tgid);
-            if self.attribution.holds(record.pid, in_tree).map_err(|error| explain(&error))? {
+            if self.attribution.holds(record.pid, in_tree).map_err(|error| failure(&error))? {
                 self.logged.add(record);
             }
         }
@@ -239,7 +239,7 @@ impl Session {
 
     /// Tells what was missed since it was last told.
     fn tell_missed(&mut self) -> anyhow::Result<()> {
-        let mut missed = self.watcher.missed().map_err(|error| explain(&error))?;
+        let mut missed = self.watcher.missed().map_err(|error| failure(&error))?;
         missed.extend(self.attribution.missed());
         let not_refused = self.watch.totals().not_refused;
         if not_refused > 0 {
@@ -282,7 +282,7 @@ fn pipe(stdout: BorrowedFd<'_>) -> Option<BorrowedFd<'_>> {
 }
 
 /// Why there is no watch.
-fn explain(error: &RecorderError) -> anyhow::Error {
+fn failure(error: &RecorderError) -> anyhow::Error {
     let hint = match error {
         RecorderError::NoCapability(missing) => hint::grant(missing),
         other => hint::of_recorder(other),

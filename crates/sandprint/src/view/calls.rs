@@ -4,9 +4,19 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use clap::ValueEnum;
 use sandprint_model::{Abi, Arch, Image, Syscall, Trace};
 
-use crate::commands::Sort;
+/// What a table of calls is sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Sort {
+    /// The most frequent call first
+    Count,
+    /// By the call's name
+    Name,
+    /// By the call's number
+    Number,
+}
 
 /// The table of a trace's calls; what is equal by `sort` stands by number.
 ///

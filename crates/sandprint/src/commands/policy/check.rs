@@ -9,9 +9,9 @@ use sandprint_policy::cbpf;
 use sandprint_policy::check::Severity;
 use serde::Serialize;
 
-use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
 use crate::policy_source::{PolicyError, PolicySource, Said};
+use crate::usage::long_help;
 use crate::{output, trace_file};
 
 /// Say what is wrong with policies, with line and column

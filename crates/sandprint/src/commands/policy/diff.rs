@@ -8,11 +8,11 @@ use sandprint_model::{Action, Rule, Syscall, json_pretty};
 use sandprint_policy::compare::{CallDiff, PolicyDiff, Wider};
 use serde::Serialize;
 
-use crate::cli::long_help;
 use crate::commands::differences::{AnswerArgs, Form};
 use crate::exit::{self, ExitStatus};
 use crate::policy_source::PolicySource;
 use crate::trace_file;
+use crate::usage::long_help;
 
 /// Compare what two policies mean
 ///

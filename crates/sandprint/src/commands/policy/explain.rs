@@ -10,9 +10,9 @@ use sandprint_model::{Abi, Trace};
 use sandprint_policy::explain::{Explanation, explain};
 
 use super::foreign::{self, ForeignArgs};
-use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
 use crate::policy_source::PolicySource;
+use crate::usage::long_help;
 use crate::{output, trace_file};
 
 /// Say what a policy allows and why, and what of that was never observed

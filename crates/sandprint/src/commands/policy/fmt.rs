@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::long_help;
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::output;
 use crate::policy_source::PolicySource;
 use crate::trace_file::{self, Destination, Privacy};
+use crate::usage::long_help;
 
 /// Bring policy files into their one form
 ///

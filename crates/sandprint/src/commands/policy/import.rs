@@ -6,9 +6,9 @@ use sandprint_model::wire::PolicyFile;
 use sandprint_policy::import;
 
 use super::foreign::{self, ForeignArgs};
-use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
 use crate::trace_file::{self, Privacy};
+use crate::usage::long_help;
 
 /// Make a policy of an existing profile
 ///

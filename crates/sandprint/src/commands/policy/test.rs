@@ -8,10 +8,10 @@ use sandprint_model::wire::condition_in_words;
 use sandprint_model::{Abi, Action, Arch, Call, Reason, Rule, json_pretty};
 use serde::Serialize;
 
-use crate::cli::{call, long_help};
 use crate::exit::{self, ExitStatus};
 use crate::output;
 use crate::policy_source::PolicySource;
+use crate::usage::{call, long_help};
 
 /// Say what a policy answers to a call, and which rule says so
 ///

@@ -24,12 +24,13 @@ use sandprint_trial::{Answer, Denial, Trial, report};
 use self::accept::{Accepted, Rules};
 use self::ask::Person;
 use self::saver::Saver;
-use super::{confined, verify};
-use crate::cli::{long_help, parse_duration};
+use super::verify;
+use crate::commands::run as confining;
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::output::{self, quote};
 use crate::policy_source::PolicySource;
 use crate::trace_file;
+use crate::usage::{long_help, parse_duration};
 
 /// Run a command under a policy until nothing is refused, deciding each refused call
 ///
@@ -142,7 +143,7 @@ pub(crate) fn run(args: &RefineArgs) -> anyhow::Result<ExitStatus> {
         Arch::from_name(std::env::consts::ARCH).context("this machine is neither x86_64 nor aarch64")?;
     let source = args.source(arch.native_abi())?;
     enforce::check(source.policy(), arch.native_abi())
-        .map_err(|unfit| confined::explain_unfit(&args.policy, &unfit))?;
+        .map_err(|unfit| confining::not_enforced(&args.policy, &unfit))?;
     let path = args.output.as_deref().unwrap_or(&args.policy);
     let saver = Saver::prepare(path, &source, args.output.is_none() && args.policy.exists())?;
     let (policy, on, additions) = (source.policy().clone(), today(), args.additions(source.policy())?);
@@ -157,7 +158,7 @@ pub(crate) fn run(args: &RefineArgs) -> anyhow::Result<ExitStatus> {
     let ended = args.rounds(&mut refinement, &mut trial);
     // Whatever came of the rounds, what was decided is kept.
     saver.save(&refinement.policy())?;
-    let (end, rounds) = ended.map_err(|error| verify::explain(error, program))?;
+    let (end, rounds) = ended.map_err(|error| verify::failure(error, program))?;
     tell(&refinement, &saver, end, &rounds);
     if let End::Interrupted(Some(signal)) = end {
         // As a shell sees it end without us: its loop ends too.

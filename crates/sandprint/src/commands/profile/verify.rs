@@ -15,11 +15,11 @@ use sandprint_sandbox::launch::Launch;
 use sandprint_trial::verify::{self, Observer, VerifyError, VerifyOptions};
 use sandprint_trial::{Expected, Trial, report};
 
-use super::{confined, not_started};
-use crate::cli::{long_help, parse_duration};
+use crate::commands::{not_started, run as confining};
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::policy_source::PolicySource;
 use crate::trace_file::{Destination, Privacy};
+use crate::usage::{long_help, parse_duration};
 use crate::{hint, output};
 
 /// Run a command under a policy and explain every refused call
@@ -123,7 +123,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
         Arch::from_name(std::env::consts::ARCH).context("this machine is neither x86_64 nor aarch64")?;
     let source = PolicySource::read(&args.policy)?;
     enforce::check(source.policy(), arch.native_abi())
-        .map_err(|unfit| confined::explain_unfit(&args.policy, &unfit))?;
+        .map_err(|unfit| confining::not_enforced(&args.policy, &unfit))?;
     let source = source.usable()?;
     let (program, arguments) = args.command.split_first().context("there is no command")?;
     let mut trial = trial(program, arguments, args.timeout, arch)?;
@@ -141,7 +141,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
     };
     let options = VerifyOptions { all: args.all, observer, expected: args.expect_status };
     let verdict =
-        verify::verify(&mut trial, source.policy(), options).map_err(|error| explain(error, program))?;
+        verify::verify(&mut trial, source.policy(), options).map_err(|error| failure(error, program))?;
     let text = match args.format {
         Format::Text => report::to_text(&verdict),
         Format::Json => report::to_json(&verdict),
@@ -179,9 +179,9 @@ pub(super) fn trial(
 }
 
 /// Why there was no trial.
-pub(super) fn explain(error: VerifyError, command: &OsStr) -> anyhow::Error {
+pub(super) fn failure(error: VerifyError, command: &OsStr) -> anyhow::Error {
     if let VerifyError::Launch(launch) = &error
-        && let Some(deciding) = not_started::explain(launch, command)
+        && let Some(deciding) = not_started::why(launch, command)
     {
         return deciding.into();
     }

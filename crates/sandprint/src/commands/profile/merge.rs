@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use sandprint_model::Trace;
 
-use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
 use crate::trace_file::{self, Privacy};
+use crate::usage::long_help;
 
 /// Merge traces into one
 ///

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use super::images::ImageArgs;
-use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
+use crate::usage::long_help;
+use crate::view::Sort;
 use crate::{output, trace_file, view};
 
 /// Show what a trace holds: calls, what they were made with, runs, and what may be missing
@@ -40,17 +41,6 @@ pub(crate) struct ShowArgs {
 enum By {
     /// The programs of the tree; for a script, its interpreter with the script beside it
     Image,
-}
-
-/// What a table of calls is sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Sort {
-    /// The most frequent call first
-    Count,
-    /// By the call's name
-    Name,
-    /// By the call's number
-    Number,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

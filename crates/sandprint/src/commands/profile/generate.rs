@@ -14,11 +14,11 @@ use sandprint_policy::translate::translate;
 use super::images::ImageArgs;
 use super::merge::read_merged;
 use super::recording;
-use crate::cli::long_help;
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::output;
 use crate::policy_source::PolicySource;
 use crate::trace_file::{self, Privacy};
+use crate::usage::long_help;
 
 /// Make a profile from traces, or from a policy
 ///

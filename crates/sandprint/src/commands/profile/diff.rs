@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use sandprint_model::TraceDiff;
 
-use super::differences::{AnswerArgs, Form};
-use crate::cli::long_help;
+use crate::commands::differences::{AnswerArgs, Form};
 use crate::exit::{self, ExitStatus};
 use crate::trace_file;
+use crate::usage::long_help;
 
 /// Compare the calls of two traces
 ///

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
 use crate::trace_file::{self, Privacy};
+use crate::usage::long_help;
 
 /// Leave out of a trace the calls that other traces have
 ///

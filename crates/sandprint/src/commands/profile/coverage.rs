@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use sandprint_model::Coverage;
 
-use crate::cli::long_help;
 use crate::exit::{self, ExitStatus};
+use crate::usage::long_help;
 use crate::{output, trace_file};
 
 /// Say what each run adds: calls that no other run brings, or nothing new

@@ -12,10 +12,10 @@ use sandprint_sandbox::foreground::Foreground;
 
 use super::observer::{self, Screen};
 use super::recording::{self, OutputArgs};
-use crate::cli::{long_help, parse_duration};
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::output;
 use crate::target::Host;
+use crate::usage::{long_help, parse_duration};
 
 /// Record processes, a cgroup, a systemd unit or a container that runs already
 ///
@@ -141,7 +141,7 @@ fn record(
     let mut foreground = Foreground::install_alone().context("failed to take signals")?;
     let mut screen = Screen::new(false, checkpoint);
     let recorded = session::record_running(&options, &plan, &mut foreground, &mut screen)
-        .map_err(|error| recording::explain(error, words.as_ref()))?;
+        .map_err(|error| recording::failure(error, words.as_ref()))?;
     drop(screen);
     Ok((recorded, foreground))
 }

@@ -10,7 +10,7 @@ use sandprint_record::ebpf::{Hooks, Tasks};
 use sandprint_record::session::{SessionError, Why};
 use sandprint_sandbox::foreground::Foreground;
 
-use super::not_started;
+use crate::commands::not_started;
 use crate::exit::{Deciding, ExitStatus};
 use crate::output;
 use crate::trace_file::TraceOutput;
@@ -197,11 +197,11 @@ impl std::error::Error for Failed {
 }
 
 /// The error of a recording, with the exit status that it means.
-pub(crate) fn explain(error: SessionError, command: &OsStr) -> anyhow::Error {
+pub(crate) fn failure(error: SessionError, command: &OsStr) -> anyhow::Error {
     let SessionError::Launch(launch) = error else {
         return Failed(error).into();
     };
-    match not_started::explain(&launch, command) {
+    match not_started::why(&launch, command) {
         Some(deciding) => deciding.into(),
         None => Failed(launch.into()).into(),
     }

@@ -6,10 +6,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use sandprint_model::import::{ImportConfig, ImportError, Importer, Source};
 use sandprint_model::{Arch, Trace};
 
-use crate::cli::long_help;
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::file_kind::FileKind;
 use crate::trace_file::{self, TraceOutput};
+use crate::usage::long_help;
 use crate::{output, view};
 
 /// Make a trace of what another tool recorded

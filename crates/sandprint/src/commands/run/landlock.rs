@@ -9,7 +9,7 @@ use crate::output;
 
 /// Enters a domain that refuses what the policy refuses altogether, and says what this kernel cannot refuse.
 pub(super) fn enter(policy: &Policy, arch: Arch, log: bool) -> Result<(), Deciding> {
-    let abi = landlock::abi().map_err(|error| explain(&error))?;
+    let abi = landlock::abi().map_err(|error| failure(&error))?;
     let derived = table::derive(policy, arch);
     let wanted: Vec<_> = derived.restrictions.iter().map(|restriction| restriction.right).collect();
     if wanted.is_empty() {
@@ -26,7 +26,7 @@ pub(super) fn enter(policy: &Policy, arch: Arch, log: bool) -> Result<(), Decidi
         return Ok(());
     }
     let logging = if log { Logging::AfterExec } else { Logging::Default };
-    landlock::enter(handled(&there), logging).map_err(|error| explain(&error))?;
+    landlock::enter(handled(&there), logging).map_err(|error| failure(&error))?;
     if !derived.also_refused.is_empty() {
         let names: Vec<_> = derived.also_refused.iter().map(ToString::to_string).collect();
         output::note(&format!(
@@ -61,7 +61,7 @@ fn missing_text(missing: &[&Right], abi: u32) -> String {
     )
 }
 
-fn explain(error: &LandlockError) -> Deciding {
+fn failure(error: &LandlockError) -> Deciding {
     let hint = match error {
         LandlockError::Absent | LandlockError::Disabled => {
             "leave out --landlock: the seccomp filter is enforced all the same, and only io_uring and the like go \

@@ -1,0 +1,280 @@
+//! `profile run`: record a command and everything that it starts.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{ValueEnum, ValueHint};
+use sandprint_model::{ByteString, Trace};
+use sandprint_policy::bystanders;
+use sandprint_record::ebpf::Options;
+use sandprint_record::session::{self, Choice, Plan, Recorded};
+use sandprint_record::target::Target;
+use sandprint_sandbox::foreground::Foreground;
+use sandprint_sandbox::launch::Launch;
+use sandprint_sandbox::user::User;
+
+use super::observer::{self, Screen};
+use super::recording::{self, OutputArgs};
+use crate::exit::{self, ExitStatus};
+use crate::output;
+use crate::trace_file;
+use crate::usage::{long_help, parse_duration};
+
+/// Record a command and everything that it starts
+///
+/// Every system call is counted, of the command and of all its descendants, beginning with its execve. Its input,
+/// output, terminal and signals stay its own. At the end a summary goes to stderr; `-o` keeps the trace, from which
+/// `profile generate` makes a profile.
+///
+/// Best with the capabilities `CAP_BPF` and `CAP_PERFMON`, or as root: then the kernel counts, and the command
+/// hardly feels it. Without, it is recorded all the same, slower: see `--recorder`. `sandprint doctor` says what this
+/// host has.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "sandprint profile run [OPTIONS] [--] <CMD>...",
+    after_long_help = long_help(EXAMPLES, exit::HELP_RUN),
+)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+
+    /// Run the command as this user, with that user's groups (under sudo it runs as root otherwise)
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
+    pub(crate) user: Option<String>,
+
+    /// What records
+    #[arg(long, value_name = "RECORDER", value_enum, default_value_t = RecorderArg::Auto)]
+    pub(crate) recorder: RecorderArg,
+
+    /// Record only the command's own process, with all its threads
+    #[arg(long)]
+    pub(crate) no_children: bool,
+
+    /// When the recording ends
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Until::Tree)]
+    pub(crate) until: Until,
+
+    /// End the command and all its descendants after this time: SIGTERM, and SIGKILL 5 seconds later
+    ///
+    /// 500ms, 30s, 5m, 1h; a plain number counts seconds.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Give the run a name, by which `coverage` and `show` call it
+    #[arg(long, value_name = "RUN")]
+    pub(crate) name: Option<String>,
+
+    /// Leave the command's arguments out of the trace
+    ///
+    /// What `--recorder ptrace` and `notify` keep of the arguments of system calls are numbers, such as families, commands and
+    /// flags. They stay.
+    #[arg(long)]
+    pub(crate) redact: bool,
+
+    #[command(flatten)]
+    pub(crate) quiet: output::QuietArgs,
+
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// What records a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecorderArg {
+    /// eBPF where it can be had, else tracing, and notifications where that is not allowed
+    Auto,
+    /// eBPF: counts in the kernel; needs `CAP_BPF` and `CAP_PERFMON`, or root
+    Ebpf,
+    /// Seccomp notifications: every call waits for the recorder. Needs no rights. The command runs with
+    /// `no_new_privs`, so sudo and the like gain nothing
+    Notify,
+    /// Tracing (ptrace), as strace does it: the command stops at every call. Needs no rights. What the command traces
+    /// itself is not recorded, and sudo and the like gain nothing
+    Ptrace,
+}
+
+impl From<RecorderArg> for Choice {
+    fn from(recorder: RecorderArg) -> Choice {
+        match recorder {
+            RecorderArg::Auto => Choice::Auto,
+            RecorderArg::Ebpf => Choice::Ebpf,
+            RecorderArg::Notify => Choice::Notify,
+            RecorderArg::Ptrace => Choice::Ptrace,
+        }
+    }
+}
+
+/// When the recording of a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Until {
+    /// With the last process of its tree, so that a service that puts itself into the background is
+    /// recorded until it ends
+    Tree,
+    /// With its first process
+    Main,
+}
+
+const EXAMPLES: &str = "
+  Look at what `ls /tmp` needs:
+    sudo sandprint profile run -- ls /tmp
+
+  The same without any rights:
+    sandprint profile run --recorder ptrace -- ls /tmp
+
+  Keep the trace, running the command as yourself:
+    sudo sandprint profile run --user \"$USER\" -o ls.trace.json -- ls /tmp
+
+  Collect the runs of a test suite in one trace:
+    sudo sandprint profile run --append -o suite.trace.json --name login -- ./test-login
+    sudo sandprint profile run --append -o suite.trace.json --name upload -- ./test-upload
+
+  Record a service for a minute:
+    sudo sandprint profile run --timeout 60s -o nginx.trace.json -- nginx -g 'daemon off;'
+
+While the command's first process lives, Ctrl-C goes to it; after that, Ctrl-C ends the recording
+and leaves what still runs as it is.";
+
+/// Records, says what was seen, writes the trace, and ends as the command did.
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
+    args.quiet.apply();
+    let output = args.output.prepare(false)?;
+    if let Some(note) = root_note(args.user.as_deref()) {
+        output::talk(&note);
+    }
+    let client = bystanders::client_of_command(&args.words());
+    if let Some(client) = &client {
+        output::warn(&bystanders::in_words(client));
+    }
+    let mut checkpoint = |trace: Trace| match &output {
+        Some(output) => output.checkpoint(&redacted(trace, args.redact)),
+        None => Ok(()),
+    };
+    let (recorded, foreground) = record(args, &mut checkpoint)?;
+    let trace = redacted(recorded.trace, args.redact);
+    let why = Some(recorded.why).filter(|_why| recorded.survivors.is_empty());
+    recording::finish(&trace, why, output.as_ref(), foreground)?;
+    recording::warn_of_clients(&trace, client);
+    recording::end(recorded.exit, &recorded.survivors)
+}
+
+impl RunArgs {
+    /// The command as it is kept.
+    fn words(&self) -> Vec<ByteString> {
+        self.command.iter().map(|word| ByteString::new(word.as_encoded_bytes())).collect()
+    }
+}
+
+/// Under sudo the command runs as root, as with strace: worth saying once.
+fn root_note(user: Option<&str>) -> Option<String> {
+    if user.is_some() || !trace_file::is_root() {
+        return None;
+    }
+    let (caller, _) = trace_file::sudo_caller().filter(|(user, _)| *user != 0)?;
+    let name = std::env::var("SUDO_USER").unwrap_or_else(|_| caller.to_string());
+    Some(format!("The command runs as root; `--user {name}` would run it as the user who called sudo."))
+}
+
+/// The trace without the commands' arguments, where that was asked for.
+fn redacted(mut trace: Trace, redact: bool) -> Trace {
+    if redact {
+        for run in trace.runs.values_mut() {
+            run.command.truncate(1);
+        }
+    }
+    trace
+}
+
+/// Records the command; `checkpoint` is called now and then with what is known so far.
+fn record(
+    args: &RunArgs,
+    checkpoint: &mut dyn FnMut(Trace) -> anyhow::Result<()>,
+) -> anyhow::Result<(Recorded, Foreground)> {
+    let (program, arguments) = args.command.split_first().context("there is no command")?;
+    let mut launch = Launch::new(program, arguments);
+    launch.user = args.user.as_deref().map(User::resolve).transpose().context("failed to change the user")?;
+    let options = Options {
+        target: Target::Command,
+        follow_children: !args.no_children,
+        tasks: recording::tasks()?,
+        hooks: recording::hooks()?,
+    };
+    let plan = Plan {
+        name: args.name.clone(),
+        command: args.words(),
+        until_main: args.until == Until::Main,
+        timeout: args.timeout,
+        checkpoint_every: Some(observer::checkpoint_every()?),
+        progress_every: Screen::draw_every(),
+        ..Plan::default()
+    };
+    // Before any thread: signals are taken from here on.
+    let mut foreground = Foreground::install().context("failed to take signals")?;
+    let mut screen = Screen::new(true, checkpoint);
+    let choice = args.recorder.into();
+    let recorded = session::record_command(&launch, choice, &options, &plan, &mut foreground, &mut screen)
+        .map_err(|error| recording::failure(error, program))?;
+    drop(screen);
+    Ok((recorded, foreground))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[derive(Debug, clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: RunArgs,
+    }
+
+    fn args(line: &[&str]) -> RunArgs {
+        Line::try_parse_from(["run"].iter().chain(line)).unwrap().args
+    }
+
+    #[test]
+    fn the_command_begins_at_the_first_word_that_is_no_option() {
+        for (line, command) in [
+            (&["--", "ls", "/tmp"][..], &["ls", "/tmp"][..]),
+            (&["ls", "-o", "x", "--name", "y"], &["ls", "-o", "x", "--name", "y"]),
+            (&["--name", "n", "--", "ls", "--", "-x"], &["ls", "--", "-x"]),
+            (&["--", "--odd-name"], &["--odd-name"]),
+        ] {
+            let args = args(line);
+            assert_eq!(args.command, command, "{line:?}");
+            assert_eq!(args.output.output, None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn options_have_the_documented_defaults() {
+        let args = args(&["ls"]);
+        assert_eq!((args.until, args.timeout, args.no_children), (Until::Tree, None, false));
+        assert_eq!(args.recorder, RecorderArg::Auto);
+        assert_eq!((args.user, args.name, args.redact, args.output.append), (None, None, false, false));
+    }
+
+    #[test]
+    fn a_redacted_trace_has_no_arguments() {
+        use sandprint_model::{Recorder, Run, RunId};
+        let run = Run {
+            duration_ms: None,
+            exit: None,
+            name: None,
+            command: vec!["mysql".into(), "--password=x".into()],
+            target: None,
+            recorder: Recorder::Ebpf,
+            started_unix_ms: None,
+            host: None,
+            tool_version: String::new(),
+        };
+        let mut trace = Trace::default();
+        trace.runs.insert(RunId::from_bits(1), run);
+        assert_eq!(redacted(trace.clone(), false), trace);
+        let redacted = redacted(trace, true);
+        let commands: Vec<_> = redacted.runs.into_values().map(|run| run.command).collect();
+        assert_eq!(commands, [[ByteString::from("mysql")]]);
+    }
+}
