@@ -29,7 +29,7 @@ pub(crate) const COMMAND: crate::Command = crate::Command {
 /// Every rule.
 const RULES: &[fn(&Tree) -> Vec<Fault>] = &[
     documents::documents_name_what_is_there,
-    documents::the_guide_lists_its_pages,
+    documents::every_page_is_listed,
     edges::only_drawn_edges_exist,
     manifests::shared_dependencies_say_why,
     manifests::members_take_lints_and_versions_from_the_root,

@@ -32,13 +32,21 @@ pub(super) fn documents_name_what_is_there(tree: &Tree) -> Vec<Fault> {
     faults
 }
 
-/// The guide's table of contents lists every page.
-pub(super) fn the_guide_lists_its_pages(tree: &Tree) -> Vec<Fault> {
-    let summary = format!("{GUIDE}SUMMARY.md");
-    let listed: BTreeSet<&str> = tree.text(&summary).unwrap_or_default().lines().flat_map(links).collect();
-    let pages = documents(tree).filter_map(|(path, _)| path.strip_prefix(GUIDE));
-    let unlisted = pages.filter(|page| *page != "SUMMARY.md" && !listed.contains(page));
-    unlisted.map(|page| Fault::file(&summary, format!("does not list {page}"))).collect()
+/// Folders of pages, and the document that lists each page of them.
+const LISTS: &[(&str, &str)] =
+    &[(GUIDE, "docs/guide/src/SUMMARY.md"), ("docs/decisions/", "ARCHITECTURE.md")];
+
+/// Every page of the guide is in its table of contents, and every decision in the list of decisions.
+pub(super) fn every_page_is_listed(tree: &Tree) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (folder, list) in LISTS {
+        let links = tree.text(list).unwrap_or_default().lines().flat_map(links);
+        let listed: BTreeSet<String> = links.filter_map(|target| resolved(list, target)).collect();
+        let pages = documents(tree).map(|(path, _)| path).filter(|path| path.starts_with(folder));
+        let unlisted = pages.filter(|page| page != list && !listed.contains(*page));
+        faults.extend(unlisted.map(|page| Fault::file(list, format!("does not list {page}"))));
+    }
+    faults
 }
 
 fn documents(tree: &Tree) -> impl Iterator<Item = (&str, &str)> {
@@ -159,20 +167,24 @@ mod tests {
     }
 
     #[test]
-    fn the_guide_is_closed_and_complete() {
+    fn the_guide_is_closed_and_lists_are_complete() {
         let tree = Tree::of(&[
             ("README.md", "# A\n"),
             ("docs/guide/src/SUMMARY.md", "- [One](one.md)\n"),
             ("docs/guide/src/one.md", "[Two](two.md#two) [out](../../../README.md)\n"),
             ("docs/guide/src/two.md", "# Two\n"),
+            ("docs/decisions/01-a.md", "# 1. A\n"),
         ]);
         assert_eq!(
             told(&documents_name_what_is_there(&tree)),
             ["docs/guide/src/one.md:1: links to README.md, which the book does not have"]
         );
         assert_eq!(
-            told(&the_guide_lists_its_pages(&tree)),
-            ["docs/guide/src/SUMMARY.md: does not list two.md"]
+            told(&every_page_is_listed(&tree)),
+            [
+                "docs/guide/src/SUMMARY.md: does not list docs/guide/src/two.md",
+                "ARCHITECTURE.md: does not list docs/decisions/01-a.md",
+            ]
         );
     }
 }
