@@ -7,10 +7,11 @@ use sandprint_model::{Recorder as Kind, RunId, Trace};
 use sandprint_sandbox::launch::Suspended;
 
 use crate::ebpf::{self, Options, RecorderError};
+use crate::followed::Followed;
 use crate::host::HostFacts;
 use crate::notify::{self, NotifyError};
 use crate::reader::Reader;
-use crate::session::SessionError;
+use crate::session::error::SessionError;
 use crate::target::Target;
 use crate::tracer::{self, TracerError};
 
@@ -110,17 +111,6 @@ impl Prepared {
     }
 }
 
-/// What is known of the recording as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct State {
-    /// Tasks followed now.
-    pub(crate) live: u64,
-    /// Tasks ever followed.
-    pub(crate) admitted: u64,
-    /// When a call was first seen that was not seen before, nanoseconds of `CLOCK_MONOTONIC`; 0 for never.
-    pub(crate) last_new_ns: u64,
-}
-
 /// A recorder at work.
 #[derive(Debug)]
 pub(crate) enum Driver {
@@ -177,14 +167,14 @@ impl Driver {
     }
 
     /// What is known of the recording as a whole.
-    pub(crate) fn state(&self) -> Result<State, SessionError> {
+    pub(crate) fn followed(&self) -> Result<Followed, SessionError> {
         match self {
             Driver::Ebpf(recorder) => {
                 let ebpf::State { admitted, last_new_ns, .. } = recorder.state()?;
-                Ok(State { live: recorder.live()?, admitted, last_new_ns })
+                Ok(Followed { live: recorder.live()?, admitted, last_new_ns })
             }
-            Driver::Notify(recorder) => Ok(recorder.state()?),
-            Driver::Ptrace(recorder) => Ok(recorder.state()),
+            Driver::Notify(recorder) => Ok(recorder.followed()?),
+            Driver::Ptrace(recorder) => Ok(recorder.followed()),
         }
     }
 

@@ -7,6 +7,7 @@
 //! - `books`: what those recorders keep that see calls from outside the kernel.
 //! - `descriptors`: file descriptors, as many as they need.
 //! - `driver`: all of them, as a session sees them.
+//! - `followed`: how much is followed, as each of them tells it.
 //! - `image`: build ids of executables.
 //! - `reader`: who looks into them.
 //! - [`refused`]: what [`ebpf::Watcher`] sees: calls that filters kept from running.
@@ -21,6 +22,7 @@ mod books;
 mod descriptors;
 mod driver;
 pub mod ebpf;
+mod followed;
 pub mod host;
 mod image;
 pub mod notify;

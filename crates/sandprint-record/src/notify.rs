@@ -19,7 +19,7 @@ use sandprint_sandbox::notify::{Inbox, Listener};
 use crate::books::observed::Observed;
 use crate::books::{Shared, task};
 use crate::descriptors;
-use crate::driver::State;
+use crate::followed::Followed;
 use crate::host::HostFacts;
 use crate::reader::Reader;
 
@@ -127,12 +127,12 @@ impl Recorder {
 
     /// What is known of the recording as a whole. No task is live once it is known that none is left, and one at least
     /// before.
-    pub(crate) fn state(&self) -> Result<State, NotifyError> {
+    pub(crate) fn followed(&self) -> Result<Followed, NotifyError> {
         let gone = self.listener.is_hung_up().map_err(NotifyError::Answer)?;
         let mut ledger = self.shared.books();
         let over = gone || (!self.follow_children && !ledger.has_first());
         let live = if over { 0 } else { ledger.live().max(1) };
-        Ok(State { live, admitted: ledger.admitted, last_new_ns: ledger.books.last_new_ns })
+        Ok(Followed { live, admitted: ledger.admitted, last_new_ns: ledger.books.last_new_ns })
     }
 
     /// The processes of the tree. Some may have ended just now.

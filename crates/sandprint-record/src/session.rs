@@ -3,26 +3,27 @@
 //! The caller says what to record and when to stop, and is told how it goes; it prints, writes files and
 //! chooses exit statuses.
 
+pub(crate) mod error;
+
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use sandprint_model::{ByteString, Exit, Gap, GapKind, Run, RunId, Trace};
 use sandprint_sandbox::deadline::{self, Deadline, Step};
-use sandprint_sandbox::foreground::{Foreground, ForegroundError};
-use sandprint_sandbox::launch::{Launch, LaunchError, Running, Suspended};
+use sandprint_sandbox::foreground::Foreground;
+use sandprint_sandbox::launch::{Launch, Running, Suspended};
 use sandprint_sandbox::notify::Reported;
-use sandprint_sandbox::process::{self, ProcessError};
+use sandprint_sandbox::process;
 use sandprint_sandbox::signals::Signal;
 
 use crate::driver::{Driver, Prepared};
-use crate::ebpf::{Options, Recorder, RecorderError};
+use crate::ebpf::{Options, Recorder};
 use crate::host::{self, CgroupUse, HostFacts};
-use crate::notify::NotifyError;
 use crate::reader::Reader;
 use crate::target::Target;
-use crate::tracer::TracerError;
 
 pub use crate::driver::{Choice, FellBack};
+pub use error::SessionError;
 
 pub use sandprint_sandbox::deadline::GRACE;
 
@@ -111,38 +112,6 @@ pub struct Recorded {
     pub why: Why,
     /// Processes that SIGKILL did not end after the time was up, each with the reason.
     pub survivors: Vec<String>,
-}
-
-/// A recording failed.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionError {
-    /// The workload could not be started.
-    #[error(transparent)]
-    Launch(#[from] LaunchError),
-    /// The recorder could not be set up or read.
-    #[error(transparent)]
-    Recorder(#[from] RecorderError),
-    /// The recorder by notification could not be set up or read.
-    #[error(transparent)]
-    Notify(#[from] NotifyError),
-    /// The recorder by tracing could not be set up or read.
-    #[error(transparent)]
-    Tracer(#[from] TracerError),
-    /// Signals could not be handled.
-    #[error(transparent)]
-    Foreground(#[from] ForegroundError),
-    /// The first process could not be waited for.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
-    /// The kernel gave no random bits for the run's id, or waiting failed.
-    #[error("wait for events")]
-    Wait(#[source] std::io::Error),
-    /// There is no /proc of this process's PID namespace, and no recorder that does without.
-    #[error("find the tasks of the command: there is no /proc of this process namespace")]
-    NoProc,
-    /// The child executed, and the recorder did not see it.
-    #[error("see the execve of the workload")]
-    UnseenLaunch,
 }
 
 /// Records a command and its tree. `foreground` was installed before any thread was started.
@@ -347,10 +316,10 @@ impl<'a> Session<'a> {
             if self.plan.until_main && !timed_out {
                 return Ok(Some(Why::MainEnded));
             }
-            return Ok((self.driver.state()?.live == 0).then_some(of_tree));
+            return Ok((self.driver.followed()?.live == 0).then_some(of_tree));
         }
-        let state = self.driver.state()?;
-        if state.live > 0 {
+        let followed = self.driver.followed()?;
+        if followed.live > 0 {
             return Ok(None);
         }
         let Target::Cgroup { directory, .. } = self.driver.target() else { return Ok(Some(of_tree)) };
@@ -358,7 +327,7 @@ impl<'a> Session<'a> {
         Ok(match host::cgroup_use(directory) {
             CgroupUse::Gone => Some(of_tree),
             // It may be that nothing has come yet, and until the time that was set something may come again.
-            CgroupUse::Empty => (state.admitted > 0 && self.plan.duration.is_none()).then_some(of_tree),
+            CgroupUse::Empty => (followed.admitted > 0 && self.plan.duration.is_none()).then_some(of_tree),
             CgroupUse::Populated => None,
         })
     }
@@ -368,7 +337,7 @@ impl<'a> Session<'a> {
         let now = Instant::now();
         if self.tell_of_tree.is_some_and(|at| now >= at) {
             self.tell_of_tree = None;
-            observer.waiting_for_tree(self.driver.state()?.live);
+            observer.waiting_for_tree(self.driver.followed()?.live);
         }
         if let (Some(at), Some(every)) = (self.next_progress, self.plan.progress_every)
             && now >= at
@@ -421,11 +390,11 @@ impl<'a> Session<'a> {
     }
 
     fn progress(&self) -> Result<Progress, SessionError> {
-        let state = self.driver.state()?;
-        let since_new = (state.last_new_ns > 0)
-            .then(|| Duration::from_nanos(host::monotonic_ns().saturating_sub(state.last_new_ns)));
+        let followed = self.driver.followed()?;
+        let since_new = (followed.last_new_ns > 0)
+            .then(|| Duration::from_nanos(host::monotonic_ns().saturating_sub(followed.last_new_ns)));
         let (calls, distinct) = self.driver.approximate_calls()?;
-        Ok(Progress { elapsed: self.began.elapsed(), calls, distinct, since_new, live: state.live })
+        Ok(Progress { elapsed: self.began.elapsed(), calls, distinct, since_new, live: followed.live })
     }
 
     /// What is known now.
@@ -465,7 +434,7 @@ impl<'a> Session<'a> {
                 Some(format!("the time of {limit:?} was up{survived}"))
             }
             Why::Interrupted(signal) => {
-                let live = self.driver.state().map_or(0, |state| state.live);
+                let live = self.driver.followed().map_or(0, |followed| followed.live);
                 Some(format!("{signal}{}", left(live)))
             }
         }

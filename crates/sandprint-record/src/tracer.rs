@@ -24,7 +24,7 @@ use sandprint_sandbox::probe;
 
 use crate::books::observed::Observed;
 use crate::books::{Shared, task};
-use crate::driver::State;
+use crate::followed::Followed;
 use crate::host::HostFacts;
 use crate::reader::Reader;
 
@@ -120,10 +120,10 @@ impl Recorder {
     }
 
     /// What is known of the recording as a whole.
-    pub(crate) fn state(&self) -> State {
+    pub(crate) fn followed(&self) -> Followed {
         let tree = self.shared.books();
         let live = if tree.over { 0 } else { tree.live().max(1) };
-        State { live, admitted: tree.admitted, last_new_ns: tree.books.last_new_ns }
+        Followed { live, admitted: tree.admitted, last_new_ns: tree.books.last_new_ns }
     }
 
     /// The processes of the tree. Some may have ended just now.

@@ -1,6 +1,6 @@
 //! Runs a workload under its policy, and explains what was refused.
 //!
-//! - [`mod@verify`]: the two passes, and the [`Verdict`].
+//! - [`mod@verify`]: the passes, and the [`Verdict`].
 //! - [`Denial`]: a call that the policy refused: its arguments, who made it, from which code, what came of it, and
 //!   the smallest rule that would allow it.
 //! - [`refine`]: the same run again and again, where somebody decides each refused call and the policy grows by that.
@@ -9,12 +9,12 @@
 //!
 //! Nothing here prints, or knows the command line.
 
-mod confirm;
+mod asking;
 mod denial;
-mod explain;
-mod ledger;
-mod observe;
+mod draft;
+pub mod error;
 mod origin;
+mod pass;
 pub mod refine;
 pub mod report;
 mod symbols;
@@ -25,6 +25,6 @@ mod wait;
 pub mod watch;
 
 pub use denial::{Ancestor, Denial, Location, Next};
-pub use ledger::{Answer, Decision};
+pub use draft::{Answer, Decision};
 pub use trial::Trial;
 pub use verdict::{Expected, Pass, Verdict};

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use sandprint_model::ByteString;
 use sandprint_record::refused::Code;
 
+use crate::denial::{Ancestor, Location};
 use crate::symbols::Symbols;
-use crate::{Ancestor, Location};
 
 /// Deepest tree that is followed up.
 const DEEPEST: usize = 64;

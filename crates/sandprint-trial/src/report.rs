@@ -8,7 +8,8 @@ mod text;
 use sandprint_model::wire::condition_in_words;
 use sandprint_model::{Exit, arguments};
 
-use crate::{Denial, Expected, Pass, Verdict};
+use crate::denial::Denial;
+use crate::verdict::{Expected, Pass, Verdict};
 
 pub use json::to_json;
 pub use markdown::to_markdown;

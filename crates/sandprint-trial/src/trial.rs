@@ -8,7 +8,7 @@ use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::input::{Fed, Input};
 use sandprint_sandbox::launch::Launch;
 
-use crate::verify::{VerifyError, unrepeatable_in_words};
+use crate::error::{TrialError, unrepeatable_in_words};
 
 /// A command that is run, perhaps several times, and what is the same in each run.
 #[derive(Debug)]
@@ -52,12 +52,10 @@ impl Trial {
     }
 
     /// The input of the next run.
-    pub(crate) fn feed(&mut self, feeding: Feeding) -> Result<Fed, VerifyError> {
+    pub(crate) fn feed(&mut self, feeding: Feeding) -> Result<Fed, TrialError> {
         match feeding {
             Feeding::Once => Ok(Fed { stdin: None, reader: None }),
-            Feeding::Again => {
-                self.input.feed().map_err(VerifyError::Input)?.map_err(VerifyError::Unrepeatable)
-            }
+            Feeding::Again => self.input.feed().map_err(TrialError::Input)?.map_err(TrialError::Unrepeatable),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sandprint_model::{ByteString, Exit};
 use sandprint_sandbox::signals::Signal;
 
-use crate::Denial;
+use crate::denial::Denial;
 
 /// What a trial showed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,24 +3,21 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::io;
 
 use sandprint_model::{ByteString, Exit, Policy};
-use sandprint_policy::cbpf::{self, CompileError};
-use sandprint_policy::enforce;
+use sandprint_policy::{cbpf, enforce};
 use sandprint_record::ebpf::RecorderError;
-use sandprint_sandbox::confine::FilterError;
-use sandprint_sandbox::foreground::ForegroundError;
-use sandprint_sandbox::input::{MOST_KEPT, Unrepeatable};
-use sandprint_sandbox::launch::{Launch, LaunchError};
-use sandprint_sandbox::process::ProcessError;
+use sandprint_sandbox::launch::Launch;
 use sandprint_sandbox::signals::Signal;
 
-use crate::explain::{self, Answering};
-use crate::observe::{self, NotObserved};
+use crate::denial::Denial;
+use crate::error::{TrialError, unrepeatable_in_words};
+use crate::pass::confirm;
+use crate::pass::explain::{self, Answering};
+use crate::pass::observe::{self, NotObserved};
 use crate::trial::{Feeding, Trial};
+use crate::verdict::{Expected, Pass, Verdict};
 use crate::wait::Waited;
-use crate::{Denial, Expected, Pass, Verdict, confirm};
 
 /// How a trial is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,53 +42,9 @@ pub enum Observer {
     Notify,
 }
 
-/// A trial could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum VerifyError {
-    /// The policy makes no filter.
-    #[error(transparent)]
-    Compile(CompileError),
-    /// The filter's bytes are none that the kernel takes.
-    #[error(transparent)]
-    Filter(#[from] FilterError),
-    /// The command could not be started.
-    #[error(transparent)]
-    Launch(#[from] LaunchError),
-    /// Refused calls could not be seen in the kernel.
-    #[error("see refused calls in the kernel")]
-    Observe(#[source] RecorderError),
-    /// BPF was asked for, and cannot see what a default that logs lets run.
-    #[error("see in the kernel what only a default that logs lets run")]
-    LoggedUnseen,
-    /// The child's filter gave no listener.
-    #[error("get the listener of the seccomp filter")]
-    NoListener,
-    /// This machine is neither `x86_64` nor aarch64.
-    #[error("make a trial on this machine")]
-    UnknownArch,
-    /// Signals could not be taken or handed on.
-    #[error(transparent)]
-    Foreground(#[from] ForegroundError),
-    /// The first process could not be waited for.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
-    /// Waiting or answering failed.
-    #[error("wait for the workload")]
-    Wait(#[source] io::Error),
-    /// Standard input could not be read in the command's place.
-    #[error("read standard input for the command")]
-    Input(#[source] io::Error),
-    /// A further run cannot read what the first has read.
-    #[error("run the command again: {}", unrepeatable_in_words(*.0))]
-    Unrepeatable(Unrepeatable),
-    /// The time was up, and SIGKILL did not end the first process.
-    #[error("end the command after its time: SIGKILL did not end {}", .0.join("; "))]
-    Survivors(Vec<String>),
-}
-
 /// Runs the command.
-pub fn verify(trial: &mut Trial, policy: &Policy, options: VerifyOptions) -> Result<Verdict, VerifyError> {
-    let program = cbpf::compile(policy).map_err(VerifyError::Compile)?;
+pub fn verify(trial: &mut Trial, policy: &Policy, options: VerifyOptions) -> Result<Verdict, TrialError> {
+    let program = cbpf::compile(policy).map_err(TrialError::Compile)?;
     let mut verdict = Verdict {
         command: command_of(&trial.launch),
         denials: Vec::new(),
@@ -107,7 +60,7 @@ pub fn verify(trial: &mut Trial, policy: &Policy, options: VerifyOptions) -> Res
     if logs && options.observer == Observer::Ebpf {
         // BPF sees refused calls, and a call that is logged runs like any other. Audit records may be dropped and have no
         // arguments: a verdict that nothing ran outside of the policy cannot rest on them.
-        return Err(VerifyError::LoggedUnseen);
+        return Err(TrialError::LoggedUnseen);
     }
     // Where refused calls are to go on, somebody must be asked; what runs and is logged is not seen as refused.
     if options.observer == Observer::Ebpf || (options.observer == Observer::Auto && !options.all && !logs) {
@@ -120,7 +73,7 @@ pub fn verify(trial: &mut Trial, policy: &Policy, options: VerifyOptions) -> Res
             }
             Err(NotObserved::Failed(error)) => return Err(error),
             Err(NotObserved::Unwatched(error)) if options.observer == Observer::Ebpf => {
-                return Err(VerifyError::Observe(error));
+                return Err(TrialError::Observe(error));
             }
             // Who may not is used to it.
             Err(NotObserved::Unwatched(RecorderError::NoCapability(_))) => {}
@@ -154,7 +107,7 @@ pub fn verify(trial: &mut Trial, policy: &Policy, options: VerifyOptions) -> Res
                 enter(&mut verdict, trial, pass, waited);
                 None
             }
-            Err(VerifyError::Unrepeatable(why)) => Some(unrepeatable_in_words(why)),
+            Err(TrialError::Unrepeatable(why)) => Some(unrepeatable_in_words(why)),
             Err(error) => return Err(error),
         },
     };
@@ -184,26 +137,6 @@ fn enter(verdict: &mut Verdict, trial: &Trial, pass: Pass, waited: Waited) {
     }
     let died_of = |signal: &Signal| waited.exit == Exit::Signal(signal.number());
     verdict.interrupted = waited.interrupted.or_else(|| trial.foreground.asked_to_end().filter(died_of));
-}
-
-/// Why a further run would not read what the first has read.
-pub fn unrepeatable_in_words(why: Unrepeatable) -> String {
-    match why {
-        Unrepeatable::Terminal => {
-            "its standard input is a terminal, and what is typed for one run is not there for the next"
-                .to_owned()
-        }
-        Unrepeatable::Socket => {
-            "its standard input is a socket, and what one run reads is not there for the next".to_owned()
-        }
-        Unrepeatable::TooLong => {
-            format!(
-                "its standard input is longer than {} MiB, and a pipe cannot be read twice",
-                MOST_KEPT >> 20
-            )
-        }
-        Unrepeatable::InUse => "a process of the pass before still reads its standard input".to_owned(),
-    }
 }
 
 fn command_of(launch: &Launch) -> Vec<ByteString> {

@@ -11,7 +11,7 @@ use sandprint_sandbox::process::{self, Adopter};
 use sandprint_sandbox::signals::Signal;
 use sandprint_sandbox::{poll, process::ProcessError};
 
-use crate::verify::VerifyError;
+use crate::error::TrialError;
 
 /// How long a tree may go on after its first process before it is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -46,10 +46,10 @@ pub(crate) struct Wait {
 
 impl Wait {
     /// `others` are children of this process that do not belong to the workload.
-    pub(crate) fn begin(limit: Option<Duration>, others: Vec<u32>) -> Result<Wait, VerifyError> {
+    pub(crate) fn begin(limit: Option<Duration>, others: Vec<u32>) -> Result<Wait, TrialError> {
         let limit = limit.map(|limit| {
-            let adopter = Adopter::new().map_err(VerifyError::Wait)?;
-            Ok::<_, VerifyError>(Limit { deadline: Deadline::after(limit), adopter })
+            let adopter = Adopter::new().map_err(TrialError::Wait)?;
+            Ok::<_, TrialError>(Limit { deadline: Deadline::after(limit), adopter })
         });
         Ok(Wait { limit: limit.transpose()?, others })
     }
@@ -60,8 +60,8 @@ impl Wait {
         mut self,
         running: &mut Running,
         foreground: &mut Foreground,
-        mut is_over: impl FnMut() -> Result<bool, VerifyError>,
-    ) -> Result<Waited, VerifyError> {
+        mut is_over: impl FnMut() -> Result<bool, TrialError>,
+    ) -> Result<Waited, TrialError> {
         let ours = running.pid();
         let in_tree = |pid| process::descends(pid, ours);
         let mut interrupted: Option<(Signal, Instant)> = None;
@@ -87,11 +87,11 @@ impl Wait {
                 return Ok(Waited { exit, timed_out, interrupted: Some(signal) });
             }
             if self.end_in_time(exit)? {
-                let exit = exit.ok_or_else(|| VerifyError::Survivors(self.survivors()))?;
+                let exit = exit.ok_or_else(|| TrialError::Survivors(self.survivors()))?;
                 return Ok(Waited { exit, timed_out: true, interrupted: None });
             }
             let end: BorrowedFd<'_> = if exit.is_none() { running.end() } else { foreground.as_fd() };
-            poll::readable([foreground.as_fd(), end], Some(LOOK_AGAIN)).map_err(VerifyError::Wait)?;
+            poll::readable([foreground.as_fd(), end], Some(LOOK_AGAIN)).map_err(TrialError::Wait)?;
         }
     }
 

@@ -16,7 +16,7 @@ use sandprint_policy::cbpf::{Program, validate};
 use sandprint_policy::suggest;
 use sandprint_record::refused::{FilterId, Refused};
 
-use crate::Location;
+use crate::denial::Location;
 use crate::origin::Origins;
 use judge::{Judgement, Verdict};
 

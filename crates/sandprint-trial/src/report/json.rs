@@ -5,7 +5,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::conditions;
-use crate::{Denial, Expected, Next, Pass, Verdict};
+use crate::denial::{Denial, Next};
+use crate::verdict::{Expected, Pass, Verdict};
 
 #[derive(Serialize)]
 struct Report<'v> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use sandprint_model::{ByteString, is_printable};
 
 use super::{TOLD, call_in_words, location_in_words, pass_in_words, rule_in_words, summary};
-use crate::Verdict;
+use crate::verdict::Verdict;
 
 /// Writes it. Everything that came from the workload is within code, where nothing of it has a meaning.
 pub fn to_markdown(verdict: &Verdict) -> String {

@@ -8,7 +8,8 @@ use sandprint_policy::enforce;
 use serde_json::{Value, json};
 
 use super::{call_in_words, location_in_words, rule_in_words, summary};
-use crate::{Denial, Verdict};
+use crate::denial::Denial;
+use crate::verdict::Verdict;
 
 /// Writes it, with a newline at the end.
 ///

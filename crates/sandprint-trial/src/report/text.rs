@@ -5,7 +5,8 @@ use std::fmt::{self, Write as _};
 use super::{
     TOLD, ancestry_in_words, call_in_words, location_in_words, pass_in_words, rule_in_words, summary,
 };
-use crate::{Denial, Verdict};
+use crate::denial::Denial;
+use crate::verdict::Verdict;
 
 /// Writes it: a line that says what it means, every denial with all that is known of it, the passes.
 pub fn to_text(verdict: &Verdict) -> String {

@@ -17,8 +17,8 @@ use sandprint_policy::synth::{Additions, AllowedArguments};
 use sandprint_policy::{enforce, synth};
 use sandprint_sandbox::input::Unrepeatable;
 use sandprint_sandbox::signals::Signal;
+use sandprint_trial::error::{TrialError, unrepeatable_in_words};
 use sandprint_trial::refine::{Refinement, Round};
-use sandprint_trial::verify::{VerifyError, unrepeatable_in_words};
 use sandprint_trial::{Answer, Denial, Trial, report};
 
 use self::accept::{Accepted, Rules};
@@ -234,12 +234,12 @@ impl RefineArgs {
         &self,
         refinement: &mut Refinement,
         trial: &mut Trial,
-    ) -> Result<(End, Vec<Round>), VerifyError> {
+    ) -> Result<(End, Vec<Round>), TrialError> {
         let mut rounds = Vec::new();
         for _ in 1..=self.rounds {
             let round = match refinement.round(trial, self.rounds == 1) {
                 Ok(round) => round,
-                Err(VerifyError::Unrepeatable(why)) if !rounds.is_empty() => {
+                Err(TrialError::Unrepeatable(why)) if !rounds.is_empty() => {
                     return Ok((End::Unrepeatable(why), rounds));
                 }
                 Err(error) => return Err(error),

@@ -12,7 +12,8 @@ use sandprint_record::tracer::Shield;
 use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::input::{Input, Unrepeatable};
 use sandprint_sandbox::launch::Launch;
-use sandprint_trial::verify::{self, Observer, VerifyError, VerifyOptions};
+use sandprint_trial::error::TrialError;
+use sandprint_trial::verify::{self, Observer, VerifyOptions};
 use sandprint_trial::{Expected, Trial, report};
 
 use crate::commands::{not_started, run as confining};
@@ -179,26 +180,26 @@ pub(super) fn trial(
 }
 
 /// Why there was no trial.
-pub(super) fn failure(error: VerifyError, command: &OsStr) -> anyhow::Error {
-    if let VerifyError::Launch(launch) = &error
+pub(super) fn failure(error: TrialError, command: &OsStr) -> anyhow::Error {
+    if let TrialError::Launch(launch) = &error
         && let Some(deciding) = not_started::why(launch, command)
     {
         return deciding.into();
     }
     let by_kind = match &error {
-        VerifyError::Compile(_) => "a policy with fewer conditions on arguments makes a shorter filter",
-        VerifyError::Observe(_) => {
+        TrialError::Compile(_) => "a policy with fewer conditions on arguments makes a shorter filter",
+        TrialError::Observe(_) => {
             "leave out --observer ebpf: without privilege two passes show the same; `sandprint doctor` says what is missing"
         }
-        VerifyError::LoggedUnseen => {
+        TrialError::LoggedUnseen => {
             "leave out --observer ebpf: the policy's default is to log, and notification lists what ran outside of it"
         }
-        VerifyError::Survivors(_) => "it was left as it is, and SIGKILL ends it as soon as it can",
-        VerifyError::Unrepeatable(Unrepeatable::InUse) => {
+        TrialError::Survivors(_) => "it was left as it is, and SIGKILL ends it as soon as it can",
+        TrialError::Unrepeatable(Unrepeatable::InUse) => {
             "let the command end what it starts, or give it a file as input"
         }
-        VerifyError::Unrepeatable(_) => "give it a file as standard input: `< FILE`",
-        VerifyError::UnknownArch => "sandprint works on x86_64 and aarch64",
+        TrialError::Unrepeatable(_) => "give it a file as standard input: `< FILE`",
+        TrialError::UnknownArch => "sandprint works on x86_64 and aarch64",
         _ => "`sandprint doctor` says what this host offers; run it again",
     };
     let hint = hint::of_limit(&error).unwrap_or(by_kind);

@@ -17,14 +17,14 @@ use sandprint_sandbox::notify::{Inbox, Listener, Notification, Reported};
 use sandprint_sandbox::process::{self, Process};
 use sandprint_sandbox::signals::Signal;
 
-use crate::ledger::Standing;
+use crate::asking::Asking;
+use crate::denial::{Denial, Location, Next};
+use crate::draft::Standing;
+use crate::error::TrialError;
 use crate::origin::Origins;
-use crate::refine::Asking;
 use crate::trial::{Feeding, Trial};
 use crate::verdict::Pass;
-use crate::verify::VerifyError;
 use crate::wait::{Wait, Waited};
-use crate::{Denial, Next};
 
 /// A process that still lives after this time has not ended for a refused call.
 pub(crate) const WENT_ON: Duration = Duration::from_millis(200);
@@ -65,7 +65,7 @@ struct Key {
     syscall: Syscall,
     conditions: Vec<Condition>,
     image: ByteString,
-    location: Result<crate::Location, String>,
+    location: Result<Location, String>,
 }
 
 /// What the answering thread and the watching one share.
@@ -134,12 +134,12 @@ pub(crate) fn run(
     policy: &Policy,
     answering: Answering,
     feeding: Feeding,
-) -> Result<Explained, VerifyError> {
+) -> Result<Explained, TrialError> {
     let let_go_on = matches!(answering, Answering::LetGoOn);
-    let arch = Arch::from_name(std::env::consts::ARCH).ok_or(VerifyError::UnknownArch)?;
+    let arch = Arch::from_name(std::env::consts::ARCH).ok_or(TrialError::UnknownArch)?;
     let logged = !matches!(answering, Answering::Asking(_));
-    let program = cbpf::compile(&reporting(policy, logged)).map_err(VerifyError::Compile)?;
-    let orders = Orders::of(&orders(policy, &answering)?).map_err(VerifyError::Wait)?;
+    let program = cbpf::compile(&reporting(policy, logged)).map_err(TrialError::Compile)?;
+    let orders = Orders::of(&orders(policy, &answering)?).map_err(TrialError::Wait)?;
     let fed = trial.feed(feeding)?;
     let program = program.to_bytes();
     let notified = Some(Reported::Program(program.clone()));
@@ -149,7 +149,7 @@ pub(crate) fn run(
     let reader = fed.reader;
     // The reader is to notice when nobody has the other end any more.
     drop((launch, fed));
-    let mut listener = suspended.notifications().ok_or(VerifyError::NoListener)?;
+    let mut listener = suspended.notifications().ok_or(TrialError::NoListener)?;
     let shielded = match &mut trial.shield {
         Ok(shield) => shield.trace(suspended.pid(), &program).map(|heard| listener.note_in(heard)),
         Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
@@ -168,19 +168,19 @@ pub(crate) fn run(
         approximated: false,
         failed: None,
     }));
-    let guardian = serve(&listener, &books, orders).map_err(VerifyError::Wait)?;
+    let guardian = serve(&listener, &books, orders).map_err(TrialError::Wait)?;
     let others = [guardian.pid()].into_iter().chain(trial.others(reader)).collect();
     let wait = Wait::begin(trial.timeout, others)?;
     // From its execve on, the workload does not depend on us; before that, it ends with us.
-    guardian.arm().map_err(VerifyError::Wait)?;
+    guardian.arm().map_err(TrialError::Wait)?;
     let mut running = trial.foreground.release(suspended)?;
     let waited = wait.until_ended(&mut running, &mut trial.foreground, || {
         let mut books = lock(&books);
         if let Some(error) = books.failed.take() {
-            return Err(VerifyError::Wait(error));
+            return Err(TrialError::Wait(error));
         }
         books.look_after_pending();
-        listener.is_hung_up().map_err(VerifyError::Wait)
+        listener.is_hung_up().map_err(TrialError::Wait)
     })?;
     if listener.is_hung_up().unwrap_or(false) {
         // Nobody is left: neither is the guardian, as soon as it has noticed.
@@ -212,7 +212,7 @@ fn lock(books: &Mutex<Books>) -> MutexGuard<'_, Books> {
 }
 
 /// How calls are to be answered once nobody of this process is left to do it.
-fn orders(policy: &Policy, answering: &Answering) -> Result<Vec<u8>, VerifyError> {
+fn orders(policy: &Policy, answering: &Answering) -> Result<Vec<u8>, TrialError> {
     let unattended = match answering {
         Answering::AsThePolicySays => policy.clone(),
         Answering::LetGoOn => all_let_go_on(policy),
@@ -221,7 +221,7 @@ fn orders(policy: &Policy, answering: &Answering) -> Result<Vec<u8>, VerifyError
     match cbpf::compile(&unattended) {
         Ok(program) => Ok(program.to_bytes()),
         // The policy itself is shorter than with all that somebody would allow.
-        Err(_) => Ok(cbpf::compile(policy).map_err(VerifyError::Compile)?.to_bytes()),
+        Err(_) => Ok(cbpf::compile(policy).map_err(TrialError::Compile)?.to_bytes()),
     }
 }
 

@@ -6,13 +6,13 @@ use sandprint_policy::cbpf::Program;
 use sandprint_sandbox::confine::{Confinement, Filter, Flags};
 use sandprint_sandbox::launch::Launch;
 
+use crate::error::TrialError;
 use crate::trial::{Feeding, Trial};
 use crate::verdict::Pass;
-use crate::verify::VerifyError;
 use crate::wait::{Wait, Waited};
 
 /// Runs it.
-pub(crate) fn run(trial: &mut Trial, program: &Program) -> Result<(Pass, Waited), VerifyError> {
+pub(crate) fn run(trial: &mut Trial, program: &Program) -> Result<(Pass, Waited), TrialError> {
     let filter = Filter::new(&program.to_bytes())?;
     let confinement = Confinement { filter, flags: Flags::NONE, proof: None };
     let fed = trial.feed(Feeding::Again)?;

@@ -4,7 +4,7 @@ use sandprint_model::{Abi, ByteString};
 use sandprint_policy::suggest;
 
 use super::*;
-use crate::{Location, Next};
+use crate::denial::{Location, Next};
 
 fn call(abi: Abi, name: &str, args: [u64; 6]) -> Call {
     Call { syscall: Syscall::from_name(abi, name).unwrap(), args }
@@ -31,7 +31,7 @@ fn denial(call: Call, action: Action) -> Denial {
 
 const REFUSED: Action = Action::Errno(1);
 
-fn ledger(rules: &[(Call, Action)]) -> Ledger {
+fn draft(rules: &[(Call, Action)]) -> Draft {
     let mut policy = Policy {
         kernel: None,
         default_action: REFUSED,
@@ -44,7 +44,7 @@ fn ledger(rules: &[(Call, Action)]) -> Ledger {
         let rule = Rule { conditions, action: *action, reasons: BTreeSet::new() };
         policy.rules.entry(call.syscall).or_default().push(rule);
     }
-    Ledger::new(policy, "2026-11-22".parse().unwrap(), None)
+    Draft::new(policy, "2026-11-22".parse().unwrap(), None)
 }
 
 const NATIVE: Abi = Abi::X86_64;
@@ -68,21 +68,21 @@ fn each_answer_does_what_it_says_and_no_more() {
         (Answer::Leave, Standing::Refused, Standing::Open, 0, 0),
         (Answer::Stop, Standing::Refused, Standing::Refused, 0, 0),
     ] {
-        let mut ledger = ledger(&[(call(NATIVE, "execve", NOTHING), Action::Allow)]);
-        assert_eq!(ledger.standing(&inet()), Standing::Open);
-        ledger.enter(&denial(inet(), REFUSED), answer, "--accept-all");
-        assert_eq!((ledger.standing(&inet()), ledger.standing(&netlink())), (asked, other), "{answer:?}");
-        assert_eq!(ledger.decisions.len(), decisions, "{answer:?}");
-        assert_eq!(ledger.policy.rules.get(&inet().syscall).map_or(0, Vec::len), rules, "{answer:?}");
-        assert_eq!(ledger.stopped, answer == Answer::Stop);
+        let mut draft = draft(&[(call(NATIVE, "execve", NOTHING), Action::Allow)]);
+        assert_eq!(draft.standing(&inet()), Standing::Open);
+        draft.enter(&denial(inet(), REFUSED), answer, "--accept-all");
+        assert_eq!((draft.standing(&inet()), draft.standing(&netlink())), (asked, other), "{answer:?}");
+        assert_eq!(draft.decisions.len(), decisions, "{answer:?}");
+        assert_eq!(draft.policy.rules.get(&inet().syscall).map_or(0, Vec::len), rules, "{answer:?}");
+        assert_eq!(draft.stopped, answer == Answer::Stop);
     }
 }
 
 #[test]
 fn a_written_rule_says_what_when_and_who() {
-    let mut ledger = ledger(&[(call(NATIVE, "execve", NOTHING), Action::Allow)]);
-    ledger.enter(&denial(inet(), REFUSED), Answer::AllowWithArguments, "--accept socket");
-    let rules = &ledger.policy.rules[&inet().syscall];
+    let mut draft = draft(&[(call(NATIVE, "execve", NOTHING), Action::Allow)]);
+    draft.enter(&denial(inet(), REFUSED), Answer::AllowWithArguments, "--accept socket");
+    let rules = &draft.policy.rules[&inet().syscall];
     let reasons: Vec<String> = rules[0].reasons.iter().map(ToString::to_string).collect();
     assert_eq!(
         reasons,
@@ -95,32 +95,32 @@ fn a_written_rule_says_what_when_and_who() {
 
 #[test]
 fn what_a_rule_refuses_is_not_asked_and_not_weakened() {
-    let mut ledger = ledger(&[(netlink(), Action::Errno(97))]);
-    assert_eq!(ledger.standing(&netlink()), Standing::Refused);
-    ledger.enter(&denial(inet(), REFUSED), Answer::Allow, "x");
-    assert_eq!(ledger.standing(&inet()), Standing::Allowed);
-    assert_eq!(ledger.policy.decide(&netlink()), Action::Errno(97));
+    let mut draft = draft(&[(netlink(), Action::Errno(97))]);
+    assert_eq!(draft.standing(&netlink()), Standing::Refused);
+    draft.enter(&denial(inet(), REFUSED), Answer::Allow, "x");
+    assert_eq!(draft.standing(&inet()), Standing::Allowed);
+    assert_eq!(draft.policy.decide(&netlink()), Action::Errno(97));
 }
 
 #[test]
 fn arguments_that_were_allowed_stay_allowed_when_the_rest_is_refused() {
-    let mut ledger = ledger(&[(call(NATIVE, "execve", NOTHING), Action::Allow)]);
-    ledger.enter(&denial(inet(), REFUSED), Answer::AllowWithArguments, "x");
-    ledger.enter(&denial(netlink(), REFUSED), Answer::Refuse, "x");
-    assert_eq!(ledger.policy.decide(&inet()), Action::Allow);
-    assert_eq!(ledger.policy.decide(&netlink()), REFUSED);
-    assert_eq!(ledger.standing(&call(NATIVE, "socket", [1, 1, 0, 0, 0, 0])), Standing::Refused);
+    let mut draft = draft(&[(call(NATIVE, "execve", NOTHING), Action::Allow)]);
+    draft.enter(&denial(inet(), REFUSED), Answer::AllowWithArguments, "x");
+    draft.enter(&denial(netlink(), REFUSED), Answer::Refuse, "x");
+    assert_eq!(draft.policy.decide(&inet()), Action::Allow);
+    assert_eq!(draft.policy.decide(&netlink()), REFUSED);
+    assert_eq!(draft.standing(&call(NATIVE, "socket", [1, 1, 0, 0, 0, 0])), Standing::Refused);
 }
 
 #[test]
 fn a_first_rule_of_an_abi_is_told_and_never_lets_the_others_run() {
     let foreign = call(Abi::I386, "getpid", NOTHING);
-    let mut told = ledger(&[(inet(), Action::Allow)]);
+    let mut told = draft(&[(inet(), Action::Allow)]);
     told.enter(&denial(foreign, Action::KillProcess), Answer::Allow, "x");
     assert_eq!(told.standing(&foreign), Standing::Allowed);
     assert_eq!(told.notes.len(), 1, "{:?}", told.notes);
 
-    let mut refused = ledger(&[(inet(), Action::Allow)]);
+    let mut refused = draft(&[(inet(), Action::Allow)]);
     refused.policy.default_action = Action::Allow;
     refused.enter(&denial(foreign, Action::KillProcess), Answer::Allow, "x");
     assert_eq!(refused.standing(&foreign), Standing::Refused);
@@ -130,11 +130,11 @@ fn a_first_rule_of_an_abi_is_told_and_never_lets_the_others_run() {
 
 #[test]
 fn many_alternatives_are_counted() {
-    let mut ledger = ledger(&[(call(NATIVE, "execve", NOTHING), Action::Allow)]);
+    let mut draft = draft(&[(call(NATIVE, "execve", NOTHING), Action::Allow)]);
     for family in 1..=9 {
         let call = call(NATIVE, "socket", [family, 1, 0, 0, 0, 0]);
-        ledger.enter(&denial(call, REFUSED), Answer::AllowWithArguments, "x");
+        draft.enter(&denial(call, REFUSED), Answer::AllowWithArguments, "x");
     }
-    assert_eq!(ledger.alternatives_beyond(8), BTreeMap::from([(inet().syscall, 9)]));
-    assert_eq!(ledger.alternatives_beyond(9), BTreeMap::new());
+    assert_eq!(draft.alternatives_beyond(8), BTreeMap::from([(inet().syscall, 9)]));
+    assert_eq!(draft.alternatives_beyond(9), BTreeMap::new());
 }

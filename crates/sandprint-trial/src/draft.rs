@@ -1,4 +1,4 @@
-//! What was decided about refused calls, and what that makes of the policy.
+//! The policy as a refinement makes it, decision by decision.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use sandprint_model::{Action, Call, Date, Policy, Reason, Rule, Syscall};
 use sandprint_policy::enforce;
 use sandprint_policy::synth::{Additions, AllowedArguments};
 
-use crate::Denial;
+use crate::denial::Denial;
 
 /// What is to come of a refused call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +49,7 @@ pub(crate) enum Standing {
 
 /// The policy as it is refined, and every decision.
 #[derive(Debug)]
-pub(crate) struct Ledger {
+pub(crate) struct Draft {
     pub(crate) policy: Policy,
     pub(crate) decisions: Vec<Decision>,
     /// What a reader should know of what the decisions did, in sentences.
@@ -63,10 +63,10 @@ pub(crate) struct Ledger {
     unwritten: Vec<(Syscall, Rule, bool)>,
 }
 
-impl Ledger {
+impl Draft {
     /// Nothing decided yet. `on` is the day that decisions get, `additions` what is added beside them.
-    pub(crate) fn new(policy: Policy, on: Date, additions: Option<&'static Additions>) -> Ledger {
-        Ledger {
+    pub(crate) fn new(policy: Policy, on: Date, additions: Option<&'static Additions>) -> Draft {
+        Draft {
             policy,
             decisions: Vec::new(),
             notes: BTreeSet::new(),

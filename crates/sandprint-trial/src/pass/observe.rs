@@ -14,15 +14,15 @@ use sandprint_record::target::Target;
 use sandprint_sandbox::confine::{Confinement, Filter, Flags};
 use sandprint_sandbox::launch::Launch;
 
-use crate::confirm::has_filter;
-use crate::explain::{MOST_KINDS, WENT_ON, untold};
+use super::confirm::has_filter;
+use super::explain::{MOST_KINDS, WENT_ON, untold};
+use crate::denial::{Ancestor, Denial, Location, Next};
+use crate::error::TrialError;
 use crate::trial::Trial;
 use crate::verdict::Pass;
-use crate::verify::VerifyError;
 use crate::wait::{Wait, Waited};
 use crate::watch::judge::Verdict;
 use crate::watch::{News, Seen, Watch};
-use crate::{Ancestor, Denial, Location, Next};
 
 /// What the pass found.
 #[derive(Debug)]
@@ -39,10 +39,10 @@ pub(crate) enum NotObserved {
     /// Calls cannot be watched here; nothing was executed.
     Unwatched(RecorderError),
     /// The trial failed.
-    Failed(VerifyError),
+    Failed(TrialError),
 }
 
-impl<E: Into<VerifyError>> From<E> for NotObserved {
+impl<E: Into<TrialError>> From<E> for NotObserved {
     fn from(error: E) -> NotObserved {
         NotObserved::Failed(error.into())
     }
@@ -50,7 +50,7 @@ impl<E: Into<VerifyError>> From<E> for NotObserved {
 
 /// Runs it.
 pub(crate) fn run(trial: &mut Trial, policy: &Policy, program: &Program) -> Result<Observed, NotObserved> {
-    let filter = Filter::new(&program.to_bytes()).map_err(VerifyError::from)?;
+    let filter = Filter::new(&program.to_bytes()).map_err(TrialError::from)?;
     let confinement = Confinement { filter, flags: Flags::NONE, proof: None };
     let wait = Wait::begin(trial.timeout, trial.others(None))?;
     let launch = Launch { confinement: Some(confinement), ..trial.launch.clone() };
@@ -75,13 +75,13 @@ pub(crate) fn run(trial: &mut Trial, policy: &Policy, program: &Program) -> Resu
     };
     let waited = wait.until_ended(&mut running, &mut trial.foreground, || {
         // Before the news: what comes after the end of all is nothing.
-        let is_over = watcher.is_over().map_err(VerifyError::Observe)?;
-        for refused in watcher.news().map_err(VerifyError::Observe)? {
+        let is_over = watcher.is_over().map_err(TrialError::Observe)?;
+        for refused in watcher.news().map_err(TrialError::Observe)? {
             books.take(refused, &watcher);
         }
         Ok(is_over)
     })?;
-    let missed = watcher.missed().map_err(VerifyError::Observe)?;
+    let missed = watcher.missed().map_err(TrialError::Observe)?;
     let mut caveats: Vec<String> =
         missed.iter().map(|missed| format!("{} {}", missed.count, missed.what)).collect();
     caveats.extend(books.caveats());
