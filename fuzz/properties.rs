@@ -86,7 +86,7 @@ fn check(trace: &Trace) {
     let mut twice = trace.clone();
     twice.merge(trace.clone());
     assert_eq!(twice, *trace);
-    assert_eq!(trace.subtract(std::slice::from_ref(trace)).observations.len(), 0);
+    assert_eq!(trace.subtract(std::slice::from_ref(trace)).calls.len(), 0);
     let diff = TraceDiff::between(trace, &Trace::default());
     assert_eq!(diff.calls.only_in_a.len(), trace.syscalls().len());
     check_message(&diff.to_text("a", "b"));

@@ -12,9 +12,9 @@ use proptest::sample::select;
 
 use crate::arguments::Selected;
 use crate::{
-    Abi, Action, Arch, ArgumentsSeen, ByteString, Comparison, Condition, Date, Exit, Fact, FirstSeen, Gap,
-    GapKind, Host, Image, KernelVersion, Note, Policy, Reason, Recorder, Rule, Run, RunId, Seen, Syscall,
-    Trace, Width,
+    Abi, Action, Arch, ArgumentsSeen, ByteString, CallSeen, Comparison, Condition, Date, Exit, Facts,
+    FirstSeen, Gap, GapKind, Host, Image, Join, KernelVersion, Key, Note, Policy, Reason, Recorder, Rule,
+    Run, RunId, Subject, Syscall, Trace, Width,
 };
 
 const HOSTILE: [&str; 6] = ["", "ls", "a b", "\u{1b}[31m\"\\x\r\n", "x|y`<b>&amp;\u{202e}", "\u{feff}ünï 漢"];
@@ -49,27 +49,37 @@ fn image() -> impl Strategy<Value = Image> {
         .prop_map(|(path, build_id, script)| Image { path, build_id: build_id.map(str::to_owned), script })
 }
 
-fn fact() -> impl Strategy<Value = Fact> {
+fn subject() -> impl Strategy<Value = Subject> {
     let scope = option::weighted(0.2, select(&["start", "serve \u{7f}"][..]));
-    (image(), scope, syscall()).prop_map(|(image, scope, syscall)| Fact {
-        image: Arc::new(image),
-        scope: scope.map(Arc::from),
-        syscall,
+    (image(), scope)
+        .prop_map(|(image, scope)| Subject { image: Arc::new(image), scope: scope.map(Arc::from) })
+}
+
+/// A table of facts with one or two runs each.
+fn facts<K: Key + std::fmt::Debug, V: Join + std::fmt::Debug>(
+    key: impl Strategy<Value = K>,
+    value: impl Strategy<Value = V>,
+) -> impl Strategy<Value = Facts<K, V>> {
+    vec((subject(), key, vec((run_id(), value), 1..3)), 0..10).prop_map(|rows| {
+        let mut facts = Facts::default();
+        for (subject, key, runs) in rows {
+            for (run, value) in runs {
+                facts.join(subject.clone(), key.clone(), run, value);
+            }
+        }
+        facts
     })
 }
 
-fn seen() -> impl Strategy<Value = Seen> {
+fn call_seen() -> impl Strategy<Value = CallSeen> {
     let first = (count(), 0..3_u32, 0..3_u32, bytes()).prop_map(|(after_ns, tgid, tid, comm)| FirstSeen {
         after_ns,
         tgid,
         tid,
         comm,
     });
-    (count(), option::of(first), option::of(arguments_seen())).prop_map(|(count, first, arguments)| Seen {
-        count,
-        first,
-        arguments,
-    })
+    (count(), option::of(first), option::of(arguments_seen()))
+        .prop_map(|(count, first, arguments)| CallSeen { count, first, arguments })
 }
 
 /// A few values, or so many that joining two of them is too much.
@@ -142,9 +152,9 @@ fn gap() -> impl Strategy<Value = Gap> {
 
 /// Any trace, also one that mentions runs of which it knows nothing.
 pub(crate) fn trace() -> impl Strategy<Value = Trace> {
-    let observations = btree_map(fact(), btree_map(run_id(), seen(), 1..3), 0..10);
-    (btree_map(run_id(), run(), 0..4), observations, btree_map(gap(), count(), 0..4))
-        .prop_map(|(runs, observations, gaps)| Trace { runs, observations, gaps })
+    let calls = facts(syscall(), call_seen());
+    (btree_map(run_id(), run(), 0..4), calls, btree_map(gap(), count(), 0..4))
+        .prop_map(|(runs, calls, gaps)| Trace { runs, calls, gaps })
 }
 
 fn action() -> impl Strategy<Value = Action> {

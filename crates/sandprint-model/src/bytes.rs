@@ -1,21 +1,22 @@
 //! Bytes that came from the workload: paths, arguments, names. Not text, and hostile until escaped.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::printable::is_printable;
 
-/// Bytes from the workload, kept exactly.
+/// Bytes from the workload, kept exactly. Copies share them.
 ///
 /// [`fmt::Display`] gives an escaped form that is safe on a terminal and reversible by
 /// [`ByteString::from_escaped`]: printable Unicode stays, a backslash doubles, every other byte
 /// becomes `\xNN`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct ByteString(Vec<u8>);
+pub struct ByteString(Arc<[u8]>);
 
 impl ByteString {
     /// Wraps bytes as they are.
     pub fn new(bytes: impl Into<Vec<u8>>) -> ByteString {
-        ByteString(bytes.into())
+        ByteString(bytes.into().into())
     }
 
     /// The bytes as they were observed.
@@ -79,7 +80,7 @@ impl ByteString {
                 _ => return None,
             }
         }
-        Some(ByteString(bytes))
+        Some(ByteString::new(bytes))
     }
 }
 
@@ -95,7 +96,7 @@ fn push_hex(out: &mut String, byte: u8) {
 
 impl From<&str> for ByteString {
     fn from(text: &str) -> ByteString {
-        ByteString(text.as_bytes().to_vec())
+        ByteString(text.as_bytes().into())
     }
 }
 

@@ -303,7 +303,7 @@ impl NotUnderstood {
         if self.count > 0 {
             let detail =
                 Some(format!("lines that are not understood, the first is line {}", self.first_line));
-            trace.note_gap(Gap { kind: GapKind::ImportIncomplete, run: run.clone(), detail }, self.count);
+            trace.note_gap(Gap { kind: GapKind::ImportIncomplete, run: *run, detail }, self.count);
         }
     }
 }
@@ -311,7 +311,7 @@ impl NotUnderstood {
 /// Notes a gap of an import.
 fn note(trace: &mut Trace, run: &RunId, kind: GapKind, detail: impl Into<String>, count: usize) {
     let count = u64::try_from(count).unwrap_or(u64::MAX);
-    trace.note_gap(Gap { kind, run: run.clone(), detail: Some(detail.into()) }, count);
+    trace.note_gap(Gap { kind, run: *run, detail: Some(detail.into()) }, count);
 }
 
 /// The first few of some words, for a gap's detail.

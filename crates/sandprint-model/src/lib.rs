@@ -7,6 +7,7 @@
 //! - [`arguments`]: what is known of a call's arguments, and a call with them in one line.
 //! - [`errno`]: the errors that calls answer with, by number and by name.
 //! - [`Trace`]: what was observed in one or more [`Run`]s, with its [`Gap`]s.
+//! - [`Facts`]: one kind of fact in a trace: what a [`Subject`] did, and what was seen of it in each run.
 //! - *Target*: what is observed: a command, processes, a cgroup, every process (`sandprint_record::target`).
 //! - [`Image`]: an executable that ran in the target's tree.
 //! - [`Gap`]: something that may have been missed, as data.
@@ -44,6 +45,6 @@ pub use policy::{Action, Call, Comparison, Condition, Note, Policy, Reason, Rule
 pub use printable::{is_printable, json_line, json_pretty};
 pub use syscall::{PROBE_NUMBERS, Syscall};
 pub use trace::{
-    ArgumentsSeen, CallArguments, CallDiff, Cover, Coverage, Exit, Fact, FirstSeen, Host, Image,
-    InputCoverage, Recorder, Run, RunCoverage, RunId, Seen, Trace, TraceDiff,
+    ArgumentsSeen, CallArguments, CallDiff, CallSeen, Cover, Coverage, Exit, Facts, FirstSeen, Host, Image,
+    InputCoverage, Join, Key, Merger, PerRun, Recorder, Run, RunCoverage, RunId, Subject, Trace, TraceDiff,
 };

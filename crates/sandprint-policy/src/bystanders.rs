@@ -128,7 +128,7 @@ fn base_name(path: &str) -> &str {
 mod tests {
     use std::sync::Arc;
 
-    use sandprint_model::{Abi, Fact, Recorder, Run, RunId, Seen, Syscall};
+    use sandprint_model::{Abi, CallSeen, Recorder, Run, RunId, Subject, Syscall};
 
     use super::*;
 
@@ -180,8 +180,7 @@ mod tests {
         let read = Syscall::from_name(Abi::X86_64, "read").unwrap();
         for path in images {
             let image = Image { path: ByteString::new(path.as_bytes()), build_id: None, script: None };
-            let fact = Fact { image: Arc::new(image), scope: None, syscall: read };
-            trace.observe(fact, &run, Seen { count: 1, first: None, arguments: None });
+            trace.calls.join(Subject::of(&Arc::new(image)), read, run, CallSeen::times(1));
         }
         let run_of = Run {
             duration_ms: None,

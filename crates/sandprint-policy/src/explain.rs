@@ -158,10 +158,10 @@ pub fn explain(file: &PolicyFile, trace: Option<&Trace>) -> Explanation {
 /// Counts and programs of every call of a trace.
 fn observed(trace: &Trace) -> BTreeMap<Syscall, (u64, BTreeSet<String>)> {
     let mut calls: BTreeMap<Syscall, (u64, BTreeSet<String>)> = BTreeMap::new();
-    for (fact, runs) in &trace.observations {
-        let (count, programs) = calls.entry(fact.syscall).or_default();
+    for (subject, syscall, runs) in trace.calls.iter() {
+        let (count, programs) = calls.entry(*syscall).or_default();
         *count = runs.values().fold(*count, |sum, seen| sum.saturating_add(seen.count));
-        programs.insert(fact.image.to_string());
+        programs.insert(subject.image.to_string());
     }
     calls
 }

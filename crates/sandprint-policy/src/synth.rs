@@ -306,16 +306,16 @@ fn observed(trace: &Trace) -> BTreeMap<Syscall, BTreeSet<Reason>> {
     #[derive(Default)]
     struct Sum<'t> {
         count: u64,
-        runs: BTreeSet<&'t RunId>,
+        runs: BTreeSet<RunId>,
         images: BTreeSet<&'t Arc<Image>>,
     }
     let mut sums: BTreeMap<Syscall, Sum<'_>> = BTreeMap::new();
-    for (fact, runs) in &trace.observations {
-        for (run, seen) in runs {
-            let sum = sums.entry(fact.syscall).or_default();
+    for (subject, syscall, runs) in trace.calls.iter() {
+        for (run, seen) in runs.iter() {
+            let sum = sums.entry(*syscall).or_default();
             sum.count = sum.count.saturating_add(seen.count);
             sum.runs.insert(run);
-            sum.images.insert(&fact.image);
+            sum.images.insert(&subject.image);
         }
     }
     sums.into_iter()

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use libbpf_rs::{MapCore, RingBuffer, RingBufferBuilder};
-use sandprint_model::{Arch, Fact, FirstSeen, Gap, GapKind, Image, KernelVersion, RunId, Seen, Trace};
+use sandprint_model::{Arch, CallSeen, FirstSeen, Gap, GapKind, Image, KernelVersion, RunId, Subject, Trace};
 use sandprint_sandbox::probe::{self, Deadly};
 
 use crate::descriptors;
@@ -459,28 +459,11 @@ impl Recorder {
                 comm: value.comm.clone(),
             });
             let image = images.get(&key.image).map(Arc::clone).unwrap_or_default();
-            self.observe(trace, run, (*key, image), value.count, first);
+            let seen = CallSeen { first, ..CallSeen::times(value.count) };
+            // Two ids can be one image to the user: a file that was touched between two execs.
+            trace.calls.add(Subject::of(&image), key.syscall(self.arch), *run, seen);
         }
         self.collect_gaps(run, trace)
-    }
-
-    fn observe(
-        &self,
-        trace: &mut Trace,
-        run: &RunId,
-        (key, image): (CallKey, Arc<Image>),
-        count: u64,
-        first: Option<FirstSeen>,
-    ) {
-        let fact = Fact { image, scope: None, syscall: key.syscall(self.arch) };
-        // Two ids can be one image to the user: a file that was touched between two execs.
-        let before = trace.observations.get(&fact).and_then(|runs| runs.get(run)).cloned();
-        let before = before.unwrap_or_default();
-        let first = match (before.first, first) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        };
-        trace.observe(fact, run, Seen { count: before.count.saturating_add(count), first, arguments: None });
     }
 
     /// Every call with its count, those included that live tasks have not handed in.
@@ -514,7 +497,7 @@ impl Recorder {
 
     fn collect_gaps(&self, run: &RunId, trace: &mut Trace) -> Result<(), RecorderError> {
         let mut note = |kind, detail, count| {
-            trace.note_gap(Gap { kind, run: run.clone(), detail }, count);
+            trace.note_gap(Gap { kind, run: *run, detail }, count);
         };
         let state = self.state()?;
         let counted = [
@@ -573,7 +556,7 @@ impl Recorder {
             None
         };
         if let Some((kind, detail)) = gap {
-            trace.note_gap(Gap { kind, run: run.clone(), detail }, total.max(1));
+            trace.note_gap(Gap { kind, run: *run, detail }, total.max(1));
         }
         Ok(())
     }

@@ -169,7 +169,7 @@ impl Recorder {
         };
         let mut note = |kind, detail: Option<&str>, count| {
             if count > 0 {
-                trace.note_gap(Gap { kind, run: run.clone(), detail: detail.map(str::to_owned) }, count);
+                trace.note_gap(Gap { kind, run: *run, detail: detail.map(str::to_owned) }, count);
             }
         };
         note(GapKind::NoNewPrivileges, None, u64::from(self.no_new_privileges));

@@ -350,7 +350,7 @@ impl<'a> Session<'a> {
         {
             self.next_checkpoint = Some(now + every);
             let mut trace = self.trace()?;
-            let unfinished = Gap { kind: GapKind::Unfinished, run: self.id.clone(), detail: None };
+            let unfinished = Gap { kind: GapKind::Unfinished, run: self.id, detail: None };
             trace.note_gap(unfinished, 1);
             observer.checkpoint(trace);
         }
@@ -402,7 +402,7 @@ impl<'a> Session<'a> {
         let mut trace = Trace::default();
         let duration_ms = u64::try_from(self.began.elapsed().as_millis()).ok();
         let run = Run { duration_ms, exit: self.first_exit, ..self.run.clone() };
-        trace.runs.insert(self.id.clone(), run);
+        trace.runs.insert(self.id, run);
         self.driver.collect(&self.id, self.began_ns, &mut trace)?;
         Ok(trace)
     }
@@ -416,7 +416,7 @@ impl<'a> Session<'a> {
         };
         let mut trace = self.trace()?;
         if let Some(words) = self.cut_short(why) {
-            trace.note_gap(Gap { kind: GapKind::EndedEarly, run: self.id.clone(), detail: Some(words) }, 1);
+            trace.note_gap(Gap { kind: GapKind::EndedEarly, run: self.id, detail: Some(words) }, 1);
         }
         Ok(Recorded { trace, exit: self.first_exit, why, survivors: self.survivors })
     }

@@ -153,7 +153,7 @@ impl Recorder {
         self.observed.gaps(&tree.books, run, trace);
         let mut note = |kind, detail: Option<&str>, count| {
             if count > 0 {
-                trace.note_gap(Gap { kind, run: run.clone(), detail: detail.map(str::to_owned) }, count);
+                trace.note_gap(Gap { kind, run: *run, detail: detail.map(str::to_owned) }, count);
             }
         };
         note(GapKind::RefusedCounted, Some("of a filter from before"), u64::from(self.filtered));

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{ImportError, MOST_FACTS, MOST_IMAGES, NotUnderstood, Source, first_few, imported_run, note};
-use crate::{ByteString, Fact, FirstSeen, GapKind, Image, PROBE_NUMBERS, RunId, Seen, Trace};
+use crate::{ByteString, CallSeen, FirstSeen, GapKind, Image, PROBE_NUMBERS, RunId, Subject, Syscall, Trace};
 use json::{Array, InArray};
 use record::{Call, Event, Found, Record};
 
@@ -41,9 +41,9 @@ pub(super) struct Log {
     array: Array,
     /// Whether more events came than are remembered.
     forgets_events: bool,
-    with_event: BTreeMap<Fact, Tally>,
+    with_event: BTreeMap<(Subject, Syscall), Tally>,
     /// The same from lines that do not name their event, as journald writes beside the kernel's.
-    without_event: BTreeMap<Fact, Tally>,
+    without_event: BTreeMap<(Subject, Syscall), Tally>,
     images: BTreeMap<Image, Arc<Image>>,
     first_ms: Option<u64>,
     last_ms: Option<u64>,
@@ -152,7 +152,7 @@ impl Log {
             image = Image::default();
         }
         let image = Arc::clone(self.images.entry(image.clone()).or_insert_with(|| Arc::new(image)));
-        let fact = Fact { image, scope: None, syscall };
+        let fact = (Subject::of(&image), syscall);
         let kept = self.with_event.len() + self.without_event.len();
         let tallies = if record.event.is_some() { &mut self.with_event } else { &mut self.without_event };
         if kept >= MOST_FACTS && !tallies.contains_key(&fact) {
@@ -187,10 +187,10 @@ impl Log {
         about.target = Some("audit records".to_owned());
         about.started_unix_ms = self.first_ms;
         about.duration_ms = self.first_ms.zip(self.last_ms).map(|(first, last)| last - first);
-        trace.runs.insert(run.clone(), about);
+        trace.runs.insert(*run, about);
         let since = self.first_ms.unwrap_or_default();
         // Both kinds of lines may be of the same calls, so the larger count of the two is kept.
-        for (fact, tally) in self.with_event.into_iter().chain(self.without_event) {
+        for ((subject, syscall), tally) in self.with_event.into_iter().chain(self.without_event) {
             let first = tally.first.map(|(at_ms, pid, comm)| FirstSeen {
                 after_ns: (at_ms - since).saturating_mul(1_000_000),
                 tgid: pid,
@@ -198,7 +198,7 @@ impl Log {
                 tid: pid,
                 comm,
             });
-            trace.observe(fact, run, Seen { count: tally.count, first, arguments: None });
+            trace.calls.join(subject, syscall, *run, CallSeen { first, ..CallSeen::times(tally.count) });
         }
         let detail = "an audit log holds only the calls that a filter or a rule logged";
         note(&mut trace, run, GapKind::ImportSampled, detail, 0);

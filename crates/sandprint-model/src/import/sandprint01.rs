@@ -9,13 +9,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{ImportError, Source, imported_run, note};
-use crate::{Arch, ByteString, Fact, FirstSeen, GapKind, Image, Run, RunId, Seen, Syscall, Trace};
+use crate::{Arch, ByteString, CallSeen, FirstSeen, GapKind, Run, RunId, Subject, Syscall, Trace};
 
 pub(super) fn import(bytes: &[u8], run: &RunId) -> Result<Trace, ImportError> {
     let version = serde_json::from_slice::<Version>(bytes).map_err(|error| unreadable(&error))?;
@@ -142,7 +141,7 @@ impl Document {
             command => about.command = command.iter().map(|word| ByteString::from(word.as_str())).collect(),
         }
         about.duration_ms = self.events.times.map(|(first, last)| (last - first) / 1_000_000);
-        trace.runs.insert(run.clone(), about);
+        trace.runs.insert(*run, about);
 
         let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
         for row in &self.counts {
@@ -155,7 +154,7 @@ impl Document {
             *count = (*count).max(tally.count);
         }
         let began = self.events.times.map_or(0, |(first, _)| first);
-        let image = Arc::new(Image::default());
+        let subject = Subject::default();
         for (number, count) in counts {
             let first = self.events.calls.get(&number).map(|tally| FirstSeen {
                 after_ns: tally.first_at - began,
@@ -163,12 +162,8 @@ impl Document {
                 tid: tally.tid,
                 comm: tally.comm.as_str().into(),
             });
-            let fact = Fact {
-                image: Arc::clone(&image),
-                scope: None,
-                syscall: Syscall::numbered(arch.native_abi(), number),
-            };
-            trace.observe(fact, run, Seen { count, first, arguments: None });
+            let syscall = Syscall::numbered(arch.native_abi(), number);
+            trace.calls.join(subject.clone(), syscall, *run, CallSeen { first, ..CallSeen::times(count) });
         }
 
         let detail = "sandprint 0.1 stops following a process when one of its threads ends, leaves out numbers \
@@ -209,9 +204,9 @@ mod tests {
         assert_eq!(run.command, [ByteString::from("ls"), ByteString::from("/tmp")]);
         assert_eq!((run.duration_ms, run.tool_version.as_str()), (Some(3), "0.1"));
         let openat = Syscall::from_name(Abi::X86_64, "openat").unwrap();
-        let fact = Fact { image: Arc::new(Image::default()), scope: None, syscall: openat };
         let first = FirstSeen { after_ns: 1_000_000, tgid: 71, tid: 72, comm: "ls\u{fffd}".into() };
-        assert_eq!(trace.observations[&fact][id], Seen { count: 35, first: Some(first), arguments: None });
+        let expected = CallSeen { first: Some(first), ..CallSeen::times(35) };
+        assert_eq!(trace.calls.get(&Subject::default(), &openat).unwrap().get(*id), Some(&expected));
     }
 
     fn kinds(trace: &Trace, run: &RunId) -> Vec<(GapKind, u64)> {

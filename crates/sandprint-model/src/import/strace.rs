@@ -425,7 +425,7 @@ impl Log {
     }
 
     fn count(&mut self, segment: usize, called: Called) {
-        let is_full = self.unsettled + self.settled.facts.len() >= MOST_FACTS;
+        let is_full = self.unsettled + self.settled.calls.len() >= MOST_FACTS;
         let now = self.clock.now();
         let Some(segment) = self.segments.get_mut(segment) else { return };
         if is_full && !segment.has(called) {
@@ -669,7 +669,7 @@ impl Log {
         about.started_unix_ms = self.clock.started_unix_ms();
         let root = self.root.and_then(|root| self.threads.get(&root));
         about.exit = self.root_exit.or_else(|| root.and_then(|root| self.segments.get(root.segment)?.exit));
-        trace.runs.insert(run.clone(), about);
+        trace.runs.insert(*run, about);
         self.note_what_is_missing(run, &mut trace);
         let assumed = if self.announces { Some(self.arch.native_abi()) } else { None };
         let unknown_image = Arc::new(Image::default());
@@ -760,7 +760,7 @@ impl Log {
             if is_so {
                 let detail = (!detail.is_empty()).then(|| detail.to_owned());
                 let count = u64::try_from(count).unwrap_or(u64::MAX);
-                trace.note_gap(Gap { kind, run: run.clone(), detail }, count);
+                trace.note_gap(Gap { kind, run: *run, detail }, count);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::arguments::{Selected, Selecting};
-use crate::{Fact, RunId, Syscall, Trace};
+use crate::{RunId, Subject, Syscall, Trace};
 
 /// The values with which one call was made by one program in one run, and how often with each.
 ///
@@ -13,7 +13,8 @@ use crate::{Fact, RunId, Syscall, Trace};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArgumentsSeen {
     /// None for too many. Never empty, and never more than may be told apart.
-    values: Option<BTreeMap<Selected, u64>>,
+    #[expect(clippy::box_collection, reason = "most facts have none, and there are many facts")]
+    values: Option<Box<BTreeMap<Selected, u64>>>,
 }
 
 impl ArgumentsSeen {
@@ -22,7 +23,7 @@ impl ArgumentsSeen {
 
     /// These values, seen that often.
     pub fn new(values: Selected, count: u64) -> ArgumentsSeen {
-        ArgumentsSeen { values: Some(BTreeMap::from([(values, count)])) }
+        ArgumentsSeen { values: Some(Box::new(BTreeMap::from([(values, count)]))) }
     }
 
     /// More distinct values than are kept apart.
@@ -32,7 +33,7 @@ impl ArgumentsSeen {
 
     /// The values, each with how often it was seen; none where there were too many.
     pub fn values(&self) -> Option<&BTreeMap<Selected, u64>> {
-        self.values.as_ref()
+        self.values.as_deref()
     }
 
     /// Adds calls with these values to the others.
@@ -61,7 +62,7 @@ impl ArgumentsSeen {
         let (Some(values), Some(others)) = (&mut self.values, other.values) else {
             return ArgumentsSeen::too_many();
         };
-        for (value, count) in others {
+        for (value, count) in *others {
             let slot = values.entry(value).or_default();
             *slot = (*slot).max(count);
         }
@@ -73,11 +74,11 @@ impl ArgumentsSeen {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CallArguments<'t> {
     /// The values, and where each was seen how often.
-    pub values: BTreeMap<Selected, Vec<(&'t Fact, &'t RunId, u64)>>,
+    pub values: BTreeMap<Selected, Vec<(&'t Subject, RunId, u64)>>,
     /// Who made it with more different values than were kept apart.
-    pub too_many: BTreeSet<&'t Fact>,
+    pub too_many: BTreeSet<&'t Subject>,
     /// The runs in which it was made and its arguments were not recorded.
-    pub unrecorded: BTreeSet<&'t RunId>,
+    pub unrecorded: BTreeSet<RunId>,
 }
 
 impl CallArguments<'_> {
@@ -95,19 +96,23 @@ impl CallArguments<'_> {
 impl Trace {
     /// The arguments of every observed call that has some by which a rule can tell calls apart, and of those facts
     /// that `wanted` picks.
-    pub fn arguments(&self, wanted: impl Fn(&Fact) -> bool) -> BTreeMap<Syscall, CallArguments<'_>> {
+    pub fn arguments(
+        &self,
+        wanted: impl Fn(&Subject, Syscall) -> bool,
+    ) -> BTreeMap<Syscall, CallArguments<'_>> {
         let mut calls: BTreeMap<Syscall, CallArguments<'_>> = BTreeMap::new();
-        for (fact, runs) in self.observations.iter().filter(|(fact, _)| wanted(fact)) {
-            let selects = Selecting::of(fact.syscall).is_some();
+        for (subject, syscall, runs) in self.calls.iter().filter(|(subject, call, _)| wanted(subject, **call))
+        {
+            let selects = Selecting::of(*syscall).is_some();
             // What another version's tables knew of the call was recorded all the same.
             for (run, seen) in runs.iter().filter(|(_, seen)| selects || seen.arguments.is_some()) {
-                let call = calls.entry(fact.syscall).or_default();
+                let call = calls.entry(*syscall).or_default();
                 match seen.arguments.as_ref().map(ArgumentsSeen::values) {
                     None => drop(call.unrecorded.insert(run)),
-                    Some(None) => drop(call.too_many.insert(fact)),
+                    Some(None) => drop(call.too_many.insert(subject)),
                     Some(Some(values)) => {
                         for (value, count) in values {
-                            call.values.entry(*value).or_default().push((fact, run, *count));
+                            call.values.entry(*value).or_default().push((subject, run, *count));
                         }
                     }
                 }

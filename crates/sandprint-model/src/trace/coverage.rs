@@ -82,9 +82,9 @@ impl Coverage {
 }
 
 /// Every run that a trace mentions, in the order in which they began.
-fn run_ids(trace: &Trace) -> Vec<&RunId> {
-    let ids: BTreeSet<&RunId> =
-        trace.runs.keys().chain(trace.observations.values().flat_map(BTreeMap::keys)).collect();
+fn run_ids(trace: &Trace) -> Vec<RunId> {
+    let mut ids = trace.calls.runs();
+    ids.extend(trace.runs.keys());
     let mut ids: Vec<_> = ids.into_iter().collect();
     ids.sort_by_key(|id| trace.runs.get(id).and_then(|run| run.started_unix_ms));
     ids
@@ -93,27 +93,27 @@ fn run_ids(trace: &Trace) -> Vec<&RunId> {
 /// The runs, still without what they contribute, and the calls of each.
 fn runs_of(inputs: &[(String, Trace)]) -> (Vec<RunCoverage>, Vec<BTreeSet<Syscall>>) {
     let mut runs: Vec<RunCoverage> = Vec::new();
-    let mut index: BTreeMap<&RunId, usize> = BTreeMap::new();
+    let mut index: BTreeMap<RunId, usize> = BTreeMap::new();
     for (label, trace) in inputs {
         for id in run_ids(trace) {
             let at = *index.entry(id).or_insert(runs.len());
             if at == runs.len() {
                 let (inputs, only) = (Vec::new(), BTreeSet::new());
-                runs.push(RunCoverage { id: id.clone(), name: None, inputs, calls: 0, only });
+                runs.push(RunCoverage { id, name: None, inputs, calls: 0, only });
             }
             if let Some(run) = runs.get_mut(at) {
                 run.inputs.push(label.clone());
-                let name = trace.runs.get(id).and_then(|run| run.name.clone());
+                let name = trace.runs.get(&id).and_then(|run| run.name.clone());
                 run.name = run.name.take().or(name);
             }
         }
     }
     let mut calls = vec![BTreeSet::new(); runs.len()];
     for (_, trace) in inputs {
-        for (fact, seen) in &trace.observations {
-            for id in seen.keys() {
-                if let Some(of_run) = index.get(id).and_then(|at| calls.get_mut(*at)) {
-                    of_run.insert(fact.syscall);
+        for (_, syscall, runs) in trace.calls.iter() {
+            for id in runs.runs() {
+                if let Some(of_run) = index.get(&id).and_then(|at| calls.get_mut(*at)) {
+                    of_run.insert(*syscall);
                 }
             }
         }
@@ -135,21 +135,18 @@ fn only_here(sets: &[BTreeSet<Syscall>]) -> Vec<BTreeSet<Syscall>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Abi, Fact, Image, Recorder, Run, Seen, arbitrary};
+    use crate::{Abi, CallSeen, Recorder, Run, Subject, arbitrary};
 
     fn trace(runs: &[(u128, &[u32])]) -> Trace {
         let mut trace = Trace::default();
         for (id, calls) in runs {
             for nr in *calls {
                 let syscall = Syscall { abi: Abi::X86_64, nr: *nr };
-                let fact = Fact { image: Arc::new(Image::default()), scope: None, syscall };
-                trace.observe(fact, &RunId::from_bits(*id), Seen { count: 1, first: None, arguments: None });
+                trace.calls.join(Subject::default(), syscall, RunId::from_bits(*id), CallSeen::times(1));
             }
         }
         trace
@@ -189,16 +186,21 @@ mod tests {
             .runs
             .iter()
             .map(|run| {
-                (run.id.as_str().trim_start_matches('0'), run.inputs.join(""), run.calls, run.only.len())
+                (
+                    run.id.to_string().trim_start_matches('0').to_owned(),
+                    run.inputs.join(""),
+                    run.calls,
+                    run.only.len(),
+                )
             })
             .collect();
         assert_eq!(
             runs,
             [
-                ("1", "a".to_owned(), 3, 0),
-                ("2", "ab".to_owned(), 2, 0),
-                ("3", "b".to_owned(), 2, 0),
-                ("4", "c".to_owned(), 2, 0)
+                ("1".to_owned(), "a".to_owned(), 3, 0),
+                ("2".to_owned(), "ab".to_owned(), 2, 0),
+                ("3".to_owned(), "b".to_owned(), 2, 0),
+                ("4".to_owned(), "c".to_owned(), 2, 0)
             ]
         );
         assert_eq!(coverage.few_runs, Cover { chosen: vec![0, 2], proven: true });
@@ -218,9 +220,9 @@ mod tests {
             let coverage = Coverage::of(&inputs);
             for run in &coverage.runs {
                 let mut others = BTreeSet::new();
-                for (fact, runs) in inputs.iter().flat_map(|(_, trace)| &trace.observations) {
-                    if runs.keys().any(|id| *id != run.id) {
-                        others.insert(fact.syscall);
+                for (_, syscall, runs) in inputs.iter().flat_map(|(_, trace)| trace.calls.iter()) {
+                    if runs.runs().any(|id| id != run.id) {
+                        others.insert(*syscall);
                     }
                 }
                 let lost: BTreeSet<_> = coverage.calls.difference(&others).copied().collect();

@@ -88,9 +88,9 @@ impl CallDiff {
 /// Counts per call and program, summed over runs, scopes and builds.
 fn by_program(trace: &Trace) -> BTreeMap<Image, BTreeMap<Syscall, u64>> {
     let mut programs: BTreeMap<Image, BTreeMap<Syscall, u64>> = BTreeMap::new();
-    for (fact, runs) in &trace.observations {
-        let program = Image { build_id: None, ..fact.image.as_ref().clone() };
-        let count = programs.entry(program).or_default().entry(fact.syscall).or_default();
+    for (subject, syscall, runs) in trace.calls.iter() {
+        let program = Image { build_id: None, ..subject.image.as_ref().clone() };
+        let count = programs.entry(program).or_default().entry(*syscall).or_default();
         *count = runs.values().fold(*count, |sum, seen| sum.saturating_add(seen.count));
     }
     programs

@@ -7,10 +7,9 @@ impl Trace {
     /// be trusted.
     #[must_use]
     pub fn of_images(&self, is_wanted: impl Fn(&Image) -> bool) -> Trace {
-        let observations = self.observations.iter().filter(|(fact, _)| is_wanted(&fact.image));
         Trace {
             runs: self.runs.clone(),
-            observations: observations.map(|(fact, runs)| (fact.clone(), runs.clone())).collect(),
+            calls: self.calls.filtered(|subject, _| is_wanted(&subject.image)),
             gaps: self.gaps.clone(),
         }
     }
@@ -29,11 +28,11 @@ mod tests {
             let some = trace.of_images(is_first);
             let others = trace.of_images(|image| !is_first(image));
             prop_assert!(some.images().len() <= 1);
-            prop_assert_eq!(some.observations.len() + others.observations.len(), trace.observations.len());
-            let mut together = some.observations.clone();
-            together.extend(others.observations);
-            prop_assert_eq!(together, trace.observations);
-            prop_assert_eq!((some.runs, some.gaps), (trace.runs, trace.gaps));
+            prop_assert_eq!(some.calls.len() + others.calls.len(), trace.calls.len());
+            prop_assert_eq!((&some.runs, &some.gaps), (&trace.runs, &trace.gaps));
+            let mut together = some;
+            together.merge(others);
+            prop_assert_eq!(together, trace);
         }
     }
 }

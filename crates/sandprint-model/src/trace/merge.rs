@@ -1,10 +1,6 @@
 //! Merging traces: a join. Any order, any grouping, and the same trace twice change nothing.
 
-use std::ops::Bound;
-use std::sync::Arc;
-
-use super::join_into;
-use crate::{Abi, Fact, Gap, GapKind, Image, RunId, Syscall, Trace};
+use crate::{Gap, GapKind, RunId, Trace};
 
 impl Trace {
     /// Adds everything that another trace knows.
@@ -37,25 +33,7 @@ impl Trace {
                 None => drop(self.runs.insert(id, run)),
             }
         }
-        let mut last_image: Option<(Arc<Image>, Arc<Image>)> = None;
-        for (mut fact, runs) in other.observations {
-            if let Some(known) = self.observations.get_mut(&fact) {
-                for (run, seen) in runs {
-                    join_into(known, run, seen);
-                }
-                continue;
-            }
-            // Facts come ordered by image, so one look-up per image is enough.
-            fact.image = match &last_image {
-                Some((theirs, ours)) if Arc::ptr_eq(theirs, &fact.image) => Arc::clone(ours),
-                _ => {
-                    let ours = self.known_image(&fact.image).unwrap_or_else(|| Arc::clone(&fact.image));
-                    last_image = Some((fact.image, Arc::clone(&ours)));
-                    ours
-                }
-            };
-            self.observations.insert(fact, runs);
-        }
+        self.calls.merge(other.calls);
     }
 
     /// The gaps of kind [`GapKind::Unfinished`] that stand after a merge.
@@ -76,29 +54,55 @@ impl Trace {
     }
 
     fn has_unfinished(&self, run: &RunId) -> bool {
-        let first = Gap { kind: GapKind::Unfinished, run: run.clone(), detail: None };
+        let first = Gap { kind: GapKind::Unfinished, run: *run, detail: None };
         let next = self.gaps.range(first..).next();
         next.is_some_and(|(gap, _)| gap.kind == GapKind::Unfinished && gap.run == *run)
     }
+}
 
-    /// The allocation of an equal image that is here already.
-    fn known_image(&self, image: &Arc<Image>) -> Option<Arc<Image>> {
-        let [first_abi, ..] = Abi::ALL;
-        let least = Syscall { abi: first_abi, nr: 0 };
-        let least = Fact { image: Arc::clone(image), scope: None, syscall: least };
-        let (fact, _) = self.observations.range((Bound::Included(least), Bound::Unbounded)).next()?;
-        (fact.image == *image).then(|| Arc::clone(&fact.image))
+/// Many traces that become one, in any order.
+///
+/// Merging them one by one would move all that is known of a fact for each further run. Here a trace waits until there
+/// is one of as many inputs, as a carry does in a sum; so each value moves a few times only.
+#[derive(Debug, Default)]
+pub struct Merger {
+    /// Traces, each with how many doublings of one input it holds; from many to few.
+    waiting: Vec<(u32, Trace)>,
+}
+
+impl Merger {
+    /// Takes in one more.
+    pub fn add(&mut self, trace: Trace) {
+        let (mut doublings, mut sum) = (0, trace);
+        while let Some((_, mut waiting)) = self.waiting.pop_if(|(others, _)| *others == doublings) {
+            waiting.merge(sum);
+            (doublings, sum) = (doublings + 1, waiting);
+        }
+        self.waiting.push((doublings, sum));
+    }
+
+    /// All of them as one.
+    pub fn finish(self) -> Trace {
+        let mut sum = Trace::default();
+        for (_, waiting) in self.waiting.into_iter().rev() {
+            sum.merge(waiting);
+        }
+        sum
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
+    use std::fmt::Debug;
+    use std::sync::Arc;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{ArgumentsSeen, Exit, Recorder, Run, Seen, arbitrary};
+    use crate::{
+        Abi, ArgumentsSeen, CallSeen, Exit, Facts, Image, Key, Recorder, Run, Subject, Syscall, arbitrary,
+    };
 
     fn joined<'t>(traces: impl IntoIterator<Item = &'t Trace>) -> Trace {
         traces.into_iter().fold(Trace::default(), |mut sum, trace| {
@@ -107,17 +111,56 @@ mod tests {
         })
     }
 
-    /// Whether every value of arguments that one state holds is in the other, where that claims to hold them all.
-    fn knows_no_more(part: &Seen, whole: &Seen) -> bool {
-        let Some(whole) = &whole.arguments else { return true };
-        match (part.arguments.as_ref().map(ArgumentsSeen::values), whole.values()) {
-            (None, _) => false,
-            (Some(None), values) => values.is_none(),
-            (Some(Some(_)), None) => true,
-            (Some(Some(part)), Some(whole)) => {
-                part.iter().all(|(value, count)| whole.get(value).is_some_and(|more| more >= count))
+    /// What is asked of every kind of value.
+    trait Known {
+        /// How often it was seen.
+        fn count(&self) -> u64;
+
+        /// Whether the whole knows all that this part knows, where it claims to know it.
+        fn is_in(&self, whole: &Self) -> bool;
+    }
+
+    impl Known for CallSeen {
+        fn count(&self) -> u64 {
+            self.count
+        }
+
+        /// Every value of arguments is in the other, where that claims to hold them all.
+        fn is_in(&self, whole: &CallSeen) -> bool {
+            let Some(whole) = &whole.arguments else { return true };
+            match (self.arguments.as_ref().map(ArgumentsSeen::values), whole.values()) {
+                (None, _) => false,
+                (Some(None), values) => values.is_none(),
+                (Some(Some(_)), None) => true,
+                (Some(Some(part)), Some(whole)) => {
+                    part.iter().all(|(value, count)| whole.get(value).is_some_and(|more| more >= count))
+                }
             }
         }
+    }
+
+    /// Holds one table of a sum against those of its two parts.
+    fn holds_all<K: Key + Debug, V: Known + Debug>(
+        sum: &Facts<K, V>,
+        a: &Facts<K, V>,
+        b: &Facts<K, V>,
+    ) -> Result<(), TestCaseError> {
+        let pairs = |facts: &Facts<K, V>| -> BTreeSet<(Subject, K, RunId)> {
+            let rows = facts.iter();
+            rows.flat_map(|(subject, key, runs)| {
+                runs.runs().map(|run| (subject.clone(), key.clone(), run)).collect::<Vec<_>>()
+            })
+            .collect()
+        };
+        prop_assert_eq!(pairs(sum), pairs(a).union(&pairs(b)).cloned().collect());
+        for (subject, key, runs) in sum.iter() {
+            for (run, whole) in runs.iter() {
+                let parts = [a, b].map(|facts| facts.get(subject, key).and_then(|runs| runs.get(run)));
+                prop_assert_eq!(Some(whole.count()), parts.iter().flatten().map(|part| part.count()).max());
+                prop_assert!(parts.iter().flatten().all(|part| part.is_in(whole)), "{parts:?} {whole:?}");
+            }
+        }
+        Ok(())
     }
 
     proptest! {
@@ -137,26 +180,22 @@ mod tests {
             prop_assert_eq!(joined([&a, &b, &a]), joined([&a, &b]));
         }
 
-        /// Nothing is lost: every fact, run and gap is in the join, with the larger count.
+        #[test]
+        fn many_are_merged_as_one_after_the_other(traces in proptest::collection::vec(arbitrary::trace(), 0..9)) {
+            let mut merger = Merger::default();
+            for trace in &traces {
+                merger.add(trace.clone());
+            }
+            prop_assert_eq!(merger.finish(), joined(&traces));
+        }
+
+        /// Nothing is lost: every fact, run and gap is in the join, with all that either knew for sure.
         #[test]
         fn a_join_holds_all_of_both(a in arbitrary::trace(), b in arbitrary::trace()) {
             let sum = joined([&a, &b]);
-            let facts = |trace: &Trace| trace.observations.keys().cloned().collect::<BTreeSet<_>>();
-            prop_assert_eq!(facts(&sum), facts(&a).union(&facts(&b)).cloned().collect());
-            let ids = |trace: &Trace| trace.runs.keys().cloned().collect::<BTreeSet<_>>();
-            prop_assert_eq!(ids(&sum), ids(&a).union(&ids(&b)).cloned().collect());
-            for (fact, runs) in &sum.observations {
-                for (run, seen) in runs {
-                    let count = |trace: &Trace| {
-                        trace.observations.get(fact).and_then(|runs| runs.get(run)).map(|seen| seen.count)
-                    };
-                    prop_assert_eq!(Some(seen.count), count(&a).max(count(&b)));
-                    for trace in [&a, &b] {
-                        let there = trace.observations.get(fact).and_then(|runs| runs.get(run));
-                        prop_assert!(there.is_none_or(|there| knows_no_more(there, seen)), "{there:?} {seen:?}");
-                    }
-                }
-            }
+            holds_all(&sum.calls, &a.calls, &b.calls)?;
+            let ids = |trace: &Trace| trace.runs.keys().copied().collect::<BTreeSet<_>>();
+            prop_assert_eq!(ids(&sum), ids(&a).union(&ids(&b)).copied().collect());
             for trace in [&a, &b] {
                 for (gap, count) in &trace.gaps {
                     let kept = sum.gaps.get(gap);
@@ -183,10 +222,9 @@ mod tests {
     fn state(duration_ms: u64, exit: Option<Exit>, count: u64, finished: bool) -> Trace {
         let run = RunId::from_bits(1);
         let mut trace = Trace::default();
-        trace.runs.insert(run.clone(), run_state(duration_ms, exit));
+        trace.runs.insert(run, run_state(duration_ms, exit));
         let syscall = Syscall { abi: Abi::X86_64, nr: 0 };
-        let fact = Fact { image: Arc::new(Image::default()), scope: None, syscall };
-        trace.observe(fact, &run, Seen { count, first: None, arguments: None });
+        trace.calls.join(Subject::default(), syscall, run, CallSeen::times(count));
         if !finished {
             trace.note_gap(Gap { kind: GapKind::Unfinished, run, detail: None }, 0);
         }
@@ -229,28 +267,27 @@ mod tests {
             let id = RunId::from_bits(u128::from(run % 1000));
             let mut trace = Trace::default();
             let image = Arc::new(Image { path: "/bin/true".into(), ..Image::default() });
-            trace.runs.insert(id.clone(), run_state(1, None));
+            trace.runs.insert(id, run_state(1, None));
             for nr in [run % 7, 50] {
                 let syscall = Syscall { abi: Abi::X86_64, nr };
-                let fact = Fact { image: Arc::clone(&image), scope: None, syscall };
-                trace.observe(fact, &id, Seen { count: 1, first: None, arguments: None });
+                trace.calls.join(Subject::of(&image), syscall, id, CallSeen::times(1));
             }
             sum.merge(trace);
         }
-        assert_eq!(sum.observations.len(), 8);
+        assert_eq!(sum.calls.len(), 8);
         assert_eq!(
             sum.totals(),
             (0..7)
                 .chain([50])
                 .map(|nr| {
                     let syscall = Syscall { abi: Abi::X86_64, nr };
-                    let runs = sum.observations.iter().filter(|(fact, _)| fact.syscall == syscall);
-                    (syscall, runs.map(|(_, runs)| runs.len() as u64).sum())
+                    let runs = sum.calls.iter().filter(|(_, call, _)| **call == syscall);
+                    (syscall, runs.map(|(_, _, runs)| runs.len() as u64).sum())
                 })
                 .collect::<BTreeMap<_, _>>()
         );
         let allocations: BTreeSet<_> =
-            sum.observations.keys().map(|fact| Arc::as_ptr(&fact.image).addr()).collect();
+            sum.calls.iter().map(|(subject, _, _)| Arc::as_ptr(&subject.image).addr()).collect();
         assert_eq!(allocations.len(), 1);
     }
 }

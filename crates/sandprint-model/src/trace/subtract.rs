@@ -14,10 +14,9 @@ impl Trace {
     #[must_use]
     pub fn subtract(&self, bases: &[Trace]) -> Trace {
         let known: BTreeSet<Syscall> = bases.iter().flat_map(Trace::syscalls).collect();
-        let observations = self.observations.iter().filter(|(fact, _)| !known.contains(&fact.syscall));
         Trace {
             runs: self.runs.clone(),
-            observations: observations.map(|(fact, runs)| (fact.clone(), runs.clone())).collect(),
+            calls: self.calls.filtered(|_, syscall| !known.contains(syscall)),
             gaps: self.gaps.clone(),
         }
     }
@@ -40,11 +39,11 @@ mod tests {
             let rest = trace.subtract(&bases);
             let known: BTreeSet<Syscall> = bases.iter().flat_map(Trace::syscalls).collect();
             prop_assert_eq!(rest.syscalls(), trace.syscalls().difference(&known).copied().collect());
-            for (fact, runs) in &trace.observations {
-                let kept = rest.observations.get(fact);
-                prop_assert_eq!(kept, (!known.contains(&fact.syscall)).then_some(runs));
+            for (subject, syscall, runs) in trace.calls.iter() {
+                let kept = rest.calls.get(subject, syscall);
+                prop_assert_eq!(kept, (!known.contains(syscall)).then_some(runs));
             }
-            prop_assert!(rest.observations.keys().all(|fact| trace.observations.contains_key(fact)));
+            prop_assert!(rest.calls.iter().all(|(subject, call, _)| trace.calls.get(subject, call).is_some()));
             prop_assert_eq!((rest.runs, rest.gaps), (trace.runs.clone(), trace.gaps.clone()));
         }
 

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::arguments::Selected;
 use crate::{
-    Action, Arch, ArgumentsSeen, ByteString, Comparison, Condition, Date, Exit, Fact, FirstSeen, Gap,
-    GapKind, Host, Image, KernelVersion, Note, Reason, Recorder, Rule, Run, RunId, Seen, Syscall, Width,
+    Action, Arch, ArgumentsSeen, ByteString, CallSeen, Comparison, Condition, Date, Exit, FirstSeen, Gap,
+    GapKind, Host, Image, KernelVersion, Note, Reason, Recorder, Rule, Run, RunId, Subject, Syscall, Width,
     arbitrary,
 };
 
@@ -29,7 +29,7 @@ fn sample() -> Trace {
     });
     let mut trace = Trace::default();
     trace.runs.insert(
-        run.clone(),
+        run,
         Run {
             duration_ms: Some(12),
             exit: Some(Exit::Code(0)),
@@ -44,15 +44,14 @@ fn sample() -> Trace {
     );
     let first = |after_ns| Some(FirstSeen { after_ns, tgid: 7, tid: 7, comm: "ls".into() });
     let mut observe = |image: &Arc<Image>, scope: Option<&str>, abi, nr, count, first| {
-        let fact =
-            Fact { image: Arc::clone(image), scope: scope.map(Arc::from), syscall: Syscall { abi, nr } };
-        trace.observe(fact, &run, Seen { count, first, arguments: None });
+        let subject = Subject { image: Arc::clone(image), scope: scope.map(Arc::from) };
+        trace.calls.join(subject, Syscall { abi, nr }, run, CallSeen { first, ..CallSeen::times(count) });
     };
     observe(&ls, None, Abi::X86_64, 100_000, 3, first(5));
     observe(&ls, None, Abi::X86_64, 100_001, u64::MAX, first(9));
     observe(&ls, Some("serve"), Abi::X86_64, 100_000, 1, None);
     observe(&script, None, Abi::I386, 100_000, 2, None);
-    trace.note_gap(Gap { kind: GapKind::CallsLost, run: run.clone(), detail: Some("counts".to_owned()) }, 4);
+    trace.note_gap(Gap { kind: GapKind::CallsLost, run, detail: Some("counts".to_owned()) }, 4);
     trace.note_gap(Gap { kind: GapKind::Unfinished, run: RunId::from_bits(0xb2), detail: None }, 0);
     trace
 }
@@ -74,8 +73,8 @@ fn sample_with_arguments() -> Trace {
     let mut trace = Trace::default();
     let image = Arc::new(Image { path: "/usr/bin/ls".into(), ..Image::default() });
     let mut observe = |nr, count, arguments| {
-        let fact = Fact { image: Arc::clone(&image), scope: None, syscall: Syscall { abi: Abi::X86_64, nr } };
-        trace.observe(fact, &run, Seen { count, first: None, arguments: Some(arguments) });
+        let seen = CallSeen { arguments: Some(arguments), ..CallSeen::times(count) };
+        trace.calls.join(Subject::of(&image), Syscall { abi: Abi::X86_64, nr }, run, seen);
     };
     let mut values = ArgumentsSeen::new(Selected([Some(2), None, Some(u64::MAX), None, None, None]), 3);
     values.add(Selected([Some(1), Some(0), Some(0), Some(0), Some(0), Some(0)]), u64::MAX);
@@ -548,8 +547,8 @@ fn long_hostile_text_in_errors_is_cut_and_escaped() {
 fn a_large_run_stays_under_64_kib() {
     let run = RunId::from_bits(u128::MAX / 3);
     let mut trace = sample();
-    trace.runs = BTreeMap::from([(run.clone(), sample().runs.into_values().next().unwrap())]);
-    trace.observations.clear();
+    trace.runs = BTreeMap::from([(run, sample().runs.into_values().next().unwrap())]);
+    trace.calls = crate::Facts::default();
     trace.gaps.clear();
     let calls: Vec<Syscall> = Syscall::all(Abi::X86_64).take(150).collect();
     assert_eq!(calls.len(), 150);
@@ -566,8 +565,8 @@ fn a_large_run_stays_under_64_kib() {
                 comm: format!("program-{image}").as_str().into(),
             };
             let syscall = calls[(image * 10 + call) % calls.len()];
-            let fact = Fact { image: Arc::clone(&fact_image), scope: None, syscall };
-            trace.observe(fact, &run, Seen { count: 123_456_789, first: Some(first), arguments: None });
+            let seen = CallSeen { first: Some(first), ..CallSeen::times(123_456_789) };
+            trace.calls.join(Subject::of(&fact_image), syscall, run, seen);
         }
     }
     assert_eq!(trace.syscalls().len(), 150);
@@ -579,8 +578,9 @@ fn a_large_run_stays_under_64_kib() {
 fn a_line_holds_one_thing() {
     let mut trace = sample();
     let before = encode_trace(&trace);
-    let fact = trace.observations.keys().next().unwrap().clone();
-    trace.observe(fact, &RunId::from_bits(0xa1), Seen { count: 1000, first: None, arguments: None });
+    let (subject, call, _) = trace.calls.iter().next().unwrap();
+    let (subject, call) = (subject.clone(), *call);
+    trace.calls.join(subject, call, RunId::from_bits(0xa1), CallSeen::times(1000));
     let after = encode_trace(&trace);
     let differing = before.lines().zip(after.lines()).filter(|(a, b)| a != b).count();
     assert_eq!((before.lines().count(), differing), (after.lines().count(), 1));

@@ -18,8 +18,8 @@ use super::document::{Tool, from_json_error};
 use super::layout::{Page, compact};
 use super::{ContentProblem, DecodeError, Document};
 use crate::{
-    Abi, Arch, ByteString, Exit, Fact, FirstSeen, Gap, GapKind, Host, Image, Recorder, Run, RunId, Seen,
-    Trace,
+    Abi, Arch, ByteString, CallSeen, Exit, FirstSeen, Gap, GapKind, Host, Image, Recorder, Run, RunId,
+    Subject, Trace,
 };
 
 #[derive(Deserialize)]
@@ -138,33 +138,33 @@ type GroupKey<'t> = (u32, u32, Option<&'t str>, Abi);
 
 pub(super) fn encode(trace: &Trace) -> String {
     let run_ids = run_ids(trace);
-    let run_index: BTreeMap<&RunId, u32> =
+    let run_index: BTreeMap<RunId, u32> =
         run_ids.iter().enumerate().map(|(at, id)| (*id, content::index(at))).collect();
-    let index_of = |id: &RunId| run_index.get(id).copied().unwrap_or(u32::MAX);
+    let index_of = |id: RunId| run_index.get(&id).copied().unwrap_or(u32::MAX);
 
     let mut images: Vec<&Image> = Vec::new();
-    let mut groups: BTreeMap<GroupKey<'_>, Vec<(u32, &Seen)>> = BTreeMap::new();
-    for (fact, runs) in trace.observations.iter().filter(|(_, runs)| !runs.is_empty()) {
+    let mut groups: BTreeMap<GroupKey<'_>, Vec<(u32, &CallSeen)>> = BTreeMap::new();
+    for (subject, syscall, runs) in trace.calls.iter() {
         // Facts are ordered by image, so equal images are neighbours, and the table is sorted.
-        if images.last() != Some(&fact.image.as_ref()) {
-            images.push(&fact.image);
+        if images.last() != Some(&subject.image.as_ref()) {
+            images.push(&subject.image);
         }
         let image = content::index(images.len() - 1);
-        for (run, seen) in runs {
-            let key = (index_of(run), image, fact.scope.as_deref(), fact.syscall.abi);
-            groups.entry(key).or_default().push((fact.syscall.nr, seen));
+        for (run, seen) in runs.iter() {
+            let key = (index_of(run), image, subject.scope.as_deref(), syscall.abi);
+            groups.entry(key).or_default().push((syscall.nr, seen));
         }
     }
 
     let mut page = Page::begin(Document::Trace);
-    page.table("runs", run_ids.iter().map(|id| run_row(id, trace.runs.get(*id))));
+    page.table("runs", run_ids.iter().map(|id| run_row(*id, trace.runs.get(id))));
     page.table("images", images.iter().map(|image| ImageRow::of(image)));
     page.nested_table("observations", groups.into_iter().map(|(key, calls)| group_lines(key, &calls)));
     page.table(
         "gaps",
         trace.gaps.iter().map(|(gap, count)| GapRow {
             kind: gap.kind.name().into(),
-            run: index_of(&gap.run),
+            run: index_of(gap.run),
             detail: gap.detail.as_deref().map(Cow::Borrowed),
             count: *count,
         }),
@@ -173,15 +173,15 @@ pub(super) fn encode(trace: &Trace) -> String {
 }
 
 /// Every run that the trace mentions, also one of which only the id is known.
-fn run_ids(trace: &Trace) -> Vec<&RunId> {
-    let mut ids: BTreeSet<&RunId> = trace.runs.keys().collect();
-    ids.extend(trace.observations.values().flat_map(BTreeMap::keys));
-    ids.extend(trace.gaps.keys().map(|gap| &gap.run));
+fn run_ids(trace: &Trace) -> Vec<RunId> {
+    let mut ids = trace.calls.runs();
+    ids.extend(trace.runs.keys());
+    ids.extend(trace.gaps.keys().map(|gap| gap.run));
     ids.into_iter().collect()
 }
 
-fn run_row<'a>(id: &'a RunId, run: Option<&'a Run>) -> RunRow<'a> {
-    let id = Cow::Borrowed(id.as_str());
+fn run_row(id: RunId, run: Option<&Run>) -> RunRow<'_> {
+    let id = Cow::Owned(id.to_string());
     let Some(run) = run else { return RunRow { id, ..RunRow::default() } };
     RunRow {
         id,
@@ -207,7 +207,7 @@ fn run_row<'a>(id: &'a RunId, run: Option<&'a Run>) -> RunRow<'a> {
 /// A group's own line, and one line per call.
 fn group_lines(
     (run, image, scope, abi): GroupKey<'_>,
-    calls: &[(u32, &Seen)],
+    calls: &[(u32, &CallSeen)],
 ) -> (String, Option<(&'static str, Vec<String>)>) {
     let firsts = calls.iter().filter_map(|(_, seen)| seen.first.as_ref());
     let keys: BTreeSet<TaskKey<'_>> = firsts.map(task_key).collect();
@@ -225,7 +225,7 @@ fn group_lines(
             .collect(),
         calls: Vec::new(),
     };
-    let line = |(nr, seen): &(u32, &Seen)| {
+    let line = |(nr, seen): &(u32, &CallSeen)| {
         let first = seen.first.as_ref().map(|first| {
             let task = task_index.get(&task_key(first)).copied().unwrap_or(u32::MAX);
             Object(FirstRow { ns: first.after_ns, task })
@@ -254,10 +254,10 @@ fn trace(document: TraceDocument<'_>) -> Result<Trace, Refused> {
     for (at, Object(row)) in document.runs.into_iter().enumerate() {
         let refused = |refused: Refused| refused.within(&format!("runs[{at}]"));
         let (id, run) = run(row).map_err(refused)?;
-        if !known_ids.insert(id.clone()) {
+        if !known_ids.insert(id) {
             return Err(refused(Refused::new("id", ContentProblem::Repeated)));
         }
-        trace.runs.extend(run.map(|run| (id.clone(), run)));
+        trace.runs.extend(run.map(|run| (id, run)));
         run_ids.push(id);
     }
     let images = content::images(document.images)?;
@@ -339,6 +339,7 @@ fn group(
             scope
         })
     });
+    let subject = Subject { image: Arc::clone(image), scope };
     let tasks = row
         .tasks
         .iter()
@@ -360,10 +361,9 @@ fn group(
                 Some(FirstSeen { after_ns: first.ns, tgid: *process, tid: *thread, comm: comm.clone() })
             }
         };
-        let fact = Fact { image: Arc::clone(image), scope: scope.clone(), syscall };
         let arguments = call.arguments.map(ArgumentsRows::seen).transpose().map_err(refused)?;
-        let seen = Seen { count: call.count, first, arguments };
-        if trace.observations.entry(fact).or_default().insert(run.clone(), seen).is_some() {
+        let seen = CallSeen { count: call.count, first, arguments };
+        if !trace.calls.enter(subject.clone(), syscall, *run, seen) {
             return Err(refused(Refused::new("", ContentProblem::Repeated)));
         }
     }
@@ -372,8 +372,8 @@ fn group(
 
 fn gap(row: GapRow<'_>, run_ids: &[RunId], trace: &mut Trace) -> Result<(), Refused> {
     let kind = content::word("kind", "kind of gap", &row.kind, GapKind::from_name)?;
-    let run = content::row("run", "runs", run_ids, row.run)?.clone();
-    let gap = Gap { kind, run, detail: row.detail.map(Cow::into_owned) };
+    let run = content::row("run", "runs", run_ids, row.run)?;
+    let gap = Gap { kind, run: *run, detail: row.detail.map(Cow::into_owned) };
     match trace.gaps.insert(gap, row.count) {
         None => Ok(()),
         Some(_) => Err(Refused::new("", ContentProblem::Repeated)),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sandprint_model::{Arch, ByteString, Fact, Gap, GapKind, Image, RunId, Seen};
+use sandprint_model::{Arch, ByteString, CallSeen, Gap, GapKind, Image, RunId, Subject};
 
 use super::*;
 use crate::import::{self, Format, Target};
@@ -47,8 +47,12 @@ fn trace(calls: &[(Syscall, u64)]) -> Trace {
     let image = |path: &str| Arc::new(Image { path: ByteString::from(path), build_id: None, script: None });
     for (syscall, count) in calls {
         for path in ["/bin/a", "/bin/b\x1b[2J"] {
-            let fact = Fact { image: image(path), scope: None, syscall: *syscall };
-            trace.observe(fact, &RunId::from_bits(1), Seen { count: *count, first: None, arguments: None });
+            trace.calls.join(
+                Subject::of(&image(path)),
+                *syscall,
+                RunId::from_bits(1),
+                CallSeen::times(*count),
+            );
         }
     }
     trace

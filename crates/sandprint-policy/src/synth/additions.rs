@@ -116,14 +116,14 @@ impl Additions {
     }
 
     fn beside(&self, trace: &Trace) -> impl Iterator<Item = Addition> {
-        let abis: BTreeSet<Abi> = trace.observations.keys().map(|fact| fact.syscall.abi).collect();
+        let abis: BTreeSet<Abi> = trace.calls.iter().map(|(_, syscall, _)| syscall.abi).collect();
         let mut programs: BTreeMap<(Option<&Image>, Option<Syscall>, Abi), Doings<'_>> = BTreeMap::new();
-        for (fact, runs) in &trace.observations {
-            let Some(name) = fact.syscall.name() else { continue };
+        for (subject, syscall, runs) in trace.calls.iter() {
+            let Some(name) = syscall.name() else { continue };
             // Programs that are not known may be several: then each call is one's own.
-            let is_known = !fact.image.path.is_empty();
-            let who = (is_known.then_some(&*fact.image), (!is_known).then_some(fact.syscall));
-            let doings = programs.entry((who.0, who.1, fact.syscall.abi)).or_default();
+            let is_known = !subject.image.path.is_empty();
+            let who = (is_known.then_some(&*subject.image), (!is_known).then_some(*syscall));
+            let doings = programs.entry((who.0, who.1, syscall.abi)).or_default();
             let ways = doings.entry(name).or_default();
             for seen in runs.values() {
                 match seen.arguments.as_ref().and_then(ArgumentsSeen::values) {

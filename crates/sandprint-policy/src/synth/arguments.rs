@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use sandprint_model::arguments::{Match, Selected, Selector, selectors};
 use sandprint_model::{
-    Action, CallArguments, Comparison, Condition, Fact, Image, Note, Reason, Rule, RunId, Syscall, Trace,
+    Action, CallArguments, Comparison, Condition, Image, Note, Reason, Rule, RunId, Subject, Syscall, Trace,
 };
 
 use super::SynthError;
@@ -39,7 +39,7 @@ pub(super) fn rules(
     allowed: &BTreeMap<Syscall, BTreeSet<Reason>>,
     mut needed_so: BTreeMap<Syscall, Vec<Rule>>,
 ) -> Result<AboutArguments, SynthError> {
-    let calls = trace.arguments(|fact| !selectors(fact.syscall).is_empty());
+    let calls = trace.arguments(|_, syscall| !selectors(syscall).is_empty());
     if !calls.is_empty() && !calls.values().any(CallArguments::is_recorded) {
         return Err(SynthError::NoArguments);
     }
@@ -124,8 +124,8 @@ fn list<'s>(calls: impl IntoIterator<Item = &'s Syscall>) -> String {
     calls.into_iter().map(Syscall::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn programs(facts: &BTreeSet<&Fact>) -> String {
-    let images: BTreeSet<&Arc<Image>> = facts.iter().map(|fact| &fact.image).collect();
+fn programs(subjects: &BTreeSet<&Subject>) -> String {
+    let images: BTreeSet<&Arc<Image>> = subjects.iter().map(|subject| &subject.image).collect();
     let named: Vec<String> = images.iter().take(PROGRAMS).map(ToString::to_string).collect();
     let more = images.len().saturating_sub(PROGRAMS);
     if more > 0 { format!("{} and {more} more", named.join(", ")) } else { named.join(", ") }
@@ -148,7 +148,7 @@ struct Group<'t> {
     /// One of the values, and every bit of all of them.
     values: Option<(Selected, [u64; 6])>,
     count: u64,
-    runs: BTreeSet<&'t RunId>,
+    runs: BTreeSet<RunId>,
     images: BTreeSet<&'t Arc<Image>>,
 }
 
@@ -156,7 +156,7 @@ struct Group<'t> {
 /// Those of `beside` come first, and stand for what was observed too where they allow it.
 fn generalised(
     syscall: Syscall,
-    values: &BTreeMap<Selected, Vec<(&Fact, &RunId, u64)>>,
+    values: &BTreeMap<Selected, Vec<(&Subject, RunId, u64)>>,
     beside: &[Rule],
 ) -> Vec<Rule> {
     let mut groups: BTreeMap<Vec<(usize, Alone)>, Group<'_>> = BTreeMap::new();
@@ -166,10 +166,10 @@ fn generalised(
         let registers = value.registers();
         let (_, bits) = group.values.get_or_insert((*value, registers));
         bits.iter_mut().zip(registers).for_each(|(all, one)| *all |= one);
-        for (fact, run, count) in seen {
+        for (subject, run, count) in seen {
             group.count = group.count.saturating_add(*count);
-            group.runs.insert(run);
-            group.images.insert(&fact.image);
+            group.runs.insert(*run);
+            group.images.insert(&subject.image);
         }
     }
     let mut rules = distinct(beside);

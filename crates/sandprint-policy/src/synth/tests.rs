@@ -6,8 +6,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::sample::select;
 use sandprint_model::{
-    Abi, Action, ByteString, Call, Fact, Gap, GapKind, Host, Image, KernelVersion, Policy, Reason, Recorder,
-    Run, RunId, Seen, Syscall, Trace, wire,
+    Abi, Action, ByteString, Call, CallSeen, Gap, GapKind, Host, Image, KernelVersion, Policy, Reason,
+    Recorder, Run, RunId, Subject, Syscall, Trace, wire,
 };
 
 use super::{
@@ -42,10 +42,9 @@ fn image(path: &str) -> Arc<Image> {
 fn trace(id: u128, kernel: Option<&str>, path: &str, calls: &[Syscall]) -> Trace {
     let id = RunId::from_bits(id);
     let mut trace = Trace::default();
-    trace.runs.insert(id.clone(), run(kernel));
+    trace.runs.insert(id, run(kernel));
     for syscall in calls {
-        let fact = Fact { image: image(path), scope: None, syscall: *syscall };
-        trace.observe(fact, &id, Seen { count: 1, first: None, arguments: None });
+        trace.calls.join(Subject::of(&image(path)), *syscall, id, CallSeen::times(1));
     }
     trace
 }
@@ -82,9 +81,8 @@ fn an_observed_call_is_allowed_with_its_sum_its_runs_and_its_programs() {
     let mut merged = Trace::default();
     for (id, path, count) in [(1, "/bin/b", 5), (1, "/bin/a", 2), (2, "/bin/a", u64::MAX)] {
         let id = RunId::from_bits(id);
-        merged.runs.insert(id.clone(), run(None));
-        let fact = Fact { image: image(path), scope: None, syscall: read };
-        merged.observe(fact, &id, Seen { count, first: None, arguments: None });
+        merged.runs.insert(id, run(None));
+        merged.calls.join(Subject::of(&image(path)), read, id, CallSeen::times(count));
     }
     let policy = policy(&merged, &bare());
     let rules = &policy.rules[&read];

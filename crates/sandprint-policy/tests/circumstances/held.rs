@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sandprint_model::arguments::Selecting;
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{Abi, Action, ArgumentsSeen, Call, Fact, Image, Policy, RunId, Syscall, Trace};
+use sandprint_model::{Abi, Action, ArgumentsSeen, Call, CallSeen, Image, Policy, RunId, Syscall, Trace};
 use sandprint_policy::synth::{AllowedArguments, SynthConfig, synthesize};
 
 const TABLE: &str = include_str!("../data/circumstances.tsv");
@@ -66,16 +66,10 @@ fn policy(calls: &Calls, config: &SynthConfig) -> Policy {
     let run = RunId::from_bits(1);
     let image = Arc::new(Image { path: "/probe".into(), build_id: None, script: None });
     for call in calls.iter().chain([&self::call("execve")]) {
-        let fact = Fact { image: Arc::clone(&image), scope: None, syscall: call.syscall };
-        let seen = trace.observations.entry(fact).or_default().entry(run.clone()).or_default();
-        seen.count += 1;
-        if let Some(selecting) = Selecting::of(call.syscall) {
-            let values = selecting.values(&call.args);
-            match &mut seen.arguments {
-                None => seen.arguments = Some(ArgumentsSeen::new(values, 1)),
-                Some(others) => others.add(values, 1),
-            }
-        }
+        let values = Selecting::of(call.syscall).map(|selecting| selecting.values(&call.args));
+        let arguments = values.map(|values| ArgumentsSeen::new(values, 1));
+        let seen = CallSeen { arguments, ..CallSeen::times(1) };
+        trace.calls.add(sandprint_model::Subject::of(&image), call.syscall, run, seen);
     }
     let policy = synthesize(&trace, config).unwrap();
     // A policy file with a rule twice is not read.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use sandprint_model::{Abi, Action, Arch, Call, Loss, Policy, Syscall};
+use sandprint_model::{Abi, Action, Arch, Call, CallSeen, Loss, Policy, RunId, Subject, Syscall};
 use sandprint_policy::emit::by_name;
 use serde_json::Value;
 
@@ -198,12 +198,9 @@ fn a_policy_of_one_abi_is_exact_for_every_call_of_it() {
 fn docker_keeps_machines_apart() {
     let mut both = ls(Abi::X86_64);
     let mut arm = ls(Abi::Aarch64);
-    let extra = sandprint_model::Fact {
-        syscall: call(Abi::Aarch64, "fsync"),
-        ..arm.observations.keys().next().unwrap().clone()
-    };
-    arm.observations.insert(extra, arm.observations.values().next().unwrap().clone());
-    both.observations.extend(arm.observations);
+    let (run, subject) = (RunId::from_bits(1), Subject::default());
+    arm.calls.join(subject, call(Abi::Aarch64, "fsync"), run, CallSeen::times(1));
+    both.merge(arm);
     let policy = policy(&both);
     let (_, profiles) = profiles("docker", &policy);
     assert_eq!(profiles.len(), 2);

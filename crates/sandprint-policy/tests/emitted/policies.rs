@@ -7,8 +7,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 use sandprint_model::{
-    Abi, Action, ByteString, Call, Comparison, Condition, Date, Fact, Host, Image, Note, Policy, Reason,
-    Recorder, Rule, Run, RunId, Seen, Syscall, Trace, Width,
+    Abi, Action, ByteString, Call, CallSeen, Comparison, Condition, Date, Host, Image, Note, Policy, Reason,
+    Recorder, Rule, Run, RunId, Subject, Syscall, Trace, Width,
 };
 use sandprint_policy::synth::{SynthConfig, synthesize};
 
@@ -50,7 +50,7 @@ pub(crate) fn trace(abi: Abi, kernel: &str, run: u128, image: &[u8], calls: &[(S
     let id = RunId::from_bits(run);
     let mut trace = Trace::default();
     trace.runs.insert(
-        id.clone(),
+        id,
         Run {
             duration_ms: Some(12),
             exit: Some(sandprint_model::Exit::Code(0)),
@@ -65,8 +65,7 @@ pub(crate) fn trace(abi: Abi, kernel: &str, run: u128, image: &[u8], calls: &[(S
     );
     let image = Arc::new(Image { path: ByteString::new(image), build_id: None, script: None });
     for (syscall, count) in calls {
-        let fact = Fact { image: Arc::clone(&image), scope: None, syscall: *syscall };
-        trace.observe(fact, &id, Seen { count: *count, first: None, arguments: None });
+        trace.calls.join(Subject::of(&image), *syscall, id, CallSeen::times(*count));
     }
     trace
 }

@@ -173,7 +173,7 @@ fn three_abis_of_one_program_differ_in_listed_calls_only() {
     }
     let mut everything = ls(Abi::X86_64);
     for abi in [Abi::I386, Abi::X32] {
-        everything.observations.extend(ls(abi).observations);
+        everything.merge(ls(abi));
     }
     let policy = policy(&everything);
     let emitted = emit(&policy);

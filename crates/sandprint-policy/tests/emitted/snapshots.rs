@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use sandprint_model::{
-    Abi, Action, ByteString, Comparison, Condition, Fact, Gap, GapKind, Image, Policy, Reason, RunId, Seen,
-    Syscall, Trace, Width,
+    Abi, Action, ByteString, CallSeen, Comparison, Condition, Gap, GapKind, Image, Policy, Reason, RunId,
+    Subject, Syscall, Trace, Width,
 };
 use sandprint_policy::cbpf::{Instruction, Program};
 use sandprint_policy::emit::{Content, FORMATS, by_name};
@@ -98,17 +98,16 @@ fn mixed() -> Trace {
         b"",
         &[(call(Abi::Aarch64, "openat"), 1), (call(Abi::Aarch64, "mmap"), 3)],
     );
-    mixed.runs.extend(arm.runs);
-    mixed.observations.extend(arm.observations);
+    mixed.merge(arm);
     let script = Image {
         path: ByteString::from("/bin/sh"),
         build_id: Some("0badcafe".to_owned()),
         script: Some(ByteString::new(HOSTILE)),
     };
-    let fact = Fact { image: Arc::new(script), scope: None, syscall: call(Abi::X86_64, "openat") };
     let run = RunId::from_bits(2);
-    mixed.observe(fact, &run, Seen { count: 4, first: None, arguments: None });
-    let gap = |kind, detail: &str| Gap { kind, run: run.clone(), detail: Some(detail.to_owned()) };
+    let subject = Subject::of(&Arc::new(script));
+    mixed.calls.join(subject, call(Abi::X86_64, "openat"), run, CallSeen::times(4));
+    let gap = |kind, detail: &str| Gap { kind, run, detail: Some(detail.to_owned()) };
     mixed.note_gap(gap(GapKind::AttachedMidRun, "pid 12 */ [x](y)"), 1);
     mixed.note_gap(gap(GapKind::IoUringProbe, "IORING_OP_NOP"), 1);
     mixed

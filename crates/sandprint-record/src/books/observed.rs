@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use sandprint_model::{ByteString, Fact, FirstSeen, Gap, GapKind, Image, RunId, Seen, Trace};
+use sandprint_model::{ByteString, CallSeen, FirstSeen, Gap, GapKind, Image, RunId, Subject, Trace};
 
 use super::{Books, Count, FIRST, Key};
 use crate::image::BuildId;
@@ -71,30 +71,15 @@ impl Observed {
             // A return that may come is known before it has.
             let seen_first = value.calls > 0;
             let image = images.get(&key.image).map_or_else(|| Arc::clone(&unknown), Arc::clone);
-            let fact = Fact { image, scope: None, syscall: key.call };
-            let first = FirstSeen {
+            let first = seen_first.then(|| FirstSeen {
                 after_ns: value.first_ns.saturating_sub(started_ns),
                 tgid: value.caller.tgid,
                 tid: value.caller.tid,
                 comm: value.comm,
-            };
+            });
+            let seen = CallSeen { count: value.calls, first, arguments: value.arguments };
             // Two images can be one to the user: a file that was touched between two execs.
-            let before =
-                trace.observations.get(&fact).and_then(|runs| runs.get(run)).cloned().unwrap_or_default();
-            let first = match (before.first, seen_first) {
-                (Some(before), true) => Some(before.min(first)),
-                (before, false) => before,
-                (None, true) => Some(first),
-            };
-            let arguments = match (value.arguments, before.arguments) {
-                (Some(mut here), Some(before)) => {
-                    here.add_all(&before);
-                    Some(here)
-                }
-                (here, before) => here.or(before),
-            };
-            let count = before.count.saturating_add(value.calls);
-            trace.observe(fact, run, Seen { count, first, arguments });
+            trace.calls.add(Subject::of(&image), key.call, *run, seen);
         }
     }
 
@@ -102,7 +87,7 @@ impl Observed {
     pub(crate) fn gaps(&self, books: &Books, run: &RunId, trace: &mut Trace) {
         let mut note = |kind, detail: Option<&str>, count| {
             if count > 0 {
-                trace.note_gap(Gap { kind, run: run.clone(), detail: detail.map(str::to_owned) }, count);
+                trace.note_gap(Gap { kind, run: *run, detail: detail.map(str::to_owned) }, count);
             }
         };
         note(GapKind::CallsLost, None, books.lost);
@@ -120,7 +105,7 @@ impl Observed {
         note(GapKind::IoUringUnseen, Some("no system call shows them"), books.uring_submits);
         let set_up = trace.syscalls().iter().any(|syscall| syscall.name() == Some("io_uring_setup"));
         if set_up && books.uring_submits == 0 {
-            trace.note_gap(Gap { kind: GapKind::IoUringProbe, run: run.clone(), detail: None }, 1);
+            trace.note_gap(Gap { kind: GapKind::IoUringProbe, run: *run, detail: None }, 1);
         }
     }
 }

@@ -5,16 +5,15 @@ mod shared;
 use super::*;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::sync::Arc;
 
-use sandprint_model::{Abi, Exit, Fact, Gap, GapKind, Image, Recorder, Run, RunId, Seen, Syscall};
+use sandprint_model::{Abi, CallSeen, Exit, Gap, GapKind, Recorder, Run, RunId, Subject, Syscall};
 
 /// A trace of one run with one call.
 fn trace(run: u128) -> Trace {
     let id = RunId::from_bits(run);
     let mut trace = Trace::default();
     trace.runs.insert(
-        id.clone(),
+        id,
         Run {
             duration_ms: Some(5),
             exit: Some(Exit::Code(0)),
@@ -27,12 +26,8 @@ fn trace(run: u128) -> Trace {
             tool_version: "0.1.0".to_owned(),
         },
     );
-    let fact = Fact {
-        image: Arc::new(Image::default()),
-        scope: None,
-        syscall: Syscall { abi: Abi::X86_64, nr: 39 },
-    };
-    trace.observe(fact, &id, Seen { count: 1, first: None, arguments: None });
+    let getpid = Syscall { abi: Abi::X86_64, nr: 39 };
+    trace.calls.join(Subject::default(), getpid, id, CallSeen::times(1));
     trace
 }
 

@@ -38,7 +38,7 @@ struct ArgumentFacts {
 
 /// A line for each distinct set of values, call by call; empty where no run recorded any.
 pub(super) fn words(trace: &Trace) -> String {
-    table(trace, &trace.arguments(|_| true))
+    table(trace, &trace.arguments(|_, _| true))
 }
 
 /// The same for each image, in the order of their names.
@@ -53,7 +53,7 @@ pub(super) fn words_by_image(trace: &Trace) -> String {
 
 /// What is known of each call's arguments, by one image or by all; nothing where no run recorded any.
 pub(super) fn facts(trace: &Trace, image: Option<&str>) -> BTreeMap<Syscall, CallFacts> {
-    let calls = image.map_or_else(|| trace.arguments(|_| true), |image| of_image(trace, image));
+    let calls = image.map_or_else(|| trace.arguments(|_, _| true), |image| of_image(trace, image));
     if !calls.values().any(CallArguments::is_recorded) {
         return BTreeMap::new();
     }
@@ -80,7 +80,7 @@ pub(super) fn facts(trace: &Trace, image: Option<&str>) -> BTreeMap<Syscall, Cal
 }
 
 fn of_image<'t>(trace: &'t Trace, image: &str) -> BTreeMap<Syscall, CallArguments<'t>> {
-    trace.arguments(|fact| calls::label(&fact.image) == image)
+    trace.arguments(|subject, _| calls::label(&subject.image) == image)
 }
 
 /// How often each was seen, over all programs and runs.
@@ -110,8 +110,8 @@ fn table(trace: &Trace, calls: &BTreeMap<Syscall, CallArguments<'_>>) -> String 
             let shown = render_selected(*syscall, value);
             writeln!(out, "{count:>12}  {name}({shown}){abi}").unwrap_or_default();
         }
-        for fact in &call.too_many {
-            let (most, image) = (ArgumentsSeen::MOST, calls::label(&fact.image));
+        for subject in &call.too_many {
+            let (most, image) = (ArgumentsSeen::MOST, calls::label(&subject.image));
             writeln!(out, "           -  {name}{abi}: more than {most} different ones, by {image}")
                 .unwrap_or_default();
         }

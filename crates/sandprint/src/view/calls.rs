@@ -72,9 +72,9 @@ fn push_lines(out: &mut String, prefix: &str, totals: &BTreeMap<Syscall, u64>) {
 /// Counts per image and call. Two builds of one program, at one path, count as one image here.
 pub(super) fn totals_by_image(trace: &Trace) -> BTreeMap<String, BTreeMap<Syscall, u64>> {
     let mut totals: BTreeMap<String, BTreeMap<Syscall, u64>> = BTreeMap::new();
-    for (fact, runs) in &trace.observations {
-        let calls = totals.entry(label(&fact.image)).or_default();
-        let slot = calls.entry(fact.syscall).or_default();
+    for (subject, syscall, runs) in trace.calls.iter() {
+        let calls = totals.entry(label(&subject.image)).or_default();
+        let slot = calls.entry(*syscall).or_default();
         *slot = runs.values().fold(*slot, |sum, seen| sum.saturating_add(seen.count));
     }
     totals

@@ -15,7 +15,7 @@ pub(super) struct Group<'a> {
     pub(super) detail: Option<&'a str>,
     /// How often, over all runs; 0 where that is not known.
     pub(super) count: u64,
-    pub(super) runs: BTreeSet<&'a RunId>,
+    pub(super) runs: BTreeSet<RunId>,
 }
 
 /// A trace's gaps, each kind and detail once, in the order of their kinds.
@@ -26,7 +26,7 @@ pub(super) fn groups(trace: &Trace) -> Vec<Group<'_>> {
         let empty = Group { kind, detail, count: 0, runs: BTreeSet::new() };
         let group = groups.entry((kind, detail)).or_insert(empty);
         group.count = group.count.saturating_add(*count);
-        group.runs.insert(&gap.run);
+        group.runs.insert(gap.run);
     }
     groups.into_values().collect()
 }

@@ -41,7 +41,7 @@ struct ImageCalls {
 
 #[derive(Serialize)]
 struct RunFacts<'a> {
-    id: &'a str,
+    id: String,
     name: Option<&'a str>,
     command: Vec<String>,
     target: Option<&'a str>,
@@ -61,7 +61,7 @@ struct GapFacts<'a> {
     explanation: &'static str,
     detail: Option<&'a str>,
     count: u64,
-    runs: Vec<&'a str>,
+    runs: Vec<String>,
 }
 
 /// What a trace holds, as JSON with a newline at its end. Bytes that are no text are escaped.
@@ -81,7 +81,7 @@ pub(crate) fn show(trace: &Trace, by_image: bool) -> serde_json::Result<String> 
         unique: totals.len(),
         images: by_image.then(images),
         calls: (!by_image).then(|| call_list(&totals, arguments::facts(trace, None))),
-        runs: trace.runs.iter().map(|(id, run)| run_facts(id, run)).collect(),
+        runs: trace.runs.iter().map(|(id, run)| run_facts(*id, run)).collect(),
         gaps: gaps::groups(trace).iter().map(gap_facts).collect(),
     })
 }
@@ -109,14 +109,14 @@ fn call_list(
         .collect()
 }
 
-fn run_facts<'a>(id: &'a RunId, run: &'a Run) -> RunFacts<'a> {
+fn run_facts(id: RunId, run: &Run) -> RunFacts<'_> {
     let (exit_code, exit_signal) = match run.exit {
         Some(Exit::Code(code)) => (Some(code), None),
         Some(Exit::Signal(signal)) => (None, Some(signal)),
         None => (None, None),
     };
     RunFacts {
-        id: id.as_str(),
+        id: id.to_string(),
         name: run.name.as_deref(),
         command: run.command.iter().map(ByteString::escaped).collect(),
         target: run.target.as_deref(),
@@ -137,6 +137,6 @@ fn gap_facts<'a>(group: &gaps::Group<'a>) -> GapFacts<'a> {
         explanation: group.kind.explain(),
         detail: group.detail,
         count: group.count,
-        runs: group.runs.iter().map(|run| run.as_str()).collect(),
+        runs: group.runs.iter().map(RunId::to_string).collect(),
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use std::sync::Arc;
 
 use sandprint_model::{
-    Abi, Arch, ByteString, Exit, Fact, Gap, GapKind, Host, Image, Recorder, Run, RunId, Seen, Syscall,
+    Abi, Arch, ByteString, CallSeen, Exit, Gap, GapKind, Host, Image, Recorder, Run, RunId, Subject, Syscall,
 };
 
 fn id(run: u128) -> RunId {
@@ -30,8 +30,7 @@ fn image(path: &str, script: Option<&str>) -> Arc<Image> {
 }
 
 fn observe(trace: &mut Trace, image: &Arc<Image>, abi: Abi, nr: u32, run: u128, count: u64) {
-    let fact = Fact { image: Arc::clone(image), scope: None, syscall: Syscall { abi, nr } };
-    trace.observe(fact, &id(run), Seen { count, first: None, arguments: None });
+    trace.calls.join(Subject::of(image), Syscall { abi, nr }, id(run), CallSeen::times(count));
 }
 
 /// One run of two programs, with calls of three ABIs and one number that no table has.
@@ -256,7 +255,7 @@ fn json_holds_what_the_table_holds() {
                 {"abi": "x86_64", "nr": 9999, "name": null, "count": 1},
             ],
             "runs": [{
-                "id": id(1).as_str(),
+                "id": id(1).to_string(),
                 "name": null,
                 "command": ["sh", "-c", "ls /tmp; ./x\\x1b"],
                 "target": null,
@@ -274,7 +273,7 @@ fn json_holds_what_the_table_holds() {
                 "explanation": "A map of the recorder was full; some calls were not counted.",
                 "detail": "calls",
                 "count": 7,
-                "runs": [id(1).as_str()],
+                "runs": [id(1).to_string()],
             }],
         })
     );

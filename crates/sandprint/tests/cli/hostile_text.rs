@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use sandprint_model::{ByteString, Gap, GapKind, RunId, Trace, is_printable};
+use sandprint_model::{ByteString, Gap, GapKind, RunId, Subject, Trace, is_printable};
 
 use super::support::{Scratch, encoded, trace};
 
@@ -26,14 +26,13 @@ fn hostile() -> Trace {
     };
     trace.note_gap(gap(HOSTILE), 1);
     let mut renamed = Trace { runs: trace.runs.clone(), ..Trace::default() };
-    for (fact, runs) in &trace.observations {
-        let mut image = (*fact.image).clone();
+    for (subject, syscall, runs) in trace.calls.iter() {
+        let mut image = (*subject.image).clone();
         image.path = ByteString::from(format!("/bin/{HOSTILE}").as_str());
         image.build_id = Some(HOSTILE.to_owned());
-        let mut fact = fact.clone();
-        fact.image = std::sync::Arc::new(image);
-        for (run, seen) in runs {
-            renamed.observe(fact.clone(), run, seen.clone());
+        let subject = Subject::of(&std::sync::Arc::new(image));
+        for (run, seen) in runs.iter() {
+            renamed.calls.join(subject.clone(), *syscall, run, seen.clone());
         }
     }
     renamed.gaps = trace.gaps;
@@ -99,7 +98,7 @@ fn what_a_workload_can_lengthen_is_told_as_a_few_and_a_count() {
     for number in 0..1000 {
         let detail = Some(format!("/bin/program-{number:04}"));
         let (run, kind) = (RunId::from_bits(1), GapKind::CountsInexact);
-        long.note_gap(Gap { kind, run: run.clone(), detail: detail.clone() }, 1);
+        long.note_gap(Gap { kind, run, detail: detail.clone() }, 1);
         long.note_gap(Gap { kind: GapKind::CallsInterrupted, run, detail }, 1);
     }
     scratch.write("t", encoded(&long));

@@ -108,7 +108,8 @@ fn strace() -> Option<PathBuf> {
 
 /// Calls by program, and the gaps but the one that says that completeness is assumed.
 fn read(trace: &Trace) -> (BTreeSet<String>, Vec<GapKind>) {
-    let calls = trace.observations.keys().map(|fact| format!("{} {}", fact.image, fact.syscall)).collect();
+    let calls =
+        trace.calls.iter().map(|(subject, syscall, _)| format!("{} {syscall}", subject.image)).collect();
     let kinds: Vec<GapKind> = trace.gaps.keys().map(|gap| gap.kind).collect();
     assert!(kinds.contains(&GapKind::ImportAssumed));
     (calls, kinds.into_iter().filter(|kind| *kind != GapKind::ImportAssumed).collect())

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use sandprint_model::arguments::Selecting;
 use sandprint_model::{
-    Abi, Arch, ArgumentsSeen, ByteString, Exit, Fact, Host, Image, Recorder, Run, RunId, Seen, Syscall,
-    Trace, wire,
+    Abi, Arch, ArgumentsSeen, ByteString, CallSeen, Exit, Host, Image, Recorder, Run, RunId, Subject,
+    Syscall, Trace, wire,
 };
 
 use testkit::expect;
@@ -132,7 +132,7 @@ pub(crate) fn trace(run: u128, name: &str, calls: &[(u32, u64)]) -> Trace {
     let id = RunId::from_bits(run);
     let mut trace = Trace::default();
     trace.runs.insert(
-        id.clone(),
+        id,
         Run {
             duration_ms: Some(12),
             exit: Some(Exit::Code(0)),
@@ -148,8 +148,7 @@ pub(crate) fn trace(run: u128, name: &str, calls: &[(u32, u64)]) -> Trace {
     let image = Arc::new(Image { path: "/bin/app".into(), build_id: None, script: None });
     for (nr, count) in calls {
         let syscall = Syscall { abi: Abi::X86_64, nr: *nr };
-        let fact = Fact { image: Arc::clone(&image), scope: None, syscall };
-        trace.observe(fact, &id, Seen { count: *count, first: None, arguments: None });
+        trace.calls.join(Subject::of(&image), syscall, id, CallSeen::times(*count));
     }
     trace
 }
@@ -157,20 +156,22 @@ pub(crate) fn trace(run: u128, name: &str, calls: &[(u32, u64)]) -> Trace {
 /// A trace of one run whose recorder kept arguments: sockets, files, and an ioctl with too many commands.
 pub(crate) fn trace_with_arguments(run: u128) -> Trace {
     let mut trace = trace(run, "told apart", &[(0, 300), (16, 70), (41, 4), (257, 7)]);
-    for (fact, runs) in &mut trace.observations {
-        let values: &[([u64; 6], u64)] = match fact.syscall.name() {
+    let called: Vec<_> =
+        trace.calls.iter().map(|(subject, syscall, _)| (subject.clone(), *syscall)).collect();
+    for (subject, syscall) in called {
+        let values: &[([u64; 6], u64)] = match syscall.name() {
             Some("ioctl") => &[],
             Some("socket") => &[([1, 0x80001, 0, 0, 0, 0], 3), ([2, 2, 17, 0, 0, 0], 1)],
             Some("openat") => &[([3, 4, 0x80000, 9, 0, 0], 6), ([3, 4, 0x241, 0o600, 0, 0], 1)],
             _ => continue,
         };
-        let selecting = Selecting::of(fact.syscall).unwrap();
-        for seen in runs.values_mut() {
-            let mut values = values.iter().map(|(args, count)| (selecting.values(args), *count));
-            let mut known = values.next().map(|(value, count)| ArgumentsSeen::new(value, count));
-            values.for_each(|(value, count)| known.as_mut().unwrap().add(value, count));
-            seen.arguments = Some(known.unwrap_or_else(ArgumentsSeen::too_many));
-        }
+        let selecting = Selecting::of(syscall).unwrap();
+        let mut values = values.iter().map(|(args, count)| (selecting.values(args), *count));
+        let mut known = values.next().map(|(value, count)| ArgumentsSeen::new(value, count));
+        values.for_each(|(value, count)| known.as_mut().unwrap().add(value, count));
+        let arguments = Some(known.unwrap_or_else(ArgumentsSeen::too_many));
+        let seen = CallSeen { arguments, ..CallSeen::default() };
+        trace.calls.add(subject, syscall, RunId::from_bits(run), seen);
     }
     trace
 }

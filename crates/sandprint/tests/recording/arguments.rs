@@ -59,7 +59,7 @@ fn recorded(trace: &Trace) -> Values {
         (syscall, call.too_many.is_empty().then_some(counts))
     };
     // Not shown raw by strace.
-    let shown = trace.arguments(|fact| fact.syscall.name() != Some("execveat"));
+    let shown = trace.arguments(|_, syscall| syscall.name() != Some("execveat"));
     shown.into_iter().map(value).collect()
 }
 

@@ -146,14 +146,13 @@ type Counts = BTreeMap<(String, Syscall), u64>;
 
 fn counts(recording: &Recording) -> Counts {
     let mut counts = Counts::new();
-    for (fact, runs) in recording.trace.decoded().observations {
+    for (subject, syscall, runs) in recording.trace.decoded().calls.iter() {
         // With the build id: both recorders must have looked into the same file.
-        let image = format!("{} {:?}", fact.image, fact.image.build_id);
-        if fact.syscall.name().is_some_and(|name| UNCOUNTED.contains(&name)) {
+        let image = format!("{} {:?}", subject.image, subject.image.build_id);
+        if syscall.name().is_some_and(|name| UNCOUNTED.contains(&name)) {
             continue;
         }
-        *counts.entry((image, fact.syscall)).or_default() +=
-            runs.values().map(|seen| seen.count).sum::<u64>();
+        *counts.entry((image, *syscall)).or_default() += runs.values().map(|seen| seen.count).sum::<u64>();
     }
     counts
 }

@@ -150,9 +150,9 @@ fn two_programs_of_one_path_are_two_images() {
     let recording = recorder::record(&[], CHOSEN, &words, folder.path());
     let trace = recording.trace.decoded();
     let mut by_image: BTreeMap<Arc<Image>, BTreeMap<String, u64>> = BTreeMap::new();
-    for (fact, runs) in trace.observations {
+    for (subject, syscall, runs) in trace.calls.iter() {
         let count = runs.values().map(|seen| seen.count).sum();
-        by_image.entry(fact.image).or_default().insert(fact.syscall.to_string(), count);
+        by_image.entry(Arc::clone(&subject.image)).or_default().insert(syscall.to_string(), count);
     }
     by_image.retain(|image, _| image.to_string().ends_with("/getppid_loop"));
     let counts = |calls: &[(&str, u64)]| -> BTreeMap<String, u64> {

@@ -83,13 +83,9 @@ fn attaching_to_a_storm_of_short_children_comes_to_its_end() {
         target.go();
         assert_eq!(target.wait().code(), Some(0));
         assert_eq!(recorder.wait().code(), Some(0), "{way}: {}", scratch.read("said"));
-        let unnamed: Vec<_> = scratch
-            .trace("trace")
-            .observations
-            .into_keys()
-            .filter(|fact| fact.image.path.as_bytes().is_empty())
-            .collect();
-        assert_eq!(unnamed, []);
+        let trace = scratch.trace("trace");
+        let unnamed = trace.calls.iter().filter(|(subject, ..)| subject.image.path.as_bytes().is_empty());
+        assert_eq!(unnamed.map(|(_, syscall, _)| *syscall).collect::<Vec<_>>(), []);
     }
 }
 
@@ -107,12 +103,9 @@ fn a_recorder_in_the_tree_does_not_record_itself() {
         assert_eq!(Beside::start(&mut shell).wait().code(), Some(0), "{}", scratch.read("said"));
         let trace = scratch.trace("trace");
         assert_eq!(rare(&trace), 5, "{way}");
-        let ours: Vec<_> = trace
-            .observations
-            .into_keys()
-            .filter(|fact| fact.image.path.as_bytes().ends_with(b"/sandprint"))
-            .collect();
-        assert_eq!(ours, []);
+        let is_ours = |image: &sandprint_model::Image| image.path.as_bytes().ends_with(b"/sandprint");
+        let ours = trace.calls.iter().filter(|(subject, ..)| is_ours(&subject.image));
+        assert_eq!(ours.map(|(_, syscall, _)| *syscall).collect::<Vec<_>>(), []);
     }
 }
 

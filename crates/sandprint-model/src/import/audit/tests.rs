@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::{Abi, Arch, Run, Syscall};
+use crate::{Abi, Arch, PerRun, Run};
 
 const KERNEL: &[u8] = include_bytes!("../../../tests/data/audit/kernel.log");
 const AUDITD: &[u8] = include_bytes!("../../../tests/data/audit/auditd.log");
@@ -20,11 +20,11 @@ fn import(bytes: &[u8]) -> Result<Trace, ImportError> {
 
 /// `program abi:call count` of every fact.
 fn facts(trace: &Trace) -> BTreeSet<String> {
-    let row = |(fact, runs): (&Fact, &BTreeMap<crate::RunId, Seen>)| {
+    let row = |(subject, syscall, runs): (&Subject, &Syscall, &PerRun<CallSeen>)| {
         let count: u64 = runs.values().map(|seen| seen.count).sum();
-        format!("{} {}:{} {count}", fact.image, fact.syscall.abi, fact.syscall)
+        format!("{} {}:{syscall} {count}", subject.image, syscall.abi)
     };
-    trace.observations.iter().map(row).collect()
+    trace.calls.iter().map(row).collect()
 }
 
 fn set(rows: &[&str]) -> BTreeSet<String> {
@@ -69,7 +69,7 @@ fn the_kernels_own_lines_give_exactly_what_the_program_does() {
     let run = only_run(&trace);
     assert_eq!((run.started_unix_ms, run.duration_ms), (Some(1_795_299_359_603), Some(0)));
     assert_eq!(run.target.as_deref(), Some("audit records"));
-    let first = trace.observations.values().flat_map(BTreeMap::values).find_map(|seen| seen.first.clone());
+    let first = trace.calls.iter().flat_map(|(_, _, runs)| runs.values()).find_map(|seen| seen.first.clone());
     let comm = ByteString::from("a \"arch=0");
     assert_eq!(first, Some(FirstSeen { after_ns: 0, tgid: 1225, tid: 1225, comm }));
 }
@@ -89,8 +89,8 @@ fn auditd_files_are_read_enriched_or_not() {
     assert_eq!(gaps(&trace), [SAMPLED]);
     assert_eq!(only_run(&trace).duration_ms, Some(1149));
     let getdents = Syscall::from_name(Abi::X86_64, "getdents64").unwrap();
-    let fact = trace.observations.iter().find(|(fact, _)| fact.syscall == getdents).unwrap();
-    let first = fact.1.values().next().unwrap().first.clone().unwrap();
+    let (_, _, runs) = trace.calls.iter().find(|(_, syscall, _)| **syscall == getdents).unwrap();
+    let first = runs.values().next().unwrap().first.clone().unwrap();
     assert_eq!((first.after_ns, first.tgid, first.comm), (1_147_000_000, 1226, "ls".into()));
     let plain: Vec<u8> = AUDITD
         .split(|byte| *byte == b'\n')

@@ -1,13 +1,14 @@
 //! What one thread called between two execs, and how its names become calls of an ABI.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::names::{Name, Names};
 use super::start;
 use crate::import::{first_few, note};
-use crate::{Abi, Arch, ByteString, Exit, Fact, FirstSeen, GapKind, Image, RunId, Syscall, Trace};
+use crate::{
+    Abi, Arch, ByteString, CallSeen, Exit, FirstSeen, GapKind, Image, Join, RunId, Subject, Syscall, Trace,
+};
 
 /// What one thread called while it ran one image.
 #[derive(Debug)]
@@ -123,7 +124,7 @@ impl Segment {
         inferred_abi(self, names, arch) == Some(arch.native_abi())
     }
 
-    fn seen(&self, tally: &Tally) -> crate::Seen {
+    fn call_seen(&self, tally: &Tally) -> CallSeen {
         // Without ids and times nothing is known of the first call.
         let first = tally.first_ns.filter(|_| self.tid != 0).map(|after_ns| FirstSeen {
             after_ns,
@@ -131,14 +132,14 @@ impl Segment {
             tid: self.tid,
             comm: self.comm.clone().unwrap_or_default(),
         });
-        crate::Seen { count: tally.count, first, arguments: None }
+        CallSeen { first, ..CallSeen::times(tally.count) }
     }
 }
 
 /// What is known of segments that have ended: facts, and what could not become one.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    pub(super) facts: BTreeMap<Fact, crate::Seen>,
+    pub(super) calls: BTreeMap<(Subject, Syscall), CallSeen>,
     unnamed: BTreeMap<String, u64>,
     ambiguous: BTreeMap<String, u64>,
     without_image: usize,
@@ -172,17 +173,9 @@ impl Settled {
                 [..] => *self.ambiguous.entry(name()).or_default() += tally.count,
             }
             for syscall in found {
-                let fact = Fact { image: Arc::clone(image), scope: None, syscall };
-                let new = segment.seen(&tally);
-                match self.facts.entry(fact) {
-                    Entry::Vacant(slot) => drop(slot.insert(new)),
-                    Entry::Occupied(mut slot) => {
-                        // Segments are parts of one run, not states of it.
-                        let count = slot.get().count.saturating_add(new.count);
-                        let joined = slot.get().clone().join(new);
-                        *slot.get_mut() = crate::Seen { count, ..joined };
-                    }
-                }
+                let call = self.calls.entry((Subject::of(image), syscall)).or_default();
+                // Segments are parts of one run, not states of it.
+                call.add(segment.call_seen(&tally));
             }
         }
     }
@@ -202,8 +195,8 @@ impl Settled {
 
     /// Enters it all into the trace.
     pub(super) fn observe(self, arch: Arch, run: &RunId, trace: &mut Trace) {
-        for (fact, seen) in self.facts {
-            trace.observe(fact, run, seen);
+        for ((subject, syscall), seen) in self.calls {
+            trace.calls.join(subject, syscall, *run, seen);
         }
         let total =
             |counts: &BTreeMap<String, u64>| counts.values().fold(0_u64, |sum, n| sum.saturating_add(*n));

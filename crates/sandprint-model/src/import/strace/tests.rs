@@ -98,10 +98,10 @@ fn each_call_belongs_to_the_program_that_made_it() {
         (log!("decorated.log"), include_str!("../../../tests/data/strace/decorated.tsv")),
     ] {
         let mut rows: BTreeSet<String> = BTreeSet::new();
-        for (fact, runs) in read(bytes).observations {
+        for (subject, syscall, runs) in read(bytes).calls.iter() {
             let count: u64 = runs.values().map(|seen| seen.count).sum();
-            assert_eq!(fact.syscall.abi, Abi::X86_64);
-            rows.insert(format!("{}\t{}\t{count}", fact.image.path, fact.syscall));
+            assert_eq!(syscall.abi, Abi::X86_64);
+            rows.insert(format!("{}\t{syscall}\t{count}", subject.image.path));
         }
         assert_eq!(rows, expected.lines().skip(1).map(str::to_owned).collect(), "{log}");
     }
@@ -186,9 +186,9 @@ fn what_a_log_lacks_is_said() {
 /// Counts of one program by ABI.
 fn by_abi(bytes: &[u8], program: &str) -> BTreeMap<Abi, u64> {
     let mut counts = BTreeMap::new();
-    for (fact, runs) in read(bytes).observations {
-        if fact.image.path == program.into() {
-            *counts.entry(fact.syscall.abi).or_default() += runs.values().map(|seen| seen.count).sum::<u64>();
+    for (subject, syscall, runs) in read(bytes).calls.iter() {
+        if subject.image.path == program.into() {
+            *counts.entry(syscall.abi).or_default() += runs.values().map(|seen| seen.count).sum::<u64>();
         }
     }
     counts
@@ -269,7 +269,7 @@ fn the_run_says_what_the_log_says_of_it() {
 #[test]
 fn the_same_log_is_the_same_run() {
     let (_, pipe) = log!("pipe.log");
-    let id = |trace: &Trace| trace.runs.keys().next().cloned();
+    let id = |trace: &Trace| trace.runs.keys().next().copied();
     let (first, again) = (read(pipe), read(pipe));
     assert_eq!(first, again);
     assert_ne!(id(&first), id(&import(pipe, Arch::Aarch64).unwrap()), "it was read as another machine's");
@@ -291,8 +291,8 @@ fn what_is_no_log_is_refused() {
 }
 
 fn first_seen(trace: &Trace, name: &str) -> Vec<FirstSeen> {
-    let facts = trace.observations.iter().filter(|(fact, _)| fact.syscall.name() == Some(name));
-    facts.flat_map(|(_, runs)| runs.values()).filter_map(|seen| seen.first.clone()).collect()
+    let facts = trace.calls.iter().filter(|(_, syscall, _)| syscall.name() == Some(name));
+    facts.flat_map(|(_, _, runs)| runs.values()).filter_map(|seen| seen.first.clone()).collect()
 }
 
 #[test]
@@ -313,5 +313,5 @@ fn the_first_call_is_placed_where_ids_and_times_are_known() {
     assert_eq!(first_seen(&trace, "getppid"), [expected]);
     assert_eq!(trace.runs.into_values().next().unwrap().duration_ms, Some(2500));
     let (_, pipe) = log!("pipe.log");
-    assert!(read(pipe).observations.values().flat_map(BTreeMap::values).all(|seen| seen.first.is_none()));
+    assert!(read(pipe).calls.iter().flat_map(|(_, _, runs)| runs.values()).all(|seen| seen.first.is_none()));
 }

@@ -44,7 +44,7 @@ impl Coverage {
     pub fn to_json(&self) -> String {
         let run = |run: &RunCoverage| {
             json!({
-                "id": run.id.as_str(),
+                "id": run.id.to_string(),
                 "name": run.name.as_deref().map(one_line),
                 "inputs": run.inputs.iter().map(|label| one_line(label)).collect::<Vec<_>>(),
                 "calls": run.calls,
@@ -94,7 +94,7 @@ fn run_cells(run: &RunCoverage) -> Vec<String> {
 
 /// The run's name, and the beginning of its id.
 fn title(run: &RunCoverage) -> String {
-    let id: String = run.id.as_str().chars().take(8).collect();
+    let id: String = run.id.to_string().chars().take(8).collect();
     match &run.name {
         Some(name) => format!("{} ({id})", one_line(name)),
         None => id,
@@ -115,22 +115,16 @@ fn calls_text(calls: &BTreeSet<Syscall>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::{Abi, Fact, Image, RunId, Seen, Trace};
+    use crate::{Abi, CallSeen, RunId, Subject, Trace};
 
     fn coverage() -> Coverage {
         let input = |label: &str, id: u128, calls: &[(Abi, &str)]| {
             let mut trace = Trace::default();
             for (abi, name) in calls {
                 let syscall = Syscall::from_name(*abi, name).unwrap();
-                let fact = Fact { image: Arc::new(Image::default()), scope: None, syscall };
-                trace.observe(
-                    fact,
-                    &RunId::from_bits(id << 96),
-                    Seen { count: 1, first: None, arguments: None },
-                );
+                let run = RunId::from_bits(id << 96);
+                trace.calls.join(Subject::default(), syscall, run, CallSeen::times(1));
             }
             (label.to_owned(), trace)
         };

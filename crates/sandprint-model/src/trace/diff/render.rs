@@ -148,7 +148,7 @@ fn program_json(program: &Image, calls: &CallDiff) -> Value {
 fn gaps_json(gaps: &BTreeMap<Gap, u64>) -> Vec<Value> {
     let row = |(gap, count): (&Gap, &u64)| {
         let detail = gap.detail.as_deref().map(one_line);
-        json!({"kind": gap.kind.name(), "run": gap.run.as_str(), "detail": detail, "count": count})
+        json!({"kind": gap.kind.name(), "run": gap.run.to_string(), "detail": detail, "count": count})
     };
     gaps.iter().map(row).collect()
 }
@@ -160,15 +160,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Abi, Fact, GapKind, RunId, Seen, Trace, arbitrary};
+    use crate::{Abi, CallSeen, GapKind, RunId, Subject, Trace, arbitrary};
 
     fn trace(path: &str, build_id: &str, calls: &[(&str, u64)]) -> Trace {
         let image = Arc::new(Image { path: path.into(), build_id: Some(build_id.to_owned()), script: None });
         let mut trace = Trace::default();
         for (name, count) in calls {
             let syscall = Syscall::from_name(Abi::X86_64, name).unwrap();
-            let fact = Fact { image: Arc::clone(&image), scope: None, syscall };
-            trace.observe(fact, &RunId::from_bits(1), Seen { count: *count, first: None, arguments: None });
+            trace.calls.join(Subject::of(&image), syscall, RunId::from_bits(1), CallSeen::times(*count));
         }
         trace
     }

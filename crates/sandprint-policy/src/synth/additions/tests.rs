@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sandprint_model::arguments::Selecting;
-use sandprint_model::{ByteString, Call, Fact, RunId, Seen};
+use sandprint_model::{ByteString, Call, CallSeen, RunId, Subject};
 
 use super::*;
 use crate::synth::{SynthConfig, fallback, starting_point, synthesize};
@@ -23,8 +23,12 @@ fn trace(programs: &[(&str, Abi, &[Made<'_>])]) -> Trace {
             let syscall = syscall(*abi, name);
             let kept = args.and_then(|args| Some(Selecting::of(syscall)?.values(&args)));
             let arguments = kept.map(|values| ArgumentsSeen::new(values, 1));
-            let fact = Fact { image: Arc::clone(&image), scope: None, syscall };
-            trace.observe(fact, &RunId::from_bits(at as u128), Seen { count: 1, first: None, arguments });
+            trace.calls.join(
+                Subject::of(&image),
+                syscall,
+                RunId::from_bits(at as u128),
+                CallSeen { count: 1, first: None, arguments },
+            );
         }
     }
     trace

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use sandprint_model::arguments::Selecting;
 use sandprint_model::wire::condition_in_words;
-use sandprint_model::{Abi, ArgumentsSeen, Call, Policy, Seen, wire};
+use sandprint_model::{Abi, ArgumentsSeen, Call, CallSeen, Policy, wire};
 
 use super::*;
 use crate::synth::{AllowedArguments, DefaultAction, Runtime, SynthConfig, synthesize};
@@ -21,16 +21,10 @@ fn run(id: u128) -> RunId {
 
 /// Adds a call with these registers, as a recorder does that keeps arguments.
 fn observe(trace: &mut Trace, id: u128, call: &Call) {
-    let fact = Fact { image: Arc::new(Image::default()), scope: None, syscall: call.syscall };
-    let slot = trace.observations.entry(fact).or_default().entry(run(id)).or_default();
-    slot.count += 1;
-    if let Some(selecting) = Selecting::of(call.syscall) {
-        let values = selecting.values(&call.args);
-        match &mut slot.arguments {
-            None => slot.arguments = Some(ArgumentsSeen::new(values, 1)),
-            Some(seen) => seen.add(values, 1),
-        }
-    }
+    let values = Selecting::of(call.syscall).map(|selecting| selecting.values(&call.args));
+    let arguments = values.map(|values| ArgumentsSeen::new(values, 1));
+    let seen = CallSeen { arguments, ..CallSeen::times(1) };
+    trace.calls.add(Subject::default(), call.syscall, run(id), seen);
 }
 
 fn trace(calls: &[(&str, [u64; 6])]) -> Trace {
@@ -134,9 +128,8 @@ fn what_is_not_all_known_is_allowed_whole_and_said() {
     for cmd in 0..=64 {
         observe(&mut recorded, 1, &Call { syscall: syscall("ioctl"), args: [1, cmd, 0, 0, 0, 0] });
     }
-    let fact = |name| Fact { image: Arc::new(Image::default()), scope: None, syscall: syscall(name) };
     for name in ["madvise", "flock"] {
-        recorded.observe(fact(name), &run(2), Seen { count: 1, ..Seen::default() });
+        recorded.calls.join(Subject::default(), syscall(name), run(2), CallSeen::times(1));
     }
     observe(&mut recorded, 1, &Call { syscall: syscall("flock"), args: [1, 2, 0, 0, 0, 0] });
     let of = policy(&recorded);
@@ -205,7 +198,7 @@ fn what_is_needed_for_more_than_was_observed_is_allowed_whole() {
 #[test]
 fn a_trace_without_arguments_makes_no_rules_about_them() {
     let mut recorded = trace(&[("socket", [1, 1, 0, 0, 0, 0])]);
-    for seen in recorded.observations.values_mut().flat_map(|runs| runs.values_mut()) {
+    for seen in recorded.calls.values_mut() {
         seen.arguments = None;
     }
     assert_eq!(synthesize(&recorded, &config()), Err(SynthError::NoArguments));

@@ -120,7 +120,7 @@ fn is_match(glob: &str, image: &Image) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use sandprint_model::{Abi, ByteString, Fact, RunId, Seen, Syscall};
+    use sandprint_model::{Abi, ByteString, CallSeen, RunId, Subject, Syscall};
 
     use super::*;
 
@@ -133,8 +133,12 @@ mod tests {
         let mut trace = Trace::default();
         for (image, name) in calls {
             let syscall = Syscall::from_name(Abi::X86_64, name).unwrap();
-            let fact = Fact { image: Arc::new(image.clone()), scope: None, syscall };
-            trace.observe(fact, &RunId::from_bits(1), Seen { count: 1, first: None, arguments: None });
+            trace.calls.join(
+                Subject::of(&Arc::new(image.clone())),
+                syscall,
+                RunId::from_bits(1),
+                CallSeen::times(1),
+            );
         }
         trace
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use sandprint_model::Trace;
+use sandprint_model::{Merger, Trace};
 
 use crate::exit::{self, ExitStatus};
 use crate::trace_file::{self, Privacy};
@@ -38,11 +38,11 @@ pub(crate) fn run(args: &MergeArgs) -> anyhow::Result<ExitStatus> {
     Ok(ExitStatus::Success)
 }
 
-/// Reads traces into one, holding no more than one beside it.
+/// Reads traces into one, holding no more than one of them beside what they all say.
 pub(super) fn read_merged<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> anyhow::Result<Trace> {
-    let mut merged = Trace::default();
+    let mut merger = Merger::default();
     for path in paths {
-        merged.merge(trace_file::read(path)?);
+        merger.add(trace_file::read(path)?);
     }
-    Ok(merged)
+    Ok(merger.finish())
 }

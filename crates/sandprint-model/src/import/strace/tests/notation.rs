@@ -8,11 +8,11 @@ pub(super) fn check(log: &str, calls: &[&str], gaps: &[&str]) {
     let trace = read(log.as_bytes());
     let native = |abi: Abi| if abi == Abi::X86_64 { String::new() } else { format!("{abi}:") };
     let found: Vec<String> = trace
-        .observations
+        .calls
         .iter()
-        .map(|(fact, runs)| {
+        .map(|(subject, syscall, runs)| {
             let count: u64 = runs.values().map(|seen| seen.count).sum();
-            format!("{} {}{} {count}", fact.image, native(fact.syscall.abi), fact.syscall)
+            format!("{} {}{syscall} {count}", subject.image, native(syscall.abi))
         })
         .collect();
     assert_eq!(found, calls, "{log}");
