@@ -13,7 +13,7 @@ use sandprint_policy::cases;
 use sandprint_policy::cbpf::{
     CompileError, Program, SeccompData, compile, returned_action, simulate, validate,
 };
-use sandprint_policy::import::{Format, Imported, Target, import, sniff};
+use sandprint_policy::import::{Format, Imported, Site, import, sniff};
 
 /// Most rules of a policy that is looked at further: the largest real profiles have fewer.
 const MOST_RULES: usize = 2500;
@@ -47,7 +47,7 @@ pub(crate) fn systemd(bytes: &[u8]) {
 fn check(format: Format, bytes: &[u8]) -> Option<Imported> {
     sniff(bytes);
     let arch = if bytes.len().is_multiple_of(3) { Arch::Aarch64 } else { Arch::X86_64 };
-    let imported = match import(format, bytes, &Target::new(arch)) {
+    let imported = match import(format, bytes, &Site::new(arch)) {
         Ok(imported) => imported,
         Err(error) => {
             check_message(&error.to_string());

@@ -74,7 +74,7 @@ impl Format {
 
 /// Where a profile would be used, as far as its meaning depends on that.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub struct Site {
     /// The machine.
     pub arch: Arch,
     /// Its kernel, which `minKernel` of Docker is compared with; none means newer than any.
@@ -83,11 +83,11 @@ pub struct Target {
     pub capabilities: BTreeSet<String>,
 }
 
-impl Target {
+impl Site {
     /// A machine with the newest kernel, and a container with the capabilities that Docker gives without being asked.
-    pub fn new(arch: Arch) -> Target {
+    pub fn new(arch: Arch) -> Site {
         let capabilities = DEFAULT_CAPABILITIES.iter().map(|name| (*name).to_owned()).collect();
-        Target { arch, kernel: None, capabilities }
+        Site { arch, kernel: None, capabilities }
     }
 }
 
@@ -141,7 +141,7 @@ pub enum ImportError {
 }
 
 /// Reads a profile.
-pub fn import(format: Format, bytes: &[u8], target: &Target) -> Result<Imported, ImportError> {
+pub fn import(format: Format, bytes: &[u8], site: &Site) -> Result<Imported, ImportError> {
     if bytes.len() > MOST_BYTES {
         return Err(ImportError::TooLarge(bytes.len()));
     }
@@ -150,18 +150,18 @@ pub fn import(format: Format, bytes: &[u8], target: &Target) -> Result<Imported,
     }
     let mut imported = match format {
         Format::Bpf => bpf::import(bytes)?,
-        _ => from_text(format, bytes, target)?,
+        _ => from_text(format, bytes, site)?,
     };
     without_idle_rules(&mut imported.policy);
     Ok(imported)
 }
 
-fn from_text(format: Format, bytes: &[u8], target: &Target) -> Result<Imported, ImportError> {
+fn from_text(format: Format, bytes: &[u8], site: &Site) -> Result<Imported, ImportError> {
     let text = std::str::from_utf8(bytes).map_err(|error| ImportError::NotText(error.valid_up_to()))?;
     match format {
-        Format::Docker => docker::import(text, target),
-        Format::Systemd => systemd::import(text, target),
-        Format::Oci | Format::Bpf => oci::import(text, target),
+        Format::Docker => docker::import(text, site),
+        Format::Systemd => systemd::import(text, site),
+        Format::Oci | Format::Bpf => oci::import(text, site),
     }
 }
 

@@ -20,7 +20,7 @@ use mutation::{mutated, run};
 use numbers::Numbers;
 use sandprint_model::Arch;
 use sandprint_policy::cbpf::{Program, compile};
-use sandprint_policy::import::{Format, Target, import};
+use sandprint_policy::import::{Format, Site, import};
 
 macro_rules! corpus {
     ($name:literal) => {
@@ -152,7 +152,7 @@ const INSTRUCTIONS: [&[u8]; 16] = [
 fn programs() -> Vec<Vec<u8>> {
     let sources = [(Format::Oci, SMALL), (Format::Docker, DOCKER), (Format::Systemd, UNITS[2])];
     let program = |(format, bytes): (Format, &[u8])| {
-        let imported = import(format, bytes, &Target::new(Arch::X86_64)).unwrap();
+        let imported = import(format, bytes, &Site::new(Arch::X86_64)).unwrap();
         compile(&imported.policy).unwrap().to_bytes()
     };
     sources.into_iter().map(program).collect()
@@ -219,7 +219,7 @@ fn any_bytes_as_a_program() {
 #[test]
 fn many_mutated_profiles_are_still_read() {
     let mut numbers = Numbers::new(18);
-    let reads = |format, bytes: &[u8]| import(format, bytes, &Target::new(Arch::X86_64)).is_ok();
+    let reads = |format, bytes: &[u8]| import(format, bytes, &Site::new(Arch::X86_64)).is_ok();
     let mut share = |format, corpus: &[&[u8]]| {
         (0..200).filter(|_| reads(format, &mutated(&mut numbers, corpus, &WORDS))).count()
     };

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use sandprint_model::{Action, Comparison, Condition, Rule, Width};
 
-use super::shape::runs;
+use crate::enforce::runs;
 
 /// How many alternatives one call may have: each costs a filter several of its 4096 instructions.
 pub(super) const MOST_ALTERNATIVES: usize = 128;

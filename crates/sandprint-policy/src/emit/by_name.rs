@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sandprint_model::errno::{ENOSYS, EPERM};
 use sandprint_model::{Abi, Action, Condition, KernelVersion, Loss, Policy, Reason, Rule, Syscall};
 
-use super::shape::{Cut, Shape, runs, shape};
+use super::shape::{Cut, Shape, shape};
 use super::{action_in_words, left_to_default, stricter, weaker};
+use crate::enforce::runs;
 use crate::libseccomp::{OLD_LIBSECCOMP, loads_with_first_call};
 
 /// What a list of names can hold of a policy.

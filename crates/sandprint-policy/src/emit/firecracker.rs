@@ -23,10 +23,10 @@ use serde_json::{Value, json};
 
 use super::alternatives::{Atom, Lost, MOST_ALTERNATIVES, Test, When, one_action};
 use super::docker::comment;
-use super::shape::runs;
 use super::unattended::unattended;
 use super::{EmitError, Emitted, Format, action_in_words, left_to_default, one_machine, stricter};
 use crate::cbpf::MOST_INSTRUCTIONS;
+use crate::enforce::runs;
 
 /// `firecracker --seccomp-filter`, after `seccompiler-bin`.
 #[derive(Debug)]

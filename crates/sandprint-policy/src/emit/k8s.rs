@@ -15,9 +15,10 @@ use sandprint_model::{Action, Comparison, Condition, Loss, Policy};
 
 use super::by_name::{ByName, abis_of};
 use super::oci::{Argument, action_name, architecture, consumer_losses, syscalls};
-use super::shape::{MAX_ENTRIES, Shape, runs};
+use super::shape::{MAX_ENTRIES, Shape};
 use super::unattended::unattended;
 use super::{EmitError, Emitted, Format, action_in_words, breaking, escape, reasons, stricter, weaker};
+use crate::enforce::runs;
 use crate::synth::Runtime;
 
 /// `kubectl apply -f seccompprofile.yaml`.

@@ -16,13 +16,13 @@ use std::fmt::Write;
 use sandprint_model::{Abi, Action, Comparison, KernelVersion, Loss, Policy, Reason, Rule, Syscall, Width};
 
 use super::alternatives::{Atom, Lost, Test, When, reached, when};
-use super::shape::runs;
 use super::unattended::unattended;
 use super::values::{Block, blocks};
 use super::{
     EmitError, Emitted, Format, action_in_words, escape, left_to_default, one_machine, reasons, stricter,
 };
 use crate::cbpf::MOST_INSTRUCTIONS;
+use crate::enforce::runs;
 
 /// `minijail0 -n -S FILE -- PROGRAM`.
 #[derive(Debug)]

@@ -10,9 +10,10 @@ use sandprint_model::{Abi, Action, Arch, Comparison, Condition, Loss, Policy, js
 use serde::Serialize;
 
 use super::by_name::{ByName, NamedCall, abis_of};
-use super::shape::{Shape, runs};
+use super::shape::Shape;
 use super::unattended::unattended;
 use super::{EmitError, Emitted, Format, names_in_words, stricter, weaker};
+use crate::enforce::runs;
 use crate::libseccomp::OLD_LIBSECCOMP;
 use crate::synth::Runtime;
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::{Abi, Action, Arch, Loss, Policy, Rule};
 
-use super::shape::runs;
 use super::{EmitError, action_in_words, breaking, stricter, weaker};
+use crate::enforce::runs;
 
 /// The machine that a policy is for; an error where there are two, or only programs of 32 bits.
 pub(super) fn native_abi(policy: &Policy) -> Result<Abi, EmitError> {

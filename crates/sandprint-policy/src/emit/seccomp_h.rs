@@ -13,9 +13,10 @@ use sandprint_model::{
 
 use super::by_name::{close_multiplexers, cut_loss};
 use super::oci::architecture;
-use super::shape::{Shape, runs, shape};
+use super::shape::{Shape, shape};
 use super::unattended::unattended;
 use super::{EmitError, Emitted, Format, escape, left_to_default, names_in_words, reasons, stricter, weaker};
+use crate::enforce::runs;
 use crate::libseccomp::OLD_LIBSECCOMP;
 
 mod fragments;

@@ -19,6 +19,7 @@ use sandprint_model::{Abi, Action, Comparison, Condition, Rule, Width};
 
 use super::alternatives::{Atom, Lost, OneAction, When, one_action, reached};
 use super::values::{Block, LOWER_HALF, blocks, comparisons, is_32_bit};
+use crate::enforce::runs;
 use crate::libseccomp::merges_wrongly;
 
 /// How many entries one call may have. The kernel takes 4096 instructions in all (`BPF_MAXINSNS`), and an
@@ -102,8 +103,6 @@ impl Shape {
         if narrowed.cut.is_some() { self.clone() } else { narrowed.shape }
     }
 }
-
-pub(super) use crate::enforce::runs;
 
 /// Whether leaving a call to the default action lets it run where these rules refuse it.
 pub(super) fn is_refusal_lost(rules: &[Rule], default: Action) -> bool {

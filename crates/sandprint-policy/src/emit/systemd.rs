@@ -21,9 +21,10 @@ use sandprint_model::{Abi, Action, KernelVersion, Loss, Policy, Syscall, errno};
 
 use super::by_name::{ByName, MULTIPLEXERS, NEVER_IMPLEMENTED, NamedCall, abis_of, multiplexed};
 use super::escape;
-use super::shape::{Shape, runs};
+use super::shape::Shape;
 use super::unattended::unattended;
 use super::{EmitError, Emitted, Format, action_in_words, names_in_words, stricter, weaker};
+use crate::enforce::runs;
 use crate::synth::Runtime;
 use crate::synth::additions::is_only_with_arguments;
 

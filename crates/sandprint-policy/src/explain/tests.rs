@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sandprint_model::{Arch, ByteString, CallSeen, Gap, GapKind, Image, RunId, Subject};
 
 use super::*;
-use crate::import::{self, Format, Target};
+use crate::import::{self, Format, Site};
 
 const POLICY: &str = r#"version = 1
 default = "errno EPERM"
@@ -169,7 +169,7 @@ fn what_others_wrote_is_escaped_everywhere() {
 #[test]
 fn dockers_default_is_explained_for_every_abi_of_the_machine() {
     let profile = include_bytes!("../../../../corpus/profiles/docker-20.10.24.json");
-    let imported = import::import(Format::Docker, profile, &Target::new(Arch::X86_64)).unwrap();
+    let imported = import::import(Format::Docker, profile, &Site::new(Arch::X86_64)).unwrap();
     let explanation = explain(&PolicyFile::new(imported.policy.clone()), None);
     assert_eq!(explanation.findings, BTreeSet::new());
     for part in &explanation.abis {

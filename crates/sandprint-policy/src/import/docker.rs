@@ -1,7 +1,7 @@
 //! The JSON of Docker's profiles, and of Podman's (containers-common), which name errno values.
 //!
 //! A rule may be bound to machines, capabilities and a kernel (`includes`, `excludes`): which of them are in
-//! force is decided for one target. Docker takes the architectures of its own machine's entry in `archMap`.
+//! force is decided for one place of use. Docker takes the architectures of its own machine's entry in `archMap`.
 //! Podman knows no `minKernel`, and uses such a rule always.
 //!
 //! Sources: `profiles/seccomp/seccomp_linux.go` of moby, pkg/seccomp of containers/common 0.50.
@@ -12,7 +12,7 @@ use sandprint_model::{Arch, KernelVersion, Note};
 
 use super::oci::{self, finish};
 use super::profile::{self, Entry, Profile};
-use super::{Format, ImportError, Imported, Target, listed, loss};
+use super::{Format, ImportError, Imported, Site, listed, loss};
 
 /// What Docker gives a container without being asked (oci/caps/defaults.go of moby).
 pub const DEFAULT_CAPABILITIES: [&str; 14] = [
@@ -75,7 +75,7 @@ pub fn capability(name: &str) -> Option<&'static str> {
 }
 
 /// Reads a profile.
-pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportError> {
+pub(super) fn import(text: &str, site: &Site) -> Result<Imported, ImportError> {
     let mut profile = profile::read(text, Format::Docker)?;
     let named = match (profile.architectures.take(), profile.arch_map.take()) {
         (Some(_), Some(map)) if !map.is_empty() => {
@@ -83,11 +83,11 @@ pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportErro
                 "`archMap` stands beside `architectures`, and Docker takes one of them only".to_owned();
             return Err(ImportError::Text { at: profile.arch_map_at, problem });
         }
-        (_, Some(map)) if !map.is_empty() => of_machine(map, target, &mut profile),
+        (_, Some(map)) if !map.is_empty() => of_machine(map, site, &mut profile),
         (named, _) => named.unwrap_or_default(),
     };
     // On its own machine Docker also lets in its own ABI.
-    let abis: Vec<_> = oci::abis(&named, target, &mut profile)?;
+    let abis: Vec<_> = oci::abis(&named, site, &mut profile)?;
     let is_podman = profile.names_errno;
     let mut ignored_kernels = BTreeSet::new();
     let entries = std::mem::take(&mut profile.entries);
@@ -97,7 +97,7 @@ pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportErro
             entry.includes.min_kernel = None;
             entry.excludes.min_kernel = None;
         }
-        if is_in_force(&entry, target) {
+        if is_in_force(&entry, site) {
             profile.entries.push(entry);
         }
     }
@@ -105,41 +105,40 @@ pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportErro
         let text = format!("Podman, whose profile this is, ignores it: {}", listed(&ignored_kernels));
         profile.losses.insert(loss("`minKernel`", text, false));
     }
-    let kernel = target.kernel.map_or("the newest kernel".to_owned(), |kernel| format!("Linux {kernel}"));
-    let words =
-        format!("rules were chosen for {} on {kernel}, {}", target.arch, capabilities_in_words(target));
+    let kernel = site.kernel.map_or("the newest kernel".to_owned(), |kernel| format!("Linux {kernel}"));
+    let words = format!("rules were chosen for {} on {kernel}, {}", site.arch, capabilities_in_words(site));
     profile.notes.insert(Note(words));
     let mut imported = finish(Format::Docker, profile, &abis);
-    imported.policy.kernel = target.kernel;
+    imported.policy.kernel = site.kernel;
     Ok(imported)
 }
 
-/// The architectures of the target's entry.
+/// The architectures of the site's entry.
 fn of_machine(
     map: Vec<profile::MapEntry>,
-    target: &Target,
+    site: &Site,
     profile: &mut Profile,
 ) -> Vec<(sandprint_model::wire::Position, String)> {
-    let native = target.arch.native_abi();
+    let native = site.arch.native_abi();
     let at = profile.arch_map_at;
     for (name, others) in map {
         if oci::abi(&name) == Some(native) {
             return std::iter::once((at, name)).chain(others).collect();
         }
     }
-    profile.notes.insert(Note(format!("`archMap` has no entry for {}", target.arch)));
+    profile.notes.insert(Note(format!("`archMap` has no entry for {}", site.arch)));
     Vec::new()
 }
 
 /// Whether Docker uses a rule.
-fn is_in_force(entry: &Entry, target: &Target) -> bool {
-    let machine = match target.arch {
+fn is_in_force(entry: &Entry, site: &Site) -> bool {
+    let machine = match site.arch {
         Arch::Aarch64 => "arm64",
         Arch::X86_64 => "amd64",
     };
     let has_machine = |arches: &[String]| arches.iter().any(|arch| arch == machine);
-    let has = |cap: &String| target.capabilities.contains(cap);
-    let reaches = |version: KernelVersion| target.kernel.is_none_or(|kernel| kernel >= version);
+    let has = |cap: &String| site.capabilities.contains(cap);
+    let reaches = |version: KernelVersion| site.kernel.is_none_or(|kernel| kernel >= version);
     let (includes, excludes) = (&entry.includes, &entry.excludes);
     let is_out = has_machine(&excludes.arches)
         || excludes.caps.iter().any(has)
@@ -150,18 +149,18 @@ fn is_in_force(entry: &Entry, target: &Target) -> bool {
     is_in && !is_out
 }
 
-fn capabilities_in_words(target: &Target) -> String {
+fn capabilities_in_words(site: &Site) -> String {
     let defaults: BTreeSet<String> = DEFAULT_CAPABILITIES.iter().map(|name| (*name).to_owned()).collect();
-    let added: BTreeSet<String> = target.capabilities.difference(&defaults).cloned().collect();
-    if target.capabilities.is_superset(&defaults) {
+    let added: BTreeSet<String> = site.capabilities.difference(&defaults).cloned().collect();
+    if site.capabilities.is_superset(&defaults) {
         if added.is_empty() {
             "with Docker's default capabilities".to_owned()
         } else {
             format!("with Docker's default capabilities and {}", listed(&added))
         }
-    } else if target.capabilities.is_empty() {
+    } else if site.capabilities.is_empty() {
         "without capabilities".to_owned()
     } else {
-        format!("with {} alone", listed(&target.capabilities))
+        format!("with {} alone", listed(&site.capabilities))
     }
 }

@@ -11,21 +11,21 @@ use sandprint_model::{Abi, Action, Note, Syscall};
 
 use super::libseccomp::Filter;
 use super::profile::{self, Profile};
-use super::{Format, ImportError, Imported, Target, listed, loss, policy, quoted, reason, runs};
+use super::{Format, ImportError, Imported, Site, listed, loss, policy, quoted, reason, runs};
 use crate::libseccomp::OLD_LIBSECCOMP;
 
 /// Reads a profile.
-pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportError> {
+pub(super) fn import(text: &str, site: &Site) -> Result<Imported, ImportError> {
     let mut profile = profile::read(text, Format::Oci)?;
     let named = profile.architectures.take().unwrap_or_default();
-    let abis = abis(&named, target, &mut profile)?;
+    let abis = abis(&named, site, &mut profile)?;
     Ok(finish(Format::Oci, profile, &abis))
 }
 
-/// The ABIs of an `architectures` list, native ones first; the target's own where it is empty.
+/// The ABIs of an `architectures` list, native ones first; the site's own where it is empty.
 pub(super) fn abis(
     named: &[(Position, String)],
-    target: &Target,
+    site: &Site,
     profile: &mut Profile,
 ) -> Result<Vec<Abi>, ImportError> {
     let mut listed_abis = BTreeSet::new();
@@ -43,7 +43,7 @@ pub(super) fn abis(
     if !others.is_empty() {
         profile.losses.insert(loss("architectures", format!("not known here: {}", listed(&others)), false));
     }
-    let native = target.arch.native_abi();
+    let native = site.arch.native_abi();
     profile.lists_architectures = !listed_abis.is_empty();
     if listed_abis.is_empty() {
         let words = format!(

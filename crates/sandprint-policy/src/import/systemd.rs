@@ -15,7 +15,7 @@ use std::mem;
 use sandprint_model::{Abi, Action, Arch, Loss, Note, Policy, Reason, Rule, Syscall};
 
 use super::libseccomp::Filter;
-use super::{Format, ImportError, Imported, Target, listed, loss, quoted, reason, runs};
+use super::{Format, ImportError, Imported, Site, listed, loss, quoted, reason, runs};
 use crate::emit::NAMED_UP_TO;
 use settings::Settings;
 use unit_file::{Assignment, UnitFile};
@@ -39,7 +39,7 @@ fn is_of_process(assignment: &Assignment) -> bool {
 }
 
 /// Reads a unit.
-pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportError> {
+pub(super) fn import(text: &str, site: &Site) -> Result<Imported, ImportError> {
     let UnitFile { assignments, strange, refused } = unit_file::read(text);
     if let Some((at, problem)) = refused {
         return Err(ImportError::Text { at, problem: format!("systemd refuses the whole unit: {problem}") });
@@ -54,7 +54,7 @@ pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportErro
     }
     let here: Vec<&Assignment> = assignments.iter().filter(|assignment| is_of_process(assignment)).collect();
     for assignment in &here {
-        settings.take(assignment, target.arch);
+        settings.take(assignment, site.arch);
     }
     if !settings.filters_calls {
         return Err(ImportError::NoFilter);
@@ -63,7 +63,7 @@ pub(super) fn import(text: &str, target: &Target) -> Result<Imported, ImportErro
         let words = "there are settings above any section: they were taken for those of [Service]";
         settings.notes.insert(Note(words.to_owned()));
     }
-    Ok(join(&settings, target))
+    Ok(join(&settings, site))
 }
 
 /// What one setting does: an answer for every call.
@@ -83,8 +83,8 @@ impl Layer {
 }
 
 /// One policy of all settings.
-fn join(settings: &Settings, target: &Target) -> Imported {
-    let machine = target.arch.abis();
+fn join(settings: &Settings, site: &Site) -> Imported {
+    let machine = site.arch.abis();
     let abis: Vec<Abi> = match &settings.architectures {
         None => machine.to_vec(),
         Some(listed) => machine.iter().copied().filter(|abi| listed.contains(abi)).collect(),

@@ -5,7 +5,7 @@ use sandprint_model::Call;
 use super::*;
 
 fn read(format: Format, text: &str) -> Imported {
-    import(format, text.as_bytes(), &Target::new(Arch::X86_64))
+    import(format, text.as_bytes(), &Site::new(Arch::X86_64))
         .unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
@@ -98,10 +98,10 @@ fn what_is_wrong_with_json_is_said_with_its_place() {
         ("nonsense", "`nonsense` where a value should be, at line 1, column 1"),
         (" \n", "it is empty"),
     ] {
-        let error = import(Format::Oci, text.as_bytes(), &Target::new(Arch::X86_64)).unwrap_err();
+        let error = import(Format::Oci, text.as_bytes(), &Site::new(Arch::X86_64)).unwrap_err();
         assert_eq!(error.to_string(), expected, "{text}");
     }
-    assert_eq!(import(Format::Oci, b"{\xff", &Target::new(Arch::X86_64)), Err(ImportError::NotText(1)));
+    assert_eq!(import(Format::Oci, b"{\xff", &Site::new(Arch::X86_64)), Err(ImportError::NotText(1)));
 }
 
 #[test]
@@ -143,8 +143,8 @@ const DOCKER: &str = r#"{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 3
 #[test]
 fn docker_chooses_rules_by_machine_kernel_and_capabilities() {
     assert_eq!(sniff(DOCKER.as_bytes()), Some(Format::Docker));
-    let of_target = |target: &Target| import(Format::Docker, DOCKER.as_bytes(), target).unwrap();
-    let x86_64 = of_target(&Target::new(Arch::X86_64));
+    let at = |site: &Site| import(Format::Docker, DOCKER.as_bytes(), site).unwrap();
+    let x86_64 = at(&Site::new(Arch::X86_64));
     let abis: BTreeSet<Abi> = x86_64.policy.rules.keys().map(|syscall| syscall.abi).collect();
     assert_eq!(abis, [Abi::X32, Abi::X86_64].into());
     let decided = |imported: &Imported, abi| {
@@ -152,12 +152,12 @@ fn docker_chooses_rules_by_machine_kernel_and_capabilities() {
     };
     let (yes, no) = (Action::Allow, Action::Errno(38));
     assert_eq!(decided(&x86_64, Abi::X86_64), [yes, yes, no, Action::Errno(1), yes, no]);
-    let aarch64 = of_target(&Target::new(Arch::Aarch64));
+    let aarch64 = at(&Site::new(Arch::Aarch64));
     assert_eq!(decided(&aarch64, Abi::Aarch64), [yes, yes, no, Action::Errno(1), yes, yes]);
-    let mut target = Target::new(Arch::X86_64);
-    target.kernel = Some(KernelVersion::new(4, 7));
-    target.capabilities = ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN"].map(str::to_owned).into();
-    assert_eq!(decided(&of_target(&target), Abi::X86_64), [yes, no, yes, no, no, no]);
+    let mut site = Site::new(Arch::X86_64);
+    site.kernel = Some(KernelVersion::new(4, 7));
+    site.capabilities = ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN"].map(str::to_owned).into();
+    assert_eq!(decided(&at(&site), Abi::X86_64), [yes, no, yes, no, no, no]);
     let reason = Reason::Imported("docker: all need it".to_owned());
     assert!(x86_64.policy.rules[&Syscall { abi: Abi::X86_64, nr: 0 }][0].reasons.contains(&reason));
     let chosen = "rules were chosen for x86_64 on the newest kernel, with Docker's default capabilities";
@@ -169,14 +169,14 @@ fn podman_names_errno_values_and_knows_no_kernels() {
     let text = r#"{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrno": "ENOSYS", "defaultErrnoRet": 1, "syscalls": [
         {"names": ["ptrace"], "action": "SCMP_ACT_ERRNO", "errno": "EINVAL", "errnoRet": 5, "includes": {"minKernel": "99.0"}}]}"#;
     assert_eq!(sniff(text.as_bytes()), Some(Format::Docker));
-    let mut target = Target::new(Arch::X86_64);
-    target.kernel = Some(KernelVersion::new(6, 1));
-    let imported = import(Format::Docker, text.as_bytes(), &target).unwrap();
+    let mut site = Site::new(Arch::X86_64);
+    site.kernel = Some(KernelVersion::new(6, 1));
+    let imported = import(Format::Docker, text.as_bytes(), &site).unwrap();
     assert_eq!(imported.policy.default_action, Action::Errno(38));
     assert_eq!(of(&imported, Abi::X86_64, "ptrace", 0), Action::Errno(22));
     assert_eq!(losses(&imported), ["`minKernel`: Podman, whose profile this is, ignores it: ptrace"]);
     let both = r#"{"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86"], "archMap": [{"architecture": "SCMP_ARCH_X86_64"}]}"#;
-    let error = import(Format::Docker, both.as_bytes(), &target).unwrap_err();
+    let error = import(Format::Docker, both.as_bytes(), &site).unwrap_err();
     assert_eq!(
         error.to_string(),
         "`archMap` stands beside `architectures`, and Docker takes one of them only, at line 1, column 73"
@@ -317,7 +317,7 @@ fn what_systemd_ignores_is_told() {
         ]
     );
     assert_eq!(imported.policy.default_action, Action::KillProcess);
-    let none = import(Format::Systemd, b"[Service]\nExecStart=/bin/true\n", &Target::new(Arch::X86_64));
+    let none = import(Format::Systemd, b"[Service]\nExecStart=/bin/true\n", &Site::new(Arch::X86_64));
     assert_eq!(none, Err(ImportError::NoFilter));
 }
 
@@ -389,7 +389,7 @@ fn keys_are_read_in_any_case_as_runc_does_and_what_crun_makes_of_them_is_told() 
     // Docker writes the profile anew for whichever runtime.
     assert!(read(Format::Docker, &usual.replace("\"args\"", "\"Args\"")).faults.is_empty());
     let twice = usual.replace("\"syscalls\"", "\"Syscalls\":[],\"syscalls\"");
-    let error = import(Format::Oci, twice.as_bytes(), &Target::new(Arch::X86_64)).unwrap_err();
+    let error = import(Format::Oci, twice.as_bytes(), &Site::new(Arch::X86_64)).unwrap_err();
     assert!(error.to_string().contains("one word to runc, and two to crun"), "{error}");
 }
 
@@ -428,7 +428,7 @@ fn rules_that_can_never_decide_are_left_out_and_said() {
 fn many_keys_take_no_endless_time() {
     let keys: Vec<String> = (0..200_000).map(|at| format!("\"k{at}\":1")).collect();
     let text = format!("{{\"defaultAction\":\"SCMP_ACT_ALLOW\",{}}}", keys.join(","));
-    assert!(import(Format::Oci, text.as_bytes(), &Target::new(Arch::X86_64)).is_ok());
+    assert!(import(Format::Oci, text.as_bytes(), &Site::new(Arch::X86_64)).is_ok());
 }
 
 /// Comparing each rule with each takes minutes.
@@ -447,7 +447,7 @@ fn a_rule_for_each_of_many_values_is_imported_quickly() {
         r#"{{"defaultAction":"SCMP_ACT_ERRNO","architectures":["SCMP_ARCH_X86_64"],"syscalls":[{}]}}"#,
         rules.join(",")
     );
-    let imported = import(Format::Oci, text.as_bytes(), &Target::new(Arch::X86_64)).unwrap();
+    let imported = import(Format::Oci, text.as_bytes(), &Site::new(Arch::X86_64)).unwrap();
     let ioctl = Syscall::from_name(Abi::X86_64, "ioctl").unwrap();
     assert_eq!(imported.policy.rules[&ioctl].len(), 16_000);
     // Which of two rules decides does not depend on an order where no call matches both.

@@ -11,7 +11,7 @@ use sandprint_model::{
     Abi, Action, Arch, Call, Comparison, Condition, KernelVersion, Policy, Rule, Syscall, Width,
 };
 use sandprint_policy::emit::by_name;
-use sandprint_policy::import::{Format, Target, import};
+use sandprint_policy::import::{Format, Site, import};
 use sandprint_policy::synth::{DefaultAction, Runtime, SynthConfig, synthesize};
 
 use crate::hosts::{self, NATIVE};
@@ -56,7 +56,7 @@ fn family(name: &str) -> u64 {
 /// What settings of a unit refuse.
 fn imported(lines: &str, machine: Arch) -> Policy {
     let text = format!("[Service]\n{lines}\n");
-    import(Format::Systemd, text.as_bytes(), &Target::new(machine)).unwrap().policy
+    import(Format::Systemd, text.as_bytes(), &Site::new(machine)).unwrap().policy
 }
 
 fn errno(word: &str) -> Action {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use sandprint_model::{Abi, Arch, Loss, Policy, Rule};
 use sandprint_policy::emit::by_name;
-use sandprint_policy::import::{Format, Target, import};
+use sandprint_policy::import::{Format, Site, import};
 
 use crate::losses;
 use crate::policies::{any_policy, ls, policy, telling_calls};
@@ -23,7 +23,7 @@ fn the_policy_of_a_recording_comes_back() {
         for format in FORMATS {
             let text =
                 by_name(format.name()).unwrap().emit(&policy).unwrap().content.as_text().unwrap().to_owned();
-            let imported = import(format, text.as_bytes(), &Target::new(abi.arch())).unwrap();
+            let imported = import(format, text.as_bytes(), &Site::new(abi.arch())).unwrap();
             assert_eq!(imported.losses, BTreeSet::new(), "{format:?}");
             for call in telling_calls(&policy, [7; 6]).filter(|call| call.syscall.abi == abi) {
                 let unspoken = format == Format::Systemd
@@ -48,7 +48,7 @@ proptest! {
         for format in FORMATS {
             let emitted = by_name(format.name()).unwrap().emit(&policy).unwrap();
             for machine in machines(&policy) {
-                let imported = import(format, emitted.content.as_bytes(), &Target::new(machine)).unwrap();
+                let imported = import(format, emitted.content.as_bytes(), &Site::new(machine)).unwrap();
                 // To libseccomp a rule for socket is one for a sub-call of socketcall as well, where that is: it may
                 // overlap with the policy's own rules for socketcall, and then the order is libseccomp's.
                 let multiplexed = |loss: &&Loss| !loss.weaker && ["socketcall", "ipc"].contains(&loss.subject.as_str());

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::{Abi, Action, Arch, Call, KernelVersion, Policy, Syscall};
 use sandprint_policy::cbpf::{Program, SeccompData, returned_action, simulate};
-use sandprint_policy::import::{Format, Target, import, sniff};
+use sandprint_policy::import::{Format, Site, import, sniff};
 use serde_json::Value;
 
 use crate::hosts::NATIVE;
@@ -19,7 +19,7 @@ fn strings(value: &Value) -> Vec<&str> {
 }
 
 /// The entries that moby's code keeps for a target. An importer of its own, over plain JSON.
-fn kept<'v>(root: &'v Value, target: &Target) -> Vec<&'v Value> {
+fn kept<'v>(root: &'v Value, target: &Site) -> Vec<&'v Value> {
     let machine = if target.arch == Arch::X86_64 { "amd64" } else { "arm64" };
     let has = |cap: &&str| target.capabilities.contains(*cap);
     let reaches = |version: &Value| {
@@ -59,7 +59,7 @@ fn compared(arg: &Value) -> Compared {
     )
 }
 
-fn abis(target: &Target) -> Vec<Abi> {
+fn abis(target: &Site) -> Vec<Abi> {
     if target.arch == Arch::X86_64 {
         vec![Abi::X86_64, Abi::I386, Abi::X32]
     } else {
@@ -68,7 +68,7 @@ fn abis(target: &Target) -> Vec<Abi> {
 }
 
 /// What libseccomp makes of the profile.
-fn program(text: &str, target: &Target, tool: &Tool, optimize: bool) -> Program {
+fn program(text: &str, target: &Site, tool: &Tool, optimize: bool) -> Program {
     let root: Value = serde_json::from_str(text).unwrap();
     let default = action(root["defaultAction"].as_str().unwrap(), root["defaultErrnoRet"].as_u64());
     let mut steps = Steps::new(default, &abis(target));
@@ -86,12 +86,12 @@ fn program(text: &str, target: &Target, tool: &Tool, optimize: bool) -> Program 
     steps.export(tool).unwrap()
 }
 
-fn target(arch: Arch) -> Target {
-    Target { kernel: Some(KernelVersion::new(6, 1)), ..Target::new(arch) }
+fn target(arch: Arch) -> Site {
+    Site { kernel: Some(KernelVersion::new(6, 1)), ..Site::new(arch) }
 }
 
 /// Targets that differ in each of what a profile looks at.
-fn targets(arch: Arch) -> Vec<Target> {
+fn targets(arch: Arch) -> Vec<Site> {
     let mut old = target(arch);
     old.kernel = Some(KernelVersion::new(4, 7));
     let mut admin = target(arch);

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use sandprint_model::{Abi, Action, Arch, Call, Loss, Syscall};
 use sandprint_policy::cbpf::{Instruction, Program, SeccompData, compile, returned_action, simulate};
-use sandprint_policy::import::{Format, Imported, Target, import};
+use sandprint_policy::import::{Format, Imported, Site, import};
 
 use crate::policies::{allowing, any_policy, ls, policy, telling_calls};
 use crate::profiles::{differing, grid};
 
 fn read(program: &Program) -> Imported {
-    import(Format::Bpf, &program.to_bytes(), &Target::new(Arch::X86_64)).unwrap()
+    import(Format::Bpf, &program.to_bytes(), &Site::new(Arch::X86_64)).unwrap()
 }
 
 const ALLOW: u32 = 0x7fff_0000;
@@ -115,7 +115,7 @@ fn what_a_program_calculates_is_told_and_the_strictest_is_taken() {
 fn numbers_that_a_program_asks_for_bit_by_bit_are_followed_or_refused() {
     // Even numbers of each group of 2^28 are not to be listed.
     let parity = Program(vec![load(0), jump(JSET, 1, 0, 1), end(EPERM), end(ALLOW)]);
-    let refused = import(Format::Bpf, &parity.to_bytes(), &Target::new(Arch::X86_64));
+    let refused = import(Format::Bpf, &parity.to_bytes(), &Site::new(Arch::X86_64));
     assert_eq!(
         refused.unwrap_err().to_string(),
         "the program treats numbers of system calls in more ways than can be listed"
@@ -180,7 +180,7 @@ proptest! {
         program in any_program(),
         args in any::<[u64; 6]>(),
     ) {
-        let Ok(imported) = import(Format::Bpf, &program.to_bytes(), &Target::new(Arch::X86_64)) else { return Ok(()) };
+        let Ok(imported) = import(Format::Bpf, &program.to_bytes(), &Site::new(Arch::X86_64)) else { return Ok(()) };
         for abi in Abi::ALL {
             for nr in (0..12).chain([u32::try_from(args[0] % 65536).unwrap(), 0x3fff_ffff]) {
                 for args in [[0; 6], args, [1, 2, 3, 4, 5, 6], args.map(|arg| arg % 8), args.map(|arg| (arg << 32) | (arg % 8))] {

@@ -7,7 +7,7 @@ use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sandprint_model::{Abi, Action, Arch, Call};
-use sandprint_policy::import::{Format, Target, import};
+use sandprint_policy::import::{Format, Site, import};
 use serde_json::json;
 
 use crate::hosts::NATIVE;
@@ -118,7 +118,7 @@ fn check(default: Action, actions: &'static [Action], profiles: usize) {
             steps.rule(entry.name, entry.action, &entry.args);
         }
         let text = profile(default, &entries);
-        let imported = import(Format::Oci, text.as_bytes(), &Target::new(NATIVE.arch())).unwrap();
+        let imported = import(Format::Oci, text.as_bytes(), &Site::new(NATIVE.arch())).unwrap();
         let Some(program) = steps.export(&tool) else { continue };
         compared += 1;
         let differing = differing(&program, &imported.policy, calls.iter().copied());
@@ -127,7 +127,7 @@ fn check(default: Action, actions: &'static [Action], profiles: usize) {
             assert!(means > says && told(syscall.name().unwrap()), "{syscall}: {says:?}, {means:?}\n{text}");
         }
         // The program says the same when it is imported itself.
-        let again = import(Format::Bpf, &program.to_bytes(), &Target::new(Arch::X86_64)).unwrap();
+        let again = import(Format::Bpf, &program.to_bytes(), &Site::new(Arch::X86_64)).unwrap();
         let differing = self::differing(&program, &again.policy, calls.iter().copied());
         let rules: Vec<_> = differing
             .keys()
@@ -173,7 +173,7 @@ fn what_libseccomp_makes_otherwise_of_the_rules_is_told() {
             steps.rule(entry.name, entry.action, &entry.args);
         }
         let text = profile(Action::Errno(1), &entries);
-        let imported = import(Format::Oci, text.as_bytes(), &Target::new(NATIVE.arch())).unwrap();
+        let imported = import(Format::Oci, text.as_bytes(), &Site::new(NATIVE.arch())).unwrap();
         let told: Vec<&str> = imported.faults.iter().map(|fault| fault.subject.as_str()).collect();
         told_of += usize::from(!told.is_empty());
         let Some(program) = steps.export_if_it_ends(&tool) else {

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use sandprint_model::{Arch, Call, Loss, Policy};
 use sandprint_policy::emit::by_name;
-use sandprint_policy::import::{Format, Imported, Target, import};
+use sandprint_policy::import::{Format, Imported, Site, import};
 
 use crate::{grid, losses};
 
 fn read(format: Format, bytes: &[u8]) -> Imported {
-    import(format, bytes, &Target::new(Arch::X86_64)).unwrap()
+    import(format, bytes, &Site::new(Arch::X86_64)).unwrap()
 }
 
 /// What comes back, and what the format could not say.
@@ -100,7 +100,7 @@ fn real_units_come_back() {
     let mut count = 0;
     for path in units.map(|unit| unit.unwrap().path()) {
         let Ok(bytes) = std::fs::read(&path) else { continue };
-        let Ok(imported) = import(Format::Systemd, &bytes, &Target::new(Arch::X86_64)) else { continue };
+        let Ok(imported) = import(Format::Systemd, &bytes, &Site::new(Arch::X86_64)) else { continue };
         count += 1;
         let policy = &imported.policy;
         let (text, back, told) = there_and_back(Format::Systemd, policy);

@@ -12,7 +12,7 @@ use sandprint_policy::cbpf::{
 };
 use sandprint_policy::check::{Severity, check};
 use sandprint_policy::emit::FORMATS;
-use sandprint_policy::import::{Format, Imported, Target, import};
+use sandprint_policy::import::{Format, Imported, Site, import};
 use serde_json::{Value, json};
 
 use crate::policies::any_policy;
@@ -180,7 +180,7 @@ fn differing(policy: &Policy, back: &Policy, arch: Arch) -> BTreeMap<(Syscall, b
 /// What comes back from a profile that the policy was written as, where there is a reader for it.
 fn back(format: &str, bytes: &[u8], arch: Arch) -> Option<Policy> {
     if let Some(format) = Format::from_name(format) {
-        return Some(import(format, bytes, &Target::new(arch)).unwrap().policy);
+        return Some(import(format, bytes, &Site::new(arch)).unwrap().policy);
     }
     match format {
         "json" => Some(decode_policy(bytes).unwrap()),
@@ -237,7 +237,7 @@ fn taken(imported: &Imported, source: &str) {
 
 fn check_text(format: Format, text: &str) {
     for arch in Arch::ALL {
-        match import(format, text.as_bytes(), &Target::new(arch)) {
+        match import(format, text.as_bytes(), &Site::new(arch)) {
             Ok(imported) => taken(&imported, text),
             Err(error) => assert!(!error.to_string().is_empty()),
         }
@@ -265,7 +265,7 @@ proptest! {
 
     #[test]
     fn whatever_is_imported_of_a_program(program in any_raw_program()) {
-        if let Ok(imported) = import(Format::Bpf, &program.to_bytes(), &Target::new(Arch::X86_64)) {
+        if let Ok(imported) = import(Format::Bpf, &program.to_bytes(), &Site::new(Arch::X86_64)) {
             taken(&imported, &format!("{program:x?}"));
         }
     }

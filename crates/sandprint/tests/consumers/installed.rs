@@ -8,7 +8,7 @@ use std::{fmt, io};
 use sandprint_model::{Abi, Action, Arch, Call, Condition, Policy, Syscall};
 use sandprint_policy::cases;
 use sandprint_policy::cbpf::{Program, SeccompData, returned_action, simulate};
-use sandprint_policy::import::{Format, Target, import};
+use sandprint_policy::import::{Format, Site, import};
 
 /// The machine.
 pub(crate) const ARCH: Arch = if cfg!(target_arch = "aarch64") { Arch::Aarch64 } else { Arch::X86_64 };
@@ -61,7 +61,7 @@ impl Stack {
     ) -> Vec<Difference> {
         let mut policies: Vec<Policy> = Vec::new();
         for program in &self.0 {
-            let read = import(Format::Bpf, &program.to_bytes(), &Target::new(ARCH));
+            let read = import(Format::Bpf, &program.to_bytes(), &Site::new(ARCH));
             policies.push(read.expect("programs of libseccomp can be read").policy);
         }
         policies.push(policy.clone());

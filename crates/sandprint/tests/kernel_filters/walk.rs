@@ -9,7 +9,7 @@ use sandprint_model::{Abi, Action, Arch, Call, Comparison, Condition, Policy, Ru
 use sandprint_policy::cases;
 use sandprint_policy::cbpf::Program;
 use sandprint_policy::emit::{Content, by_name};
-use sandprint_policy::import::{Format, Target, import};
+use sandprint_policy::import::{Format, Site, import};
 use sandprint_policy::synth::{DefaultAction, SynthConfig, synthesize};
 
 use crate::child::{ALLOW, Answer, ERRNO, compare, instruction, native};
@@ -181,7 +181,7 @@ fn profiles_that_are_in_use_decide_in_the_kernel_as_they_were_read() {
     for (format, bytes) in
         [(Format::Docker, &docker[..]), (Format::Docker, &podman[..]), (Format::Systemd, &unit[..])]
     {
-        let imported = import(format, bytes, &Target::new(native().arch())).unwrap();
+        let imported = import(format, bytes, &Site::new(native().arch())).unwrap();
         let (made, rules) = decided(&imported.policy, true, format.name());
         assert!(made > 400 && rules > 200, "{format:?} {made} {rules}");
     }

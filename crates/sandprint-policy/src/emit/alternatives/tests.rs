@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use sandprint_model::{Action, Comparison, Condition, Rule, Width};
 
 use super::{Lost, Test, When, one_action, when};
-use crate::emit::shape::runs;
+use crate::enforce::runs;
 
 const DEFAULT: Action = Action::Errno(1);
 

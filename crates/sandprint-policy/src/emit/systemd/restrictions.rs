@@ -14,9 +14,9 @@ use sandprint_model::{Abi, Action, Comparison, Loss, Policy, Reason, Rule, Sysca
 
 use super::push_names;
 use crate::emit::alternatives::{Atom, Test, When, reached, when};
-use crate::emit::shape::runs;
 use crate::emit::values::blocks;
 use crate::emit::{action_in_words, stricter, weaker};
+use crate::enforce::runs;
 use crate::import::groups::address_families;
 use crate::import::systemd::refused_by;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use sandprint_model::wire::{self, DecodeError, LooksLike, PolicyFile};
 use sandprint_model::{Arch, KernelVersion};
-use sandprint_policy::import::{self, Format, ImportError, Imported, Target};
+use sandprint_policy::import::{self, Format, ImportError, Imported, Site};
 
 use crate::exit::{Deciding, ExitStatus};
 use crate::file_kind::FileKind;
@@ -90,15 +90,15 @@ impl ForeignArgs {
 
     /// Makes a policy of the profile that this file holds.
     pub(crate) fn import(&self, path: &Path, bytes: &[u8]) -> Result<Imported, Deciding> {
-        let target = self.target()?;
+        let site = self.site()?;
         let is_blank = bytes.iter().all(u8::is_ascii_whitespace);
         self.format(bytes)
             .ok_or(if is_blank { ImportError::Empty } else { ImportError::Unrecognized })
-            .and_then(|format| import::import(format, bytes, &target))
+            .and_then(|format| import::import(format, bytes, &site))
             .map_err(|error| refused(path, &error, bytes))
     }
 
-    fn target(&self) -> Result<Target, Deciding> {
+    fn site(&self) -> Result<Site, Deciding> {
         let here = || Arch::from_name(std::env::consts::ARCH);
         let arch = self.arch.or_else(here).ok_or_else(|| {
             Deciding::usage(
@@ -106,12 +106,12 @@ impl ForeignArgs {
                 "say with `--arch` which machine the profile is used on",
             )
         })?;
-        let mut target = Target { kernel: self.kernel, ..Target::new(arch) };
+        let mut site = Site { kernel: self.kernel, ..Site::new(arch) };
         if self.no_default_caps {
-            target.capabilities.clear();
+            site.capabilities.clear();
         }
-        target.capabilities.extend(self.cap.iter().cloned());
-        Ok(target)
+        site.capabilities.extend(self.cap.iter().cloned());
+        Ok(site)
     }
 }
 

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sandprint_model::{Abi, Action, Call, KernelVersion, Note, Syscall};
-use sandprint_policy::import::{Format, Target, import};
+use sandprint_policy::import::{Format, Site, import};
 use serde_json::{Value, json};
 
 use super::container::Bundle;
@@ -92,7 +92,7 @@ fn check(runtime: &str, patches: bool) {
                 profile["defaultErrnoRet"] = json!(errno);
                 profile["syscalls"][2]["errnoRet"] = json!(errno);
             }
-            let imported = import(Format::Oci, profile.to_string().as_bytes(), &Target::new(ARCH));
+            let imported = import(Format::Oci, profile.to_string().as_bytes(), &Site::new(ARCH));
             let policy = imported.expect("it is a profile").policy;
             let is_told = |note: &Note| note.0.contains("answers ENOSYS");
             let context = format!("{runtime} {default} {errno:?} {architectures:?}");

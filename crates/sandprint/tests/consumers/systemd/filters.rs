@@ -6,7 +6,7 @@ use std::process::{self, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sandprint_policy::import::{Format, ImportError, Target, import};
+use sandprint_policy::import::{Format, ImportError, Site, import};
 
 use super::host::{self, Host};
 use crate::installed::{ARCH, Stack};
@@ -173,7 +173,7 @@ fn an_imported_unit_decides_every_call_as_the_filters_of_its_process() {
     let mut wrong = Vec::new();
     for (unit, stack) in units.iter().zip(stacks) {
         let stack = stack.above(&below);
-        match import(Format::Systemd, format!("[Service]\n{unit}\n").as_bytes(), &Target::new(ARCH)) {
+        match import(Format::Systemd, format!("[Service]\n{unit}\n").as_bytes(), &Site::new(ARCH)) {
             Err(ImportError::NoFilter) if stack.is_empty() => {}
             Err(error) => wrong.push(format!("{unit:?}: {error}")),
             Ok(imported) => {
