@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use sandprint_model::arguments::selectors;
 use sandprint_model::errno::{ENOSYS, EPERM};
-use sandprint_model::{Abi, Action, Image, KernelVersion, Note, Policy, Reason, Rule, RunId, Syscall, Trace};
+use sandprint_model::{
+    Abi, Action, GapKind, Image, KernelVersion, Note, Policy, Reason, Rule, RunId, Syscall, Trace,
+};
 
 pub(crate) mod additions;
 mod arguments;
@@ -164,10 +166,10 @@ pub enum SynthError {
     #[error("make rules about arguments: no run of the trace recorded them")]
     NoArguments,
     /// Calls may be missing from the recording.
-    #[error("make a policy of an incomplete recording: {}", .gaps.join(" "))]
+    #[error("make a policy of an incomplete recording: {}", sentences(.gaps))]
     Incomplete {
-        /// What is missing, in plain words: one sentence each.
-        gaps: Vec<String>,
+        /// What is missing, each kind with a sentence in plain words.
+        gaps: Vec<(GapKind, String)>,
     },
     /// The table of what is added, which is part of the program, is broken.
     #[error("read the table of what is added to a policy, line {line}: {problem}")]
@@ -185,6 +187,10 @@ pub enum SynthError {
         /// What is wrong there.
         problem: String,
     },
+}
+
+fn sentences(gaps: &[(GapKind, String)]) -> String {
+    gaps.iter().map(|(_, sentence)| sentence.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// Makes a policy of everything that a trace holds.
@@ -225,8 +231,9 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
             |addition: &&additions::Addition| !observed.contains_key(&addition.syscall) && !addition.portable;
         let unseen = needed.iter().filter(is_unseen);
         notes.extend(table.in_words(unseen).map(|words| {
-            let text = format!("Calls added to those observed (--no-baseline leaves them out): {words}.");
-            Note(text)
+            Note(format!(
+                "Calls were added that a run need not show; --no-baseline leaves them out. {words}."
+            ))
         }));
     }
     for runtime in &config.runtimes {

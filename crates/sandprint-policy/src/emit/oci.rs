@@ -156,25 +156,25 @@ fn unknown_losses(policy: &Policy, list: &ByName<'_>) -> BTreeSet<Loss> {
     // What the default action takes away is the call's own action, whether or not it depends on arguments.
     let (running, refused): (Vec<_>, Vec<_>) =
         list.newer_than(OLD_LIBSECCOMP).partition(|(_, call)| call.shape.action().is_some_and(runs));
-    let mut losses = BTreeSet::new();
-    let subject = format!("calls newer than Linux {OLD_LIBSECCOMP}");
-    let text = |names: String| {
-        format!(
-            "a runtime built with libseccomp 2.5.4 or older cannot name them and gives them the default \
-             action: {names}"
-        )
-    };
-    let names = |calls: Vec<(&'static str, &NamedCall<'_>)>| -> Vec<&str> {
+    let names = |calls: Vec<(&'static str, &NamedCall<'_>)>| -> Vec<&'static str> {
         calls.into_iter().map(|(name, _)| name).collect()
     };
-    if !running.is_empty() {
-        losses.insert(stricter(subject.clone(), text(names(running).join(", "))));
+    let (running, refused) = (names(running), names(refused));
+    let loss = |names: &[&str], is_weaker: bool| {
+        let subject = format!("calls newer than Linux {OLD_LIBSECCOMP}");
+        let text = format!(
+            "a runtime built with libseccomp 2.5.4 or older cannot name them and gives them the default action: {}",
+            names_in_words(names)
+        );
+        (!names.is_empty()).then(|| if is_weaker { weaker(subject, text) } else { stricter(subject, text) })
+    };
+    if runs(default) {
+        return loss(&running, false).into_iter().chain(loss(&refused, true)).collect();
     }
-    if !refused.is_empty() {
-        let text = text(names_in_words(&names(refused)));
-        losses.insert(if runs(default) { weaker(subject, text) } else { stricter(subject, text) });
-    }
-    losses
+    // Neither lets more run than the policy does: one list.
+    let mut all = [running, refused].concat();
+    all.sort_unstable();
+    loss(&all, false).into_iter().collect()
 }
 
 /// The specification's name of an ABI.

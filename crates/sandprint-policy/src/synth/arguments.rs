@@ -53,7 +53,7 @@ pub(super) fn rules(
             unrecorded.entry(arguments.unrecorded.len()).or_default().push(*syscall);
         } else if !arguments.too_many.is_empty() {
             note(format!(
-                "{syscall} is allowed with any arguments: {} made it with more different ones than are kept.",
+                "{syscall} is allowed with any arguments. {} made it with more different ones than are kept.",
                 programs(&arguments.too_many)
             ));
         } else if is_needed_anyway(allowed.get(syscall)) {
@@ -62,10 +62,10 @@ pub(super) fn rules(
             let beside = needed_so.get(syscall).map_or(&[][..], Vec::as_slice);
             let rules = generalised(*syscall, &arguments.values, beside);
             if rules.iter().any(|rule| rule.conditions.is_empty()) {
-                note(format!("{syscall} is allowed with any arguments: what was observed rules none out."));
+                note(format!("{syscall} is allowed with any arguments. What was observed rules none out."));
             } else if rules.len() > MOST_RULES {
                 note(format!(
-                    "{syscall} is allowed with any arguments: {} rules would tell apart what was observed.",
+                    "{syscall} is allowed with any arguments. It would take {} rules to allow only those observed.",
                     rules.len()
                 ));
             } else {
@@ -84,19 +84,16 @@ pub(super) fn rules(
     needed.sort();
     for (runs, calls) in unrecorded {
         let (s, calls) = (if runs == 1 { "" } else { "s" }, list(&calls));
-        note(format!("Allowed with any arguments, since {runs} run{s} did not record them: {calls}."));
+        note(format!("Allowed with any arguments, because {runs} run{s} did not record them: {calls}."));
     }
     if !needed.is_empty() {
-        note(format!(
-            "Allowed with any arguments, since they are needed for more than what was observed: {}.",
-            list(&needed)
-        ));
+        note(format!("Allowed with any arguments, because more is needed than observed: {}.", list(&needed)));
     }
     if observed > 0 {
         let s = if observed == 1 { "" } else { "s" };
         about.notes.insert(Note(format!(
-            "The arguments of {observed} call{s} are held to what was observed, flags to those seen: the same \
-             calls with other values are not allowed."
+            "{observed} call{s} may be made only with arguments that were observed. Flags that were seen apart are \
+             allowed together; other values are refused."
         )));
     }
     Ok(about)

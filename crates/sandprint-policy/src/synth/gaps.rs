@@ -17,7 +17,7 @@ pub(super) fn accept(trace: &Trace, allow_incomplete: bool) -> Result<BTreeSet<N
     }
     let blocking: Vec<_> = kinds.iter().filter(|(kind, _)| kind.is_blocking()).collect();
     if !blocking.is_empty() && !allow_incomplete {
-        let gaps = blocking.into_iter().map(|(kind, gaps)| in_words(*kind, gaps)).collect();
+        let gaps = blocking.into_iter().map(|(kind, gaps)| (*kind, in_words(*kind, gaps))).collect();
         return Err(SynthError::Incomplete { gaps });
     }
     let note = |(kind, gaps): (GapKind, Vec<&Gap>)| {

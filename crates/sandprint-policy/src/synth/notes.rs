@@ -26,16 +26,17 @@ pub(super) fn of_trace(trace: &Trace, config: &SynthConfig) -> BTreeSet<Note> {
     let unknown = kernels(trace).filter(Option::is_none).count();
     if config.kernel.is_none() && config.default_action != DefaultAction::Log && unknown > 0 {
         let absent = match oldest_kernel(trace) {
-            Some(kernel) => format!("calls newer than Linux {kernel}, the oldest of the others, are"),
-            None => "only calls that libraries fall back from are".to_owned(),
+            Some(kernel) => format!("calls newer than Linux {kernel}, the oldest of the others,"),
+            None => "only calls that libraries can do without".to_owned(),
         };
         notes.insert(Note(format!(
-            "{unknown} of {} runs do not say which kernel they ran on: {absent} answered as absent.",
+            "{unknown} of {} runs do not say which kernel they ran on. So {absent} fail with ENOSYS; --kernel names \
+             another.",
             trace.runs.len()
         )));
     }
     if config.default_action == DefaultAction::KillThread {
-        let text = "A refused call ends one thread, and the others may wait for it for ever.";
+        let text = "A refused call ends one thread. The others may wait for it for ever.";
         notes.insert(Note(text.to_owned()));
     }
     notes
@@ -49,13 +50,13 @@ pub(super) fn of_allowed(allowed: &BTreeSet<Syscall>, config: &SynthConfig) -> B
         notes.extend(same_power(allowed, *abi));
         if *abi != abi.arch().native_abi() {
             notes.insert(Note(format!(
-                "Calls through {abi} were recorded, so a filter must let this ABI in beside the native one."
+                "Calls of {abi} were recorded. So a filter must let that ABI in beside the native one."
             )));
         }
     }
     for syscall in allowed.iter().filter(|syscall| syscall.name().is_none()) {
         notes.insert(Note(format!(
-            "Number {} of {} has no name: formats that go by name cannot hold it.",
+            "Number {} of {} has no name. Formats that list names cannot express it.",
             syscall.nr, syscall.abi
         )));
     }
@@ -64,8 +65,8 @@ pub(super) fn of_allowed(allowed: &BTreeSet<Syscall>, config: &SynthConfig) -> B
         let execve = Syscall::from_name(abi, "execve");
         if config.runtimes.is_empty() && !execve.is_some_and(|execve| allowed.contains(&execve)) {
             notes.insert(Note(format!(
-                "execve is not allowed ({abi}): a launcher that loads the filter before it executes the program \
-                 cannot start it. Generate for that launcher, or load the filter from within the program."
+                "execve is not allowed ({abi}), so a launcher cannot start the program. Generate for that launcher \
+                 (--runtime), or load the filter from within the program."
             )));
         }
     }
@@ -82,9 +83,11 @@ fn same_power(allowed: &BTreeSet<Syscall>, abi: Abi) -> impl Iterator<Item = Not
         let (allowed, refused) = (list(true), list(false));
         let mixed = !allowed.is_empty() && !refused.is_empty();
         mixed.then(|| {
+            let (is, their) = if allowed.len() == 1 { ("is", "its") } else { ("are", "their") };
+            let (are, s, them) = if refused.len() == 1 { ("is", "", "it") } else { ("are", "s", "them") };
             Note(format!(
-                "Of calls that do the same, {} is allowed, not {} ({abi}): this is no barrier, and a libc that \
-                 prefers another is refused.",
+                "{} {is} allowed; {their} equivalent{s} {} {are} not ({abi}). This adds no security, and another libc \
+                 may need {them}: see --portable.",
                 allowed.join(" and "),
                 refused.join(" and "),
             ))

@@ -137,7 +137,7 @@ fn the_oldest_kernel_decides_what_is_absent_unless_told_otherwise() {
     let unknown = policy(&trace(1, Some("unknown"), "", &[call(Abi::X86_64, "read")]), &bare());
     assert_eq!(unknown.kernel, None);
     assert!(!absent(&unknown).contains("futex_waitv") && absent(&unknown).contains("openat2"));
-    assert!(notes(&unknown)[0].starts_with("1 of 1 runs do not say which kernel they ran on: only"));
+    assert!(notes(&unknown)[0].starts_with("1 of 1 runs do not say which kernel they ran on. So only"));
 }
 
 #[test]
@@ -202,8 +202,8 @@ fn a_blocking_gap_stops_synthesis_until_it_is_accepted() {
     assert_eq!(
         notes(&policy(&incomplete, &bare())),
         [
-            "execve is not allowed (x86_64): a launcher that loads the filter before it executes the program \
-          cannot start it. Generate for that launcher, or load the filter from within the program.",
+            "execve is not allowed (x86_64), so a launcher cannot start the program. Generate for that launcher \
+          (--runtime), or load the filter from within the program.",
             "io_uring was set up, but no operation was submitted through it."
         ],
         "a gap that hides no call is a note"
@@ -220,7 +220,9 @@ fn a_blocking_gap_stops_synthesis_until_it_is_accepted() {
         "A map of the recorder was full; some calls were not counted (in 2 runs).",
     ];
     let refused = synthesize(&incomplete, &bare()).unwrap_err();
-    assert_eq!(refused, SynthError::Incomplete { gaps: gaps.map(str::to_owned).to_vec() });
+    let kinds = [GapKind::AttachedMidRun, GapKind::CallsLost];
+    let told = kinds.into_iter().zip(gaps.map(str::to_owned)).collect();
+    assert_eq!(refused, SynthError::Incomplete { gaps: told });
     assert!(refused.to_string().ends_with(gaps[1]));
 
     let accepted = policy(&incomplete, &SynthConfig { allow_incomplete: true, ..bare() });
@@ -237,13 +239,13 @@ fn a_reader_is_told_what_the_rules_do_not_show() {
         [call(Abi::I386, "execve"), call(Abi::I386, "execveat"), Syscall { abi: Abi::X86_64, nr: 5000 }];
     mixed.merge(trace(1, Some("6.1.0"), "/bin/true", &others));
     let expected = [
-        "A refused call ends one thread, and the others may wait for it for ever.",
-        "Calls through i386 were recorded, so a filter must let this ABI in beside the native one.",
-        "Number 5000 of x86_64 has no name: formats that go by name cannot hold it.",
-        "Of calls that do the same, execve is allowed, not execveat (x86_64): this is no barrier, and a libc that \
-         prefers another is refused.",
-        "Of calls that do the same, openat is allowed, not open and openat2 (x86_64): this is no barrier, and a \
-         libc that prefers another is refused.",
+        "A refused call ends one thread. The others may wait for it for ever.",
+        "Calls of i386 were recorded. So a filter must let that ABI in beside the native one.",
+        "Number 5000 of x86_64 has no name. Formats that list names cannot express it.",
+        "execve is allowed; its equivalent execveat is not (x86_64). This adds no security, and another libc may need \
+         it: see --portable.",
+        "openat is allowed; its equivalents open and openat2 are not (x86_64). This adds no security, and another libc \
+         may need them: see --portable.",
     ];
     let config = SynthConfig { default_action: DefaultAction::KillThread, ..bare() };
     assert_eq!(notes(&policy(&mixed, &config)), expected);

@@ -75,7 +75,7 @@ fn arguments_are_shown_and_become_rules() {
         Ended::failed(
             1,
             "failed to make rules about arguments: no run of the trace recorded them",
-            "record it with `profile run --recorder notify`, or leave out `--arguments`"
+            "record it with `--recorder ptrace` or `notify`, or leave out `--arguments`"
         )
     );
 }

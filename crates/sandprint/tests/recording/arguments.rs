@@ -282,11 +282,11 @@ fn a_run_whose_arguments_are_not_known_makes_no_rules_about_them() {
     assert_eq!(
         said(&refused),
         "error: failed to make rules about arguments: no run of the trace recorded them\n\
-         hint: record it with `profile run --recorder notify`, or leave out `--arguments`\n"
+         hint: record it with `--recorder ptrace` or `notify`, or leave out `--arguments`\n"
     );
     let mixed = generate(folder.path(), &[&notified.trace.0, &by_ebpf.trace.0], &[]);
     assert!(mixed.status.success(), "{}", said(&mixed));
-    let note = "note: Allowed with any arguments, since 1 run did not record them: ";
+    let note = "note: Allowed with any arguments, because 1 run did not record them: ";
     assert_eq!(said(&mixed).matches(note).count(), 1, "{}", said(&mixed));
     let policy = fs::read_to_string(folder.path().join("policy.toml")).expect("it was written");
     // Of calls that no run made, and of none that was made.

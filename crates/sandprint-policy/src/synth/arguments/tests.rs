@@ -140,10 +140,10 @@ fn what_is_not_all_known_is_allowed_whole_and_said() {
     assert_eq!(
         notes(&of),
         [
-            "Allowed with any arguments, since 1 run did not record them: madvise, flock.",
-            "The arguments of 1 call are held to what was observed, flags to those seen: the same calls with \
-             other values are not allowed.",
-            "ioctl is allowed with any arguments: (unknown image) made it with more different ones than are kept.",
+            "1 call may be made only with arguments that were observed. Flags that were seen apart are allowed together; \
+             other values are refused.",
+            "Allowed with any arguments, because 1 run did not record them: madvise, flock.",
+            "ioctl is allowed with any arguments. (unknown image) made it with more different ones than are kept.",
         ]
     );
     // As many as are kept, by each of two programs: more rules than a filter has room for.
@@ -159,7 +159,7 @@ fn what_is_not_all_known_is_allowed_whole_and_said() {
     assert_eq!(rules(&of, "ioctl"), [Vec::<String>::new()]);
     assert_eq!(
         notes(&of),
-        ["ioctl is allowed with any arguments: 100 rules would tell apart what was observed."]
+        ["ioctl is allowed with any arguments. It would take 100 rules to allow only those observed."]
     );
 }
 
@@ -184,7 +184,7 @@ fn what_is_needed_for_more_than_was_observed_is_allowed_whole() {
         assert_eq!(rules(&of, name), [Vec::<String>::new()], "{name}");
     }
     let needed = |of: &Policy, name: &str| {
-        let start = "Allowed with any arguments, since they are needed for more than what was observed: ";
+        let start = "Allowed with any arguments, because more is needed than observed: ";
         let list = notes(of).into_iter().find_map(|note| note.strip_prefix(start)?.strip_suffix('.'));
         list.is_some_and(|list| list.split(", ").any(|one| one == name))
     };

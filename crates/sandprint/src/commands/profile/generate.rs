@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use clap::ValueHint;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use sandprint_model::{Arch, GapKind, KernelVersion, Loss, Policy};
-use sandprint_policy::emit::{self, Content, EmitError, Emitted, FORMATS};
+use sandprint_model::{Arch, KernelVersion, Policy};
+use sandprint_policy::emit::{self, Content, EmitError, FORMATS};
 use sandprint_policy::synth::{self, AllowedArguments, DefaultAction, Runtime, SynthConfig, SynthError};
 use sandprint_policy::translate::translate;
 
+use self::told::{Report, Told};
 use super::images::ImageArgs;
 use super::merge::read_merged;
 use super::recording;
@@ -19,6 +20,9 @@ use crate::output;
 use crate::policy_source::PolicySource;
 use crate::trace_file::{self, Privacy};
 use crate::usage::long_help;
+
+mod advice;
+mod told;
 
 /// Make a profile from traces, or from a policy
 ///
@@ -111,6 +115,10 @@ pub(crate) struct GenerateArgs {
     #[command(flatten)]
     quiet: output::QuietArgs,
 
+    /// Say warnings and notes in full, not only their first line
+    #[arg(short, long, conflicts_with = "quiet")]
+    verbose: bool,
+
     /// Accept a recording from which calls may be missing
     #[arg(long)]
     allow_incomplete: bool,
@@ -191,12 +199,15 @@ pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitStatus> {
         .into());
     }
     destination.write(emitted.content.as_bytes(), Privacy::Shared)?;
-    if let Some(note) = launcher_note(args.format, &args.runtimes()) {
-        output::note(&note);
-    }
-    let lost: Vec<String> = lost.iter().map(|loss| format!("not all could be translated: {loss}")).collect();
-    output::say_few(&lost, output::warn, "that could not be translated");
-    tell(&policy, &emitted);
+    let launcher = launcher_note(args.format, &args.runtimes()).map(|note| Told::sentences(&note));
+    let report = Report::new(
+        args.format.name(),
+        launcher.into_iter(),
+        policy.notes.iter(),
+        lost.iter(),
+        emitted.losses.iter(),
+    );
+    report.say(args.verbose);
     Ok(ExitStatus::Success)
 }
 
@@ -246,35 +257,29 @@ impl GenerateArgs {
 /// Why no policy was made, with what to do about it.
 fn refused(error: &SynthError) -> Deciding {
     let (message, hint) = if let SynthError::Incomplete { gaps } = error {
+        let sentences: Vec<String> = gaps.iter().map(|(_, sentence)| sentence.clone()).collect();
         (
             format!(
                 "failed to make a profile: calls that the workload needs may be missing from the recording\n  - {}",
-                output::few_lines(gaps).join("\n  - ")
+                output::few_lines(&sentences).join("\n  - ")
             ),
-            if gaps.iter().any(|gap| gap.starts_with(GapKind::SeccompActive.explain().trim_end_matches('.')))
-            {
-                "record it again without that filter (a container with `--security-opt seccomp=unconfined`, a unit \
-                 without SystemCallFilter=), or accept what is missing with `--allow-incomplete`"
-            } else {
-                "record it again without them (`profile run` misses nothing at the start), or accept them with \
-                 `--allow-incomplete`"
-            },
+            advice::hint(gaps.iter().map(|(kind, _)| *kind)),
         )
     } else if *error == SynthError::Empty {
         (
             "failed to make a profile: the trace holds no system call, and a profile without one starts nothing"
                 .to_owned(),
-            "give the trace of a run, not of a difference; `profile show` says what is in it",
+            "give the trace of a run, not of a difference; `profile show` says what is in it".to_owned(),
         )
     } else if *error == SynthError::NoArguments {
         (
             format!("failed to {error}"),
-            "record it with `profile run --recorder notify`, or leave out `--arguments`",
+            "record it with `--recorder ptrace` or `notify`, or leave out `--arguments`".to_owned(),
         )
     } else {
-        (format!("failed to {error}"), "this is a fault of sandprint itself; please report it")
+        (format!("failed to {error}"), "this is a fault of sandprint itself; please report it".to_owned())
     };
-    Deciding { status: ExitStatus::Failure, message, hint: hint.to_owned() }
+    Deciding { status: ExitStatus::Failure, message, hint }
 }
 
 /// Why the format cannot hold the policy.
@@ -292,31 +297,13 @@ fn launcher_note(format: &dyn emit::Format, runtimes: &BTreeSet<Runtime>) -> Opt
     if launchers.is_empty() || launchers.iter().any(|launcher| runtimes.contains(launcher)) {
         return None;
     }
-    let list =
-        |word: &dyn Fn(&Runtime) -> String| launchers.iter().map(word).collect::<Vec<_>>().join(" or ");
-    let names = list(&|launcher| launcher.name().to_owned());
-    let options = list(&|launcher| format!("`--runtime {}`", launcher.name()));
-    let any = if launchers.len() > 1 { ", and `--runtime any` those of all" } else { "" };
+    let options = launchers.iter().map(|launcher| format!("`--runtime {}`", launcher.name()));
+    let options = options.collect::<Vec<_>>().join(" or ");
+    let any = if launchers.len() > 1 { " `--runtime any` serves all." } else { "" };
     Some(format!(
-        "{names} loads this profile before it starts the program, and makes calls of its own in between, which may be \
-         refused: {options} allows them{any}"
+        "Name what loads this profile: {options}. It makes calls of its own before it starts the program, and these may \
+         be refused.{any}"
     ))
-}
-
-/// Says where the profile is more or less than what was observed.
-fn tell(policy: &Policy, emitted: &Emitted) {
-    let (weaker, others): (Vec<_>, Vec<_>) = emitted.losses.iter().partition(|loss| loss.weaker);
-    let (breaking, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|loss| loss.breaks);
-    let all = |losses: Vec<&Loss>, what: &str| -> Vec<String> {
-        losses.into_iter().map(|loss| format!("{what}: {loss}")).collect()
-    };
-    let weaker = all(weaker, "this format allows more than the policy");
-    output::say_few(&weaker, output::warn, "by which it allows more");
-    let breaking = all(breaking, "this format refuses what the policy allows");
-    output::say_few(&breaking, output::warn, "by which it refuses more");
-    let notes: Vec<String> = policy.notes.iter().map(ToString::to_string).collect();
-    output::say_few(&notes, output::note, "notes, which `-f json` has all");
-    output::say_few(&all(others, "this format cannot say all"), output::note, "that it cannot say");
 }
 
 #[cfg(test)]
@@ -362,8 +349,8 @@ mod tests {
         }
         assert_eq!(
             launcher_note(emit::by_name("oci").unwrap(), &BTreeSet::new()).unwrap(),
-            "crun or runc loads this profile before it starts the program, and makes calls of its own in between, \
-             which may be refused: `--runtime crun` or `--runtime runc` allows them, and `--runtime any` those of all"
+            "Name what loads this profile: `--runtime crun` or `--runtime runc`. It makes calls of its own before it \
+             starts the program, and these may be refused. `--runtime any` serves all."
         );
     }
 }

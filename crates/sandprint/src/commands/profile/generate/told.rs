@@ -1,0 +1,221 @@
+//! What `generate` says beside the profile: what needs an action first, each thing once, in a line of a terminal.
+//!
+//! A sentence that goes on, or a list that does not fit, is told in full with `-v`.
+
+use std::collections::BTreeMap;
+
+use sandprint_model::{Loss, Note};
+
+use crate::output;
+
+/// The columns of a terminal.
+const WIDTH: usize = 80;
+
+/// Something to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    /// What fits into a line behind its label.
+    line: String,
+    /// All of it; the same where nothing is left out.
+    full: Vec<String>,
+}
+
+impl Told {
+    /// A text, of which the first sentence is the most useful.
+    pub(super) fn sentences(text: &str) -> Told {
+        let first = text.split_once(". ").map_or(text, |(first, _)| first);
+        Told { line: fitted(first.trim_end_matches('.'), room("note")), full: vec![text.to_owned()] }
+    }
+
+    fn is_short(&self) -> bool {
+        matches!(&self.full[..], [only] if only.trim_end_matches('.') == self.line)
+    }
+}
+
+/// All that is to be said of a profile in one format.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Report {
+    warnings: Vec<Told>,
+    notes: Vec<Told>,
+}
+
+impl Report {
+    /// What was lost in translation, what the format cannot express, and notes of the policy, behind what needs an
+    /// action.
+    pub(super) fn new<'a>(
+        format: &str,
+        actions: impl Iterator<Item = Told>,
+        notes: impl Iterator<Item = &'a Note>,
+        untranslated: impl Iterator<Item = &'a Loss>,
+        losses: impl Iterator<Item = &'a Loss>,
+    ) -> Report {
+        let (weaker, others): (Vec<_>, Vec<_>) = losses.partition(|loss| loss.weaker);
+        let (breaking, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|loss| loss.breaks);
+        let mut report = Report::default();
+        let heads = [
+            (untranslated.collect(), "Not all could be translated".to_owned()),
+            (weaker, format!("{format} allows more than the policy")),
+            (breaking, format!("{format} refuses what the policy allows")),
+        ];
+        for (losses, head) in heads {
+            report.warnings.extend(by_text(&losses).into_iter().map(|(text, subjects)| {
+                let space = room("warning").saturating_sub(head.len() + 2);
+                let full = format!("{head}: {}: {text}", subjects.join(", "));
+                Told { line: format!("{head}: {}", few(&subjects, space)), full: vec![full] }
+            }));
+        }
+        report.notes.extend(actions);
+        report.notes.extend(notes.map(|note| Told::sentences(&note.0)));
+        report.notes.extend(inexpressible(format, &others));
+        report
+    }
+
+    /// Says it; all of it where `verbose` says so.
+    pub(super) fn say(&self, verbose: bool) {
+        for (label, all) in [(output::warn as fn(&str), &self.warnings), (output::note, &self.notes)] {
+            if verbose {
+                all.iter().flat_map(|told| &told.full).for_each(|text| label(text));
+            } else {
+                let lines: Vec<String> = all.iter().map(|told| told.line.clone()).collect();
+                output::say_few(&lines, label, "(`-v` says all)");
+            }
+        }
+        if !verbose && self.is_shortened() {
+            output::note("`-v` says this in full");
+        }
+    }
+
+    fn is_shortened(&self) -> bool {
+        self.warnings.iter().chain(&self.notes).any(|told| !told.is_short())
+    }
+}
+
+/// What the format cannot express, in one line; why, for each reason.
+fn inexpressible(format: &str, losses: &[&Loss]) -> Option<Told> {
+    let end = format!(" cannot be expressed in {format}");
+    let groups = by_text(losses);
+    let subjects: Vec<&str> = groups.iter().flat_map(|(_, subjects)| subjects.iter().copied()).collect();
+    let full = groups.iter().map(|(text, subjects)| format!("{}{end}: {text}", subjects.join(", ")));
+    let space = room("note").saturating_sub(end.len());
+    (!subjects.is_empty())
+        .then(|| Told { line: format!("{}{end}", few(&subjects, space)), full: full.collect() })
+}
+
+/// The subjects of each text, in the order of their first.
+fn by_text<'a>(losses: &[&'a Loss]) -> Vec<(&'a str, Vec<&'a str>)> {
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for loss in losses {
+        let place = *places.entry(&loss.text).or_insert(groups.len());
+        match groups.get_mut(place) {
+            Some((_, subjects)) if subjects.contains(&loss.subject.as_str()) => {}
+            Some((_, subjects)) => subjects.push(&loss.subject),
+            None => groups.push((&loss.text, vec![&loss.subject])),
+        }
+    }
+    groups
+}
+
+/// Columns behind a label.
+fn room(label: &str) -> usize {
+    WIDTH - label.len() - ": ".len()
+}
+
+/// As many of these as fit, and how many more there are.
+fn few(names: &[&str], space: usize) -> String {
+    let list = |told: usize| {
+        let head = names.get(..told).unwrap_or(names).join(", ");
+        match names.len().saturating_sub(told) {
+            0 => head,
+            more => format!("{head} and {more} more"),
+        }
+    };
+    let told = (1..=names.len()).rev().find(|told| list(*told).chars().count() <= space);
+    told.map_or_else(|| fitted(&list(1), space), list)
+}
+
+/// The text, cut between two words where it is too long.
+fn fitted(text: &str, space: usize) -> String {
+    const CUT: &str = " ...";
+    if text.chars().count() <= space {
+        return text.to_owned();
+    }
+    let most: String = text.chars().take(space.saturating_sub(CUT.len())).collect();
+    let kept = most.rsplit_once(' ').map_or(most.as_str(), |(kept, _)| kept);
+    format!("{}{CUT}", kept.trim_end_matches([',', ':']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn loss(subject: &str, text: &str, weaker: bool, breaks: bool) -> Loss {
+        Loss { subject: subject.to_owned(), text: text.to_owned(), weaker, breaks }
+    }
+
+    fn lines(all: &[Told]) -> Vec<&str> {
+        all.iter().map(|told| told.line.as_str()).collect()
+    }
+
+    #[test]
+    fn what_needs_an_action_comes_first_and_each_reason_once() {
+        let notes = [Note("A is so. It is so because of B.".to_owned())];
+        let calls =
+            "abcdefghijklmnopqrstuvwxyz".chars().map(|c| loss(&format!("call_{c}"), "no look", true, false));
+        let mut losses: Vec<Loss> = calls.collect();
+        losses.push(loss("x", "refused", false, true));
+        losses.push(loss("default action", "other", false, false));
+        losses.push(loss("other ABIs", "killed", false, false));
+        let untranslated = [loss("open", "no such call", false, false)];
+        let action = Told::sentences("Do this.");
+        let report = Report::new("f", [action].into_iter(), notes.iter(), untranslated.iter(), losses.iter());
+        assert_eq!(
+            lines(&report.warnings),
+            [
+                "Not all could be translated: open",
+                "f allows more than the policy: call_a, call_b, call_c and 23 more",
+                "f refuses what the policy allows: x",
+            ]
+        );
+        assert_eq!(
+            lines(&report.notes),
+            ["Do this", "A is so", "default action, other ABIs cannot be expressed in f"]
+        );
+        let full = |told: &[Told]| told.iter().flat_map(|told| told.full.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            full(&report.notes),
+            [
+                "Do this.",
+                "A is so. It is so because of B.",
+                "default action cannot be expressed in f: other",
+                "other ABIs cannot be expressed in f: killed",
+            ]
+        );
+        let warned = full(&report.warnings);
+        assert!(warned[1].ends_with("call_y, call_z: no look"), "{warned:?}");
+        assert!(report.is_shortened());
+    }
+
+    #[test]
+    fn a_line_fits_a_terminal_whatever_is_in_it() {
+        let long = "word ".repeat(40);
+        let subjects: Vec<Loss> =
+            (0..30).map(|n| loss(&format!("{n}{long}"), &long, n % 2 == 0, n % 3 == 0)).collect();
+        let notes = [Note(long.clone()), Note("w".repeat(300)), Note(format!("{long}. {long}"))];
+        let report = Report::new("firecracker", std::iter::empty(), notes.iter(), [].iter(), subjects.iter());
+        for (label, all) in [("warning", &report.warnings), ("note", &report.notes)] {
+            assert!(!all.is_empty());
+            for told in all {
+                assert!(label.len() + 2 + told.line.chars().count() <= WIDTH, "{label}: {}", told.line);
+            }
+        }
+    }
+
+    #[test]
+    fn what_fits_is_not_said_to_be_more() {
+        let notes = [Note("A.".to_owned()), Note("B".to_owned())];
+        let report = Report::new("f", std::iter::empty(), notes.iter(), [].iter(), [].iter());
+        assert!(!report.is_shortened());
+        assert_eq!(lines(&report.notes), ["A", "B"]);
+    }
+}
