@@ -70,8 +70,10 @@ bench: build ## Measure sandprint beside its floors, strace, libseccomp and othe
 	$(CARGO) build --locked --package xtask
 	$(AS_ROOT) target/debug/xtask bench $(BENCH)
 
-install: build ## Install the binary below PREFIX (default /usr/local)
+install: build ## Install the binary and its manual pages below PREFIX (default /usr/local)
 	install -D -m 755 $(SANDPRINT) $(DESTDIR)$(PREFIX)/bin/sandprint
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	$(SANDPRINT) man -o $(DESTDIR)$(PREFIX)/share/man/man1
 
 clean: ## Remove what was built
 	$(CARGO) clean

@@ -13,16 +13,16 @@ use crate::exit::{self, ExitStatus};
 use crate::output;
 use crate::usage::long_help;
 
-/// Tells what a Linux workload needs from the kernel, and writes the tightest policy that lets it run.
+/// Record which system calls a program makes, and write the tightest seccomp policy it still runs under.
 ///
-/// Record a command or something that runs already (every system call of it and of all its descendants,
-/// by eBPF: exact, and hardly felt), keep the recording as a trace, turn traces into a seccomp profile, and run
-/// commands under it.
+/// Record a command, or something that runs already, with all its descendants: by eBPF every call is counted, exactly
+/// and at hardly any cost. A trace keeps the recording. Generate a seccomp profile from traces, or run commands under
+/// it.
 #[derive(Debug, Parser)]
 #[command(
     name = "sandprint",
     version,
-    max_term_width = 100,
+    max_term_width = 80,
     styles = STYLES,
     after_long_help = long_help(EXAMPLES, exit::HELP_ALL),
 )]
@@ -48,12 +48,12 @@ const STYLES: Styles = Styles::styled()
 /// What `sandprint` does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Record workloads, look at the recordings, and generate profiles from them.
+    /// Record workloads, inspect the recordings, generate profiles.
     #[command(subcommand)]
     Profile(ProfileCommand),
     Run(run::RunArgs),
     Watch(watch::WatchArgs),
-    /// Keep policies: format, check, compare, ask, explain.
+    /// Format, check, compare, query and explain policies.
     #[command(subcommand)]
     Policy(PolicyCommand),
     Doctor(doctor::DoctorArgs),

@@ -13,7 +13,7 @@ pub(crate) enum ExitStatus {
     Failure,
     /// 2: the command line is wrong.
     Usage,
-    /// 3: what a script asked about is so: there is a difference, a call does not run.
+    /// 3: the check found a difference, or a call that is not allowed.
     Different,
     /// 125: `run` or `profile run` failed by itself; the workload may not have run.
     RecorderFailed,
@@ -36,7 +36,7 @@ Exit status:
 pub(crate) const HELP_RUN: &str = "\
 Exit status:
   the command's own, 0 to 255
-  128+N  signal N ended the command, and then sandprint, for a shell to see
+  128+N  signal N ended the command, and then sandprint
   125    sandprint itself failed; stderr says why, with a hint
   126    the command was found, but could not be run
   127    the command was not found
@@ -45,8 +45,8 @@ Exit status:
 /// The end of `run --help`.
 pub(crate) const HELP_CONFINED: &str = "\
 Exit status:
-  the command's own, since sandprint becomes it; a signal ends it as it would without sandprint
-  125  sandprint itself failed, and nothing was run; stderr says why, with a hint
+  the command's own, since sandprint becomes it
+  125  sandprint itself failed, and nothing was run; stderr says why
   126  the command was found, but could not be run
   127  the command was not found
   2    the command line is wrong";
@@ -54,11 +54,12 @@ Exit status:
 /// The end of `profile verify --help`.
 pub(crate) const HELP_VERIFY: &str = "\
 Exit status:
-  0      nothing was refused, and the command ended as expected (--expect-status)
-  3      a call was refused, or ran only because the policy's default is to log; or the command
-         ended with another status than expected, or differently under the filter itself; or the
-         second pass was not made
-  128+N  signal N came for the command and for sandprint, and ended both
+  0      nothing was refused, and the command ended as expected
+         (--expect-status)
+  3      a call was refused, or ran only because the policy's default is to
+         log; or the command ended with another status than expected, or
+         differently in the second run; or the second run was not made
+  128+N  signal N ended the command, and then sandprint
   125    sandprint itself failed; stderr says why, with a hint
   126    the command was found, but could not be run
   127    the command was not found
@@ -67,7 +68,7 @@ Exit status:
 /// The end of `watch --help`.
 pub(crate) const HELP_WATCH: &str = "\
 Exit status:
-  0  no call was seen refused
+  0  no refused call was seen
   1  failed; stderr says why, with a hint
   2  the command line is wrong
   3  a call was refused";
@@ -75,9 +76,10 @@ Exit status:
 /// The end of `profile refine --help`.
 pub(crate) const HELP_REFINE: &str = "\
 Exit status:
-  0      the policy is written, and the last run had no refused call
-  3      the policy is written, and calls are still refused, or the last run was not the proof
-  128+N  signal N came for the command and for sandprint, and ended both
+  0      the policy is written, and nothing was refused in the last run
+  3      the policy is written, but calls are still refused, or no last run
+         could prove that none is
+  128+N  signal N ended the command, and then sandprint
   125    sandprint itself failed; stderr says why, with a hint
   126    the command was found, but could not be run
   127    the command was not found
@@ -94,26 +96,26 @@ Exit status:
 /// The end of `policy fmt --help`.
 pub(crate) const HELP_CHECK: &str = "\
 Exit status:
-  0  done; with --check: every file is in its form
+  0  done; with --check: every file is formatted
   1  failed; stderr says why, with a hint
   2  the command line is wrong
-  3  with --check: a file is not in its form";
+  3  with --check: a file is not formatted";
 
 /// The end of `policy test --help`.
 pub(crate) const HELP_DIFF_CALLS: &str = "\
 Exit status:
-  0  done; with --exit-code: every call runs
+  0  done; with --exit-code: every call is allowed
   1  failed; stderr says why, with a hint
   2  the command line is wrong
-  3  with --exit-code: a call does not run";
+  3  with --exit-code: a call is not allowed";
 
 /// The end of `sandprint --help`: all of them.
 pub(crate) const HELP_ALL: &str = "\
 Exit status:
-  0      done; a reader that closes our pipe early is no failure
-  1      failed; stderr says why (`error: ...`) and what to do about it (`hint: ...`)
+  0      done, also if a reader closes the pipe early
+  1      failed; stderr says why (`error:`) and what to do about it (`hint:`)
   2      the command line is wrong
-  3      a script asked, and that is so: a difference, a refused call, a failed trial (see there)
+  3      the check found a difference, a refused call or a failed test
   `run` and `profile run` end with the status of the command, or with
   128+N  signal N ended the command, and then sandprint
   125    sandprint itself failed

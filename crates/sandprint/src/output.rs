@@ -35,7 +35,7 @@ static QUIET: AtomicBool = AtomicBool::new(false);
 /// How much is said.
 #[derive(Debug, clap::Args)]
 pub(crate) struct QuietArgs {
-    /// Say warnings and errors only
+    /// Print only warnings and errors
     #[arg(short, long)]
     quiet: bool,
 }

@@ -6,7 +6,7 @@ use crate::exit::{self, ExitStatus};
 use crate::output;
 use crate::usage::long_help;
 
-/// Print the completion script of a shell
+/// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 pub(crate) struct CompletionsArgs {
@@ -15,7 +15,8 @@ pub(crate) struct CompletionsArgs {
 }
 
 const EXAMPLES: &str = "
-  sandprint completions bash > ~/.local/share/bash-completion/completions/sandprint
+  sandprint completions bash \\
+    > ~/.local/share/bash-completion/completions/sandprint
   sandprint completions zsh > \"${fpath[1]}/_sandprint\"
   sandprint completions fish > ~/.config/fish/completions/sandprint.fish";
 

@@ -17,11 +17,11 @@ use crate::target::Host;
 use crate::usage::long_help;
 use crate::{hint, output};
 
-/// Say what this host can record, what is missing, and the command that would grant it
+/// Say what this machine can record, and what is missing
 ///
-/// Everything is found out by trying: the recorder's programs are loaded and attached for a moment, with nothing to
-/// record, and a process that never executes anything is traced, and another gets a seccomp filter. Ends with 0 where
-/// `profile run` can record, by eBPF, by tracing or by seccomp notifications, and with 1 where it cannot.
+/// Also says which command grants it. Tries everything: loads and attaches the recorder's programs for a moment, traces a process that executes nothing,
+/// and installs a seccomp filter in another. Ends with 0 if `profile run` can record in some way, and with 1 if it
+/// cannot.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 pub(crate) struct DoctorArgs {}

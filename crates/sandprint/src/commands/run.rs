@@ -21,13 +21,13 @@ use crate::usage::long_help;
 
 /// Run a command under a policy
 ///
-/// Needs no privilege. sandprint becomes the command: no other process stays, and input, output, terminal, signals
-/// and exit status are the command's own. Before that it installs the policy as a seccomp filter and makes sure, by
-/// a call that only the filter answers, that it is in force; where it is not, nothing is run.
+/// Needs no privilege. sandprint becomes the command: no other process stays, and input, output, terminal, signals and
+/// exit status are the command's own. First it installs the policy as a seccomp filter, and makes a call that only
+/// this filter answers; if the filter is not in force, nothing is run.
 ///
-/// The policy holds from the command's execve on, for the command and all that it starts, and cannot be taken off.
-/// Programs no longer gain rights by being executed (setuid, file capabilities: `no_new_privs`), so sudo does not
-/// work under it. A call that is not allowed is answered as the policy says: with an error, or by ending the command.
+/// The policy holds from the command's execve on, for the command and everything it starts, and cannot be removed.
+/// Programs gain no privileges under it (`no_new_privs`), so sudo does not work. A call that is not allowed fails or
+/// ends the command, as the policy says.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "sandprint run [OPTIONS] --policy <POLICY> [--] <CMD>...",
@@ -38,19 +38,19 @@ pub(crate) struct RunArgs {
     #[arg(short, long, value_name = "POLICY", value_hint = ValueHint::FilePath)]
     policy: PathBuf,
 
-    /// Let Landlock refuse too what the policy refuses altogether, where seccomp is blind
+    /// Let Landlock also refuse what the policy refuses altogether
     ///
-    /// Seccomp does not see what is submitted through `io_uring`, nor what a call does by the way. What a policy
-    /// refuses with every call that could do it (making directories, removing files, binding or connecting TCP
-    /// sockets, and so on), a Landlock domain then refuses whichever way it is asked for; nothing that the policy
-    /// allows. Files and sockets that are open already stay usable. Any such domain also keeps the command from
-    /// tracing processes outside of it, and from reading their environment, memory and open files in /proc.
+    /// Seccomp does not see operations of `io_uring`, nor side effects of a call. What the policy refuses with every
+    /// call that could do it (making directories, removing files, binding or connecting TCP sockets, and so on), a
+    /// Landlock domain then refuses in any other way too. It refuses nothing that the policy allows, and open files
+    /// and sockets stay usable. But any such domain keeps the command from tracing processes outside, and from reading
+    /// their environment, memory and open files in /proc.
     #[arg(long)]
     landlock: bool,
 
     /// Have the kernel log the calls that the policy refuses
     ///
-    /// They are in the kernel's log, or in the audit log where auditd runs; the kernel logs only so many a second.
+    /// They appear in the kernel's log, or in the audit log if auditd runs. The kernel limits how many it logs.
     #[arg(long)]
     log_denials: bool,
 

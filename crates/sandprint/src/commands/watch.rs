@@ -34,29 +34,28 @@ use attribution::Attribution;
 use logged::Logged;
 use page::Page;
 
-/// Say which system calls filters refuse, as it happens, whoever installed them
+/// Report system calls that filters refuse, as it happens
 ///
-/// Watches processes that anyone has confined (a container runtime, systemd, a browser, `sandprint run`) and says of
-/// each refused call: its arguments, its process with all that are above it, the container and the unit, the code that
-/// made it, what the filter did, and the smallest rule that would allow it. Repetitions are counted. A call that a
-/// supervisor or tracer answered in the filter's place is told apart, by running the process's own filters on it
-/// again. What may have been missed is said.
+/// Watches processes that anyone has confined: a container runtime, systemd, a browser, `sandprint run`. For each
+/// refused call it reports the arguments, the process and its ancestors, the container and the unit, the code that
+/// made the call, what the filter did, and the smallest rule that would allow it. Repetitions are counted. Calls that
+/// a supervisor or tracer answered are told apart. What may have been missed is reported.
 ///
-/// Nothing that runs is changed, stopped or slowed down as long as nothing is refused, but for two tracepoints. It
-/// needs the capabilities `CAP_BPF` and `CAP_PERFMON`, or root. Calls that a filter lets run and has logged are
-/// seen only in the kernel's audit records, without their arguments; for those `CAP_AUDIT_READ` is needed too.
+/// While nothing is refused, the processes feel two tracepoints and nothing else. Needs `CAP_BPF` and `CAP_PERFMON`,
+/// or root. Calls that a filter allows and logs appear only in the kernel's audit records, without arguments; they
+/// need `CAP_AUDIT_READ` too.
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "sandprint watch [OPTIONS] <--pid PID|--cgroup PATH|--unit NAME|--container ID|--system>",
+    override_usage = "sandprint watch [OPTIONS] <--pid|--cgroup|--unit|--container|--system>",
     after_long_help = long_help(EXAMPLES, exit::HELP_WATCH),
 )]
 pub(crate) struct WatchArgs {
     #[command(flatten)]
     target: TargetArgs,
 
-    /// Say of each refused call what this policy says of it, and which lines would make it allow the call
+    /// For each refused call, say what this policy says of it, and which lines would allow it
     ///
-    /// The policy file, or its JSON form. It is read once, and never written.
+    /// A policy file, or its JSON form. It is read once, and never written.
     #[arg(long, value_name = "POLICY", value_hint = ValueHint::FilePath)]
     suggest: Option<PathBuf>,
 
@@ -79,17 +78,17 @@ struct TargetArgs {
 
     /// Every process in this cgroup and below it
     ///
-    /// A directory below the cgroup2 mount, or a path as `/proc/PID/cgroup` shows it after `0::`.
+    /// A directory below the cgroup2 mount, or a path as in `/proc/PID/cgroup` after `0::`.
     #[arg(long, value_name = "PATH")]
     cgroup: Option<PathBuf>,
 
-    /// This systemd unit, of the system or of a user; `.service` may be left out
+    /// This systemd unit, of the system or a user; `.service` may be omitted
     #[arg(long, value_name = "NAME")]
     unit: Option<String>,
 
-    /// This container of Docker, Podman, containerd (also below Kubernetes), CRI-O or nerdctl
+    /// This container of Docker, Podman, containerd (also under Kubernetes), CRI-O or nerdctl
     ///
-    /// Its id or at least the first 4 digits of it, or its name where the engine's state files can be read.
+    /// At least the first 4 digits of its id; or its name, if the engine's state files can be read.
     #[arg(long, value_name = "ID")]
     container: Option<String>,
 
@@ -111,7 +110,7 @@ const EXAMPLES: &str = "
   sudo sandprint watch --unit nginx --duration 1h
   sudo sandprint watch --container web
   sudo sandprint watch --pid $(pgrep -o nginx) --suggest nginx.policy.toml
-  sudo sandprint watch --system --format json | jq 'select(.event == \"denial\")'";
+  sudo sandprint watch --system -f json | jq 'select(.event == \"denial\")'";
 
 /// How often counts are looked at again: repetitions wake nobody.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

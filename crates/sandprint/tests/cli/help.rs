@@ -37,7 +37,7 @@ fn the_help_of_every_command() {
     for command in COMMANDS.iter().copied() {
         let ended = scratch.run(&[command, &["--help"]].concat());
         assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{command:?}");
-        let too_wide = ended.stdout.lines().find(|line| line.chars().count() > 100);
+        let too_wide = ended.stdout.lines().find(|line| line.chars().count() > 80);
         assert_eq!(too_wide, None, "{command:?}");
         let name = if command.is_empty() { "sandprint".to_owned() } else { command.join("-") };
         insta::assert_snapshot!(format!("help-{name}"), ended.stdout);
@@ -221,23 +221,35 @@ fn completions_name_every_command_and_bash_reads_them() {
 }
 
 #[test]
-fn the_manual_has_every_command() {
-    let page = Scratch::new().run(&["man"]);
-    assert_eq!((page.status, page.stderr.as_str()), (0, ""));
-    let headings: Vec<&str> = page
-        .stdout
-        .lines()
-        .filter_map(|line| line.strip_prefix(".SH "))
-        .map(|name| name.trim_matches('"'))
+fn the_manual_has_a_page_for_every_command() {
+    let scratch = Scratch::new();
+    std::fs::create_dir(scratch.path("man1")).unwrap();
+    assert_eq!(scratch.run(&["man", "-o", "man1"]), Ended::printed(""));
+    let mut written: Vec<String> = std::fs::read_dir(scratch.path("man1"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    let mut expected =
-        vec!["NAME".to_owned(), "SYNOPSIS".to_owned(), "DESCRIPTION".to_owned(), "OPTIONS".to_owned()];
-    expected.extend(
-        COMMANDS
-            .iter()
-            .filter(|command| !command.is_empty() && **command != ["profile"] && **command != ["policy"])
-            .map(|command| format!("sandprint {}", command.join(" ")).to_uppercase()),
-    );
-    expected.push("EXAMPLES AND EXIT STATUS".to_owned());
-    assert_eq!(headings, expected);
+    written.sort();
+    let mut expected = Vec::new();
+    for command in COMMANDS.iter().copied() {
+        let name = [&["sandprint"], command].concat().join("-");
+        let page = scratch.read(&format!("man1/{name}.1"));
+        assert_eq!(scratch.run(&[&["man"], command].concat()), Ended::printed(&page), "{name}");
+        let headings: Vec<&str> = page.lines().filter_map(|line| line.strip_prefix(".SH ")).collect();
+        assert_eq!(headings[..4], ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS"], "{name}");
+        let title = page.lines().find(|line| line.starts_with(".TH "));
+        assert!(title.is_some_and(|title| title.starts_with(&format!(".TH {name} 1"))), "{title:?}");
+        for child in
+            COMMANDS.iter().filter(|child| child.len() == command.len() + 1 && child.starts_with(command))
+        {
+            let named = [&["sandprint"], *child].concat().join("\\-");
+            assert!(page.contains(&format!("\n{named}(1)\n")), "{name} names {named}");
+        }
+        expected.push(format!("{name}.1"));
+    }
+    expected.sort();
+    assert_eq!(written, expected);
+    let unknown = scratch.run(&["man", "profile", "nonsense"]);
+    let hint = "`sandprint --help` lists the commands";
+    assert_eq!(unknown, Ended::failed(2, "there is no command `profile nonsense`", hint));
 }

@@ -14,11 +14,10 @@ use crate::policy_source::{PolicyError, PolicySource, Said};
 use crate::usage::long_help;
 use crate::{output, trace_file};
 
-/// Say what is wrong with policies, with line and column
+/// Check policies, with line and column
 ///
-/// Errors: what cannot be read, names that there are not, values that do not fit, conditions that can never hold,
-/// rules that contradict each other or can never decide, a policy that allows nothing. Warnings: what means what it
-/// says and may surprise.
+/// Errors: what cannot be read, unknown names, values that do not fit, conditions that can never hold, rules that
+/// contradict each other or can never decide, a policy that allows nothing. Warnings: what may surprise.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 pub(crate) struct CheckArgs {
@@ -30,7 +29,7 @@ pub(crate) struct CheckArgs {
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     format: Format,
 
-    /// Fail for warnings as well
+    /// Fail for warnings too
     #[arg(long)]
     strict: bool,
 }

@@ -16,15 +16,15 @@ use crate::usage::long_help;
 
 /// Compare what two policies mean
 ///
-/// Meanings are compared, not texts: rules in another form that decide alike are no difference, and reasons and
-/// comments are none. For each call that is decided differently it is said which policy allows more.
+/// Compares meanings, not texts: rules that decide alike are no difference, nor are reasons and comments. For each
+/// call that is decided differently, it says which policy allows more.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP_DIFF))]
 pub(crate) struct DiffArgs {
-    /// The one policy; `-` is standard input
+    /// The first policy; `-` is standard input
     a: PathBuf,
 
-    /// The other policy
+    /// The second policy
     b: PathBuf,
 
     #[command(flatten)]
@@ -33,8 +33,8 @@ pub(crate) struct DiffArgs {
 
 const EXAMPLES: &str = "
   sandprint policy diff main.policy.toml branch.policy.toml
-  sandprint policy diff --format markdown main.policy.toml branch.policy.toml > comment.md
-  sandprint policy diff --exit-code reviewed.policy.toml generated.policy.toml";
+  sandprint policy diff -f markdown main.toml branch.toml > comment.md
+  sandprint policy diff --exit-code reviewed.toml generated.toml";
 
 #[derive(Serialize)]
 struct Row {

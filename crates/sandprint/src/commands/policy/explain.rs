@@ -15,20 +15,20 @@ use crate::policy_source::PolicySource;
 use crate::usage::long_help;
 use crate::{output, trace_file};
 
-/// Say what a policy allows and why, and what of that was never observed
+/// Explain what a policy allows and why
 ///
-/// Grouped by what calls are for, with conditions in words and the policy's own reasons. With traces: what is
-/// allowed and was never observed, and what was observed and is refused. A value that is not the constant which
-/// the rule's author named in a reason or a comment is pointed out.
+/// Groups calls by purpose, with conditions in words and the policy's own reasons. With traces, it lists what is
+/// allowed and was never observed, and what was observed and is refused. It points out values that are not the
+/// constant which their author named in a comment.
 ///
-/// Profiles of other tools are read directly, as `policy import` reads them.
+/// Profiles of other tools are read directly, as by `policy import`.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 pub(crate) struct ExplainArgs {
     /// The policy, or a profile of another tool; `-` is standard input
     policy: PathBuf,
 
-    /// Traces of what it is used for
+    /// Traces of the workload
     #[arg(value_name = "TRACE")]
     traces: Vec<PathBuf>,
 
@@ -36,7 +36,7 @@ pub(crate) struct ExplainArgs {
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     format: Format,
 
-    /// List the calls of this ABI; those that were observed otherwise. JSON has all
+    /// List calls of this ABI; by default of those observed. JSON has all
     #[arg(long, value_name = "ABI", value_parser = abi_parser())]
     abi: Vec<Abi>,
 
@@ -57,7 +57,7 @@ enum Format {
 const EXAMPLES: &str = "
   sandprint policy explain app.policy.toml
   sandprint policy explain docker-default.json nginx.trace.json
-  sandprint policy explain --format markdown app.policy.toml runs/*.json > review.md";
+  sandprint policy explain -f markdown app.policy.toml runs/*.json > out.md";
 
 fn abi_parser() -> impl TypedValueParser<Value = Abi> {
     let values = Abi::ALL.map(Abi::name);

@@ -8,10 +8,10 @@ use crate::policy_source::PolicySource;
 use crate::trace_file::{self, Destination, Privacy};
 use crate::usage::long_help;
 
-/// Bring policy files into their one form
+/// Format policy files
 ///
-/// Order, spacing, the spelling of numbers and actions: two policies that differ only in these are the same file
-/// afterwards. Comments stay with what they stand at. Files are replaced in one step, and only when they change.
+/// Order, spacing, and the spelling of numbers and actions: policies that differ only in these become the same file.
+/// Comments stay where they belong. Files are replaced in one step, and only if they change.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP_CHECK))]
 pub(crate) struct FmtArgs {
@@ -19,14 +19,14 @@ pub(crate) struct FmtArgs {
     #[arg(required = true)]
     files: Vec<PathBuf>,
 
-    /// Change nothing; end with status 3 when a file is not in its form
+    /// Change nothing; end with 3 if a file is not formatted
     #[arg(long)]
     check: bool,
 }
 
 const EXAMPLES: &str = "
   sandprint policy fmt app.policy.toml
-  sandprint policy fmt --check policies/*.toml      in CI
+  sandprint policy fmt --check policies/*.toml
   sandprint policy fmt - < old.toml > new.toml";
 
 /// Formats them.

@@ -17,23 +17,23 @@ use crate::trace_file::ReadError;
 /// The options that say what a profile is, and where it is used.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ForeignArgs {
-    /// What the profile is; found out otherwise
+    /// What the profile is; detected by default
     #[arg(long, value_name = "FORMAT", value_parser = format_parser(), default_value = "auto")]
     from: From,
 
-    /// The machine that the profile is used on; this one otherwise
+    /// The machine that uses the profile; by default this one
     #[arg(long, value_name = "ARCH", value_parser = arch_parser())]
     arch: Option<Arch>,
 
-    /// The kernel that it is used on, such as 6.1, where the profile asks for one; the newest otherwise
+    /// The kernel that uses it, such as 6.1, if the profile depends on that; by default the newest
     #[arg(long, value_name = "VERSION")]
     kernel: Option<KernelVersion>,
 
-    /// A capability that the container has beside Docker's default ones, where the profile asks for some
+    /// A capability of the container beyond Docker's defaults, if the profile depends on it
     #[arg(long, value_name = "CAP", value_parser = capability_parser)]
     cap: Vec<String>,
 
-    /// The container has no capabilities but those of `--cap`
+    /// The container has only the capabilities of `--cap`
     #[arg(long)]
     no_default_caps: bool,
 }
@@ -43,7 +43,7 @@ pub(crate) struct ForeignArgs {
 struct From(Option<Format>);
 
 fn format_parser() -> impl TypedValueParser<Value = From> {
-    let auto = PossibleValue::new("auto").help("find out what it is");
+    let auto = PossibleValue::new("auto").help("detect it");
     let others = Format::ALL.map(|format| PossibleValue::new(format.name()).help(format.summary()));
     PossibleValuesParser::new(std::iter::once(auto).chain(others)).map(|name| From(Format::from_name(&name)))
 }

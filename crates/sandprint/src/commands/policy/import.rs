@@ -10,12 +10,12 @@ use crate::exit::{self, ExitStatus};
 use crate::trace_file::{self, Privacy};
 use crate::usage::long_help;
 
-/// Make a policy of an existing profile
+/// Make a policy from an existing profile
 ///
-/// Reads profiles of OCI runtimes, Docker and Podman, units of systemd, and raw BPF programs, and writes the
-/// policy file. A part of a profile, and JSON with comments, will do.
+/// Reads profiles of OCI runtimes, Docker and Podman, systemd units, and raw BPF programs, and writes the policy file.
+/// A part of a profile is enough, and JSON may have comments.
 ///
-/// What was assumed and what the policy cannot hold is said on stderr.
+/// Assumptions, and what the policy cannot express, go to stderr.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 pub(crate) struct PolicyImportArgs {
@@ -32,9 +32,9 @@ pub(crate) struct PolicyImportArgs {
 
 const EXAMPLES: &str = "
   sandprint policy import seccomp.json -o app.policy.toml
-  sandprint policy import --from docker default.json --kernel 6.1 --cap CAP_SYS_PTRACE
+  sandprint policy import --from docker default.json --cap CAP_SYS_PTRACE
   sandprint policy import /etc/systemd/system/app.service --arch aarch64
-  bwrap's filter: sandprint policy import --from bpf filter.bpf";
+  sandprint policy import --from bpf bwrap-filter.bpf";
 
 /// Reads it and writes the policy file.
 pub(crate) fn run(args: &PolicyImportArgs) -> anyhow::Result<ExitStatus> {

@@ -13,17 +13,17 @@ use crate::output;
 use crate::policy_source::PolicySource;
 use crate::usage::{call, long_help};
 
-/// Say what a policy answers to a call, and which rule says so
+/// Say how a policy answers a call, and which rule decides
 ///
-/// The call is written as in C, with numbers and constants: `socket(AF_INET, 1, 0)`, or `i386:socketcall(1)` for another ABI than this
-/// machine's. Arguments that are left out are 0.
+/// Calls are written as in C, with numbers and constants: `socket(AF_INET, 1, 0)`, or `i386:socketcall(1)` for another
+/// ABI than this machine's. Omitted arguments are 0.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP_DIFF_CALLS))]
 pub(crate) struct TestArgs {
     /// The policy; `-` is standard input
     policy: PathBuf,
 
-    /// A call; may be given several times
+    /// A call; repeatable
     #[arg(long, required = true, value_name = "CALL", value_parser = call::parse)]
     call: Vec<call::Written>,
 
@@ -31,7 +31,7 @@ pub(crate) struct TestArgs {
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     format: Format,
 
-    /// End with status 3 when a call does not run
+    /// End with 3 if a call is not allowed
     #[arg(long)]
     exit_code: bool,
 }
@@ -45,9 +45,9 @@ enum Format {
 }
 
 const EXAMPLES: &str = "
-  sandprint policy test app.policy.toml --call 'socket(AF_INET, SOCK_STREAM, 0)'
-  sandprint policy test app.policy.toml --call 'openat(-100, 0, 0)' --call 'i386:getpid'
-  sandprint policy test --exit-code app.policy.toml --call 'bpf(5)' && echo 'it may load BPF'";
+  sandprint policy test app.policy.toml --call 'socket(AF_INET, SOCK_STREAM)'
+  sandprint policy test p.toml --call 'openat(-100, 0, 0)' --call i386:getpid
+  sandprint policy test --exit-code app.policy.toml --call 'bpf(5)'";
 
 #[derive(Serialize)]
 struct Answer {

@@ -17,19 +17,18 @@ use crate::output;
 use crate::target::Host;
 use crate::usage::{long_help, parse_duration};
 
-/// Record processes, a cgroup, a systemd unit or a container that runs already
+/// Record running processes, a cgroup, a systemd unit or a container
 ///
-/// Takes in all threads and existing descendants, and what they start later. Ctrl-C, the duration or the
-/// end of the last process ends the recording; what was recorded runs on.
+/// Records all threads and descendants, those that exist and those to come. The recording ends with the last process,
+/// with `--duration`, or with Ctrl-C; what was recorded runs on.
 ///
-/// Calls made before the recording began are missing, so the trace carries a gap that `profile generate`
-/// wants accepted with `--allow-incomplete`. `profile run` has no such gap.
+/// Calls from before the recording are missing, so the trace has a gap, which `profile generate` accepts only with
+/// `--allow-incomplete`. `profile run` has no such gap.
 ///
-/// Only eBPF records what runs already, with the capabilities `CAP_BPF` and `CAP_PERFMON` or as root: a seccomp filter,
-/// by which `profile run` records without rights, is put on before the start or never.
+/// Needs `CAP_BPF` and `CAP_PERFMON`, or root: only eBPF can record what runs already.
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "sandprint profile attach [OPTIONS] <--pid PID|--cgroup PATH|--unit NAME|--container ID>",
+    override_usage = "sandprint profile attach [OPTIONS] <--pid|--cgroup|--unit|--container>",
     after_long_help = long_help(EXAMPLES, exit::HELP),
 )]
 pub(crate) struct AttachArgs {
@@ -46,7 +45,7 @@ pub(crate) struct AttachArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 
-    /// Give the run a name, by which `coverage` and `show` call it
+    /// Name the run, for `coverage` and `show`
     #[arg(long, value_name = "RUN")]
     pub(crate) name: Option<String>,
 }
@@ -61,19 +60,19 @@ pub(crate) struct TargetArgs {
 
     /// Every process in this cgroup and below it
     ///
-    /// A directory below the cgroup2 mount, or a path as `/proc/PID/cgroup` shows it after `0::`. A task
-    /// that was once in it stays in the recording. Cgroups of version 1 are refused.
+    /// A directory below the cgroup2 mount, or a path as in `/proc/PID/cgroup` after `0::`. A task that was once in it
+    /// stays in the recording. Cgroups of version 1 cannot be recorded.
     #[arg(long, value_name = "PATH")]
     pub(crate) cgroup: Option<PathBuf>,
 
-    /// This systemd unit, of the system or of a user; `.service` may be left out
+    /// This systemd unit, of the system or a user; `.service` may be omitted
     #[arg(long, value_name = "NAME")]
     pub(crate) unit: Option<String>,
 
-    /// This container of Docker, Podman, containerd (also below Kubernetes), CRI-O or nerdctl
+    /// This container of Docker, Podman, containerd (also under Kubernetes), CRI-O or nerdctl
     ///
-    /// Its id or at least the first 4 digits of it, or its name where the engine's state files can be
-    /// read: /var/lib/docker, /var/lib/containers/storage, /var/lib/nerdctl, /run/containerd.
+    /// At least the first 4 digits of its id; or its name, if the engine's state files can be read: /var/lib/docker,
+    /// /var/lib/containers/storage, /var/lib/nerdctl, /run/containerd.
     #[arg(long, value_name = "ID")]
     pub(crate) container: Option<String>,
 }
@@ -82,8 +81,8 @@ const EXAMPLES: &str = "
   sudo sandprint profile attach --pid 1234 --duration 10s -o service.trace.json
   sudo sandprint profile attach --pid $(pgrep -d, nginx) -o nginx.trace.json
   sudo sandprint profile attach --unit nginx -o nginx.trace.json
-  sudo sandprint profile attach --container web --duration 5m --append -o web.trace.json
-  sudo sandprint profile attach --cgroup /system.slice/nginx.service -o - > nginx.trace.json";
+  sudo sandprint profile attach --container web --duration 5m -o web.trace.json
+  sudo sandprint profile attach --cgroup /system.slice/nginx.service -o t.json";
 
 /// Records until it ends, says what was seen, and writes the trace.
 pub(crate) fn run(args: &AttachArgs) -> anyhow::Result<ExitStatus> {

@@ -9,11 +9,10 @@ use crate::exit::{self, ExitStatus};
 use crate::usage::long_help;
 use crate::{output, trace_file};
 
-/// Say what each run adds: calls that no other run brings, or nothing new
+/// Say which calls each run adds
 ///
-/// Also names a smallest set of runs that covers all calls: the rest of a test matrix brings nothing for
-/// the profile. A trace may hold several runs, as `profile run --append` and `profile merge` make them;
-/// `--name` names them.
+/// Lists the calls that only one run made, and a smallest set of runs that covers all: the others bring nothing for
+/// the profile. A trace may hold several runs, from `profile run --append` and `profile merge`; `--name` names them.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 pub(crate) struct CoverageArgs {
@@ -37,7 +36,8 @@ enum Format {
 const EXAMPLES: &str = "
   sandprint profile coverage suite.trace.json
   sandprint profile coverage runs/*.json
-  sandprint profile coverage --format json runs/*.json | jq '.runs[] | select(.only == []) | .name'";
+  sandprint profile coverage -f json runs/*.json |
+    jq '.runs[] | select(.only == []) | .name'";
 
 /// Prints it.
 pub(crate) fn run(args: &CoverageArgs) -> anyhow::Result<ExitStatus> {

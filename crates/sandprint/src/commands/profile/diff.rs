@@ -11,15 +11,15 @@ use crate::usage::long_help;
 
 /// Compare the calls of two traces
 ///
-/// Sets are compared: a call that both have is no difference, however often each made it; counts are shown.
-/// Programs are compared one by one as well.
+/// Compares sets of calls, altogether and for each program. A call that both made is no difference, whatever the
+/// counts; they are shown.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP_DIFF))]
 pub(crate) struct DiffArgs {
-    /// The one trace; `-` is standard input
+    /// The first trace; `-` is standard input
     a: PathBuf,
 
-    /// The other trace
+    /// The second trace
     b: PathBuf,
 
     #[command(flatten)]
@@ -28,8 +28,8 @@ pub(crate) struct DiffArgs {
 
 const EXAMPLES: &str = "
   sandprint profile diff last-week.trace.json today.trace.json
-  sandprint profile diff --format markdown main.trace.json branch.trace.json > comment.md
-  sandprint profile diff --exit-code expected.trace.json ci.trace.json || echo 'behaviour changed'";
+  sandprint profile diff -f markdown main.trace.json branch.trace.json > out.md
+  sandprint profile diff --exit-code expected.json ci.json || echo changed";
 
 /// Prints it.
 pub(crate) fn run(args: &DiffArgs) -> anyhow::Result<ExitStatus> {

@@ -26,13 +26,12 @@ mod told;
 
 /// Make a profile from traces, or from a policy
 ///
-/// Every observed call is allowed; so is what a run need not show (`--no-baseline` leaves that out), what
-/// the launcher does after it has loaded the filter (`--runtime`), and what another libc, architecture or
-/// kernel would call instead (`--portable`). With `--arguments` a call is allowed
-/// only as it was made. The formats `json` and `markdown` give the reason for each.
+/// Allows every observed call, and calls that a run need not show (`--no-baseline` leaves them out). `--runtime` adds
+/// what a launcher calls under the filter, `--portable` what another libc, architecture or kernel would call instead.
+/// `--arguments` allows a call only as it was made. The formats `json` and `markdown` give the reason for each call.
 ///
-/// Notes, and what the format cannot say, go to stderr. A trace that may be incomplete is refused until
-/// that is accepted.
+/// Notes, and what the format cannot express, go to stderr. A trace that may be incomplete is refused, unless
+/// `--allow-incomplete` accepts it.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option on the command line")]
@@ -41,11 +40,11 @@ pub(crate) struct GenerateArgs {
     #[arg(required_unless_present_any = ["policy", "input"], value_name = "TRACE", value_hint = ValueHint::FilePath)]
     traces: Vec<PathBuf>,
 
-    /// A trace as well; for those who like to name it by an option
+    /// A trace, given as an option
     #[arg(short, long, value_name = "TRACE", num_args = 1.., value_hint = ValueHint::FilePath)]
     input: Vec<PathBuf>,
 
-    /// A policy instead of traces, however it came to be; `-` is standard input
+    /// A policy instead of traces; `-` is standard input
     #[arg(short, long, value_name = "POLICY", conflicts_with_all = [
         "traces", "input", "default_action", "portable", "kernel", "arguments", "no_baseline", "allow_incomplete",
         "image", "without_image",
@@ -55,7 +54,7 @@ pub(crate) struct GenerateArgs {
     #[command(flatten)]
     images: ImageArgs,
 
-    /// The profile's language
+    /// The format of the profile
     #[arg(short, long, value_name = "FORMAT", value_parser = format_parser())]
     format: &'static dyn emit::Format,
 
@@ -63,88 +62,89 @@ pub(crate) struct GenerateArgs {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// What happens to a call that is not allowed
+    /// What to do with a call that is not allowed
     #[arg(long, value_name = "ACTION", value_parser = default_action_parser(), default_value = "errno")]
     default_action: DefaultAction,
 
-    /// Allow what this launcher does after it has loaded the filter, or this init does under it; repeatable
+    /// Allow what this launcher or init calls under the filter; repeatable
     ///
-    /// `any` is all that load profiles of the format, or all where the format names none: Docker starts runc, and Podman
-    /// crun, unless they are told otherwise.
+    /// `any` is every launcher that loads profiles of the format. Docker starts runc and Podman crun, unless told
+    /// otherwise.
     ///
-    /// `tini` and `catatonit` are what `docker run --init` and `podman run --init` put before the workload: they are
-    /// wanted beside the launcher, as in `--runtime runc --runtime tini`. `any` has neither: they are there only where
-    /// somebody asks for them, and what they need the workload may use too, to start programs (clone, execve), to send
-    /// signals (kill), and ioctl and prctl with any arguments.
+    /// `tini` and `catatonit` are what `docker run --init` and `podman run --init` put before the workload. Give them
+    /// beside the launcher, as in `--runtime runc --runtime tini`; `any` does not include them. What they need, the
+    /// workload may use too: starting programs (clone, execve), sending signals (kill), and ioctl and prctl with any
+    /// arguments.
     #[arg(long, value_name = "RUNTIME", value_parser = runtime_parser())]
     runtime: Vec<Launchers>,
 
-    /// Whether that launcher sets `no_new_privs`; without this the profile serves both ways
+    /// Whether the launcher sets `no_new_privs`; by default the profile works either way
     #[arg(long, value_name = "WHETHER", requires = "runtime", value_enum)]
     no_new_privs: Option<Whether>,
 
-    /// Allow what another libc, architecture or kernel would call where a call was observed
+    /// Allow what another libc, architecture or kernel would call for the same purpose
     #[arg(long)]
     portable: bool,
 
-    /// The oldest kernel that the profile is for, such as 5.10; the oldest recorded one otherwise
+    /// The oldest kernel to serve, such as 5.10; by default the oldest that was recorded on
     ///
-    /// Calls that came later fail with ENOSYS, so that programs use the older ones instead.
+    /// Newer calls fail with ENOSYS, so that programs use older ones instead.
     #[arg(long, value_name = "VERSION")]
     kernel: Option<KernelVersion>,
 
-    /// Make the profile for this machine, whatever the traces were recorded on
+    /// Make the profile for this architecture
     ///
-    /// Calls are translated by name and by purpose: open becomes openat on aarch64, which has no open.
-    /// Where there are rules for an ABI of that machine already, nothing is translated into it, and a warning says so.
+    /// Calls are translated by name and purpose: open becomes openat on aarch64, which has no open. If there are rules
+    /// for an ABI of that machine already, nothing is translated into it, and a warning says so.
     #[arg(long, value_name = "ARCH", value_parser = arch_parser())]
     arch: Option<Arch>,
 
     /// Allow a call only with arguments like those it was observed with: families, commands, flags
     ///
-    /// A rule about arguments is as good as the runs that it is made of: what another run does otherwise is refused.
-    /// Traces hold arguments where `profile run --recorder notify` made them. A call of which not all is known is
-    /// allowed whole, and a note says why.
+    /// Such a rule is as good as the runs: what another run does otherwise is refused. Only recordings by `--recorder
+    /// ptrace` and `notify` have arguments. A call whose arguments are not all known is allowed whole, and a note says
+    /// why.
     #[arg(long)]
     arguments: bool,
 
-    /// Leave out what every process needs though a run need not show it
+    /// Leave out calls that a run need not show
     #[arg(long)]
     no_baseline: bool,
 
     #[command(flatten)]
     quiet: output::QuietArgs,
 
-    /// Say warnings and notes in full, not only their first line
+    /// Print warnings and notes in full
     #[arg(short, long, conflicts_with = "quiet")]
     verbose: bool,
 
-    /// Accept a recording from which calls may be missing
+    /// Accept a trace from which calls may be missing
     #[arg(long)]
     allow_incomplete: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Whether {
-    /// As `--security-opt no-new-privileges` and Kubernetes' `allowPrivilegeEscalation: false` do
+    /// It does: `--security-opt no-new-privileges`, or `allowPrivilegeEscalation: false` in Kubernetes
     Yes,
-    /// As Docker and Podman do by themselves
+    /// It does not: the default of Docker and Podman
     No,
 }
 
 const EXAMPLES: &str = "
   sandprint profile generate trace.json --format oci > seccomp.json
-  sandprint profile generate -i trace.json -f docker --runtime runc -o seccomp.json
+  sandprint profile generate trace.json -f docker --runtime runc -o seccomp.json
     docker run --security-opt seccomp=seccomp.json IMAGE
   sandprint profile generate -i trace.json -f systemd --runtime systemd \\
     -o /etc/systemd/system/app.service.d/seccomp.conf
-  sandprint profile generate -i unit.json -i soak.json -f seccomp-h --portable > seccomp.h
-  sandprint profile generate -i trace.json -f markdown    why each call is allowed
-  sandprint profile generate -i trace.json -f toml -o app.policy.toml      to edit and to keep
-  sandprint profile run --recorder notify -o full.json -- ./app --check &&
-    sandprint profile generate -i full.json -f toml --arguments -o app.policy.toml
-  sandprint profile generate -i outside.json -f oci --runtime runc --without-image runc
-  sandprint profile generate -p app.policy.toml -f oci --runtime runc -o seccomp.json";
+  sandprint profile generate unit.json soak.json -f seccomp-h --portable > s.h
+  sandprint profile generate -i trace.json -f markdown
+  sandprint profile generate -i trace.json -f toml -o app.policy.toml
+  sandprint profile run --recorder ptrace -o full.json -- ./app --check &&
+    sandprint profile generate full.json -f toml --arguments -o app.policy.toml
+  sandprint profile generate -i outside.json -f oci --runtime runc \\
+    --without-image runc
+  sandprint profile generate -p app.policy.toml -f oci --runtime runc";
 
 fn format_parser() -> impl TypedValueParser<Value = &'static dyn emit::Format> {
     let values = FORMATS.iter().map(|format| PossibleValue::new(format.name()).help(format.summary()));

@@ -11,15 +11,15 @@ use crate::output;
 /// Programs, by patterns.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ImageArgs {
-    /// Count the calls of these programs only: a path or a file's name, where `*` stands for anything
+    /// Count only the calls of these programs: a path or file name, `*` matches anything
     ///
-    /// A script is meant by its own name as well as by its interpreter's. `profile show --by image` lists the programs.
+    /// A script matches by its own name and by its interpreter's. `profile show --by image` lists the programs.
     #[arg(long, value_name = "GLOB")]
     image: Vec<String>,
 
-    /// Leave out the calls of these programs, such as a launcher's: `runc`, `*/conmon`
+    /// Leave out the calls of these programs, such as a launcher: `runc`, `*/conmon`
     ///
-    /// What a launcher calls after it has loaded the filter is needed all the same: `--runtime` allows it.
+    /// What a launcher calls after it has loaded the filter is still needed: `--runtime` allows it.
     #[arg(long, value_name = "GLOB")]
     without_image: Vec<String>,
 }

@@ -12,17 +12,17 @@ use crate::trace_file::{self, TraceOutput};
 use crate::usage::long_help;
 use crate::{output, view};
 
-/// Make a trace of what another tool recorded
+/// Make a trace from another tool's recording
 ///
-/// What could not be understood, or is known to be missing, becomes a gap of the trace and is said on
-/// stderr. Importing the same file twice is importing it once.
+/// What could not be understood, or is known to be missing, becomes a gap of the trace and is reported on stderr.
+/// Importing a file twice is the same as importing it once.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 pub(crate) struct ImportArgs {
     /// The recording; `-` is standard input
     file: PathBuf,
 
-    /// What made it
+    /// The tool that made it
     #[arg(long, value_name = "TOOL", value_parser = source_parser())]
     from: Source,
 
@@ -30,18 +30,18 @@ pub(crate) struct ImportArgs {
     #[arg(short, long, value_name = "TRACE")]
     output: Option<PathBuf>,
 
-    /// Merge into the trace that is there instead of replacing it
+    /// Merge into the existing trace instead of replacing it
     #[arg(long, requires = "output")]
     append: bool,
 
-    /// The machine that a strace log was recorded on, which it does not say; this one otherwise
+    /// The machine that a strace log is from, which the log does not say; by default this one
     #[arg(long, value_name = "ARCH", value_parser = arch_parser())]
     arch: Option<Arch>,
 
     #[command(flatten)]
     quiet: output::QuietArgs,
 
-    /// Give the run a name, by which `coverage` and `show` call it
+    /// Name the run, for `coverage` and `show`
     #[arg(long, value_name = "RUN")]
     name: Option<String>,
 }
@@ -50,8 +50,10 @@ const EXAMPLES: &str = "
   strace -f -o app.strace ./app
   sandprint profile import --from strace app.strace -o app.trace.json
 
-  ausearch -m SECCOMP --raw | sandprint profile import --from audit - -o denied.trace.json
-  sandprint profile import --from sandprint-0.1 old.json | sandprint profile show -";
+  ausearch -m SECCOMP --raw |
+    sandprint profile import --from audit - -o denied.trace.json
+  sandprint profile import --from sandprint-0.1 old.json |
+    sandprint profile show -";
 
 fn source_parser() -> impl TypedValueParser<Value = Source> {
     let values = Source::ALL.map(Source::name);

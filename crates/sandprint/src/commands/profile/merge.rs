@@ -10,9 +10,8 @@ use crate::usage::long_help;
 
 /// Merge traces into one
 ///
-/// Merging is a join: order, grouping and repetition change nothing, so a trace may be merged again
-/// without counting anything twice. The memory needed grows with what is different, not with the number
-/// of traces.
+/// Order, grouping and repetition do not matter: merging a trace twice counts nothing twice. Memory grows with what
+/// differs, not with the number of traces.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 pub(crate) struct MergeArgs {
@@ -27,7 +26,8 @@ pub(crate) struct MergeArgs {
 
 const EXAMPLES: &str = "
   sandprint profile merge run1.trace.json run2.trace.json -o all.trace.json
-  sandprint profile merge runs/*.json | sandprint profile generate -i - -f oci";
+  sandprint profile merge runs/*.json |
+    sandprint profile generate -f oci -";
 
 /// Merges them, one at a time.
 pub(crate) fn run(args: &MergeArgs) -> anyhow::Result<ExitStatus> {

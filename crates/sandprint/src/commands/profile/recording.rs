@@ -21,16 +21,16 @@ use crate::view;
 pub(crate) struct OutputArgs {
     /// Write the trace to this file (a new one has mode 0600)
     ///
-    /// The file is replaced in one step by a complete one: a recording that fails leaves the old file as
-    /// it was, and one that is there keeps its owner and mode. Under sudo, a new one belongs to the user who
-    /// called sudo, if that user could have made it there. A symbolic link is followed. Without this option no trace is written.
+    /// Without this option no trace is written. The file is replaced in one step: a recording that fails leaves the
+    /// old one as it was. An existing file keeps its owner and mode. Under sudo, a new one belongs to the user who
+    /// called sudo, if that user could have made it there. Symbolic links are followed.
     #[arg(short, long, value_name = "TRACE", value_hint = ValueHint::FilePath)]
     pub(crate) output: Option<PathBuf>,
 
-    /// Merge into the trace that is there instead of replacing it
+    /// Merge into the existing trace instead of replacing it
     ///
-    /// The file is locked meanwhile: any number of commands may append to one file at the same time, as
-    /// the parts of a test suite do. It is made where it is not there yet.
+    /// Any number of commands may append to one file at the same time, as the parts of a test suite do. The file is
+    /// made if there is none.
     #[arg(long, requires = "output")]
     pub(crate) append: bool,
 }

@@ -32,17 +32,17 @@ use crate::policy_source::PolicySource;
 use crate::trace_file;
 use crate::usage::{long_help, parse_duration};
 
-/// Run a command under a policy until nothing is refused, deciding each refused call
+/// Grow a policy: run a command under it, and decide each refused call
 ///
-/// Needs no privilege. A call that nothing but a default of the policy refuses waits until it is decided: by you
-/// (--ask), or by rules (--accept, --accept-harmless, --accept-all). The decision is written into the policy at once, with its reason, the
-/// day, and who decided. The command is then run again, until a run brings nothing new.
+/// Needs no privilege. A call that only a default of the policy refuses waits for a decision: by you (--ask) or by
+/// rules (--accept, --accept-harmless, --accept-all). Each decision is written to the policy at once, with its reason,
+/// the day, and who decided. Then the command runs again, until a run brings nothing new.
 ///
-/// What a rule of the policy refuses stays refused and is not asked. Interrupted, it keeps what was decided. Each run
-/// reads the same standard input: a file is rewound, and what a pipe brought (64 MiB at most) is kept.
+/// What a rule of the policy refuses stays refused. Ctrl-C keeps what was decided. All runs read the same standard
+/// input: a file is rewound, and up to 64 MiB of a pipe are kept.
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "sandprint profile refine --policy <POLICY> <--ask|--accept...> <CMD>...",
+    override_usage = "sandprint profile refine [OPTIONS] --policy <POLICY> <--ask|--accept...>\n       [--] <CMD>...",
     after_long_help = long_help(EXAMPLES, exit::HELP_REFINE),
     group = ArgGroup::new("decider").required(true).args(["ask", "accept", "accept_harmless", "accept_all"]),
 )]
@@ -52,58 +52,58 @@ pub(crate) struct RefineArgs {
     #[arg(short, long, value_name = "POLICY", value_hint = ValueHint::FilePath)]
     policy: PathBuf,
 
-    /// Where there is no such file, start from the execve of the command and what every process needs
+    /// If there is no such file, start with the command's execve and what every process needs
     #[arg(long)]
     new: bool,
 
     /// Ask on the terminal about each call
     ///
-    /// The answer `h` allows all those without a known risk at once.
+    /// The answer `h` allows all calls without a known risk at once.
     #[arg(long)]
     ask: bool,
 
     /// Allow the calls of these names (`read,pread*`), or `observed`: those of --trace
     ///
-    /// What is not accepted stays refused, and is not written.
+    /// Others stay refused, and are not written.
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', num_args = 1)]
     accept: Vec<String>,
 
-    /// The recording that `--accept observed` means
+    /// The trace for `--accept observed`
     #[arg(long, value_name = "TRACE", requires = "accept", value_hint = ValueHint::FilePath)]
     trace: Option<PathBuf>,
 
     /// Allow the calls without a known risk
     ///
-    /// Those that systemd gives to every service, and of which nothing is known that a hostile program could try. What is not accepted stays refused, and is not written.
+    /// These are the calls that systemd gives to every service, except those that a hostile program could misuse.
+    /// Others stay refused, and are not written.
     #[arg(long)]
     accept_harmless: bool,
 
     /// Allow every call that the command makes
     ///
-    /// What the command does is then not confined: do not use it on what you do not trust.
+    /// The command is not confined then: do not use this on what you do not trust.
     #[arg(long)]
     accept_all: bool,
 
-    /// Allow what is accepted only with arguments that select the same as in the refused call
+    /// Allow accepted calls only with arguments that select the same as in the refused call
     #[arg(long, conflicts_with = "ask")]
     with_arguments: bool,
 
-    /// Add no call that a run need not show though it may be needed; else a policy that has such calls gets them
+    /// Do not add calls that a run need not show
     #[arg(long)]
     no_baseline: bool,
 
-    /// Most times that the command is run
+    /// Run the command at most so often
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: u16,
 
-    /// End the command and all its descendants after this time, each time that it is run: SIGTERM, and SIGKILL 5 seconds
-    /// later
+    /// End the command and all its descendants after this time, in each run: SIGTERM, then SIGKILL 5 seconds later
     ///
-    /// 500ms, 30s, 5m, 1h; a plain number counts seconds. A server is refined like this.
+    /// 500ms, 30s, 5m, 1h; a plain number counts seconds. Use it for servers.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     timeout: Option<Duration>,
 
-    /// Write the policy to this file instead of where it was read
+    /// Write the policy to this file, not to the one that was read
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
 
@@ -113,11 +113,13 @@ pub(crate) struct RefineArgs {
 }
 
 const EXAMPLES: &str = "
-  sandprint profile refine -p app.policy.toml --new --accept-all -- ./app --check
+  sandprint profile refine -p app.policy.toml --new --accept-all -- ./app
   sandprint profile refine -p app.policy.toml --ask -- ./app --check
   sandprint profile refine -p app.policy.toml --new --accept-harmless -- ./app
-  sandprint profile refine -p app.policy.toml --accept 'read,pread*' --with-arguments -- ./app
-  sandprint profile refine -p app.policy.toml --accept observed --trace app.trace.json -- ./app";
+  sandprint profile refine -p app.policy.toml --accept 'read,pread*' \\
+    --with-arguments -- ./app
+  sandprint profile refine -p app.policy.toml --accept observed \\
+    --trace app.trace.json -- ./app";
 
 /// More sets of arguments of one call than a reader of the policy follows.
 const MOST_ALTERNATIVES: usize = 8;

@@ -23,13 +23,12 @@ use crate::usage::{long_help, parse_duration};
 
 /// Record a command and everything that it starts
 ///
-/// Every system call is counted, of the command and of all its descendants, beginning with its execve. Its input,
-/// output, terminal and signals stay its own. At the end a summary goes to stderr; `-o` keeps the trace, from which
-/// `profile generate` makes a profile.
+/// Counts every system call of the command and its descendants, from its execve on. Input, output, terminal and
+/// signals stay the command's own. A summary goes to stderr at the end; `-o` keeps the trace, from which `profile
+/// generate` makes a profile.
 ///
-/// Best with the capabilities `CAP_BPF` and `CAP_PERFMON`, or as root: then the kernel counts, and the command
-/// hardly feels it. Without, it is recorded all the same, slower: see `--recorder`. `sandprint doctor` says what this
-/// host has.
+/// With `CAP_BPF` and `CAP_PERFMON`, or as root, the kernel counts, and the command hardly feels it. Without them the
+/// recording is slower: see `--recorder`. `sandprint doctor` says what this machine can do.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "sandprint profile run [OPTIONS] [--] <CMD>...",
@@ -39,11 +38,11 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
 
-    /// Run the command as this user, with that user's groups (under sudo it runs as root otherwise)
+    /// Run the command as this user, with that user's groups (under sudo the command runs as root otherwise)
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
     pub(crate) user: Option<String>,
 
-    /// What records
+    /// How to record
     #[arg(long, value_name = "RECORDER", value_enum, default_value_t = RecorderArg::Auto)]
     pub(crate) recorder: RecorderArg,
 
@@ -51,24 +50,24 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) no_children: bool,
 
-    /// When the recording ends
+    /// When to end the recording
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Until::Tree)]
     pub(crate) until: Until,
 
-    /// End the command and all its descendants after this time: SIGTERM, and SIGKILL 5 seconds later
+    /// End the command and all its descendants after this time: SIGTERM, then SIGKILL 5 seconds later
     ///
     /// 500ms, 30s, 5m, 1h; a plain number counts seconds.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) timeout: Option<Duration>,
 
-    /// Give the run a name, by which `coverage` and `show` call it
+    /// Name the run, for `coverage` and `show`
     #[arg(long, value_name = "RUN")]
     pub(crate) name: Option<String>,
 
     /// Leave the command's arguments out of the trace
     ///
-    /// What `--recorder ptrace` and `notify` keep of the arguments of system calls are numbers, such as families, commands and
-    /// flags. They stay.
+    /// The arguments of system calls that `--recorder ptrace` and `notify` keep are numbers (families, commands,
+    /// flags). They stay.
     #[arg(long)]
     pub(crate) redact: bool,
 
@@ -83,15 +82,15 @@ pub(crate) struct RunArgs {
 /// What records a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RecorderArg {
-    /// eBPF where it can be had, else tracing, and notifications where that is not allowed
+    /// ebpf if possible, else ptrace, else notify
     Auto,
-    /// eBPF: counts in the kernel; needs `CAP_BPF` and `CAP_PERFMON`, or root
+    /// eBPF: the kernel counts. Needs `CAP_BPF` and `CAP_PERFMON`, or root
     Ebpf,
-    /// Seccomp notifications: every call waits for the recorder. Needs no rights. The command runs with
-    /// `no_new_privs`, so sudo and the like gain nothing
+    /// Seccomp notifications: every call waits for the recorder. Needs no privilege. sudo and the like gain nothing
+    /// under it
     Notify,
-    /// Tracing (ptrace), as strace does it: the command stops at every call. Needs no rights. What the command traces
-    /// itself is not recorded, and sudo and the like gain nothing
+    /// ptrace, as strace does it: the command stops at every call. Needs no privilege. Processes that the command
+    /// traces itself are not recorded, and sudo and the like gain nothing
     Ptrace,
 }
 
@@ -109,10 +108,9 @@ impl From<RecorderArg> for Choice {
 /// When the recording of a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Until {
-    /// With the last process of its tree, so that a service that puts itself into the background is
-    /// recorded until it ends
+    /// When its last process ends, so that a service that goes into the background is recorded to its end
     Tree,
-    /// With its first process
+    /// When its first process ends
     Main,
 }
 
@@ -120,21 +118,22 @@ const EXAMPLES: &str = "
   Look at what `ls /tmp` needs:
     sudo sandprint profile run -- ls /tmp
 
-  The same without any rights:
+  The same without privileges:
     sandprint profile run --recorder ptrace -- ls /tmp
 
   Keep the trace, running the command as yourself:
     sudo sandprint profile run --user \"$USER\" -o ls.trace.json -- ls /tmp
 
   Collect the runs of a test suite in one trace:
-    sudo sandprint profile run --append -o suite.trace.json --name login -- ./test-login
-    sudo sandprint profile run --append -o suite.trace.json --name upload -- ./test-upload
+    sudo sandprint profile run --append -o suite.json --name login -- ./test1
+    sudo sandprint profile run --append -o suite.json --name upload -- ./test2
 
   Record a service for a minute:
-    sudo sandprint profile run --timeout 60s -o nginx.trace.json -- nginx -g 'daemon off;'
+    sudo sandprint profile run --timeout 60s -o nginx.trace.json -- \\
+      nginx -g 'daemon off;'
 
-While the command's first process lives, Ctrl-C goes to it; after that, Ctrl-C ends the recording
-and leaves what still runs as it is.";
+While the command's first process lives, Ctrl-C goes to it. After that, Ctrl-C
+ends the recording and leaves alone what still runs.";
 
 /// Records, says what was seen, writes the trace, and ends as the command did.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {

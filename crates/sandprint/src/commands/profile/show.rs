@@ -10,22 +10,22 @@ use crate::usage::long_help;
 use crate::view::Sort;
 use crate::{output, trace_file, view};
 
-/// Show what a trace holds: calls, what they were made with, runs, and what may be missing
+/// Show a trace: calls, their arguments, runs, and what may be missing
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 pub(crate) struct ShowArgs {
     /// The trace; `-` is standard input
     trace: PathBuf,
 
-    /// Tell apart who made the calls
+    /// Count separately
     #[arg(long, value_name = "WHAT", value_enum)]
     by: Option<By>,
 
-    /// What the table is sorted by
+    /// Sort the table
     #[arg(long, value_name = "COLUMN", value_enum, default_value_t = Sort::Count)]
     sort: Sort,
 
-    /// Show all runs and all that may be missing, not only the first few
+    /// Show all runs and gaps, not only the first few
     #[arg(short, long)]
     verbose: bool,
 
@@ -39,16 +39,16 @@ pub(crate) struct ShowArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum By {
-    /// The programs of the tree; for a script, its interpreter with the script beside it
+    /// For each program; a script is shown beside its interpreter
     Image,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people: the most frequent call first, then arguments that were recorded, runs and gaps in plain words
+    /// For people: calls, recorded arguments, runs and gaps
     Table,
-    /// For programs: a header, then `abi`, `nr`, `name`, `count`, separated by tabs and sorted by abi and
-    /// nr; `--by image` puts `image` first
+    /// For programs: a header, then `abi`, `nr`, `name`, `count`, separated by tabs and sorted by abi and nr; `--by
+    /// image` puts `image` first
     Tsv,
     /// For programs: the same, with arguments, runs and gaps
     Json,
@@ -60,8 +60,8 @@ const EXAMPLES: &str = "
   sandprint profile show --sort name ls.trace.json
   sandprint profile show --format tsv ls.trace.json | tail -n +2 | cut -f 3
 
-Names of ABIs are x86_64, i386, x32, aarch64 and arm. A number without a name has `-` for one.
-Numbers of x32 are given without bit 30.";
+ABIs are x86_64, i386, x32, aarch64 and arm. A number without a name is shown
+as `-`. Numbers of x32 are shown without bit 30.";
 
 /// Prints it.
 pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitStatus> {

@@ -6,17 +6,17 @@ use crate::exit::{self, ExitStatus};
 use crate::trace_file::{self, Privacy};
 use crate::usage::long_help;
 
-/// Leave out of a trace the calls that other traces have
+/// Remove from a trace the calls that other traces have
 ///
-/// What remains is what the workload adds over a base: over its bare interpreter, say, where the sandbox
-/// provides one. It is a trace like any other, for looking at; a profile made from it alone starts nothing.
+/// What remains is what the workload adds over a base such as its bare interpreter. It is for looking at: a profile
+/// made from it alone starts nothing.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = long_help(EXAMPLES, exit::HELP))]
 pub(crate) struct SubtractArgs {
     /// The trace to subtract from; `-` is standard input
     trace: PathBuf,
 
-    /// The traces whose calls are left out
+    /// The traces whose calls are removed
     #[arg(required = true, value_name = "BASE")]
     bases: Vec<PathBuf>,
 
@@ -28,7 +28,8 @@ pub(crate) struct SubtractArgs {
 const EXAMPLES: &str = "
   sudo sandprint profile run -o base.trace.json -- python3 -c pass
   sudo sandprint profile run -o app.trace.json -- python3 app.py
-  sandprint profile subtract app.trace.json base.trace.json | sandprint profile show -";
+  sandprint profile subtract app.trace.json base.trace.json |
+    sandprint profile show -";
 
 /// Subtracts.
 pub(crate) fn run(args: &SubtractArgs) -> anyhow::Result<ExitStatus> {

@@ -25,18 +25,16 @@ use crate::{hint, output};
 
 /// Run a command under a policy and explain every refused call
 ///
-/// The command runs under the filter itself, byte for byte as `profile generate -f bpf` writes it, with nobody in
-/// between, and refused calls are seen in the kernel by BPF. Without the privilege for that it runs twice: in the first
-/// pass each refused call is reported to sandprint, which looks up who made it and from which code, and then answers as
-/// the policy says; in the second it runs under the filter itself, and reads the same standard input as in the first:
-/// a file is rewound, and what a pipe brought (64 MiB at most) is kept. After Ctrl-C there is no second pass.
+/// The command runs under the very filter that `profile generate -f bpf` writes, and BPF sees what that filter
+/// refuses. Without the privilege for BPF it runs twice: first with refused calls reported to sandprint, which finds
+/// out who made them and answers as the policy says; then under the filter itself. Both runs read the same standard
+/// input: a file is rewound, and up to 64 MiB of a pipe are kept. After Ctrl-C there is no second run.
 ///
-/// The report goes to stderr, since standard output is the command's. For each refused call it has the arguments, the
-/// program and its place in the tree, the function and library, what the program did next, and the smallest rule that
-/// would allow it.
+/// The report goes to stderr. For each refused call it has the arguments, the program and its ancestors, the function
+/// and library, what the program did next, and the smallest rule that would allow the call.
 ///
-/// Under a policy whose default is to log, what only that default lets run is reported like what is refused, and seen by
-/// notification. What a rule lets run and has logged is in the policy, and not reported.
+/// If the policy's default is to log, what runs only because of it is reported too. What a rule allows and logs is in
+/// the policy, and not reported.
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "sandprint profile verify [OPTIONS] --policy <POLICY> [--] <CMD>...",
@@ -47,19 +45,19 @@ pub(crate) struct VerifyArgs {
     #[arg(short, long, value_name = "POLICY", value_hint = ValueHint::FilePath)]
     policy: PathBuf,
 
-    /// Let refused calls go on after they were recorded, so that one run finds all
+    /// Let refused calls run, so that one run finds all of them
     ///
-    /// There is no second pass then. What the command does is not confined: do not use it on what you do not trust.
+    /// There is no second run then. The command is not confined: do not use this on what you do not trust.
     #[arg(long)]
     all: bool,
 
-    /// The status that the command is to end with, or `any`
+    /// The exit status that the command must end with, or `any`
     ///
-    /// With another one the trial ends with 3: what it was for was not tried. N is 128+S where signal S ends it.
+    /// With another status the command was not tested, and `verify` ends with 3. N is 128+S if signal S ends it.
     #[arg(long, value_name = "N", default_value = "0", value_parser = expected)]
     expect_status: Expected,
 
-    /// By what refused calls are seen
+    /// How to see refused calls
     #[arg(long, value_enum, default_value_t = ObserverArg::Auto)]
     observer: ObserverArg,
 
@@ -71,9 +69,9 @@ pub(crate) struct VerifyArgs {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// End the command and all its descendants after this time, in each pass: SIGTERM, and SIGKILL 5 seconds later
+    /// End the command and all its descendants after this time, in each run: SIGTERM, then SIGKILL 5 seconds later
     ///
-    /// 500ms, 30s, 5m, 1h; a plain number counts seconds. A server is tried like this.
+    /// 500ms, 30s, 5m, 1h; a plain number counts seconds. Use it for servers.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     timeout: Option<Duration>,
 
@@ -91,11 +89,11 @@ fn expected(text: &str) -> Result<Expected, &'static str> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ObserverArg {
-    /// BPF where it can be had and sees all that counts, else notification
+    /// ebpf if possible, and if BPF sees all that counts; else notify
     Auto,
-    /// BPF: one pass, under the filter itself; not for a policy whose default is to log
+    /// BPF: one run, under the filter itself; not if the policy's default is to log
     Ebpf,
-    /// Seccomp user notification: two passes, no privilege
+    /// Seccomp notifications: two runs. Needs no privilege
     Notify,
 }
 
@@ -114,8 +112,8 @@ enum Format {
 const EXAMPLES: &str = "
   sandprint profile generate -i app.trace.json -f toml -o app.policy.toml
   sandprint profile verify -p app.policy.toml -- ./app --check
-  sandprint profile verify -p app.policy.toml --all -- ./app --check      all in one run
-  sandprint profile verify -p app.policy.toml -f sarif -o denied.sarif -- ./app --check";
+  sandprint profile verify -p app.policy.toml --all -- ./app --check
+  sandprint profile verify -p app.policy.toml -f sarif -o out.sarif -- ./app";
 
 /// Makes the trial and writes its report.
 pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
