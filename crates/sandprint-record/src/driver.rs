@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use sandprint_model::{Recorder as Kind, RunId, Trace};
 use sandprint_sandbox::launch::Suspended;
 
-use crate::ebpf::{self, Options, RecorderError};
+use crate::ebpf::{self, Options, RecorderError, TargetId};
 use crate::followed::Followed;
 use crate::host::HostFacts;
 use crate::notify::{self, NotifyError};
@@ -64,7 +64,7 @@ impl Prepared {
         });
         match tried {
             Ok(recorder) => Ok((Prepared::Ebpf(Box::new(recorder)), None)),
-            Err(error) if choice == Choice::Auto && options.target == Target::Command => {
+            Err(error) if choice == Choice::Auto && options.targets == [Target::Command] => {
                 Ok((Prepared::Ptrace, Some(error)))
             }
             Err(error) => Err(error.into()),
@@ -132,7 +132,9 @@ impl Driver {
     /// What it follows.
     pub(crate) fn target(&self) -> &Target {
         match self {
-            Driver::Ebpf(recorder) => recorder.target(),
+            Driver::Ebpf(recorder) => {
+                recorder.targets().next().map_or(&Target::Command, |(_, target)| target)
+            }
             Driver::Notify(_) | Driver::Ptrace(_) => &Target::Command,
         }
     }
@@ -214,7 +216,7 @@ impl Driver {
         trace: &mut Trace,
     ) -> Result<(), SessionError> {
         match self {
-            Driver::Ebpf(recorder) => recorder.collect(run, started_ns, trace)?,
+            Driver::Ebpf(recorder) => recorder.collect(TargetId::FIRST, run, started_ns, trace)?,
             Driver::Notify(recorder) => recorder.collect(run, started_ns, trace),
             Driver::Ptrace(recorder) => recorder.collect(run, started_ns, trace),
         }

@@ -10,6 +10,7 @@
 )]
 
 pub mod bpf;
+pub mod cgroup;
 pub mod container;
 pub mod event_schema;
 pub mod expect;

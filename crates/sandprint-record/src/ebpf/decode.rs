@@ -2,6 +2,8 @@
 
 use sandprint_model::{Abi, Arch, ByteString, Syscall};
 
+use super::TargetId;
+
 /// Reads fixed-width fields in declaration order; a short buffer gives `None`.
 pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
@@ -35,11 +37,12 @@ pub(super) struct Config {
     pub pid_ns: u64,
     pub self_pid: u32,
     pub execve_nr: u32,
+    pub page: u32,
     pub follow_children: bool,
     pub x86: bool,
     pub walks: bool,
     pub cgroup: bool,
-    pub page: u32,
+    pub members: bool,
 }
 
 impl Config {
@@ -49,11 +52,11 @@ impl Config {
         for field in [self.hash_seed, self.pid_ns_dev, self.pid_ns] {
             bytes.extend_from_slice(&field.to_ne_bytes());
         }
-        for field in [self.self_pid, self.execve_nr] {
+        for field in [self.self_pid, self.execve_nr, self.page] {
             bytes.extend_from_slice(&field.to_ne_bytes());
         }
-        bytes.extend_from_slice(&[self.follow_children, self.x86, self.walks, self.cgroup].map(u8::from));
-        bytes.extend_from_slice(&self.page.to_ne_bytes());
+        let switches = [self.follow_children, self.x86, self.walks, self.cgroup, self.members];
+        bytes.extend_from_slice(&switches.map(u8::from));
         bytes
     }
 }
@@ -86,7 +89,7 @@ pub struct State {
     pub live: u64,
     /// Tasks ever followed.
     pub admitted: u64,
-    /// Distinct (image, ABI, number) seen so far.
+    /// Distinct (image, target, ABI, number) seen so far.
     pub calls_seen: u64,
     /// When the last of them was first seen, nanoseconds of `CLOCK_MONOTONIC`; 0 for never.
     pub last_new_ns: u64,
@@ -123,29 +126,37 @@ impl State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct CallKey {
     pub image: u64,
+    pub target: TargetId,
     pub abi: u32,
     pub nr: u32,
 }
 
 impl CallKey {
     /// Bytes of `struct sp_call_key`.
-    pub(super) const SIZE: usize = 16;
+    pub(super) const SIZE: usize = 24;
 
     pub(super) fn decode(bytes: &[u8]) -> Option<CallKey> {
         let mut fields = Fields(bytes);
-        Some(CallKey { image: fields.u64()?, abi: fields.u32()?, nr: fields.u32()? })
+        let image = fields.u64()?;
+        let target = TargetId(fields.u32()?);
+        Some(CallKey { image, target, abi: fields.u32()?, nr: fields.u32()? })
     }
 
     /// The call it names on a kernel of this architecture.
     pub(super) fn syscall(self, arch: Arch) -> Syscall {
-        let abi = match (self.abi, arch) {
-            (1, Arch::X86_64) => Abi::I386,
-            (1, Arch::Aarch64) => Abi::Arm,
-            (2, Arch::X86_64) => Abi::X32,
-            _ => arch.native_abi(),
-        };
-        Syscall { abi, nr: self.nr }
+        syscall(self.abi, self.nr, arch)
     }
+}
+
+/// The call of this number in that ABI (`enum sp_abi`), on a kernel of this architecture.
+pub(super) fn syscall(abi: u32, nr: u32, arch: Arch) -> Syscall {
+    let abi = match (abi, arch) {
+        (1, Arch::X86_64) => Abi::I386,
+        (1, Arch::Aarch64) => Abi::Arm,
+        (2, Arch::X86_64) => Abi::X32,
+        _ => arch.native_abi(),
+    };
+    Syscall { abi, nr }
 }
 
 /// `struct sp_call`.
@@ -160,9 +171,6 @@ pub(super) struct CallValue {
 }
 
 impl CallValue {
-    /// Bytes of `struct sp_call`.
-    pub(super) const SIZE: usize = 40;
-
     pub(super) fn decode(bytes: &[u8]) -> Option<CallValue> {
         let mut fields = Fields(bytes);
         Some(CallValue {
@@ -260,6 +268,7 @@ impl Event {
 pub(super) struct Live {
     pub image: u64,
     pub count: u64,
+    pub target: TargetId,
     pub nr: u32,
 }
 
@@ -269,7 +278,8 @@ impl Live {
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Live> {
         let mut fields = Fields(bytes);
-        Some(Live { image: fields.u64()?, count: fields.u64()?, nr: fields.u32()? })
+        let (image, count, target) = (fields.u64()?, fields.u64()?, TargetId(fields.u32()?));
+        Some(Live { image, count, target, nr: fields.u32()? })
     }
 }
 
@@ -290,9 +300,9 @@ mod tests {
     fn short_buffers_give_nothing_and_never_panic() {
         for length in 0..40 {
             let bytes = vec![0xff; length];
-            assert_eq!(CallKey::decode(&bytes).is_some(), length >= 16);
+            assert_eq!(CallKey::decode(&bytes).is_some(), length >= 20);
             assert_eq!(CallValue::decode(&bytes).is_some(), length >= 40);
-            assert_eq!(Live::decode(&bytes).is_some(), length >= 20);
+            assert_eq!(Live::decode(&bytes).is_some(), length >= 24);
             assert_eq!(ImageInfo::decode(&bytes), None);
             assert_eq!(State::decode(&bytes), None);
             assert_eq!(Event::decode(&bytes), None);
@@ -309,7 +319,7 @@ mod tests {
 
     #[test]
     fn the_abi_is_part_of_the_call() {
-        let key = |abi| CallKey { image: 0, abi, nr: 4 };
+        let key = |abi| CallKey { image: 0, target: TargetId::FIRST, abi, nr: 4 };
         for (abi, arch, expected) in [
             (0, Arch::X86_64, Abi::X86_64),
             (1, Arch::X86_64, Abi::I386),

@@ -1,34 +1,114 @@
-//! The maps of the BPF object: those that bpf(2) reads and writes, and arrays as memory.
+//! The table of maps: who needs each, and how user space gets at it; and the maps of a loaded object.
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
 use std::sync::atomic::AtomicU64;
 
-use libbpf_rs::{MapCore as _, MapFlags, MapHandle, Object};
+use libbpf_rs::{MapCore as _, MapFlags, MapHandle, Object, OpenMapMut, OpenObject};
 
-use super::object::LoadError;
+use super::decode::Config;
+use super::error::LoadError;
+use super::program::{Concern, Tasks, Wanted};
 use super::sys;
+use Concern::{Calls, Cgroups, Follow, Members, Uring, WatchCalls, WatchTasks};
 
-/// Maps that are read and written with bpf(2), and the iterator that reads one without it.
-const MAPS: [(&str, Option<&str>); 11] = [
-    ("calls", Some("handle__calls")),
-    ("image_info", Some("handle__image")),
-    ("events", None),
-    ("wanted", None),
-    ("targets", None),
-    ("cgroup", None),
-    ("perf_events", None),
-    ("refused", Some("handle__refused")),
-    ("processes", Some("handle__processes")),
-    ("members", Some("handle__members")),
-    ("code", None),
+/// How user space gets at a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// Only programs do.
+    Programs,
+    /// By bpf(2), or by a program that reads it.
+    Calls,
+    /// As memory.
+    Memory,
+}
+
+/// A row of the table.
+struct Row {
+    /// Its own name, or the section of one that is named after the object too.
+    name: &'static str,
+    access: Access,
+    /// Which concerns need it; none for all. A map that nobody needs is not made.
+    concerns: &'static [Concern],
+    /// Where another concern than these only names it: one entry will do.
+    large_for: Option<Concern>,
+}
+
+const fn row(name: &'static str, access: Access, concerns: &'static [Concern]) -> Row {
+    Row { name, access, concerns, large_for: None }
+}
+
+#[rustfmt::skip]
+static MAPS: [Row; 26] = [
+    row(".rodata", Access::Programs, &[]),
+    row(".bss", Access::Memory, &[]),
+    row(".data.control", Access::Memory, &[]),
+    row("lost", Access::Memory, &[]),
+    row("events", Access::Calls, &[]),
+    row("images", Access::Programs, &[]),
+    row("image_info", Access::Calls, &[]),
+    row("blank_image", Access::Programs, &[]),
+    row("perf_events", Access::Calls, &[]),
+    Row { name: "cgroups", access: Access::Calls, concerns: &[Cgroups, Calls, WatchCalls, WatchTasks], large_for: Some(Cgroups) },
+
+    row("tasks", Access::Programs, &[Follow]),
+    row("tids", Access::Programs, &[Follow]),
+    row("wanted", Access::Calls, &[Follow]),
+    row("targets", Access::Calls, &[Follow]),
+    row("execs", Access::Programs, &[Follow]),
+    row("calls", Access::Calls, &[Follow, Calls]),
+    row("rings", Access::Programs, &[Uring]),
+    row("uring_ops", Access::Memory, &[Uring]),
+
+    row("marks", Access::Programs, &[WatchTasks, WatchCalls]),
+    row("refused", Access::Calls, &[WatchTasks, WatchCalls]),
+    row("blank_refused", Access::Programs, &[WatchTasks, WatchCalls]),
+    row("processes", Access::Calls, &[WatchTasks, WatchCalls]),
+    row("selected", Access::Memory, &[WatchTasks, WatchCalls]),
+    row("code", Access::Calls, &[WatchTasks, WatchCalls]),
+    row("told_filters", Access::Programs, &[WatchTasks, WatchCalls]),
+    Row { name: "members", access: Access::Calls, concerns: &[Members, WatchTasks, WatchCalls], large_for: Some(Members) },
 ];
-/// Arrays, which are read and written as memory.
-const ARRAYS: [&str; 5] = ["lost", "uring_ops", ".bss", ".data.control", "selected"];
 
-/// The iterator that reads the map of that name.
-pub(super) fn iterator_of(map: &str) -> Option<&'static str> {
-    MAPS.iter().find(|(known, _)| *known == map).and_then(|(_, iterator)| *iterator)
+/// The map of an object that has this name there: internal ones are named after the object and their section.
+fn find(name: &str) -> Option<&'static Row> {
+    let is = |row: &&Row| if row.name.starts_with('.') { name.ends_with(row.name) } else { name == row.name };
+    MAPS.iter().find(is)
+}
+
+/// Writes the configuration, and makes only those maps that are wanted, as large as they need be.
+pub(super) fn choose(open: &mut OpenObject, config: &Config, wanted: &Wanted) -> Result<(), LoadError> {
+    let mut configured = false;
+    for mut map in open.maps_mut() {
+        let name = map.name().to_string_lossy().into_owned();
+        if name.ends_with(".rodata") {
+            let bytes = config.encode();
+            let Some(value) = map.initial_value_mut() else { continue };
+            let Some(slot) = value.get_mut(..bytes.len()) else { continue };
+            slot.copy_from_slice(&bytes);
+            configured = true;
+        } else if let Some(row) = find(&name) {
+            size(row, wanted, &mut map).map_err(|source| LoadError::Map { map: name, source })?;
+        }
+    }
+    if configured { Ok(()) } else { Err(LoadError::Missing("the configuration".to_owned())) }
+}
+
+/// The kernel sets up every bucket of a hash at creation.
+fn size(row: &Row, wanted: &Wanted, map: &mut OpenMapMut<'_>) -> libbpf_rs::Result<()> {
+    let is_wanted = |concern: &Concern| wanted.concerns.contains(concern);
+    if !row.concerns.is_empty() && !row.concerns.iter().any(is_wanted) {
+        return map.set_autocreate(false);
+    }
+    if row.large_for.is_some_and(|concern| !is_wanted(&concern)) {
+        return map.set_max_entries(1);
+    }
+    match (row.name, wanted.tasks) {
+        ("tasks", Tasks::ByTid) => map.set_autocreate(false),
+        // Only for tasks whose storage could not be created.
+        ("tids", Tasks::Storage) => map.set_max_entries(4096),
+        _ => Ok(()),
+    }
 }
 
 /// The maps of a loaded object that user space has to do with.
@@ -43,17 +123,22 @@ impl Maps {
     pub(super) fn of(object: &Object) -> Result<Maps, LoadError> {
         let mut handles = BTreeMap::new();
         let mut arrays = BTreeMap::new();
-        for map in object.maps() {
+        for map in object.maps().filter(libbpf_rs::Map::autocreate) {
             let name = map.name().to_string_lossy().into_owned();
-            if let Some((known, _)) = MAPS.iter().find(|(known, _)| name == *known) {
-                let handle = MapHandle::try_from(&map)
-                    .map_err(|source| LoadError::Map { map: name.clone(), source })?;
-                handles.insert(*known, handle);
-            } else if let Some(known) = ARRAYS.iter().find(|known| is_array(&name, known)) {
-                let bytes = map.value_size().next_multiple_of(8).saturating_mul(map.max_entries());
-                let mapped = sys::Mapped::new(map.as_fd(), usize::try_from(bytes).unwrap_or(usize::MAX))
-                    .map_err(|source| LoadError::Array { map: name.clone(), source })?;
-                arrays.insert(*known, mapped);
+            let Some(row) = find(&name) else { continue };
+            match row.access {
+                Access::Programs => {}
+                Access::Calls => {
+                    let handle = MapHandle::try_from(&map)
+                        .map_err(|source| LoadError::Map { map: name.clone(), source })?;
+                    handles.insert(row.name, handle);
+                }
+                Access::Memory => {
+                    let bytes = map.value_size().next_multiple_of(8).saturating_mul(map.max_entries());
+                    let mapped = sys::Mapped::new(map.as_fd(), usize::try_from(bytes).unwrap_or(usize::MAX))
+                        .map_err(|source| LoadError::Array { map: name.clone(), source })?;
+                    arrays.insert(row.name, mapped);
+                }
             }
         }
         Ok(Maps { handles, arrays })
@@ -85,7 +170,14 @@ impl Maps {
     }
 }
 
-/// Internal maps are named after the object and their section; others by their own name.
-fn is_array(actual: &str, wanted: &str) -> bool {
-    if wanted.starts_with('.') { actual.ends_with(wanted) } else { actual == wanted }
+/// The name in the table of a map with this name in an object.
+#[cfg(test)]
+pub(super) fn known_as(name: &str) -> Option<&'static str> {
+    find(name).map(|row| row.name)
+}
+
+/// The names in the table.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    MAPS.iter().map(|row| row.name)
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,9 +12,12 @@ use libbpf_rs::{MapCore as _, RingBuffer, RingBufferBuilder};
 use sandprint_model::{Arch, ByteString, KernelVersion, Width, arguments};
 use sandprint_sandbox::probe;
 
-use super::decode::{CallKey, Config, ImageInfo};
-use super::object::{Hooks, LoadError};
-use super::{RecorderError, choose_hooks, sys};
+use super::decode::{Config, Control, ImageInfo, syscall};
+use super::error::{LoadError, RecorderError};
+use super::lost::Lost;
+use super::program::{Concern, Hooks, Tasks, Wanted};
+use super::programs::Programs;
+use super::{TargetId, cgroups, choose_hooks, sys};
 use crate::descriptors;
 use crate::host::{self, HostFacts};
 use crate::refused::{Code, FilterId, Refused};
@@ -22,10 +25,8 @@ use crate::target::Target;
 
 mod decode;
 mod members;
-mod programs;
 
 use decode::{Key, Part, Value};
-use programs::Programs;
 
 /// A loaded watcher.
 pub struct Watcher {
@@ -74,19 +75,19 @@ pub struct Missed {
     pub count: u64,
 }
 
-/// Filters for which there was no room (`SP_UNWATCHED_FILTERS`).
-const NOT_HANDED_OVER: usize = 1;
-
-/// What each number of the lost map says (`enum sp_unwatched`, and `enum sp_lost` for the parts that the recorder
-/// has too).
-const LOST: [(usize, &str); 7] = [
-    (0, "refused calls were not told: too many different ones at once"),
-    (NOT_HANDED_OVER, "filters could not be handed over: what they say is not known"),
-    (2, "programs have no path: there were too many different ones"),
-    (4, "calls failed that had perhaps begun before the watcher: whether they were refused is not known"),
-    (5, "processes are not watched: there were too many"),
-    (6, "ends of processes were not noted: there were too many"),
-    (3, "hints to look at once were dropped: what they were about was told later"),
+/// What the user is told of what was lost.
+const LOST: [(Lost, &str); 8] = [
+    (Lost::Refused, "refused calls were not told: too many different ones at once"),
+    (Lost::Filters, "filters could not be handed over: what they say is not known"),
+    (Lost::Images, "programs have no path: there were too many different ones"),
+    (
+        Lost::Unsettled,
+        "calls failed that had perhaps begun before the watcher: whether they were refused is not known",
+    ),
+    (Lost::Members, "processes are not watched: there were too many"),
+    (Lost::Cgroups, "cgroups are not watched: there were too many"),
+    (Lost::Ends, "ends of processes were not noted: there were too many"),
+    (Lost::Event, "hints to look at once were dropped: what they were about was told later"),
 ];
 
 impl Watcher {
@@ -104,22 +105,27 @@ impl Watcher {
         }
         probe::survive(probe::BPF)?;
         descriptors::suffice_for_bpf().map_err(RecorderError::Host)?;
-        let config = config(target, arch)?;
+        let config = Config {
+            members: matches!(target, Target::Processes(_)),
+            cgroup: matches!(target, Target::Cgroup { .. }),
+            ..super::config(arch)?
+        };
         let mut programs = load(&config, facts.kernel())?;
         let code = Rc::new(RefCell::new(BTreeMap::new()));
         let ring = rings(&programs, &code)?;
         fill_selected(&programs, arch)?;
         if let Target::Cgroup { directory, .. } = target {
-            let opened = std::fs::File::open(directory)
-                .map_err(|source| RecorderError::Cgroup { directory: directory.clone(), source })?;
-            programs.maps().update("cgroup", &0_u32.to_ne_bytes(), &opened.as_raw_fd().to_ne_bytes())?;
+            cgroups::enter(programs.maps(), directory, TargetId::FIRST)?;
+            programs.attach(Concern::Cgroups)?;
+            let below = BTreeMap::from([(directory.as_path(), TargetId::FIRST)]);
+            cgroups::enter_below(programs.maps(), &below)?;
         }
         if let Target::Processes(tgids) = target {
             for tgid in tgids {
                 members::enter(programs.maps(), *tgid)?;
             }
         }
-        programs.attach_calls()?;
+        programs.attach(Concern::WatchCalls)?;
         Ok(Watcher {
             programs,
             ring,
@@ -203,7 +209,7 @@ impl Watcher {
             if awaited.is_empty() {
                 return Ok(());
             }
-            if tries >= TRIES_AFTER_A_LOSS && self.lost(NOT_HANDED_OVER)? > 0 {
+            if tries >= TRIES_AFTER_A_LOSS && self.lost(Lost::Filters)? > 0 {
                 break;
             }
             std::thread::sleep(BETWEEN);
@@ -216,7 +222,7 @@ impl Watcher {
 
     /// Makes room where many members have ended.
     fn forget_members(&self) -> Result<(), RecorderError> {
-        if !self.programs.has_members() {
+        if !self.has_members() {
             return Ok(());
         }
         let members = self.programs.entries("members", 4)?;
@@ -255,7 +261,7 @@ impl Watcher {
         let Some(outcome) = decode::outcome(key, &value) else { return Ok(None) };
         let image = self.path(value.image)?;
         let code = match (value.module, value.code_error) {
-            (0, _) if !self.programs.locates() => Err("kernels before 5.17 do not tell it"),
+            (0, _) if !self.programs.wanted().locates => Err("kernels before 5.17 do not tell it"),
             (0, 0) => Err("it is in memory that no file was mapped to: code that was made at run time"),
             (0, _) => Err("the kernel could not look at the process's memory at that moment"),
             (module, _) => {
@@ -291,8 +297,7 @@ impl Watcher {
         if let Some(known) = self.images.get(&id) {
             return Ok(known.path.clone());
         }
-        let info = self.programs.maps().lookup("image_info", &id.to_ne_bytes())?;
-        let Some(info) = info.as_deref().and_then(ImageInfo::decode) else {
+        let Some(info) = self.programs.image(Control { image: id, ..Control::default() })? else {
             return Ok(ByteString::default());
         };
         Ok(self.images.entry(id).or_insert(info).path.clone())
@@ -308,7 +313,7 @@ impl Watcher {
 
     /// Whether the watched process and all its descendants have ended. Never so for what is watched otherwise.
     pub fn is_over(&self) -> Result<bool, RecorderError> {
-        if !self.programs.has_members() {
+        if !self.has_members() {
             return Ok(false);
         }
         Ok(!self.programs.entries("members", 4)?.values().any(|value| members::lives(value)))
@@ -317,23 +322,26 @@ impl Watcher {
     /// Whether a process is or was, a little while ago, the watched one or a descendant of it, by its tgid in our PID
     /// namespace; none where what is watched is told otherwise than by processes.
     pub fn holds(&self, tgid: u32) -> Result<Option<bool>, RecorderError> {
-        if !self.programs.has_members() {
+        if !self.has_members() {
             return Ok(None);
         }
-        Ok(Some(self.programs.maps().lookup("members", &tgid.to_ne_bytes())?.is_some()))
+        Ok(Some(self.programs.entries("members", 4)?.contains_key(tgid.to_ne_bytes().as_slice())))
     }
 
-    /// How many were lost of a kind.
-    fn lost(&self, index: usize) -> Result<u64, RecorderError> {
-        let words = self.programs.maps().array("lost")?;
-        Ok(words.get(index).map_or(0, |word| word.load(Ordering::SeqCst)))
+    /// Whether processes are watched by their descent.
+    fn has_members(&self) -> bool {
+        self.programs.wanted().concerns.contains(&Concern::Members)
+    }
+
+    fn lost(&self, what: Lost) -> Result<u64, RecorderError> {
+        Ok(what.count(self.programs.maps())?)
     }
 
     /// What was missed so far.
     pub fn missed(&self) -> Result<Vec<Missed>, RecorderError> {
         let mut lost = Vec::new();
-        for (index, what) in LOST {
-            lost.push(Missed { what: what.to_owned(), count: self.lost(index)? });
+        for (kind, what) in LOST {
+            lost.push(Missed { what: what.to_owned(), count: self.lost(kind)? });
         }
         let skipped = self.programs.misses().into_iter().map(|(program, count)| Missed {
             what: format!("times the kernel did not run the program {program}: calls may have been missed"),
@@ -348,36 +356,26 @@ fn load(config: &Config, kernel: Option<KernelVersion>) -> Result<Programs, Load
     // bpf_find_vma: 7c7e3d31e785.
     let locates = kernel.is_none_or(|kernel| kernel >= KernelVersion::new(5, 17));
     let hooks = choose_hooks(kernel);
+    let mut concerns = vec![Concern::Images, Concern::WatchTasks, Concern::WatchCalls];
+    concerns.extend(config.members.then_some(Concern::Members));
+    concerns.extend(config.cgroup.then_some(Concern::Cgroups));
     // A kernel that claims to be new enough for the best and still refuses gets the next.
     let ways = [(hooks, locates), (Hooks::RawTracepoints, locates), (Hooks::RawTracepoints, false)];
     let mut first = None;
     for (hooks, locates) in ways {
         // Whether perf events can be had is seen when the first is opened.
-        let loaded = Programs::load(config, hooks, locates);
-        match loaded.and_then(|mut programs| programs.attach_lifecycle().map(|()| programs)) {
+        let wanted = Wanted { hooks, tasks: Tasks::ByTid, locates, concerns: concerns.clone() };
+        let tried = Programs::load(config, wanted).and_then(|mut programs| {
+            programs.attach(Concern::Members)?;
+            programs.attach(Concern::WatchTasks)?;
+            Ok(programs)
+        });
+        match tried {
             Ok(programs) => return Ok(programs),
             Err(error) => first = first.or(Some(error)),
         }
     }
     Err(first.unwrap_or_else(|| LoadError::Missing("a way to watch".to_owned())))
-}
-
-fn config(target: &Target, arch: Arch) -> Result<Config, RecorderError> {
-    let (pid_ns_dev, pid_ns) = host::pid_namespace().map_err(RecorderError::Host)?;
-    let mut seed = [0; 8];
-    host::random(&mut seed).map_err(RecorderError::Host)?;
-    Ok(Config {
-        hash_seed: u64::from_ne_bytes(seed),
-        pid_ns_dev,
-        pid_ns,
-        self_pid: std::process::id(),
-        execve_nr: super::execve_nr(arch),
-        follow_children: matches!(target, Target::Processes(_)),
-        x86: arch == Arch::X86_64,
-        walks: false,
-        cgroup: matches!(target, Target::Cgroup { .. }),
-        page: super::page_size(),
-    })
 }
 
 /// The hints, which only wake, and the parts of filters.
@@ -409,9 +407,9 @@ const ABIS: u32 = 3;
 /// Says which arguments tell calls apart: those that a rule can be about.
 fn fill_selected(programs: &Programs, arch: Arch) -> Result<(), RecorderError> {
     let words = programs.maps().array("selected")?;
-    let calls = (0..ABIS).flat_map(|abi| (0..SELECTED).map(move |nr| CallKey { image: 0, abi, nr }));
-    for (word, key) in words.iter().zip(calls) {
-        let bits = arguments::selectors(key.syscall(arch)).iter().fold(0_u64, |bits, selector| {
+    let calls = (0..ABIS).flat_map(|abi| (0..SELECTED).map(move |nr| syscall(abi, nr, arch)));
+    for (word, call) in words.iter().zip(calls) {
+        let bits = arguments::selectors(call).iter().fold(0_u64, |bits, selector| {
             let how = match selector.width {
                 Width::Bits32 => 1,
                 Width::Bits64 => 2,

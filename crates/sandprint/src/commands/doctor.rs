@@ -233,7 +233,7 @@ fn try_notification(facts: &HostFacts) -> Check {
 
 /// Loads and attaches the recorder for a moment.
 fn try_recording(facts: &HostFacts) -> Check {
-    let options = Options { target: Target::Command, follow_children: true, tasks: None, hooks: None };
+    let options = Options { targets: vec![Target::Command], follow_children: true, tasks: None, hooks: None };
     let tried = Recorder::load(&options, facts).and_then(|mut recorder| {
         recorder.attach()?;
         // What is loaded only when a recording ends before its workload does.

@@ -8,6 +8,8 @@
 //! - [`arguments`]: what that one keeps of arguments is what strace shows of them, and policies made of it hold.
 //! - [`harmless`]: what is no gap, by any recorder.
 //! - [`refused`]: calls that filters keep from running, as the watcher sees them.
+//! - [`programs`]: every BPF program is taken by every kernel that should take it.
+//! - [`targets`]: one recorder follows many targets.
 //! - [`stress`]: more at once than a recorder may like.
 //! - [`tracers`]: other tools trace the same processes, and neither side notices.
 //!
@@ -37,9 +39,13 @@ mod notified;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod programs;
+#[cfg(test)]
 mod refused;
 #[cfg(test)]
 mod stress;
+#[cfg(test)]
+mod targets;
 #[cfg(test)]
 mod traced;
 #[cfg(test)]

@@ -293,7 +293,7 @@ fn assert_ending(witness: &Witness, status: ExitStatus, signal: Option<i32>, std
 }
 
 /// A program's name in the witness's table: paths in its folder are relative to that.
-fn local(image: &str, folder: &Path) -> String {
+pub(crate) fn local(image: &str, folder: &Path) -> String {
     let folder = fs::canonicalize(folder).expect("it is there");
     let absolute = format!("{}/", folder.display());
     let local = image.strip_prefix(&absolute).or_else(|| image.strip_prefix("./")).unwrap_or(image);

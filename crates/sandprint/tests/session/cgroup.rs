@@ -1,71 +1,12 @@
 //! `profile attach --cgroup`: whoever comes into a cgroup2 subtree is followed from then on.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Stdio, id};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
 use crate::support::{Beside, Scratch, WAYS, rare, until};
-use testkit::expect::skip;
-
-/// A cgroup2 directory of the test's own, which goes with it.
-struct Group(PathBuf);
-
-impl Group {
-    /// `None` where the test may not make one.
-    fn new() -> Option<Group> {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
-        let mount = mounts.lines().find(|line| line.contains(" - cgroup2 "));
-        let Some(mount) = mount.and_then(|line| line.split(' ').nth(4)) else {
-            skip("root", "no cgroup2 file system is mounted");
-            return None;
-        };
-        let name = format!("sandprint-test-{}-{}", id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(mount).join(name);
-        match fs::create_dir(&path) {
-            Ok(()) => Some(Group(path)),
-            Err(error) => {
-                skip("root", &format!("no cgroup can be made in {mount}: {error}"));
-                None
-            }
-        }
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-
-    fn below(&self, name: &str) -> Group {
-        let path = self.0.join(name);
-        fs::create_dir(&path).unwrap();
-        Group(path)
-    }
-
-    /// Puts a process into it.
-    fn take(&self, pid: u32) {
-        fs::write(self.0.join("cgroup.procs"), pid.to_string()).unwrap();
-    }
-
-    /// Puts a process where this cgroup lies.
-    fn put_out(&self, pid: u32) {
-        fs::write(self.0.with_file_name("cgroup.procs"), pid.to_string()).unwrap();
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // A process that is being killed may be in it for a moment.
-        for _ in 0..500 {
-            if fs::remove_dir(&self.0).is_ok() {
-                return;
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
+use testkit::cgroup::Group;
 
 #[test]
 fn tasks_in_it_below_it_and_coming_later_are_followed_and_leaving_changes_nothing() {

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use sandprint_model::{Abi, Action, Arch, Policy, Rule, Syscall, wire};
 use serde_json::json;
 
-use crate::support::{Gate, SANDPRINT, Told, Watching, caller, can_see_logged, can_watch, is_root, within};
+use crate::support::{Gate, SANDPRINT, Told, Watching, caller, can_see_logged, can_watch, is_root};
+use testkit::cgroup::Group;
 use testkit::expect::skip;
 
 fn native() -> Abi {
@@ -158,25 +159,6 @@ fn a_policy_is_asked_what_it_says_of_each_refused_call() {
     assert_eq!(fs::read_to_string(&path).unwrap(), text, "the policy is not touched");
 }
 
-/// A cgroup of its own for a test, gone when dropped.
-struct Group(PathBuf);
-
-impl Group {
-    fn new() -> Group {
-        let hybrid = Path::new("/sys/fs/cgroup/unified");
-        let root = if hybrid.is_dir() { hybrid } else { Path::new("/sys/fs/cgroup") };
-        let path = root.join(format!("sandprint-watched-group-{}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Group(path)
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        within("the end of a cgroup", || fs::remove_dir(&self.0).ok());
-    }
-}
-
 #[test]
 fn a_cgroup_and_the_whole_machine_are_watched_too() {
     if !can_watch() {
@@ -190,12 +172,12 @@ fn a_cgroup_and_the_whole_machine_are_watched_too() {
     let path = folder.path().join("policy");
     fs::write(&path, wire::encode_policy(&all_but(&EVERY_ACTION))).unwrap();
     let run = [SANDPRINT, "run", "-p", path.to_str().unwrap(), "--", caller.to_str().unwrap(), "6"];
-    let group = Group::new();
+    let Some(group) = Group::new() else { return };
     // Who is elsewhere makes the same calls.
     let mut other = Gate::before(&run);
     let mut gate = Gate::before(&run);
-    fs::write(group.0.join("cgroup.procs"), gate.pid().to_string()).unwrap();
-    let of_group = Watching::start(&["--format", "json", "--cgroup", group.0.to_str().unwrap()]);
+    group.take(gate.pid());
+    let of_group = Watching::start(&["--format", "json", "--cgroup", group.path()]);
     let of_all = Watching::start(&["--format", "json", "--system"]);
     assert!(gate.go().success() && other.go().success());
     // Counts are looked at once in a second, and audit records come when they do.
@@ -203,7 +185,7 @@ fn a_cgroup_and_the_whole_machine_are_watched_too() {
     let told = of_group.stop("TERM");
     told.assert_calls("a cgroup", &expected(6));
     for event in told.of_kind("denial") {
-        let shown = format!("/{}", group.0.file_name().unwrap().to_str().unwrap());
+        let shown = format!("/{}", Path::new(group.path()).file_name().unwrap().to_str().unwrap());
         assert_eq!(event["cgroup"], shown, "{event}");
     }
     // Others of this machine may be refused something meanwhile.

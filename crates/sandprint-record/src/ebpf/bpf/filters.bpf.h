@@ -22,7 +22,7 @@ struct {
 
 /*
  * Payload: struct sp_code.
- * Written by: filter_id. When full: SP_UNWATCHED_FILTERS.
+ * Written by: filter_id. When full: SP_LOST_FILTERS.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -90,7 +90,7 @@ __noinline u64 filter_id(u64 address)
 			break;
 		told = bpf_ringbuf_reserve(&code, sizeof(*told), 0);
 		if (!told) {
-			count_lost(SP_UNWATCHED_FILTERS, 1);
+			count_lost(SP_LOST_FILTERS, 1);
 			bpf_map_delete_elem(&told_filters, &id);
 			break;
 		}

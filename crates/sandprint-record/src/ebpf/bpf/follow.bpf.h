@@ -34,7 +34,8 @@ struct {
 } tids SEC(".maps");
 
 /*
- * The processes to attach to, as user space knows them. Key: tgid in the recorder's PID namespace.
+ * The processes to attach to, as user space knows them. Key: tgid in the recorder's PID namespace. Value: the
+ * number of the target that they are.
  * Written by: user space before the walk. Cannot be full in the kernel.
  */
 struct {
@@ -46,8 +47,8 @@ struct {
 } wanted SEC(".maps");
 
 /*
- * The same processes by their tgid in the initial PID namespace.
- * Written by: handle__resolve, at most as many as in the wanted map.
+ * The same processes by their tgid in the initial PID namespace, and children that they left behind.
+ * Written by: walk_resolve, at most as many as in the wanted map; keep_children. When full: SP_LOST_ADMISSION.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -57,41 +58,28 @@ struct {
 	__type(value, u32);
 } targets SEC(".maps");
 
-/*
- * The cgroup whose tasks are followed. Key: 0. Value: a descriptor of its directory, as the kernel wants it
- * for bpf_current_task_under_cgroup (4.9), which needs no path and no level.
- * Written by: user space.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, u32);
-} cgroup SEC(".maps");
-
 struct sp_control control SEC(".data.control") = {};
 struct sp_state state = {};
 
-/* Whether the task is a target of attach, or descends from one. */
-static __always_inline bool descends_from_target(struct task_struct *task)
+/* The target that the task belongs to or descends from, of those that are attached to; 0 for none. */
+static __always_inline u32 target_by_descent(struct task_struct *task)
 {
 #pragma clang loop unroll(disable)
 	for (u32 i = 0; i < SP_ANCESTORS; i++) {
 		u32 tgid = BPF_CORE_READ(task, tgid);
+		u32 *target = bpf_map_lookup_elem(&targets, &tgid);
 
-		if (tgid <= 1)
-			return tgid && bpf_map_lookup_elem(&targets, &tgid);
-		if (bpf_map_lookup_elem(&targets, &tgid))
-			return true;
-		if (!config.follow_children)
-			return false;
+		if (target)
+			return *target;
+		if (tgid <= 1 || !config.follow_children)
+			return 0;
 		task = BPF_CORE_READ(task, real_parent);
 		if (!task)
-			return false;
+			return 0;
 	}
 	/* Whoever is deeper is not known to be followed, and may have to be. */
 	count_lost(SP_LOST_ADMISSION, 1);
-	return false;
+	return 0;
 }
 
 /*
@@ -107,14 +95,14 @@ static __always_inline bool is_ours(struct task_struct *task)
 }
 
 /*
- * Whether a task that is not followed is to be, now that running tasks are being attached to: the walk has
- * not come to it yet.
+ * The target that a task which is not followed is to be of, now that running tasks are being attached to: the
+ * walk has not come to it yet. 0 for none.
  */
-static __always_inline bool is_to_be_attached(struct task_struct *task)
+static __always_inline u32 target_to_be_attached(struct task_struct *task)
 {
-	if (!config.walks || !control.attaching)
-		return false;
-	return !is_ours(task) && descends_from_target(task);
+	if (!config.walks || !control.attaching || is_ours(task))
+		return 0;
+	return target_by_descent(task);
 }
 
 /*
@@ -147,13 +135,12 @@ static __always_inline void end_of_task(u32 tgid)
 }
 
 /*
- * Follows a task from now on; one that is followed already stays as it is, since while running tasks are
- * attached to, the walk, the task's own hooks and its parent's may all come to admit it. Returns what is
- * known of it, or NULL where it cannot be followed.
+ * Follows a task from now on, as `as` says; one that is followed already stays as it is, since while running
+ * tasks are attached to, the walk, the task's own hooks and its parent's may all come to admit it. Returns
+ * what is known of it, or NULL where it cannot be followed.
  */
-static __always_inline struct sp_head *admit(struct task_struct *task, u64 image, u64 flags, bool by_tid)
+static __always_inline struct sp_head *admit(struct task_struct *task, const struct sp_head *as, bool by_tid)
 {
-	struct sp_head head = {.image = image, .flags = flags};
 	struct sp_head *found = NULL;
 	long error;
 	u32 tid;
@@ -164,14 +151,16 @@ static __always_inline struct sp_head *admit(struct task_struct *task, u64 image
 
 		if (storage) {
 			found = &storage->head;
-			if (claim(&found->image, image))
+			/* First, since with its image it is admitted; whoever was first decides both. */
+			claim(&found->target, as->target);
+			if (claim(&found->image, as->image))
 				return found;
-			fetch_or(&found->flags, flags);
+			fetch_or(&found->flags, as->flags);
 		}
 	}
 	if (!found) {
 		tid = BPF_CORE_READ(task, pid);
-		error = bpf_map_update_elem(&tids, &tid, &head, BPF_NOEXIST);
+		error = bpf_map_update_elem(&tids, &tid, as, BPF_NOEXIST);
 		if (error && error != -EEXIST) {
 			count_lost(SP_LOST_ADMISSION, 1);
 			return NULL;
@@ -192,15 +181,16 @@ static __always_inline bool has_seccomp_filter(struct task_struct *task)
 }
 
 /* Admits a task that already ran a program: the recorder's own child at its exec, or one attached to. */
-static __always_inline struct sp_head *admit_running(struct task_struct *task, u64 image, bool by_tid)
+static __always_inline struct sp_head *admit_running(struct task_struct *task, u32 target, u64 image,
+						     bool by_tid)
 {
-	u64 flags = 0;
+	struct sp_head head = {.image = image, .target = target};
 
 	if (has_seccomp_filter(task)) {
 		__sync_fetch_and_add(&state.seccomp_active, 1);
-		flags = SP_HEAD_SECCOMP;
+		head.flags = SP_HEAD_SECCOMP;
 	}
-	return admit(task, image, flags, by_tid);
+	return admit(task, &head, by_tid);
 }
 
 /* Tells of a filter that came after admission. */

@@ -208,4 +208,9 @@ static __always_inline u64 running_image(struct task_struct *task)
 			BPF_CORE_READ(task, tgid));
 }
 
+#ifdef SP_PERF
+/* Only the image that user space asks for. */
+SP_READER(read_image, u64, struct sp_image, false, *key == control.image)
+#endif
+
 #endif

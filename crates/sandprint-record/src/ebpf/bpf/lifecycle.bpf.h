@@ -7,15 +7,21 @@
 static __always_inline int on_fork(struct task_struct *parent, struct task_struct *child, bool by_tid)
 {
 	struct sp_head *head = find_head(parent, by_tid);
+	struct sp_head as;
+	u32 target;
 
-	if ((!head || !head->image) && is_to_be_attached(parent))
-		head = admit_running(parent, running_image(parent), by_tid);
+	if (!head || !head->image) {
+		target = target_to_be_attached(parent);
+		if (target)
+			head = admit_running(parent, target, running_image(parent), by_tid);
+	}
 	if (!head)
 		return 0;
 	if (!config.follow_children && BPF_CORE_READ(parent, tgid) != BPF_CORE_READ(child, tgid))
 		return 0;
 	check_seccomp(parent, head);
-	admit(child, head->image, head->flags, by_tid);
+	as = *head;
+	admit(child, &as, by_tid);
 	return 0;
 }
 
@@ -51,7 +57,7 @@ static __always_inline int on_exec(struct task_struct *task, s32 old_pid, u64 fi
 				   enum sp_exec kind, bool by_tid)
 {
 	struct sp_head *head;
-	bool attach;
+	u32 attach = 0;
 	u64 image;
 
 	if (!by_tid) {
@@ -74,7 +80,8 @@ static __always_inline int on_exec(struct task_struct *task, s32 old_pid, u64 fi
 		}
 	}
 	head = find_head(task, by_tid);
-	attach = (!head || !head->image) && is_to_be_attached(task);
+	if (!head || !head->image)
+		attach = target_to_be_attached(task);
 	if (!head && !attach) {
 		struct bpf_pidns_info ids = {};
 
@@ -93,13 +100,18 @@ static __always_inline int on_exec(struct task_struct *task, s32 old_pid, u64 fi
 
 	/* The walk may have passed it already: an exec from a thread changes the tid. */
 	if (attach)
-		head = admit_running(task, image, by_tid);
+		head = admit_running(task, attach, image, by_tid);
 	else if (!head) {
 		/* The recorder's own child: the footprint begins here, with this call. */
-		struct sp_call_key key = {.image = image, .abi = SP_ABI_NATIVE, .nr = config.execve_nr};
+		struct sp_call_key key = {
+			.image = image,
+			.target = SP_TARGET_COMMAND,
+			.abi = SP_ABI_NATIVE,
+			.nr = config.execve_nr,
+		};
 
 		state.launched_ns = bpf_ktime_get_ns();
-		if (admit_running(task, image, by_tid))
+		if (admit_running(task, SP_TARGET_COMMAND, image, by_tid))
 			add_calls(&key, 1, true);
 		return 0;
 	}
@@ -117,11 +129,10 @@ static __always_inline int on_exec(struct task_struct *task, s32 old_pid, u64 fi
  * The children of a process that ends go to another parent, where the walk would not know them: they become
  * targets of their own. Runs before they are handed over.
  */
-static __always_inline void keep_children(struct task_struct *task)
+static __always_inline void keep_children(struct task_struct *task, u32 target)
 {
 	u64 head = (u64)task + bpf_core_field_offset(struct task_struct, children);
 	u64 next = (u64)BPF_CORE_READ(task, children.next);
-	u32 one = 1;
 
 #pragma clang loop unroll(disable)
 	for (u32 i = 0; i < SP_CHILDREN; i++) {
@@ -132,7 +143,7 @@ static __always_inline void keep_children(struct task_struct *task)
 			return;
 		child = (void *)(next - bpf_core_field_offset(struct task_struct, sibling));
 		tgid = BPF_CORE_READ(child, tgid);
-		if (!tgid || bpf_map_update_elem(&targets, &tgid, &one, BPF_ANY))
+		if (!tgid || bpf_map_update_elem(&targets, &tgid, &target, BPF_ANY))
 			break;
 		next = (u64)BPF_CORE_READ(child, sibling.next);
 	}
@@ -145,9 +156,10 @@ static __always_inline int on_exit(struct task_struct *task, bool by_tid)
 	u32 tgid = BPF_CORE_READ(task, tgid);
 	u32 tid = BPF_CORE_READ(task, pid);
 	struct sp_head *head = NULL;
+	u32 target = target_to_be_attached(task);
 
-	if (is_to_be_attached(task))
-		keep_children(task);
+	if (target)
+		keep_children(task, target);
 	if (!by_tid) {
 		struct sp_task *storage = bpf_task_storage_get(&tasks, task, NULL, 0);
 
@@ -175,5 +187,124 @@ static __always_inline int on_exit(struct task_struct *task, bool by_tid)
 	end_of_task(tgid);
 	return 0;
 }
+
+#ifdef SP_PERF
+/*
+ * What the execs that are under way run. Key: the tid before the exec, in the initial PID namespace.
+ * Value: enum sp_exec. Written by: on_prepare; taken by take_kind. When full: SP_LOST_SCRIPTS.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__type(value, u32);
+} execs SEC(".maps");
+
+/*
+ * Runs when an exec can no longer fail, in the task that makes it. Only here can be told whether a script is
+ * executed, and only from the binprm, which no perf event shows: the record of the event has the strings, and
+ * the kernel refuses to make it where both are of the greatest length. So these are programs on raw
+ * tracepoints, which can be skipped, and there are several: one that runs is enough, and that none ran is
+ * seen by take_kind.
+ */
+static __always_inline int on_prepare(struct linux_binprm *bprm)
+{
+	u32 tid = bpf_get_current_pid_tgid();
+	u32 kind = kind_of(bprm);
+
+	bpf_map_update_elem(&execs, &tid, &kind, BPF_ANY);
+	return 0;
+}
+
+SEC("tp_btf/sched_prepare_exec")
+int BPF_PROG(prepare_exec_1, struct task_struct *task, struct linux_binprm *bprm)
+{
+	return on_prepare(bprm);
+}
+
+SEC("tp_btf/sched_prepare_exec")
+int BPF_PROG(prepare_exec_2, struct task_struct *task, struct linux_binprm *bprm)
+{
+	return on_prepare(bprm);
+}
+
+SEC("tp_btf/sched_prepare_exec")
+int BPF_PROG(prepare_exec_3, struct task_struct *task, struct linux_binprm *bprm)
+{
+	return on_prepare(bprm);
+}
+
+/* What on_prepare found of the exec that the task with this tid began. */
+static __always_inline enum sp_exec take_kind(u32 old_tid)
+{
+	u32 *found = bpf_map_lookup_elem(&execs, &old_tid);
+	u32 kind = SP_EXEC_UNSEEN;
+
+	if (found) {
+		kind = *found;
+		bpf_map_delete_elem(&execs, &old_tid);
+	}
+	return kind;
+}
+
+static __always_inline int on_fork_of(s32 child_pid, bool by_tid)
+{
+	struct task_struct *parent = bpf_get_current_task_btf();
+	struct task_struct *child = bpf_task_from_pid(child_pid);
+
+	/* It has its number and does not run yet, so it is there. */
+	if (!child) {
+		count_lost(SP_LOST_ADMISSION, 1);
+		return 0;
+	}
+	on_fork(parent, child, by_tid);
+	bpf_task_release(child);
+	return 0;
+}
+
+static __always_inline int on_exec_of(struct trace_event_raw_sched_process_exec *ctx, bool by_tid)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	void *filename = (void *)ctx + (ctx->__data_loc_filename & 0xffff);
+	enum sp_exec kind = take_kind(ctx->old_pid);
+	u64 address = 0;
+
+	/* As a number: the verifier wants addresses inside its context told apart from others. */
+	bpf_probe_read_kernel(&address, sizeof(address), &filename);
+	return on_exec(task, ctx->old_pid, (u64)BPF_CORE_READ(task, mm, exe_file), address, kind, by_tid);
+}
+
+SP_TWINS("tracepoint/sched/sched_process_fork", follow_fork, struct trace_event_raw_sched_process_fork)
+{
+	return on_fork_of(ctx->child_pid, by_tid);
+}
+
+SP_TWINS("tracepoint/sched/sched_process_exec", follow_exec, struct trace_event_raw_sched_process_exec)
+{
+	return on_exec_of(ctx, by_tid);
+}
+
+SP_TWINS("tracepoint/sched/sched_process_exit", follow_exit, void)
+{
+	return on_exit(bpf_get_current_task_btf(), by_tid);
+}
+#else
+SP_BTF_TWINS("sched_process_fork", follow_fork, struct task_struct *parent, struct task_struct *child)
+{
+	return on_fork(parent, child, by_tid);
+}
+
+SP_BTF_TWINS("sched_process_exec", follow_exec, struct task_struct *task, s32 old_pid,
+	     struct linux_binprm *bprm)
+{
+	return on_exec(task, old_pid, file_of(bprm), filename_of(bprm), kind_of(bprm), by_tid);
+}
+
+SP_BTF_TWINS("sched_process_exit", follow_exit, struct task_struct *task)
+{
+	return on_exit(task, by_tid);
+}
+#endif
 
 #endif

@@ -23,7 +23,7 @@ enum sp_abi {
 	SP_ABI_X32 = 2,
 };
 
-/* What could not be recorded; indexes the lost map. */
+/* What could not be recorded or watched; indexes the lost map. lost.rs has the same names. */
 enum sp_lost {
 	SP_LOST_ADMISSION = 0, /* a task could not be followed */
 	SP_LOST_CALLS = 1,     /* the calls map was full: calls not counted */
@@ -31,7 +31,13 @@ enum sp_lost {
 	SP_LOST_EVENT = 3,     /* the ring buffer was full: read from the maps at the end */
 	SP_LOST_RINGS = 4,     /* the map of io_uring instances was full */
 	SP_LOST_SCRIPTS = 5,   /* unknown whether a script was executed: counted as the interpreter's own */
-	SP_LOST_MAX = 8,
+	SP_LOST_CGROUPS = 6,   /* the cgroups map was full: who is in a new cgroup is not followed */
+	SP_LOST_REFUSED = 7,   /* the refused map was full: calls not told */
+	SP_LOST_FILTERS = 8,   /* the code ring was full: a filter not told */
+	SP_LOST_UNSETTLED = 9, /* failed calls that may have begun before the watcher came */
+	SP_LOST_MEMBERS = 10,  /* the members map was full: a process is not watched */
+	SP_LOST_ENDS = 11,     /* the processes map was full: an end is not told */
+	SP_LOST_MAX = 16,
 };
 
 /* Set before load; the verifier removes what is off. */
@@ -41,11 +47,13 @@ struct sp_config {
 	__u64 pid_ns;
 	__u32 self_pid;	      /* the recorder's own tgid in its PID namespace */
 	__u32 execve_nr;      /* the native number of execve */
+	__u32 page;	      /* bytes of a page */
 	__u8 follow_children; /* admit the children of followed processes */
 	__u8 x86;	      /* the kernel is x86_64 */
 	__u8 walks;	      /* running processes are attached to */
-	__u8 cgroup;	      /* the tasks of a cgroup are followed */
-	__u32 page;	      /* bytes of a page */
+	__u8 cgroup;	      /* the tasks of cgroups are followed, or watched */
+	__u8 members;	      /* a process and its descendants are watched */
+	__u8 pad[3];
 };
 
 /* Written by user space alone, as a whole. */
@@ -62,7 +70,7 @@ struct sp_state {
 	__u64 apart[7]; /* every call of the whole system reads by_tid: keep it in a cache line of its own */
 	__u64 live;	/* tasks followed now */
 	__u64 admitted; /* tasks ever followed */
-	__u64 calls_seen;	 /* distinct (image, ABI, number) ever seen */
+	__u64 calls_seen;	 /* distinct (image, target, ABI, number) ever seen */
 	__u64 last_new_ns;	 /* when the last of them was first seen, CLOCK_MONOTONIC */
 	__u64 launched_ns;	 /* when the launched target's execve succeeded; 0 before */
 	__u64 seccomp_active;	 /* admitted tasks that had a seccomp filter */
@@ -72,10 +80,14 @@ struct sp_state {
 	__u32 pad;
 };
 
+/* The target of the recorder's own child; others have the numbers that user space gives them. Never 0. */
+#define SP_TARGET_COMMAND 1
+
 /* What is known of every followed task. */
 struct sp_head {
 	__u64 image; /* never 0 once it is admitted */
 	__u64 flags;
+	__u64 target; /* whose footprint its calls are part of; never 0 once it is admitted */
 };
 
 #define SP_HEAD_SECCOMP 1 /* had a filter at admission */
@@ -92,8 +104,10 @@ struct sp_task {
 
 struct sp_call_key {
 	__u64 image;
+	__u32 target;
 	__u32 abi;
 	__u32 nr;
+	__u32 pad;
 };
 
 struct sp_call {
@@ -149,8 +163,8 @@ struct sp_event {
 struct sp_live {
 	__u64 image;
 	__u64 count;
+	__u32 target;
 	__u32 nr;
-	__u32 pad;
 };
 
 #endif

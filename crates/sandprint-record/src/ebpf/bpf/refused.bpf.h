@@ -27,7 +27,7 @@ struct {
 /*
  * Key: what makes them alike. Value: the first of them, and how often.
  * Written by: refuse. Entries of processes that ended are deleted by user space. When full:
- * SP_UNWATCHED_CALLS.
+ * SP_LOST_REFUSED.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -46,8 +46,8 @@ struct {
 } blank_refused SEC(".maps");
 
 /*
- * Processes with such calls. Written by: refuse, handle_end; deleted by user space. When full: the end is not
- * told, SP_UNWATCHED_ENDS.
+ * Processes with such calls. Written by: refuse, watch_exit; deleted by user space. When full: the end is not
+ * told, SP_LOST_ENDS.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -73,8 +73,8 @@ struct {
 /*
  * The watched process and its descendants, where not all are watched. Key: tgid in the watcher's PID
  * namespace. Value: SP_MEMBER_LIVES, or when it ended. It stays for a while then: threads come to their ends
- * in any order. Written by: user space, on_fork, on_exit; deleted by on_fork where the tgid is given to
- * somebody else, and by user space. When full: SP_UNWATCHED_MEMBERS.
+ * in any order. Written by: user space, watch_fork, watch_exit; deleted by watch_fork where the tgid is given
+ * to somebody else, and by user space. When full: SP_LOST_MEMBERS.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -83,14 +83,6 @@ struct {
 	__type(key, u32);
 	__type(value, u64);
 } members SEC(".maps");
-
-/* As in follow.bpf.h: the cgroup whose tasks are watched. Written by: user space. */
-struct {
-	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, u32);
-} cgroup SEC(".maps");
 
 static __always_inline u8 *mark_of(u32 tid)
 {
@@ -177,8 +169,8 @@ static __always_inline bool is_watched(struct task_struct *task)
 	u32 tgid;
 
 	if (config.cgroup)
-		return bpf_current_task_under_cgroup(&cgroup, 0) == 1;
-	if (!config.follow_children)
+		return target_of_cgroup();
+	if (!config.members)
 		return true;
 	tgid = tgid_in_our_namespace(BPF_CORE_READ(task, group_leader));
 	return tgid && bpf_map_lookup_elem(&members, &tgid);
@@ -318,7 +310,7 @@ static __noinline struct sp_refused *enter_refused(struct task_struct *task, voi
 	error = bpf_map_update_elem(&refused, &key, blank, BPF_NOEXIST);
 	entry = bpf_map_lookup_elem(&refused, &key);
 	if (!entry) {
-		count_lost(SP_UNWATCHED_CALLS, 1);
+		count_lost(SP_LOST_REFUSED, 1);
 		return NULL;
 	}
 	if (error)
@@ -327,7 +319,7 @@ static __noinline struct sp_refused *enter_refused(struct task_struct *task, voi
 	process.tgid = key.tgid;
 	if (bpf_map_update_elem(&processes, &process, &living, BPF_NOEXIST) &&
 	    !bpf_map_lookup_elem(&processes, &process))
-		count_lost(SP_UNWATCHED_ENDS, 1);
+		count_lost(SP_LOST_ENDS, 1);
 	entry->first_ns = now;
 	entry->last_ns = now;
 	__builtin_memcpy(entry->args, registers.args, sizeof(entry->args));
@@ -385,5 +377,11 @@ static __always_inline int refuse(struct task_struct *task, void *regs, s64 ret,
 	send_event(SP_EVENT_REFUSED, entry->tid, 0);
 	return 0;
 }
+
+#ifdef SP_PERF
+SP_READER(read_refused, struct sp_refused_key, struct sp_refused, true, true)
+SP_READER(read_processes, struct sp_process_key, struct sp_process, true, true)
+SP_READER(read_members, u32, u64, true, true)
+#endif
 
 #endif

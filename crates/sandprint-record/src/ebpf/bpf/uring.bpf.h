@@ -54,4 +54,51 @@ static __always_inline int on_submit(u64 ring, u8 opcode, bool by_tid)
 	return 0;
 }
 
+#ifdef SP_PERF
+SP_TWINS("tracepoint/io_uring/io_uring_create", uring_create, struct trace_event_raw_io_uring_create)
+{
+	return on_ring((u64)ctx->ctx, by_tid);
+}
+
+SP_TWINS("tracepoint/io_uring/io_uring_submit_req", uring_submit, struct trace_event_raw_io_uring_submit_req)
+{
+	return on_submit((u64)ctx->ctx, ctx->opcode, by_tid);
+}
+#else
+SP_TWINS("raw_tp/io_uring_create", uring_create, struct bpf_raw_tracepoint_args)
+{
+	return on_ring(ctx->args[1], by_tid);
+}
+
+SP_TWINS("raw_tp/io_uring_submit_req", uring_submit, struct bpf_raw_tracepoint_args)
+{
+	u64 ring = 0;
+	u8 opcode = 0;
+
+	read_submission(ctx->args, &ring, &opcode);
+	return on_submit(ring, opcode, by_tid);
+}
+
+/* What older kernels call it; two forms, see kernel_fixes.bpf.h. They keep tasks by tid. */
+SEC("raw_tp/io_uring_submit_sqe")
+int uring_submit_sqe(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 ring = 0;
+	u8 opcode = 0;
+
+	read_submission(ctx->args, &ring, &opcode);
+	return on_submit(ring, opcode, true);
+}
+
+SEC("raw_tp/io_uring_submit_sqe")
+int uring_old_submit_sqe(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 ring = 0;
+	u8 opcode = 0;
+
+	read_old_submission(ctx->args, &ring, &opcode);
+	return on_submit(ring, opcode, true);
+}
+#endif
+
 #endif

@@ -6,7 +6,8 @@
 /* Translates the wanted processes into the initial PID namespace, and finds the recorder itself. */
 static __always_inline int on_resolve(struct task_struct *task)
 {
-	u32 tgid, global, one = 1;
+	u32 tgid, global;
+	u32 *target;
 
 	if (!task || BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
 		return 0;
@@ -16,8 +17,12 @@ static __always_inline int on_resolve(struct task_struct *task)
 	global = BPF_CORE_READ(task, tgid);
 	if (tgid == config.self_pid)
 		state.self_tgid = global;
-	if (bpf_map_lookup_elem(&wanted, &tgid))
-		bpf_map_update_elem(&targets, &global, &one, BPF_ANY);
+	target = bpf_map_lookup_elem(&wanted, &tgid);
+	if (target) {
+		u32 number = *target;
+
+		bpf_map_update_elem(&targets, &global, &number, BPF_ANY);
+	}
 	return 0;
 }
 
@@ -35,17 +40,20 @@ static __always_inline bool is_ending(struct task_struct *task)
 static __always_inline int on_admit(struct task_struct *task, bool by_tid)
 {
 	struct sp_head *head;
-	u32 tid;
+	u32 target, tid;
 
 	if (!task || is_ours(task))
 		return 0;
 	if (!BPF_CORE_READ(task, mm) || is_ending(task))
 		return 0;
 	head = find_head(task, by_tid);
-	if ((head && head->image) || !descends_from_target(task))
+	if (head && head->image)
+		return 0;
+	target = target_by_descent(task);
+	if (!target)
 		return 0;
 	tid = BPF_CORE_READ(task, pid);
-	head = admit_running(task, running_image(task), by_tid);
+	head = admit_running(task, target, running_image(task), by_tid);
 	if (!head || !is_ending(task))
 		return 0;
 	if (!by_tid) {
@@ -117,6 +125,7 @@ static __always_inline int on_drain(struct bpf_iter__task *ctx)
 	context.seq = ctx->meta->seq;
 	context.storage = storage;
 	context.record.image = storage->head.image;
+	context.record.target = storage->head.target;
 	if (context.record.image)
 		bpf_loop(SP_SLOTS, drain_slot, &context, 0);
 	return 0;
@@ -133,6 +142,34 @@ static __always_inline int on_collect(struct task_struct *task)
 	if (storage && !(storage->head.flags & SP_HEAD_ENDED))
 		flush(storage);
 	return 0;
+}
+
+SEC("iter/task")
+int walk_resolve(struct bpf_iter__task *ctx)
+{
+	return on_resolve(ctx->task);
+}
+
+SP_TWINS("iter/task", walk_admit, struct bpf_iter__task)
+{
+	return on_admit(ctx->task, by_tid);
+}
+
+SP_TWINS("iter/task", walk_list, struct bpf_iter__task)
+{
+	return on_list(ctx, by_tid);
+}
+
+SEC("iter/task")
+int walk_drain(struct bpf_iter__task *ctx)
+{
+	return on_drain(ctx);
+}
+
+SEC("iter/task")
+int walk_collect(struct bpf_iter__task *ctx)
+{
+	return on_collect(ctx->task);
 }
 
 #endif

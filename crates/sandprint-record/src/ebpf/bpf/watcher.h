@@ -107,13 +107,4 @@ struct sp_code {
 /* In the members map: the process lives. */
 #define SP_MEMBER_LIVES 1
 
-/* What could not be told; indexes the lost map, as enum sp_lost does. */
-enum sp_unwatched {
-	SP_UNWATCHED_CALLS = 0,	    /* the refused map was full: calls not told */
-	SP_UNWATCHED_FILTERS = 1,   /* the code ring was full: a filter not told */
-	SP_UNWATCHED_UNSETTLED = 4, /* failed calls that may have begun before the watcher came */
-	SP_UNWATCHED_MEMBERS = 5,   /* the members map was full: a process is not watched */
-	SP_UNWATCHED_ENDS = 6,	    /* the processes map was full: an end is not told */
-};
-
 #endif

@@ -2,7 +2,7 @@
 
 use sandprint_model::{Arch, ByteString, Call};
 
-use crate::ebpf::decode::{CallKey, Fields, path_from_components, until_nul};
+use crate::ebpf::decode::{Fields, path_from_components, syscall, until_nul};
 use crate::refused::{Ancestor, FilterId, Outcome};
 
 /// `struct sp_refused_key`.
@@ -12,7 +12,9 @@ pub(super) struct Key {
     pub started: u64,
     pub ip: u64,
     pub tgid: u32,
-    pub call: CallKey,
+    /// In this ABI (`enum sp_abi`).
+    pub nr: u32,
+    pub abi: u32,
     pub outcome: u32,
 }
 
@@ -26,7 +28,7 @@ impl Key {
         let _filter_and_ret = fields.bytes(2 * 8)?;
         let _selected = fields.bytes(6 * 8)?;
         let (tgid, nr, abi, outcome) = (fields.u32()?, fields.u32()?, fields.u32()?, fields.u32()?);
-        Some(Key { started, ip, tgid, call: CallKey { image: 0, abi, nr }, outcome })
+        Some(Key { started, ip, tgid, nr, abi, outcome })
     }
 
     /// The key of its process in the processes map (`struct sp_process_key`).
@@ -144,7 +146,7 @@ pub(super) fn outcome(key: &Key, value: &Value) -> Option<Outcome> {
 
 /// The call itself.
 pub(super) fn call(key: &Key, value: &Value, arch: Arch) -> Call {
-    Call { syscall: key.call.syscall(arch), args: value.args }
+    Call { syscall: syscall(key.abi, key.nr, arch), args: value.args }
 }
 
 /// A part of a filter (`struct sp_code`).

@@ -128,8 +128,12 @@ fn record(
     checkpoint: &mut dyn FnMut(Trace) -> anyhow::Result<()>,
 ) -> anyhow::Result<(Recorded, Foreground)> {
     let words = target.describe();
-    let options =
-        Options { target, follow_children: true, tasks: recording::tasks()?, hooks: recording::hooks()? };
+    let options = Options {
+        targets: vec![target],
+        follow_children: true,
+        tasks: recording::tasks()?,
+        hooks: recording::hooks()?,
+    };
     let plan = Plan {
         name: args.name.clone(),
         duration: args.duration,

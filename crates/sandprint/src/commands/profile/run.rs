@@ -194,7 +194,7 @@ fn record(
     let mut launch = Launch::new(program, arguments);
     launch.user = args.user.as_deref().map(User::resolve).transpose().context("failed to change the user")?;
     let options = Options {
-        target: Target::Command,
+        targets: vec![Target::Command],
         follow_children: !args.no_children,
         tasks: recording::tasks()?,
         hooks: recording::hooks()?,

@@ -1,24 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/* All of the watcher but its hooks. */
-#ifndef SANDPRINT_WATCHER_BPF_H
-#define SANDPRINT_WATCHER_BPF_H
-
-#include "kernel.h"
-
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_tracing.h>
-
-#include "recorder.h"
-#include "watcher.h"
-
-#include "kernel_fixes.bpf.h"
-#include "config.bpf.h"
-#include "lost.bpf.h"
-#include "events.bpf.h"
-#include "images.bpf.h"
-#include "filters.bpf.h"
-#include "refused.bpf.h"
+/*
+ * Watching: calls that seccomp filters keep from running, whoever installed the filters. While none does, it
+ * costs a look at the task's seccomp mode, and for a confined task a byte, at each call's start and end. What
+ * finds the code of a call needs bpf_find_vma (5.17), and is a program of its own.
+ */
+#ifndef SANDPRINT_WATCH_H
+#define SANDPRINT_WATCH_H
 
 /* A helper that this kernel has. */
 #define HAS(helper) bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_##helper)
@@ -51,7 +38,7 @@ static __always_inline struct sp_who who(void)
 	return who;
 }
 
-static __always_inline int on_start(void)
+static __always_inline int on_call_start(void)
 {
 	struct sp_who me = who();
 	u8 *mark;
@@ -79,7 +66,7 @@ static __always_inline int on_unstarted(struct sp_who *me, void *regs, long ret,
 	else if (mark == SP_MARK_UNKNOWN) {
 		/* Its start may have been before ours; one that succeeds was hardly refused. */
 		if (ret < 0 && ret >= -MAX_ERRNO && is_watched(me->task))
-			count_lost(SP_UNWATCHED_UNSETTLED, 1);
+			count_lost(SP_LOST_UNSETTLED, 1);
 		return 0;
 	}
 	return refuse(me->task, regs, ret, outcome, locates);
@@ -100,7 +87,7 @@ static __noinline int slow_end_located(void *regs, long ret, u32 mark)
 	return on_unstarted(&me, regs, ret, mark, true);
 }
 
-static __always_inline int on_end(void *regs, long ret, bool locates)
+static __always_inline int on_call_end(void *regs, long ret, bool locates)
 {
 	struct sp_who me = who();
 	u8 before;
@@ -133,7 +120,7 @@ static __always_inline int on_signal_of_filter(void)
 }
 
 /* An exec that a thread made gives it the tid of its leader, while it is in the call. */
-static __always_inline int on_exec(u32 old_tid)
+static __always_inline int on_watched_exec(u32 old_tid)
 {
 	struct sp_who me = who();
 	u8 *mark;
@@ -175,7 +162,7 @@ static __noinline int refuse_killed_located(void)
  * What ends a thread at once comes to no other hook. The exit code is that of a signal, but no signal ended
  * it, which is otherwise so only for the threads that a fatal signal takes along.
  */
-static __always_inline int on_exit(bool locates)
+static __always_inline int on_watched_exit(bool locates)
 {
 	struct sp_process_key process = {};
 	struct sp_process *known;
@@ -207,7 +194,7 @@ static __always_inline int on_exit(bool locates)
 		known->ended_ns = bpf_ktime_get_ns();
 		send_event(SP_EVENT_ENDED, process.tgid, process.started);
 	}
-	if (!config.follow_children)
+	if (!config.members)
 		return 0;
 	tgid = tgid_in_our_namespace(BPF_CORE_READ(task, group_leader));
 	member = bpf_map_lookup_elem(&members, &tgid);
@@ -219,7 +206,7 @@ static __always_inline int on_exit(bool locates)
 }
 
 /* Where one process and its descendants are watched. */
-static __always_inline int on_fork(struct task_struct *parent, struct task_struct *child)
+static __always_inline int on_watched_fork(struct task_struct *parent, struct task_struct *child)
 {
 	u32 parent_tgid = tgid_in_our_namespace(BPF_CORE_READ(parent, group_leader));
 	u32 child_tgid = tgid_in_our_namespace(BPF_CORE_READ(child, group_leader));
@@ -230,8 +217,94 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 	if (!bpf_map_lookup_elem(&members, &parent_tgid))
 		bpf_map_delete_elem(&members, &child_tgid);
 	else if (bpf_map_update_elem(&members, &child_tgid, &lives, BPF_ANY))
-		count_lost(SP_UNWATCHED_MEMBERS, 1);
+		count_lost(SP_LOST_MEMBERS, 1);
 	return 0;
 }
+
+#ifdef SP_PERF
+SEC("tracepoint/raw_syscalls/sys_enter")
+int watch_start(void *ctx)
+{
+	return on_call_start();
+}
+
+SEC("tracepoint/raw_syscalls/sys_exit")
+int watch_end_located(struct trace_event_raw_sys_exit *ctx)
+{
+	return on_call_end((void *)bpf_task_pt_regs(bpf_get_current_task_btf()), ctx->ret, true);
+}
+
+SEC("tracepoint/signal/signal_generate")
+int watch_signal(struct trace_event_raw_signal_generate *ctx)
+{
+	if (ctx->sig != SIGSYS || ctx->code != SYS_SECCOMP)
+		return 0;
+	return on_signal_of_filter();
+}
+
+SEC("tracepoint/sched/sched_process_exec")
+int watch_exec(struct trace_event_raw_sched_process_exec *ctx)
+{
+	return on_watched_exec(ctx->old_pid);
+}
+
+SEC("tracepoint/sched/sched_process_exit")
+int watch_exit_located(void *ctx)
+{
+	return on_watched_exit(true);
+}
+
+SEC("tracepoint/sched/sched_process_fork")
+int watch_fork(struct trace_event_raw_sched_process_fork *ctx)
+{
+	struct task_struct *child = bpf_task_from_pid(ctx->child_pid);
+
+	/* It has its number and does not run yet, so it is there. */
+	if (!child) {
+		count_lost(SP_LOST_MEMBERS, 1);
+		return 0;
+	}
+	on_watched_fork(bpf_get_current_task_btf(), child);
+	bpf_task_release(child);
+	return 0;
+}
+#else
+SEC("tp_btf/sys_enter")
+int BPF_PROG(watch_start, void *regs, long id)
+{
+	return on_call_start();
+}
+
+SP_LOCATING_BTF_TWINS("sys_exit", watch_end, void *regs, long ret)
+{
+	return on_call_end(regs, ret, locates);
+}
+
+SEC("tp_btf/signal_generate")
+int BPF_PROG(watch_signal, int number, struct kernel_siginfo *info)
+{
+	/* Numbers below are no addresses: SEND_SIG_NOINFO, SEND_SIG_PRIV (linux/sched/signal.h). */
+	if (number != SIGSYS || (u64)info <= 1 || BPF_CORE_READ(info, si_code) != SYS_SECCOMP)
+		return 0;
+	return on_signal_of_filter();
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(watch_exec, struct task_struct *task, s32 old_pid)
+{
+	return on_watched_exec(old_pid);
+}
+
+SP_LOCATING_BTF_TWINS("sched_process_exit", watch_exit, struct task_struct *task)
+{
+	return on_watched_exit(locates);
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(watch_fork, struct task_struct *parent, struct task_struct *child)
+{
+	return on_watched_fork(parent, child);
+}
+#endif
 
 #endif

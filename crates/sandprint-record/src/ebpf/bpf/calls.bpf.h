@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /* Which calls are made, and how often. */
-#ifndef SANDPRINT_SYSCALLS_H
-#define SANDPRINT_SYSCALLS_H
+#ifndef SANDPRINT_CALLS_H
+#define SANDPRINT_CALLS_H
 
 /*
- * Key: image, ABI, number. Value: how often, and when and by whom first.
+ * Key: image, target, ABI, number. Value: how often, and when and by whom first.
  * Written by: first_call (creation), add_calls. When full: SP_LOST_CALLS.
  */
 struct {
@@ -53,32 +53,36 @@ static __always_inline void add_calls(const struct sp_call_key *key, u64 count, 
 }
 
 /* Counts a call that has no slot in the task's own array. Kept out of line: it is rare. */
-static __noinline int count_in_map(u64 image, u32 abi, u32 nr)
+static __noinline int count_in_map(u64 image, u32 target, u32 abi, u32 nr)
 {
-	struct sp_call_key key = {.image = image, .abi = abi, .nr = nr};
+	struct sp_call_key key = {.image = image, .target = target, .abi = abi, .nr = nr};
 
 	add_calls(&key, 1, true);
 	return 0;
 }
 
-static __noinline int note_first_call(u64 image, u32 nr)
+static __noinline int note_first_call(u64 image, u32 target, u32 nr)
 {
-	struct sp_call_key key = {.image = image, .abi = SP_ABI_NATIVE, .nr = nr};
+	struct sp_call_key key = {.image = image, .target = target, .abi = SP_ABI_NATIVE, .nr = nr};
 
 	first_call(&key, true);
 	return 0;
 }
 
-static __always_inline int count_slow(struct task_struct *task, u64 image, u32 nr, bool trusted)
+static __always_inline int count_slow(struct task_struct *task, const struct sp_head *head, u32 nr,
+				      bool trusted)
 {
+	u64 image = head->image;
+	u32 target = head->target;
+
 	/* Its admission is under way on another CPU: this call came before. */
 	if (!image)
 		return 0;
 	if (is_compat(task, trusted))
-		return count_in_map(image, SP_ABI_COMPAT, nr);
+		return count_in_map(image, target, SP_ABI_COMPAT, nr);
 	if (config.x86 && (s32)nr >= 0 && (nr & X32_SYSCALL_BIT))
-		return count_in_map(image, SP_ABI_X32, nr & ~X32_SYSCALL_BIT);
-	return count_in_map(image, SP_ABI_NATIVE, nr);
+		return count_in_map(image, target, SP_ABI_X32, nr & ~X32_SYSCALL_BIT);
+	return count_in_map(image, target, SP_ABI_NATIVE, nr);
 }
 
 /*
@@ -87,11 +91,14 @@ static __always_inline int count_slow(struct task_struct *task, u64 image, u32 n
  */
 static __always_inline struct sp_head *admit_in_cgroup(struct task_struct *task, bool by_tid)
 {
-	if (!config.cgroup || bpf_current_task_under_cgroup(&cgroup, 0) != 1)
+	u32 target;
+
+	if (!config.cgroup)
 		return NULL;
-	if (is_ours(task))
+	target = target_of_cgroup();
+	if (!target || is_ours(task))
 		return NULL;
-	return admit_running(task, running_image(task), by_tid);
+	return admit_running(task, target, running_image(task), by_tid);
 }
 
 static __always_inline int on_sys_enter(struct task_struct *task, long id, bool by_tid)
@@ -106,7 +113,7 @@ static __always_inline int on_sys_enter(struct task_struct *task, long id, bool 
 			head = admit_in_cgroup(task, true);
 		if (!head)
 			return 0;
-		return count_slow(task, head->image, nr, false);
+		return count_slow(task, head, nr, false);
 	}
 
 	storage = bpf_task_storage_get(&tasks, task, NULL, 0);
@@ -118,22 +125,23 @@ static __always_inline int on_sys_enter(struct task_struct *task, long id, bool 
 			head = admit_in_cgroup(task, false);
 		if (!head)
 			return 0;
-		return count_slow(task, head->image, nr, true);
+		return count_slow(task, head, nr, true);
 	}
 	if (nr < SP_SLOTS && !is_compat(task, true)) {
 		u64 before = storage->counts[nr];
 
 		storage->counts[nr] = before + 1;
 		if (!before && storage->head.image)
-			note_first_call(storage->head.image, nr);
+			note_first_call(storage->head.image, storage->head.target, nr);
 		return 0;
 	}
-	return count_slow(task, storage->head.image, nr, true);
+	return count_slow(task, &storage->head, nr, true);
 }
 
 struct flush_context {
 	struct sp_task *storage;
 	u64 image;
+	u32 target;
 };
 
 static long flush_slot(u32 nr, void *data)
@@ -148,7 +156,12 @@ static long flush_slot(u32 nr, void *data)
 		return 0;
 	count = exchange(&storage->counts[nr], 0);
 	if (count) {
-		struct sp_call_key key = {.image = context->image, .abi = SP_ABI_NATIVE, .nr = nr};
+		struct sp_call_key key = {
+			.image = context->image,
+			.target = context->target,
+			.abi = SP_ABI_NATIVE,
+			.nr = nr,
+		};
 
 		add_calls(&key, count, false);
 	}
@@ -162,10 +175,40 @@ static long flush_slot(u32 nr, void *data)
  */
 static __always_inline void flush(struct sp_task *storage)
 {
-	struct flush_context context = {.storage = storage, .image = storage->head.image};
+	struct flush_context context = {
+		.storage = storage,
+		.image = storage->head.image,
+		.target = storage->head.target,
+	};
 
 	if (context.image)
 		bpf_loop(SP_SLOTS, flush_slot, &context, 0);
 }
+
+#ifdef SP_PERF
+/*
+ * How calls stop being counted: the program itself stays attached for a while, since the kernel takes its
+ * time to give up a perf event.
+ */
+static __always_inline bool is_stopped(void)
+{
+	return *(volatile u64 *)&control.stopped;
+}
+
+SP_TWINS("tracepoint/raw_syscalls/sys_enter", count_call, struct trace_event_raw_sys_enter)
+{
+	if (is_stopped())
+		return 0;
+	return on_sys_enter(by_tid ? (void *)bpf_get_current_task() : bpf_get_current_task_btf(), ctx->id,
+			    by_tid);
+}
+
+SP_READER(read_calls, struct sp_call_key, struct sp_call, true, true)
+#else
+SP_BTF_TWINS("sys_enter", count_call, void *regs, long id)
+{
+	return on_sys_enter(by_tid ? (void *)bpf_get_current_task() : bpf_get_current_task_btf(), id, by_tid);
+}
+#endif
 
 #endif

@@ -1,0 +1,501 @@
+//! The recorder: follows the tasks of its targets, and reads what they called.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use libbpf_rs::{MapCore as _, RingBuffer, RingBufferBuilder};
+use sandprint_model::{Arch, CallSeen, FirstSeen, Gap, GapKind, Image, RunId, Subject, Trace};
+use sandprint_sandbox::probe;
+
+use super::decode::{CallKey, CallValue, Config, Control, Event, ImageInfo, Live, State};
+use super::error::{LoadError, RecorderError};
+use super::lost::Lost;
+use super::program::{
+    Concern, Hooks, Tasks, URING_CREATE, WALK_ADMIT, WALK_COLLECT, WALK_DRAIN, WALK_LIST, WALK_RESOLVE,
+    Wanted,
+};
+use super::programs::Programs;
+use super::{Options, TargetId, cgroups, sys, ways};
+use crate::descriptors;
+use crate::host::HostFacts;
+use crate::image::BuildId;
+use crate::reader::{Question, Reader};
+use crate::target::Target;
+
+/// How often running tasks are walked at most. Memory for a task, which must be had at once, can be short for
+/// a moment; what could not be taken in then is a gap all the same.
+const MOST_WALKS: usize = 5;
+
+/// A loaded recorder.
+pub struct Recorder {
+    programs: Programs,
+    /// Why what would be exact here could not be attached to.
+    refused: Option<LoadError>,
+    ring: RingBuffer<'static>,
+    events: Rc<RefCell<Vec<Event>>>,
+    arch: Arch,
+    targets: Vec<Target>,
+    control: Control,
+    images: BTreeMap<u64, ImageInfo>,
+    reader: Reader,
+    /// Why the counts of live tasks could not be gathered at the end.
+    not_gathered: Option<String>,
+    /// Whether this kernel has `io_uring` and does not show what is submitted through it.
+    hides_uring: bool,
+    stopped: bool,
+}
+
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recorder").field("targets", &self.targets).finish_non_exhaustive()
+    }
+}
+
+impl Recorder {
+    /// Loads the programs. Nothing is attached yet.
+    pub fn load(options: &Options, facts: &HostFacts) -> Result<Recorder, RecorderError> {
+        let fits = |(id, target): (TargetId, &Target)| match target {
+            Target::Command => id == TargetId::FIRST,
+            Target::Processes(_) | Target::Cgroup { .. } => true,
+            Target::System => false,
+        };
+        if let Some((_, target)) = TargetId::number(&options.targets).find(|numbered| !fits(*numbered)) {
+            return Err(RecorderError::NoTarget { act: "record", target: target.describe() });
+        }
+        let arch = facts.arch().ok_or_else(|| RecorderError::UnknownArch(facts.machine.clone()))?;
+        if !facts.capabilities.can_trace() {
+            return Err(RecorderError::NoCapability(facts.capabilities.missing()));
+        }
+        if !facts.btf {
+            return Err(RecorderError::NoBtf);
+        }
+        probe::survive(probe::BPF)?;
+        descriptors::suffice_for_bpf().map_err(RecorderError::Host)?;
+        let walks = options.targets.iter().any(|target| *target != Target::Command);
+        let cgroup = options.targets.iter().any(|target| matches!(target, Target::Cgroup { .. }));
+        let mut concerns = vec![Concern::Follow, Concern::Images, Concern::Uring, Concern::Calls];
+        concerns.extend(walks.then_some(Concern::Walk));
+        concerns.extend(cgroup.then_some(Concern::Cgroups));
+        let follow_children = options.follow_children;
+        let config = Config { follow_children, walks, cgroup, ..super::config(arch)? };
+        let mut refusals: Vec<((Hooks, Tasks), LoadError)> = Vec::new();
+        let mut loaded = None;
+        for (hooks, tasks) in ways(options, facts.kernel()) {
+            // Who may not attach there may not do so for other programs either.
+            let hopeless = |((refused, _), error): &((Hooks, Tasks), LoadError)| {
+                *refused == hooks && matches!(error, LoadError::Perf(_))
+            };
+            if refusals.iter().any(hopeless) {
+                continue;
+            }
+            let wanted = Wanted { hooks, tasks, locates: false, concerns: concerns.clone() };
+            let tried = Programs::load(&config, wanted).and_then(|mut programs| {
+                if hooks == Hooks::Tracepoints {
+                    // Whether they can be attached is seen here. Nothing is followed yet, so they do nothing yet.
+                    programs.attach(Concern::Follow)?;
+                }
+                Ok(programs)
+            });
+            match tried {
+                Ok(programs) => {
+                    loaded = Some(programs);
+                    break;
+                }
+                Err(error) => refusals.push(((hooks, tasks), error)),
+            }
+        }
+        let mut refusals = refusals.into_iter();
+        let first = refusals.next();
+        let Some(programs) = loaded else {
+            let missing = || LoadError::Missing("a way to record".to_owned());
+            return Err(first.map_or_else(missing, |(_, error)| error).into());
+        };
+        let refused =
+            first.filter(|((hooks, _), _)| *hooks != programs.wanted().hooks).map(|(_, error)| error);
+        let events = Rc::new(RefCell::new(Vec::new()));
+        let sink = Rc::clone(&events);
+        let mut builder = RingBufferBuilder::new();
+        builder
+            .add(programs.maps().get("events")?, move |bytes| {
+                if let Some(event) = Event::decode(bytes) {
+                    sink.borrow_mut().push(event);
+                }
+                0
+            })
+            .map_err(RecorderError::Ring)?;
+        let ring = builder.build().map_err(RecorderError::Ring)?;
+        Ok(Recorder {
+            programs,
+            refused,
+            ring,
+            events,
+            arch,
+            targets: options.targets.clone(),
+            control: Control::default(),
+            images: BTreeMap::new(),
+            reader: Reader::none(),
+            not_gathered: None,
+            hides_uring: false,
+            stopped: false,
+        })
+    }
+
+    /// What it follows, by their places: the first is [`TargetId::FIRST`].
+    pub fn targets(&self) -> impl Iterator<Item = (TargetId, &Target)> {
+        TargetId::number(&self.targets)
+    }
+
+    /// How followed tasks are kept.
+    pub fn tasks(&self) -> Tasks {
+        self.programs.wanted().tasks
+    }
+
+    /// What the programs are attached to.
+    pub fn hooks(&self) -> Hooks {
+        self.programs.wanted().hooks
+    }
+
+    /// Why it is not attached to what would be exact on this kernel ([`choose_hooks`]); `None` where it is.
+    /// Events that are missed then are gaps.
+    pub fn refused(&self) -> Option<&LoadError> {
+        self.refused.as_ref()
+    }
+
+    /// Whether this kernel has `io_uring` and does not show what is submitted through it; known once
+    /// attached.
+    pub fn hides_uring(&self) -> bool {
+        self.hides_uring
+    }
+
+    /// Attaches everything. From here on forks of followed tasks are seen; running targets are walked.
+    pub fn attach(&mut self) -> Result<(), RecorderError> {
+        let processes = self.wanted_processes()?;
+        if self.targets.iter().any(|target| *target != Target::Command) {
+            self.programs.walk(WALK_RESOLVE)?;
+        }
+        self.enter_cgroups()?;
+        if processes.is_empty() {
+            return self.attach_programs();
+        }
+        let resolved = self.programs.maps().get("targets")?.keys().count();
+        if resolved < processes.len() {
+            let gone = processes.iter().find(|tgid| !Path::new(&format!("/proc/{tgid}")).exists());
+            return Err(RecorderError::NoProcess(gone.or(processes.first()).copied().unwrap_or_default()));
+        }
+        // Forks look at ancestors while the walk is under way, so a child born during it is admitted by
+        // its fork; the rest is there to be walked.
+        self.set_control(|control| control.attaching = true)?;
+        self.attach_programs()?;
+        for _ in 0..MOST_WALKS {
+            let failed = self.lost(Lost::Admission)?;
+            self.programs.walk(WALK_ADMIT)?;
+            if self.lost(Lost::Admission)? == failed {
+                break;
+            }
+        }
+        self.set_control(|control| control.attaching = false)
+    }
+
+    /// Tells the programs which processes are targets.
+    fn wanted_processes(&self) -> Result<BTreeSet<u32>, RecorderError> {
+        let mut processes = BTreeSet::new();
+        for (id, target) in self.targets() {
+            let Target::Processes(tgids) = target else { continue };
+            for tgid in tgids {
+                self.programs.maps().update("wanted", &tgid.to_ne_bytes(), &id.0.to_ne_bytes())?;
+                processes.insert(*tgid);
+            }
+        }
+        Ok(processes)
+    }
+
+    /// Tells the programs which cgroups are targets, with all that is below them.
+    fn enter_cgroups(&mut self) -> Result<(), RecorderError> {
+        let targets = self.targets.clone();
+        let mut directories = BTreeMap::new();
+        for (id, target) in TargetId::number(&targets) {
+            let Target::Cgroup { directory, .. } = target else { continue };
+            cgroups::enter(self.programs.maps(), directory, id)?;
+            directories.insert(directory.as_path(), id);
+        }
+        self.programs.attach(Concern::Cgroups)?;
+        cgroups::enter_below(self.programs.maps(), &directories)
+    }
+
+    /// Attaches what sees tasks come and go, `io_uring`, and at last the calls themselves.
+    fn attach_programs(&mut self) -> Result<(), RecorderError> {
+        self.programs.attach(Concern::Follow)?;
+        // A kernel without the tracepoints has no io_uring, or cannot show what it does.
+        let uring = self.programs.attach(Concern::Uring)?;
+        self.hides_uring = uring == [URING_CREATE];
+        self.programs.attach(Concern::Calls)?;
+        Ok(())
+    }
+
+    /// Names the suspended child, by its pid in our namespace, whose next successful `execve` begins the
+    /// recording.
+    pub fn expect_launch(&mut self, pid: u32) -> Result<(), RecorderError> {
+        self.set_control(|control| control.launch_pid = pid)
+    }
+
+    fn set_control(&mut self, change: impl FnOnce(&mut Control)) -> Result<(), RecorderError> {
+        change(&mut self.control);
+        Ok(self.programs.control(self.control)?)
+    }
+
+    /// Becomes readable when [`Recorder::events`] has something.
+    pub fn events_fd(&self) -> Result<OwnedFd, RecorderError> {
+        let raw = self.ring.epoll_fd();
+        sys::duplicate(raw).map_err(RecorderError::Host)
+    }
+
+    /// Takes the events that arrived, and looks at new images while their processes live.
+    pub fn events(&mut self) -> Result<Vec<Event>, RecorderError> {
+        self.ring.consume().map_err(RecorderError::Ring)?;
+        let events = self.events.take();
+        for event in &events {
+            if let Event::Image { id, .. } = event {
+                self.look_into(*id)?;
+            }
+        }
+        Ok(events)
+    }
+
+    /// What the programs know of the recording as a whole.
+    pub fn state(&self) -> Result<State, RecorderError> {
+        let words = self.programs.maps().array(".bss")?.iter();
+        let bytes: Vec<u8> = words.flat_map(|word| word.load(Ordering::SeqCst).to_ne_bytes()).collect();
+        State::decode(&bytes).ok_or_else(|| LoadError::Missing("the state".to_owned()).into())
+    }
+
+    /// How many tasks are followed now. Where the kernel did not always run the program that sees them end, it is
+    /// how many processes are left, which takes a walk over all tasks.
+    pub fn live(&self) -> Result<u64, RecorderError> {
+        let live = self.state()?.live;
+        if live == 0 || !self.programs.missed_ends() {
+            return Ok(live);
+        }
+        Ok(u64::try_from(self.processes()?.len()).unwrap_or(u64::MAX))
+    }
+
+    /// The followed processes, by their pid in our namespace. Some may have ended just now.
+    pub fn processes(&self) -> Result<BTreeSet<u32>, RecorderError> {
+        let bytes = self.programs.walk(WALK_LIST)?;
+        Ok(bytes.chunks_exact(4).filter_map(|pid| Some(u32::from_ne_bytes(pid.try_into().ok()?))).collect())
+    }
+
+    /// How many calls were counted, roughly, since tasks go on while they are added up; and how many
+    /// distinct ones, whoever made them.
+    pub fn approximate_calls(&self) -> Result<(u64, usize), RecorderError> {
+        let entries = self.counts()?;
+        let counted = entries.values().fold(0_u64, |sum, call| sum.saturating_add(call.count));
+        let distinct: BTreeSet<_> = entries.keys().map(|key| (key.abi, key.nr)).collect();
+        Ok((counted, distinct.len()))
+    }
+
+    /// Counts no more calls, and gathers what live tasks have counted: from here on counts are final,
+    /// whatever the tasks do.
+    ///
+    /// Where the walk that gathers them cannot be loaded any more, the counts of live tasks are missing, which
+    /// becomes a gap; that a call was made is known without it.
+    pub fn stop(&mut self) -> Result<(), RecorderError> {
+        self.control.stopped = true;
+        self.programs.control(self.control)?;
+        // The end of tasks is still seen.
+        self.programs.detach(Concern::Calls);
+        self.stopped = true;
+        // A task hands in its own counts before it is no longer among the live ones.
+        if self.state()?.live == 0 {
+            return Ok(());
+        }
+        // No task adds to its own counts any more, so each can be moved, by the walk or by the task's own
+        // end, whichever comes first.
+        sys::wait_for_running_programs();
+        // A thread that executed a program took the number of its process, perhaps behind the walk's back:
+        // hence twice.
+        let gathered = self.programs.walk(WALK_COLLECT).and_then(|_| self.programs.walk(WALK_COLLECT));
+        if let Err(error) = gathered {
+            self.not_gathered = Some(error.to_string());
+        }
+        // What ended just now may still be moving its own.
+        sys::wait_for_running_programs();
+        Ok(())
+    }
+
+    /// Has `reader` look into executables; before, nobody does.
+    pub(crate) fn read_by(&mut self, reader: Reader) {
+        self.reader = reader;
+    }
+
+    /// Reads the description of an image once, and has its file looked into.
+    fn look_into(&mut self, id: u64) -> Result<(), RecorderError> {
+        if self.images.contains_key(&id) {
+            return Ok(());
+        }
+        self.control.image = id;
+        let Some(info) = self.programs.image(self.control)? else { return Ok(()) };
+        let path = info.path.as_bytes().to_vec();
+        self.reader.ask(id, Question::Described { ino: info.ino, dev: info.dev, tgid: info.tgid, path });
+        self.images.insert(id, info);
+        Ok(())
+    }
+
+    /// The images, as far as they could be looked into in time.
+    fn images(&mut self) -> BTreeMap<u64, Arc<Image>> {
+        self.reader.settle();
+        let known = self.images.iter().map(|(id, info)| {
+            let build_id = match self.reader.answer(*id).map(|answer| &answer.build_id) {
+                Some(BuildId::Known(id)) => Some(id.clone()),
+                _ => None,
+            };
+            (*id, Arc::new(Image { path: info.path.clone(), build_id, script: info.script.clone() }))
+        });
+        known.collect()
+    }
+
+    /// Adds to `trace` what was observed in `run` so far, of one target: calls, images and gaps.
+    ///
+    /// `started_ns` is the run's begin on `CLOCK_MONOTONIC`. Calls go on being counted unless
+    /// [`Recorder::stop`] was called before: until then a count is at least what it was when this was
+    /// called but for tasks that ended meanwhile, and never more than what it is when this returns.
+    pub fn collect(
+        &mut self,
+        of: TargetId,
+        run: &RunId,
+        started_ns: u64,
+        trace: &mut Trace,
+    ) -> Result<(), RecorderError> {
+        let mut entries = self.counts()?;
+        entries.retain(|key, _| key.target == of);
+        for key in entries.keys() {
+            self.look_into(key.image)?;
+        }
+        let images = self.images();
+        for (key, value) in &entries {
+            let first = (value.first_ns > 0).then(|| FirstSeen {
+                after_ns: value.first_ns.saturating_sub(started_ns),
+                tgid: value.tgid,
+                tid: value.tid,
+                comm: value.comm.clone(),
+            });
+            let image = images.get(&key.image).map(Arc::clone).unwrap_or_default();
+            let seen = CallSeen { first, ..CallSeen::times(value.count) };
+            // Two ids can be one image to the user: a file that was touched between two execs.
+            trace.calls.add(Subject::of(&image), key.syscall(self.arch), *run, seen);
+        }
+        self.collect_gaps(of, run, trace)
+    }
+
+    /// Every call with its count, those included that live tasks have not handed in.
+    ///
+    /// A task that ends hands in its own counts. It must not be counted twice, so what it handed in is read
+    /// before and after its own counts: neither way finds more than there was.
+    fn counts(&self) -> Result<BTreeMap<CallKey, CallValue>, RecorderError> {
+        let before = self.calls()?;
+        if self.stopped || self.tasks() == Tasks::ByTid {
+            return Ok(before);
+        }
+        let mut live: BTreeMap<CallKey, u64> = BTreeMap::new();
+        let records = self.programs.walk(WALK_DRAIN)?;
+        for record in records.chunks_exact(Live::SIZE).filter_map(Live::decode) {
+            let key = CallKey { image: record.image, target: record.target, abi: 0, nr: record.nr };
+            let slot = live.entry(key).or_default();
+            *slot = slot.saturating_add(record.count);
+        }
+        let mut entries = self.calls()?;
+        for (key, value) in &mut entries {
+            let handed_in = before.get(key).map_or(0, |value| value.count);
+            let own = live.get(key).copied().unwrap_or_default();
+            value.count = value.count.max(handed_in.saturating_add(own));
+        }
+        Ok(entries)
+    }
+
+    /// All entries of the calls map. None is ever deleted, so stepping from key to key misses none that was there before.
+    fn calls(&self) -> Result<BTreeMap<CallKey, CallValue>, RecorderError> {
+        let entries = self.programs.entries("calls", CallKey::SIZE)?;
+        let decode =
+            |(key, value): (Vec<u8>, Vec<u8>)| Some((CallKey::decode(&key)?, CallValue::decode(&value)?));
+        Ok(entries.into_iter().filter_map(decode).collect())
+    }
+
+    fn lost(&self, what: Lost) -> Result<u64, RecorderError> {
+        Ok(what.count(self.programs.maps())?)
+    }
+
+    fn collect_gaps(&self, of: TargetId, run: &RunId, trace: &mut Trace) -> Result<(), RecorderError> {
+        let mut note = |kind, detail, count| {
+            trace.note_gap(Gap { kind, run: *run, detail }, count);
+        };
+        let state = self.state()?;
+        let counted = [
+            (GapKind::AdmissionFailed, self.lost(Lost::Admission)?.saturating_add(self.lost(Lost::Cgroups)?)),
+            (GapKind::CallsLost, self.lost(Lost::Calls)?),
+            (GapKind::ImagesMerged, self.lost(Lost::Images)?),
+            (GapKind::SeccompActive, state.seccomp_active),
+            (GapKind::SeccompInstalled, state.seccomp_installed),
+        ];
+        for (kind, count) in counted.into_iter().filter(|(_, count)| *count > 0) {
+            note(kind, None, count);
+        }
+        let scripts = self.lost(Lost::Scripts)?;
+        if scripts > 0 {
+            let detail = "a script may be counted as its interpreter".to_owned();
+            note(GapKind::ImagesMerged, Some(detail), scripts);
+        }
+        for (program, misses) in self.programs.misses() {
+            note(GapKind::ProgramMissed, Some(program), misses);
+        }
+        if let Some(error) = &self.not_gathered {
+            note(GapKind::CountsInexact, Some(format!("failed to {error}")), 1);
+        }
+        for (id, ImageInfo { path, cut, .. }) in &self.images {
+            let answer = self.reader.answer(*id);
+            if answer.is_none_or(|answer| answer.build_id == BuildId::Unreadable) {
+                note(GapKind::ImageUnreadable, Some(format!("the build id of {path}")), 1);
+            }
+            if *cut {
+                note(GapKind::ImageUnreadable, Some(format!("a path that was cut: {path}")), 1);
+            }
+        }
+        if self.targets().any(|(id, target)| id == of && *target != Target::Command) {
+            note(GapKind::AttachedMidRun, None, 1);
+        }
+        self.uring_gap(run, state.uring_submitted, trace)
+    }
+
+    fn uring_gap(&self, run: &RunId, total: u64, trace: &mut Trace) -> Result<(), RecorderError> {
+        let setup = trace.syscalls().iter().any(|syscall| syscall.name() == Some("io_uring_setup"));
+        let mut operations = Vec::new();
+        for (opcode, count) in self.programs.maps().array("uring_ops")?.iter().enumerate() {
+            let count = count.load(Ordering::SeqCst);
+            if count > 0 {
+                operations.push(format!("{opcode} ({count})"));
+            }
+        }
+        let unseen = self.lost(Lost::Rings)? > 0 || (setup && self.hides_uring);
+        let gap = if total > 0 {
+            Some((GapKind::IoUringOperations, Some(format!("opcodes {}", operations.join(", ")))))
+        } else if unseen {
+            Some((GapKind::IoUringUnseen, None))
+        } else if setup {
+            Some((GapKind::IoUringProbe, None))
+        } else {
+            None
+        };
+        if let Some((kind, detail)) = gap {
+            trace.note_gap(Gap { kind, run: *run, detail }, total.max(1));
+        }
+        Ok(())
+    }
+
+    /// Detaches everything. Dropping the recorder does the same.
+    pub fn detach(&mut self) {
+        self.programs.detach_all();
+    }
+}

@@ -1,0 +1,154 @@
+//! One recorder follows many targets at once, and each has a footprint of its own.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use sandprint_model::{RunId, Trace, wire};
+use sandprint_record::ebpf::{Options, Recorder, TargetId, Tasks};
+use sandprint_record::host::HostFacts;
+use sandprint_record::target::Target;
+use tempfile::TempDir;
+use testkit::cgroup::Group;
+
+use crate::calls::{Key, Row, Table, differences, table};
+use crate::header::{Size, Witness};
+use crate::recorder::TraceFile;
+use crate::witnesses::{local, ready};
+use crate::{recorder, run, turns};
+
+/// A witness, and what starts it when its standard input ends: not our child, since a recorder's own children are
+/// followed by nobody, and the test is the recorder here.
+struct Waiting {
+    witness: Witness,
+    folder: TempDir,
+    parent: Child,
+    pid: u32,
+}
+
+impl Waiting {
+    fn new(name: &str) -> Option<Waiting> {
+        let (witness, folder) = ready(name, Size::Recorded, &[])?;
+        let words = witness.command(Size::Recorded).join(" ");
+        let mut parent = Command::new("sh");
+        parent.args(["-c", &format!("sh -c 'echo $$; read -r line; exec {words}'; exit $?")]);
+        run::prepare(&mut parent, folder.path());
+        let mut parent =
+            parent.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("there is a shell");
+        let mut line = String::new();
+        let output = parent.stdout.take().expect("it is piped");
+        BufReader::new(output).read_line(&mut line).expect("it tells its number");
+        let pid = line.trim().parse().expect("a number");
+        Some(Waiting { witness, folder, parent, pid })
+    }
+
+    /// Lets it run to its end.
+    fn go(&mut self) {
+        drop(self.parent.stdin.take());
+        assert!(self.parent.wait().expect("it is our child").success(), "{}", self.witness.name);
+    }
+
+    /// What its programs are to be seen to call; the shell's own exec is the shell's.
+    fn expected(&self) -> Table {
+        let mut expected = self.witness.expected(Size::Recorded);
+        for (key, count) in &mut expected {
+            if key.image == self.witness.name && key.to_string().ends_with(" execve") {
+                *count -= 1;
+            }
+        }
+        expected.retain(|_, count| *count > 0);
+        expected
+    }
+
+    /// What was seen of the programs in its folder.
+    fn seen(&self, trace: &Trace) -> Table {
+        let path = self.folder.path().join("trace.json");
+        fs::write(&path, wire::encode_trace(trace)).expect("the folder is ours");
+        let rows = TraceFile(path).by_image().into_iter();
+        let ours = rows.map(|row| Row { image: local(&row.image, self.folder.path()), ..row });
+        let ours: Vec<Row> = ours.filter(|row| !row.image.starts_with('/')).collect();
+        table(&ours, &self.expected())
+    }
+}
+
+fn differing(expected: &[&Waiting], trace: &Trace) -> String {
+    let (mut all, mut seen) = (Table::new(), Table::new());
+    for waiting in expected {
+        let own = |table: Table| {
+            table
+                .into_iter()
+                .map(|(key, count)| {
+                    (Key { image: format!("{} of {}", key.image, waiting.witness.name), ..key }, count)
+                })
+                .collect::<Table>()
+        };
+        all.extend(own(waiting.expected()));
+        seen.extend(own(waiting.seen(trace)));
+    }
+    differences(&all, &seen)
+}
+
+#[test]
+fn each_of_many_targets_has_its_own_footprint() {
+    let _turn = turns::alone();
+    if !recorder::can_record() {
+        return;
+    }
+    for tasks in [None, Some(Tasks::ByTid)] {
+        let (Some(one), Some(two)) = (Group::new(), Group::new()) else { return };
+        let witnesses = ["fork_tree", "getppid_loop", "names", "getppid_loop", "names"].map(Waiting::new);
+        let [Some(mut in_one), Some(mut in_two), Some(mut by_pid), Some(mut below), Some(mut outside)] =
+            witnesses
+        else {
+            return;
+        };
+        one.take(in_one.pid);
+        two.take(in_two.pid);
+        let cgroup = |group: &Group| Target::Cgroup { directory: group.path().into(), words: String::new() };
+        let options = Options {
+            targets: vec![cgroup(&one), Target::Processes(vec![by_pid.pid]), cgroup(&two)],
+            follow_children: true,
+            tasks,
+            hooks: None,
+        };
+        let mut recorder = Recorder::load(&options, &HostFacts::probe()).expect("this machine can record");
+        recorder.attach().expect("these targets are there");
+        // Made while it is recorded: it belongs to whoever it lies below.
+        let new = two.below("new");
+        new.take(below.pid);
+        for waiting in [&mut in_one, &mut in_two, &mut by_pid, &mut below, &mut outside] {
+            waiting.go();
+        }
+        recorder.stop().expect("it records");
+        let ids: Vec<TargetId> = recorder.targets().map(|(id, _)| id).collect();
+        let mut footprint = |place: usize| {
+            let mut trace = Trace::default();
+            recorder.collect(ids[place], &RunId::from_bits(1), 0, &mut trace).expect("it has stopped");
+            trace
+        };
+        assert_eq!(differing(&[&in_one], &footprint(0)), "", "{tasks:?}");
+        assert_eq!(differing(&[&by_pid], &footprint(1)), "", "{tasks:?}");
+        assert_eq!(differing(&[&in_two, &below], &footprint(2)), "", "{tasks:?}");
+        for (place, trace) in [footprint(0), footprint(1), footprint(2)].iter().enumerate() {
+            let strangers = [&in_one, &by_pid, &in_two, &below, &outside].into_iter().enumerate();
+            let home = [0, 1, 2, 2, 9];
+            for (_, stranger) in strangers.filter(|(at, _)| home[*at] != place) {
+                assert_eq!(stranger.seen(trace), Table::new(), "{} at {place}", stranger.witness.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_directory_that_is_no_cgroup_is_refused() {
+    if !recorder::can_record() {
+        return;
+    }
+    let folder: PathBuf = fs::canonicalize(".").expect("we are somewhere");
+    let target = Target::Cgroup { directory: folder.clone(), words: String::new() };
+    let options = Options { targets: vec![target], follow_children: true, tasks: None, hooks: None };
+    let mut recorder = Recorder::load(&options, &HostFacts::probe()).expect("this machine can record");
+    let error = recorder.attach().expect_err("it is no cgroup").to_string();
+    assert_eq!(error, format!("open the cgroup {}", Path::new(&folder).display()));
+}
