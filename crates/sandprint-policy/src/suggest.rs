@@ -29,19 +29,8 @@ pub fn allowing(call: &Call, reason: Reason) -> Rule {
 
 /// Whether an argument, in this very call, is one that would be the same in the next run.
 fn tells(call: &Call, selector: &Selector) -> bool {
-    !matches!(
-        arguments::kind_given(call.syscall, selector.index, &call.args),
-        None | Some(
-            Kind::Pointer
-                | Kind::Path
-                | Kind::String
-                | Kind::Fd
-                | Kind::DirFd
-                | Kind::Pid
-                | Kind::Uid
-                | Kind::Gid
-        )
-    )
+    let kind = arguments::kind_given(call.syscall, selector.index, &call.args);
+    kind.is_some_and(|kind| selector.tells(kind) && !matches!(kind, Kind::Uid | Kind::Gid))
 }
 
 /// The condition that a value of a selector gives; none where it would hold for every value. `bits` are those of all
@@ -110,6 +99,10 @@ mod tests {
             ("ioctl", [0, 0x5401, 0x7ffd_0000, 0, 0, 0], &["arg1.u32 == TCGETS"]),
             ("clock_gettime", [4, 0x7ffd_0000, 0, 0, 0, 0], &["arg0.u32 == CLOCK_MONOTONIC_RAW"]),
             ("prctl", [15, 0x7ffd_0000, 0, 0, 0, 0], &["arg0.u32 == PR_SET_NAME"]),
+            // Any capability may be looked at; what is not passed is what the register held before.
+            ("prctl", [23, 5, 0, 0x7ffd_0000, 0, 0], &["arg0.u32 == PR_CAPBSET_READ"]),
+            ("prctl", [3, 5, 0, 0x7ffd_0000, 0, 0], &["arg0.u32 == PR_GET_DUMPABLE"]),
+            ("prctl", [38, 1, 0, 0, 0, 0], &["arg0.u32 == PR_SET_NO_NEW_PRIVS", "arg1.u64 == 1"]),
         ] {
             assert_eq!(words(name, args), expected, "{name}");
         }

@@ -59,10 +59,11 @@ impl Selected {
 
 impl Selector {
     /// Whether a value of that kind would be the same in the next run.
-    fn tells(&self, kind: Kind) -> bool {
+    pub fn tells(&self, kind: Kind) -> bool {
         match kind {
             Kind::Pointer | Kind::Path | Kind::String | Kind::Fd | Kind::DirFd | Kind::Pid => false,
-            // What it is depends on another argument, and the tables do not say what that one's value makes of it.
+            // What it is depends on another argument, and of that one's value the tables say that nothing depends on
+            // this one, or nothing at all.
             Kind::Word => self.with.is_none(),
             _ => true,
         }
@@ -92,6 +93,7 @@ mod tests {
             ("fcntl", [3, 1030, 10, 0, 0, 0], [None, Some(1030), None, None, None, None]),
             ("prctl", [15, 0x7fff_0000, 0, 0, 0, 0], [Some(15), None, None, None, None, None]),
             ("prctl", [3, 0x7fff_0000, 0, 0, 0, 0], [Some(3), None, None, None, None, None]),
+            ("prctl", [23, 5, 0, 0, 0, 0], [Some(23), None, None, None, None, None]),
             ("prctl", [4, high | 1, 0, 0, 0, 0], [Some(4), Some(high | 1), None, None, None, None]),
             ("setuid", [33, 0, 0, 0, 0, 0], [Some(33), None, None, None, None, None]),
             ("mseal", [1, 2, high, 0, 0, 0], [None, None, Some(high), None, None, None]),

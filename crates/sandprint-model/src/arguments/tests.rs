@@ -130,7 +130,10 @@ const CALLS: &[(Abi, &str, [u64; 6], &str)] = &[
     (X86_64, "faccessat2", [3, 1, 4, 0x200, 0, 0], "faccessat2(3, 0x1, R_OK, AT_EACCESS)"),
     (X86_64, "access", [1, 0, 0, 0, 0, 0], "access(0x1, F_OK)"),
     (X86_64, "prctl", [38, 1, 0, 0, 0, 0], "prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)"),
-    (X86_64, "prctl", [1, 15, 0, 0, 0, 0], "prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0)"),
+    (X86_64, "prctl", [1, 15, 0, 0, 0, 0], "prctl(PR_SET_PDEATHSIG, SIGTERM)"),
+    // Registers that were not passed are not shown.
+    (X86_64, "prctl", [23, 5, 0, 0x7fff_0000, 7, 0], "prctl(PR_CAPBSET_READ, 0x5)"),
+    (X86_64, "prctl", [3, 5, 0, 0x7fff_0000, 7, 0], "prctl(PR_GET_DUMPABLE)"),
     (X86_64, "arch_prctl", [0x1002, 0x7f00, 0, 0, 0, 0], "arch_prctl(ARCH_SET_FS, 0x7f00)"),
     (X86_64, "getrusage", [negative(-1), 0x10, 0, 0, 0, 0], "getrusage(RUSAGE_CHILDREN, 0x10)"),
     (X86_64, "getrusage", [0xffff_ffff, 0x10, 0, 0, 0, 0], "getrusage(RUSAGE_CHILDREN, 0x10)"),
