@@ -23,7 +23,10 @@ mod document;
 mod layout;
 mod policy_toml;
 mod policy_v1;
+mod rows;
 mod trace_v1;
+
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 
 use crate::{Abi, ByteString, Policy, Trace};
 
@@ -35,6 +38,9 @@ pub use policy_toml::{
 /// The version that is written, and the newest that is read.
 pub const VERSION: u32 = 1;
 
+/// How much of a trace is read at a time.
+const PIECE: usize = 64 << 10;
+
 /// The JSON Schema (2020-12) of a serialized [`Trace`].
 pub const TRACE_SCHEMA: &str = include_str!("../schema/trace-v1.schema.json");
 
@@ -44,23 +50,37 @@ pub const POLICY_SCHEMA: &str = include_str!("../schema/policy-v1.schema.json");
 /// The JSON Schema (2020-12) of a policy file ([`PolicyFile`]), read as the data that its TOML means.
 pub const POLICY_FILE_SCHEMA: &str = include_str!("../schema/policy-file-v1.schema.json");
 
-/// Writes a trace. The same trace gives the same text on every machine.
-///
-/// A fact without any run is no observation and is not written.
+/// A trace as text. The same trace gives the same text on every machine.
 pub fn encode_trace(trace: &Trace) -> String {
-    trace_v1::encode(trace)
+    layout::text(|out| trace_v1::write(trace, out))
+}
+
+/// Writes what [`encode_trace`] gives, as it comes, and flushes it.
+pub fn write_trace(trace: &Trace, out: impl Write) -> io::Result<()> {
+    trace_v1::write(trace, out)
 }
 
 /// Reads what [`encode_trace`] wrote.
 pub fn decode_trace(bytes: &[u8]) -> Result<Trace, DecodeError> {
-    let bytes = without_mark(bytes);
-    document::check(Document::Trace, bytes)?;
-    trace_v1::decode(bytes)
+    trace_v1::decode(without_mark(bytes))
+}
+
+/// Reads what [`encode_trace`] wrote, row by row: the text is never in memory as a whole, unless it is wrong and is
+/// read again to say how.
+pub fn read_trace(mut source: impl Read + Seek) -> io::Result<Result<Trace, DecodeError>> {
+    let start = source.stream_position()?;
+    if let Some(trace) = trace_v1::read(BufReader::with_capacity(PIECE, &mut source)) {
+        return Ok(Ok(trace));
+    }
+    source.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    source.read_to_end(&mut bytes)?;
+    Ok(decode_trace(&bytes))
 }
 
 /// Writes a policy. The same policy gives the same text on every machine.
 pub fn encode_policy(policy: &Policy) -> String {
-    policy_v1::encode(policy)
+    layout::text(|out| policy_v1::write(policy, out))
 }
 
 /// Reads what [`encode_policy`] wrote.

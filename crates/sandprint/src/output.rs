@@ -22,8 +22,13 @@ pub(crate) enum OutputError {
 
 /// Writes data to standard output.
 pub(crate) fn data(bytes: &[u8]) -> Result<(), OutputError> {
+    data_by(|out| out.write_all(bytes))
+}
+
+/// Writes data to standard output, as it comes.
+pub(crate) fn data_by(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), OutputError> {
     let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
+    write(&mut stdout).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => OutputError::ReaderGone,
         _ => OutputError::Write(error),
     })

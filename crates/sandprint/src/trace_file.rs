@@ -10,6 +10,7 @@
 
 mod append;
 mod atomic;
+mod content;
 mod destination;
 mod owner;
 mod partial;
@@ -20,11 +21,12 @@ mod write_error;
 
 use std::path::{Path, PathBuf};
 
-use sandprint_model::{Trace, wire};
+use sandprint_model::Trace;
 
 use crate::exit::Deciding;
 
 pub(crate) use atomic::Privacy;
+pub(crate) use content::Content;
 pub(crate) use destination::Destination;
 pub(crate) use owner::{caller as sudo_caller, is_root};
 pub(crate) use read::{ReadError, read, read_bytes, read_pieces};
@@ -93,10 +95,10 @@ impl TraceOutput {
         match &self.destination {
             Destination::File(file) if self.append => append::append(file, trace)?,
             Destination::File(file) => {
-                atomic::replace(file, encode(trace).as_bytes(), Privacy::Private)?;
+                atomic::replace(file, trace, Privacy::Private)?;
                 partial::remove(file);
             }
-            other => other.write(encode(trace).as_bytes(), Privacy::Private)?,
+            other => other.write(trace, Privacy::Private)?,
         }
         Ok(())
     }
@@ -110,11 +112,10 @@ impl TraceOutput {
         match &self.destination {
             Destination::File(file) if self.append => append::append(file, trace)?,
             Destination::File(file) => {
-                let bytes = encode(trace);
                 if self.replaces {
-                    partial::write(file, bytes.as_bytes())?;
+                    partial::write(file, Content::Trace(trace))?;
                 } else {
-                    atomic::replace(file, bytes.as_bytes(), Privacy::Private)?;
+                    atomic::replace(file, trace, Privacy::Private)?;
                 }
             }
             Destination::Stream(_) | Destination::Stdout => {}
@@ -137,15 +138,6 @@ pub(crate) fn stdin_once<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Re
         ));
     }
     Ok(())
-}
-
-/// The trace file's text, with the newline that text files end with.
-pub(crate) fn encode(trace: &Trace) -> String {
-    let mut text = wire::encode_trace(trace);
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text
 }
 
 #[cfg(test)]

@@ -33,6 +33,11 @@ impl Refused {
         Refused { field, problem: self.problem }
     }
 
+    /// The same, seen from outside its table.
+    pub(super) fn of_row(self, table: &str, at: usize) -> Refused {
+        self.within(&format!("{table}[{at}]"))
+    }
+
     pub(super) fn of(self, document: Document) -> DecodeError {
         DecodeError::Content { document, path: self.field, problem: self.problem }
     }
@@ -147,17 +152,26 @@ impl<'a> ImageRow<'a> {
     }
 }
 
-/// Reads a table of images. One that is listed twice is refused.
-pub(super) fn images(rows: Vec<Object<ImageRow<'_>>>) -> Result<Vec<Arc<Image>>, Refused> {
-    let mut seen = BTreeSet::new();
-    let mut images = Vec::with_capacity(rows.len());
-    for (at, Object(row)) in rows.into_iter().enumerate() {
-        let refused = |refused: Refused| refused.within(&format!("images[{at}]"));
-        let image = Arc::new(row.image().map_err(refused)?);
-        if !seen.insert(Arc::clone(&image)) {
-            return Err(refused(Refused::new("", ContentProblem::Repeated)));
-        }
-        images.push(image);
+/// A table of images, as it is read.
+#[derive(Default)]
+pub(super) struct Images {
+    rows: Vec<Arc<Image>>,
+    known: BTreeSet<Arc<Image>>,
+}
+
+impl Images {
+    /// The rows so far.
+    pub(super) fn rows(&self) -> &[Arc<Image>] {
+        &self.rows
     }
-    Ok(images)
+
+    /// Takes a row. An image that is listed twice is refused.
+    pub(super) fn take(&mut self, row: ImageRow<'_>) -> Result<(), Refused> {
+        let image = Arc::new(row.image()?);
+        if !self.known.insert(Arc::clone(&image)) {
+            return Err(Refused::new("", ContentProblem::Repeated));
+        }
+        self.rows.push(image);
+        Ok(())
+    }
 }

@@ -1,4 +1,6 @@
-//! How a document is laid out: a field or a table row per line, each line compact.
+//! How a document is laid out: a field or a table row per line, each line compact, written as it comes.
+
+use std::io::{self, Write};
 
 use serde::Serialize;
 
@@ -6,74 +8,95 @@ use super::document::Tool;
 use super::{Document, VERSION};
 
 /// Writes a JSON object whose tables have one row per line.
-pub(super) struct Page {
-    out: String,
+pub(super) struct Page<W> {
+    out: W,
     fields: usize,
 }
 
-impl Page {
+impl<W: Write> Page<W> {
     /// Begins a document with the fields that every one has.
-    pub(super) fn begin(document: Document) -> Page {
-        let mut page = Page { out: "{".to_owned(), fields: 0 };
-        page.field("format", document.format());
-        page.field("version", &VERSION);
-        page.field("tool", &Tool::this());
-        page
+    pub(super) fn begin(document: Document, out: W) -> io::Result<Page<W>> {
+        let mut page = Page { out, fields: 0 };
+        page.out.write_all(b"{")?;
+        page.field("format", document.format())?;
+        page.field("version", &VERSION)?;
+        page.field("tool", &Tool::this())?;
+        Ok(page)
     }
 
     /// A field whose value fits on its line.
-    pub(super) fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) {
-        self.name(name);
-        self.out.push_str(&compact(value));
+    pub(super) fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> io::Result<()> {
+        self.name(name)?;
+        self.out.write_all(compact(value).as_bytes())
     }
 
     /// A table, one row per line.
-    pub(super) fn table<T: Serialize>(&mut self, name: &str, rows: impl IntoIterator<Item = T>) {
-        self.nested_table(name, rows.into_iter().map(|row| (compact(&row), None::<(&str, [String; 0])>)));
+    pub(super) fn table<T: Serialize>(
+        &mut self,
+        name: &str,
+        rows: impl IntoIterator<Item = T>,
+    ) -> io::Result<()> {
+        self.name(name)?;
+        self.rows("  ", rows.into_iter().map(|row| compact(&row)), |page, row| {
+            page.out.write_all(row.as_bytes())
+        })
     }
 
-    /// A table whose rows, each an object as compact JSON, may end with a table of their own, one line
-    /// per row.
+    /// A table whose rows, each an object as compact JSON, end with a table of their own of that name, one line per row.
     pub(super) fn nested_table<I: IntoIterator<Item = String>>(
         &mut self,
         name: &str,
-        rows: impl IntoIterator<Item = (String, Option<(&'static str, I)>)>,
-    ) {
-        self.name(name);
-        self.out.push('[');
-        let mut first = true;
-        for (row, inner) in rows {
-            self.out.push_str(if first { "\n    " } else { ",\n    " });
-            first = false;
-            let Some((inner_name, inner_rows)) = inner else {
-                self.out.push_str(&row);
-                continue;
-            };
-            self.out.push_str(row.strip_suffix('}').unwrap_or(&row));
-            self.out.push_str(",\"");
-            self.out.push_str(inner_name);
-            self.out.push_str("\":[");
-            for (index, inner_row) in inner_rows.into_iter().enumerate() {
-                self.out.push_str(if index == 0 { "\n      " } else { ",\n      " });
-                self.out.push_str(&inner_row);
-            }
-            self.out.push_str("\n    ]}");
-        }
-        self.out.push_str(if first { "]" } else { "\n  ]" });
+        inner_name: &str,
+        rows: impl IntoIterator<Item = (String, I)>,
+    ) -> io::Result<()> {
+        self.name(name)?;
+        self.rows("  ", rows, |page, (row, inner)| {
+            page.out.write_all(row.strip_suffix('}').unwrap_or(&row).as_bytes())?;
+            write!(page.out, ",\"{inner_name}\":")?;
+            page.rows("    ", inner, |page, row| page.out.write_all(row.as_bytes()))?;
+            page.out.write_all(b"}")
+        })
     }
 
     /// Ends the document.
-    pub(super) fn end(mut self) -> String {
-        self.out.push_str("\n}\n");
-        self.out
+    pub(super) fn end(mut self) -> io::Result<()> {
+        self.out.write_all(b"\n}\n")?;
+        self.out.flush()
     }
 
-    fn name(&mut self, name: &str) {
-        self.out.push_str(if self.fields == 0 { "\n  \"" } else { ",\n  \"" });
-        self.fields += 1;
-        self.out.push_str(name);
-        self.out.push_str("\": ");
+    /// The rows of a table that begins on a line with this indent.
+    fn rows<T>(
+        &mut self,
+        indent: &str,
+        rows: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut Page<W>, T) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.out.write_all(b"[")?;
+        let mut is_empty = true;
+        for row in rows {
+            write!(self.out, "{}\n{indent}  ", if is_empty { "" } else { "," })?;
+            is_empty = false;
+            write(self, row)?;
+        }
+        if !is_empty {
+            write!(self.out, "\n{indent}")?;
+        }
+        self.out.write_all(b"]")
     }
+
+    fn name(&mut self, name: &str) -> io::Result<()> {
+        let before = if self.fields == 0 { "" } else { "," };
+        self.fields += 1;
+        write!(self.out, "{before}\n  \"{name}\": ")
+    }
+}
+
+/// A document as text: what `write` puts into memory.
+#[expect(clippy::expect_used, reason = "memory takes all that is written, and JSON is UTF-8")]
+pub(super) fn text(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+    let mut out = Vec::new();
+    write(&mut out).expect("memory takes all");
+    String::from_utf8(out).expect("JSON is UTF-8")
 }
 
 /// A value as JSON on one line, without spaces.

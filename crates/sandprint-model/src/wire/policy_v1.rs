@@ -4,11 +4,12 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::content::{self, ImageRow, Object, Refused, present};
+use super::content::{self, ImageRow, Images, Object, Refused, present};
 use super::document::{Tool, from_json_error};
 use super::layout::Page;
 use super::{ContentProblem, DecodeError, Document};
@@ -142,7 +143,7 @@ struct OfRow<'a> {
     name: Option<Cow<'a, str>>,
 }
 
-pub(super) fn encode(policy: &Policy) -> String {
+pub(super) fn write(policy: &Policy, out: impl Write) -> io::Result<()> {
     let rules = policy.rules.values().flatten();
     let images: BTreeSet<&Image> = rules
         .flat_map(|rule| &rule.reasons)
@@ -155,13 +156,13 @@ pub(super) fn encode(policy: &Policy) -> String {
     let image_index: BTreeMap<&Image, u32> =
         images.iter().enumerate().map(|(at, image)| (*image, content::index(at))).collect();
 
-    let mut page = Page::begin(Document::Policy);
+    let mut page = Page::begin(Document::Policy, out)?;
     if let Some(kernel) = policy.kernel {
-        page.field("kernel", &kernel.to_string());
+        page.field("kernel", &kernel.to_string())?;
     }
-    page.field("default_action", &action_row(policy.default_action));
-    page.field("foreign_action", &action_row(policy.foreign_action));
-    page.table("images", images.iter().map(|image| ImageRow::of(image)));
+    page.field("default_action", &action_row(policy.default_action))?;
+    page.field("foreign_action", &action_row(policy.foreign_action))?;
+    page.table("images", images.iter().map(|image| ImageRow::of(image)))?;
     page.table(
         "calls",
         policy.rules.iter().map(|(syscall, rules)| CallRow {
@@ -170,8 +171,8 @@ pub(super) fn encode(policy: &Policy) -> String {
             name: syscall.name().map(Cow::Borrowed),
             rules: rules.iter().map(|rule| Object(rule_row(rule, &image_index))).collect(),
         }),
-    );
-    page.table("notes", policy.notes.iter().map(|note| &note.0));
+    )?;
+    page.table("notes", policy.notes.iter().map(|note| &note.0))?;
     page.end()
 }
 
@@ -249,7 +250,11 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Policy, DecodeError> {
 }
 
 fn policy(document: PolicyDocument<'_>) -> Result<Policy, Refused> {
-    let images = content::images(document.images)?;
+    let mut images = Images::default();
+    for (at, Object(row)) in document.images.into_iter().enumerate() {
+        images.take(row).map_err(|refused| refused.of_row("images", at))?;
+    }
+    let images = images.rows();
     let kernel = document
         .kernel
         .map(|text| content::word("kernel", "kernel release", &text, read_kernel))
@@ -260,7 +265,7 @@ fn policy(document: PolicyDocument<'_>) -> Result<Policy, Refused> {
         let syscall = syscall(&row.abi, row.nr, row.name.as_deref()).map_err(refused)?;
         let mut of_call = Vec::with_capacity(row.rules.len());
         for (at, Object(row)) in row.rules.into_iter().enumerate() {
-            let rule = rule(row, &images).map_err(|inner| refused(inner.within(&format!("rules[{at}]"))))?;
+            let rule = rule(row, images).map_err(|inner| refused(inner.within(&format!("rules[{at}]"))))?;
             of_call.push(rule);
         }
         if of_call.is_empty() {

@@ -195,6 +195,19 @@ proptest! {
         prop_assert_eq!(encode_trace(&read.unwrap()), text);
     }
 
+    /// From a reader as from bytes, in whatever order the tables stand, and with what is wrong said in the same words.
+    #[test]
+    fn a_reader_gives_the_same_as_bytes(trace in arbitrary::trace(), at in any::<Index>(), change in 0..CHANGES) {
+        let by_reader = |text: &str| read_trace(io::Cursor::new(text)).unwrap();
+        prop_assert_eq!(by_reader(&encode_trace(&trace)), Ok(trace.clone()));
+        // A value of serde_json has its fields by name: `gaps` before `runs`.
+        let mut document: Value = serde_json::from_str(&encode_trace(&trace)).unwrap();
+        prop_assert_eq!(by_reader(&document.to_string()), Ok(trace));
+        mutate(&mut document, at, change);
+        let text = document.to_string();
+        prop_assert_eq!(by_reader(&text), decode_trace(text.as_bytes()));
+    }
+
     #[test]
     fn a_policy_is_read_back_as_it_was(policy in arbitrary::policy()) {
         let text = encode_policy(&policy);

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 use sandprint_model::Trace;
 
-use super::{Privacy, TraceOutputError, WriteError, atomic, encode, read};
+use super::{Privacy, TraceOutputError, WriteError, atomic, read};
 use crate::output;
 
 /// How long to wait for other writers, each of whom needs milliseconds.
@@ -24,7 +24,7 @@ pub(super) fn append(path: &Path, recording: &Trace) -> Result<(), TraceOutputEr
     loop {
         let place = atomic::place_of(path)?;
         if place.existing.is_none() {
-            if atomic::create(&place, encode(recording).as_bytes(), Privacy::Private)? {
+            if atomic::create(&place, recording, Privacy::Private)? {
                 return Ok(());
             }
             continue;
@@ -37,7 +37,7 @@ pub(super) fn append(path: &Path, recording: &Trace) -> Result<(), TraceOutputEr
         }
         let mut trace = read::read_open(&file, path).map_err(TraceOutputError::Read)?;
         trace.merge(recording.clone());
-        if atomic::put(&place, encode(&trace).as_bytes(), Privacy::Private)? {
+        if atomic::put(&place, &trace, Privacy::Private)? {
             return Ok(());
         }
     }

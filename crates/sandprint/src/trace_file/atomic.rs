@@ -3,14 +3,14 @@
 //! Signals wait meanwhile, so that none ends this process between the old file and the new one.
 
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::io::{self, Seek as _};
 use std::path::Path;
 
 use rustix::fs::{self as sys, FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
 use sandprint_sandbox::signals;
 
+use super::content::Content;
 use super::owner;
 use super::place::{self, Found, Place};
 use super::temporary::{Named, Temporary};
@@ -39,9 +39,14 @@ impl Privacy {
 const TURNS: usize = 100;
 
 /// Replaces the file, or makes it, in one step.
-pub(super) fn replace(path: &Path, bytes: &[u8], privacy: Privacy) -> Result<(), WriteError> {
+pub(super) fn replace<'c>(
+    path: &Path,
+    content: impl Into<Content<'c>>,
+    privacy: Privacy,
+) -> Result<(), WriteError> {
+    let content = content.into();
     for _ in 0..TURNS {
-        if put(&place_of(path)?, bytes, privacy)? {
+        if put(&place_of(path)?, content, privacy)? {
             return Ok(());
         }
     }
@@ -61,15 +66,28 @@ pub(super) fn exchanged(path: &Path) -> WriteError {
 }
 
 /// Puts the content into the place, in one step; gives `false` where something else is there by now than was found.
-pub(super) fn put(place: &Place, bytes: &[u8], privacy: Privacy) -> Result<bool, WriteError> {
+pub(super) fn put<'c>(
+    place: &Place,
+    content: impl Into<Content<'c>>,
+    privacy: Privacy,
+) -> Result<bool, WriteError> {
+    let content = content.into();
     let _held = hold(place)?;
-    if place.existing.is_some() { put_in_its_place(place, bytes) } else { create_held(place, bytes, privacy) }
+    if place.existing.is_some() {
+        put_in_its_place(place, content)
+    } else {
+        create_held(place, content, privacy)
+    }
 }
 
 /// Makes the file in one step, if it is not there: otherwise gives `false`.
-pub(super) fn create(place: &Place, bytes: &[u8], privacy: Privacy) -> Result<bool, WriteError> {
+pub(super) fn create<'c>(
+    place: &Place,
+    content: impl Into<Content<'c>>,
+    privacy: Privacy,
+) -> Result<bool, WriteError> {
     let _held = hold(place)?;
-    create_held(place, bytes, privacy)
+    create_held(place, content.into(), privacy)
 }
 
 fn hold(place: &Place) -> Result<signals::Held, WriteError> {
@@ -105,7 +123,7 @@ fn refuse_protected(place: &Place) -> Result<Option<File>, WriteError> {
 }
 
 /// A new file takes the old one's place, if it can be made alike; otherwise the old one is written anew.
-fn put_in_its_place(place: &Place, bytes: &[u8]) -> Result<bool, WriteError> {
+fn put_in_its_place(place: &Place, content: Content<'_>) -> Result<bool, WriteError> {
     let Some(old) = refuse_protected(place)? else { return Ok(false) };
     let error = |source| WriteError::write(&place.path, source);
     let Some(stat) = &place.existing else { return Ok(false) };
@@ -117,7 +135,7 @@ fn put_in_its_place(place: &Place, bytes: &[u8]) -> Result<bool, WriteError> {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
             Err(source) => return Err(WriteError::create(&place.parent, source)),
         };
-        new.fill(bytes).map_err(error)?;
+        new.fill(content).map_err(error)?;
         if !owner::make_alike(&new.file, stat, acl.as_deref()).map_err(error)? {
             break;
         }
@@ -133,17 +151,17 @@ fn put_in_its_place(place: &Place, bytes: &[u8]) -> Result<bool, WriteError> {
             Err(source) => return Err(error(source)),
         }
     }
-    overwrite(&old, bytes).map_err(error)?;
+    overwrite(&old, content).map_err(error)?;
     Ok(true)
 }
 
-fn create_held(place: &Place, bytes: &[u8], privacy: Privacy) -> Result<bool, WriteError> {
+fn create_held(place: &Place, content: Content<'_>, privacy: Privacy) -> Result<bool, WriteError> {
     let error = |source| WriteError::write(&place.path, source);
     let mut last = None;
     for named in [false, true] {
         let new = Temporary::new(place, privacy.mode(), named);
         let mut new = new.map_err(|source| WriteError::create(&place.parent, source))?;
-        new.fill(bytes).map_err(error)?;
+        new.fill(content).map_err(error)?;
         if privacy == Privacy::Private {
             // File systems with default ACLs may have made it wider.
             sys::fchmod(&new.file, Privacy::Private.mode()).map_err(|errno| error(errno.into()))?;
@@ -167,8 +185,8 @@ fn create_held(place: &Place, bytes: &[u8], privacy: Privacy) -> Result<bool, Wr
 
 /// Writes a file that must stay the one that it is, as cp(1) does: its owner cannot be given to another, or it has a
 /// directory where we may make none. Room is taken first, so that a full disk leaves the old content.
-fn overwrite(file: &File, bytes: &[u8]) -> io::Result<()> {
-    let length = u64::try_from(bytes.len()).map_err(io::Error::other)?;
+fn overwrite(mut file: &File, content: Content<'_>) -> io::Result<()> {
+    let length = content.length()?;
     // Not every file system has it.
     if let Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) =
         sys::fallocate(file, FallocateFlags::KEEP_SIZE, 0, length)
@@ -178,7 +196,8 @@ fn overwrite(file: &File, bytes: &[u8]) -> io::Result<()> {
     if length > file.metadata()?.len() {
         file.set_len(length)?;
     }
-    file.write_all_at(bytes, 0)?;
+    file.rewind()?;
+    content.write_to(file)?;
     file.set_len(length)?;
     file.sync_all()
 }
@@ -245,7 +264,7 @@ mod tests {
                 names(scratch.path()).iter().filter(|name| name.starts_with(".sandprint-")).count(),
                 1
             );
-            new.fill(content).unwrap();
+            new.fill(Content::Bytes(content)).unwrap();
             if replaces { new.replace() } else { new.create() }.unwrap()
         };
         let place = place_of(&path).unwrap();
@@ -284,7 +303,11 @@ mod tests {
         for (old, new) in [("a longer text", "short"), ("short", "a longer text"), ("", "x")] {
             fs::write(&path, old).unwrap();
             let before = fs::metadata(&path).unwrap().ino();
-            overwrite(&fs::OpenOptions::new().write(true).open(&path).unwrap(), new.as_bytes()).unwrap();
+            overwrite(
+                &fs::OpenOptions::new().write(true).open(&path).unwrap(),
+                Content::Bytes(new.as_bytes()),
+            )
+            .unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), new);
             assert_eq!(fs::metadata(&path).unwrap().ino(), before);
         }

@@ -1,9 +1,10 @@
 //! Where output goes: a file, a device or pipe, or standard output.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use super::atomic::{self, Privacy};
+use super::content::Content;
 use super::place::{self, Found, Stream};
 use super::write_error::WriteError;
 use crate::output;
@@ -36,14 +37,15 @@ impl Destination {
     }
 
     /// Writes the whole output there.
-    pub(crate) fn write(&self, bytes: &[u8], privacy: Privacy) -> anyhow::Result<()> {
+    pub(crate) fn write<'c>(&self, content: impl Into<Content<'c>>, privacy: Privacy) -> anyhow::Result<()> {
+        let content = content.into();
         match self {
-            Destination::Stdout => output::data(bytes)?,
+            Destination::Stdout => output::data_by(|out| content.write_to(out))?,
             Destination::Stream(path) => match place::find(path)? {
-                Found::Stream(stream) => write_stream(path, &stream, bytes, privacy)?,
+                Found::Stream(stream) => write_stream(path, &stream, content, privacy)?,
                 Found::File(_) => return Err(WriteError::NotRegular(path.clone()).into()),
             },
-            Destination::File(path) => atomic::replace(path, bytes, privacy)?,
+            Destination::File(path) => atomic::replace(path, content, privacy)?,
         }
         Ok(())
     }
@@ -63,14 +65,19 @@ impl Destination {
 }
 
 /// A reader that closes a named pipe early is no more of a failure than one of standard output.
-fn write_stream(path: &Path, stream: &Stream, bytes: &[u8], privacy: Privacy) -> Result<(), WriteError> {
+fn write_stream(
+    path: &Path,
+    stream: &Stream,
+    content: Content<'_>,
+    privacy: Privacy,
+) -> Result<(), WriteError> {
     if privacy == Privacy::Private && !stream.is_device {
         output::note(&format!(
             "{} is no file of ours: who reads it reads the trace, which holds command lines and paths",
             output::quote(path)
         ));
     }
-    match stream.open().and_then(|mut file| file.write_all(bytes)) {
+    match stream.open().and_then(|file| content.write_to(file)) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other.map_err(|source| WriteError::write(path, source)),
     }

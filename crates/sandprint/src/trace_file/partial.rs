@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, unlinkat};
 
 use super::atomic::{self, Privacy};
+use super::content::Content;
 use super::place::Place;
 use super::write_error::WriteError;
 
 /// Writes it.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+pub(super) fn write(path: &Path, content: Content<'_>) -> Result<(), WriteError> {
     const TURNS: usize = 3;
     for _ in 0..TURNS {
-        if atomic::put(&beside(path)?, bytes, Privacy::Private)? {
+        if atomic::put(&beside(path)?, content, Privacy::Private)? {
             return Ok(());
         }
     }

@@ -1,7 +1,7 @@
 //! Reading files that may be anything: bounded, and named in every error.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek as _};
 use std::path::{Path, PathBuf};
 
 use sandprint_model::{Trace, wire};
@@ -12,6 +12,9 @@ use crate::output::quote;
 /// The largest trace that is read, in bytes. A trace of one run is some ten kilobytes; this holds
 /// thousands of runs, and keeps a wrong file (a disk image, /dev/zero) from filling the memory.
 pub(crate) const TRACE_LIMIT: u64 = 256 << 20;
+
+/// From which size on a trace is read as it comes.
+const AT_ONCE: u64 = 1 << 20;
 
 /// How much of a recording of another tool is imported, in bytes: those hold every call. It is read piece by piece; the
 /// limit is for what never ends.
@@ -66,11 +69,25 @@ pub(crate) enum ReadError {
 
 /// Reads a trace from a file, or from standard input for `-`.
 pub(crate) fn read(path: &Path) -> Result<Trace, ReadError> {
-    decode(path, &read_bytes(path, TRACE_LIMIT)?)
+    if path == Path::new("-") {
+        return decode(path, &read_bytes(path, TRACE_LIMIT)?);
+    }
+    read_open(&open(path)?, path)
 }
 
 /// Reads a trace from a file that is already open.
-pub(super) fn read_open(file: &File, path: &Path) -> Result<Trace, ReadError> {
+///
+/// A large file is read as it comes. One of the usual size is faster read at once; so is what is no trace, to say what it
+/// is, and what is no regular file, which cannot be read again.
+pub(super) fn read_open(mut file: &File, path: &Path) -> Result<Trace, ReadError> {
+    let error = |source| ReadError::Read { path: path.to_owned(), source };
+    let about = file.metadata().map_err(error)?;
+    if about.is_file() && (AT_ONCE..=TRACE_LIMIT).contains(&about.len()) {
+        if let Ok(trace) = wire::read_trace(file).map_err(error)? {
+            return Ok(trace);
+        }
+        file.rewind().map_err(error)?;
+    }
     decode(path, &read_bounded(file, path, TRACE_LIMIT)?)
 }
 

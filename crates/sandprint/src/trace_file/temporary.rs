@@ -8,7 +8,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::{self, Write as _};
+use std::io;
 use std::os::fd::AsRawFd as _;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use rustix::fs::{self as sys, AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
+use super::content::Content;
 use super::place::Place;
 
 /// How long a name is waited for that another process uses for an instant.
@@ -64,8 +65,8 @@ impl<'p> Temporary<'p> {
     }
 
     /// Writes the content.
-    pub(super) fn fill(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
+    pub(super) fn fill(&mut self, content: Content<'_>) -> io::Result<()> {
+        content.write_to(&mut self.file)
     }
 
     /// Gives it the name of the place, where there is no file of that name.

@@ -167,3 +167,26 @@ fn a_device_is_written_and_stays_a_device() {
     let full = TraceOutput::prepare(Path::new("/dev/full"), false).unwrap().write(&trace(1)).unwrap_err();
     assert_eq!(format!("{full:#}"), "failed to write `/dev/full`: No space left on device (os error 28)");
 }
+
+/// What is written as it comes is read as it comes; a small trace is read at once.
+#[test]
+fn traces_of_any_size_are_written_and_read() {
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("t.json");
+    for facts in [1, 100, 40_000] {
+        let mut large = trace(1);
+        for nr in 0..facts {
+            let call = Syscall { abi: Abi::X86_64, nr };
+            large.calls.join(Subject::default(), call, RunId::from_bits(1), CallSeen::times(u64::from(nr)));
+        }
+        Destination::File(path.clone()).write(&large, Privacy::Private).unwrap();
+        assert_eq!(read(&path).unwrap(), large);
+    }
+    // One that ends early is named as such, whichever way it is read.
+    let text = fs::read(&path).unwrap();
+    fs::write(&path, &text[..text.len() - 3]).unwrap();
+    assert!(matches!(
+        read(&path),
+        Err(ReadError::Decode { source: sandprint_model::wire::DecodeError::Truncated { .. }, .. })
+    ));
+}

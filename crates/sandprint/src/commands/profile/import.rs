@@ -8,7 +8,7 @@ use sandprint_model::{Arch, Trace};
 
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::file_kind::FileKind;
-use crate::trace_file::{self, TraceOutput};
+use crate::trace_file::{self, Content, TraceOutput};
 use crate::usage::long_help;
 use crate::{output, view};
 
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitStatus> {
     }
     match &destination {
         Some(destination) => destination.write(&trace)?,
-        None => output::data(trace_file::encode(&trace).as_bytes())?,
+        None => output::data_by(|out| Content::from(&trace).write_to(out))?,
     }
     tell(&trace);
     Ok(ExitStatus::Success)

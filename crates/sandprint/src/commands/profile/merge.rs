@@ -34,7 +34,7 @@ pub(crate) fn run(args: &MergeArgs) -> anyhow::Result<ExitStatus> {
     trace_file::stdin_once(&args.traces)?;
     let destination = trace_file::destination(args.output.as_deref())?;
     let merged = read_merged(&args.traces)?;
-    destination.write(trace_file::encode(&merged).as_bytes(), Privacy::Private)?;
+    destination.write(&merged, Privacy::Private)?;
     Ok(ExitStatus::Success)
 }
 

@@ -38,6 +38,6 @@ pub(crate) fn run(args: &SubtractArgs) -> anyhow::Result<ExitStatus> {
     let trace = trace_file::read(&args.trace)?;
     let bases = args.bases.iter().map(|path| trace_file::read(path)).collect::<Result<Vec<_>, _>>()?;
     let rest = trace.subtract(&bases);
-    destination.write(trace_file::encode(&rest).as_bytes(), Privacy::Private)?;
+    destination.write(&rest, Privacy::Private)?;
     Ok(ExitStatus::Success)
 }
