@@ -1,10 +1,12 @@
 //! The recorder that needs nothing: seccomp user notification. Every call is reported, counted, and goes on.
 //!
-//! - `serve`: the thread that answers.
+//! - [`serve`]: the thread that answers.
+//! - `count`: its answer, for a recording.
 //! - `ledger`: who is who, and what they called.
 
+mod count;
 mod ledger;
-mod serve;
+pub mod serve;
 
 use std::collections::BTreeSet;
 use std::io;
@@ -23,6 +25,7 @@ use crate::followed::Followed;
 use crate::host::HostFacts;
 use crate::reader::Reader;
 
+use count::Counter;
 use ledger::Ledger;
 
 /// A recorder that answers.
@@ -84,7 +87,8 @@ impl Recorder {
             let nothing = epoll::EventData::new_u64(0);
             epoll::add(&wake, listener.as_fd(), nothing, epoll::EventFlags::empty())?;
             epoll::add(&wake, shared.news(), nothing, epoll::EventFlags::IN)?;
-            serve::start(listener.try_clone()?, inbox, Arc::clone(&guardian), Arc::clone(&shared))?;
+            let counter = Counter { guardian: Arc::clone(&guardian), shared: Arc::clone(&shared) };
+            serve::start("notifications", listener.try_clone()?, inbox, Arc::clone(&guardian), counter)?;
             let no_new_privileges =
                 of_child.is_some_and(|(child, _)| child) && ours.is_some_and(|(ours, _)| !ours);
             Ok(Recorder {

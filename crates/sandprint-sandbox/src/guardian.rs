@@ -14,10 +14,11 @@ mod sys;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 pub use self::orders::Orders;
-use crate::notify::{Inbox, Listener};
+use crate::notify::{Inbox, Listener, Notification};
 
 /// How long it may take to notice that nobody is left to be guarded.
 const TO_END: Duration = Duration::from_secs(1);
@@ -30,13 +31,15 @@ const TO_END: Duration = Duration::from_secs(1);
 pub struct Guardian {
     forked: sys::Forked,
     /// Lives as long as somebody may replace them.
-    _orders: Arc<Orders>,
+    orders: Arc<Orders>,
+    armed: AtomicBool,
 }
 
 impl Guardian {
     /// Starts one. `inbox` is where this process receives: what it leaves unanswered there, the guardian answers.
     pub fn start(listener: &Listener, inbox: &Inbox, orders: Arc<Orders>) -> io::Result<Guardian> {
-        Ok(Guardian { forked: sys::fork(listener, inbox, &orders)?, _orders: orders })
+        let forked = sys::fork(listener, inbox, &orders)?;
+        Ok(Guardian { forked, orders, armed: AtomicBool::new(false) })
     }
 
     /// Its process number.
@@ -46,7 +49,20 @@ impl Guardian {
 
     /// From here on it takes over. Before, it leaves with us: what has not executed yet is not to begin without us.
     pub fn arm(&self) -> io::Result<()> {
-        self.forked.arm()
+        self.forked.arm()?;
+        self.armed.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// Answers a received call in this process as the guardian would after our end: armed, as the orders say, and
+    /// before, as the kernel does where nobody is left. For when what was to answer here cannot any more.
+    pub fn answer(&self, listener: &Listener, inbox: &mut Inbox, call: &Notification) {
+        if self.armed.load(Ordering::SeqCst) {
+            sys::answer(listener, &self.orders, call);
+        } else {
+            sys::refuse_as_nobody(listener, call);
+        }
+        inbox.clear();
     }
 
     /// Waits for its end, which comes by itself once nobody has the filter any more.

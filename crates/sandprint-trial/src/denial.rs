@@ -3,7 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use sandprint_model::{Action, ByteString, Call, Rule};
+use sandprint_model::{Action, ByteString, Call, Reason, Rule};
+use sandprint_policy::suggest;
+
+/// A process that still lives after this time has not ended for a refused call.
+pub(crate) const WENT_ON: Duration = Duration::from_millis(200);
 
 /// Calls that were refused alike: the same call from the same code of the same program, which one rule would allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,4 +90,11 @@ impl fmt::Display for Next {
             Next::Unknown => f.write_str("what came of it is not known"),
         }
     }
+}
+
+/// The smallest rule that would let a call run, with nothing said of who wants it.
+pub(crate) fn smallest_rule(call: &Call) -> Rule {
+    let mut rule = suggest::allowing(call, Reason::ByHand(String::new()));
+    rule.reasons.clear();
+    rule
 }

@@ -11,6 +11,7 @@
 
 mod asking;
 mod denial;
+mod denials;
 mod draft;
 pub mod error;
 mod origin;

@@ -11,12 +11,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use sandprint_model::{Call, Reason, Rule};
+use sandprint_model::Rule;
 use sandprint_policy::cbpf::{Program, validate};
-use sandprint_policy::suggest;
 use sandprint_record::refused::{FilterId, Refused};
 
-use crate::denial::Location;
+use crate::denial::{Location, smallest_rule};
 use crate::origin::Origins;
 use judge::{Judgement, Verdict};
 
@@ -175,13 +174,6 @@ impl Watch {
         self.filters.insert(id, program.clone());
         program
     }
-}
-
-/// The smallest rule that would let a call run, with nothing said of who wants it.
-fn smallest_rule(call: &Call) -> Rule {
-    let mut rule = suggest::allowing(call, Reason::ByHand(String::new()));
-    rule.reasons.clear();
-    rule
 }
 
 #[cfg(test)]

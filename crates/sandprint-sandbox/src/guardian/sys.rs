@@ -104,7 +104,7 @@ fn guard(listener: &Listener, inbox: &Inbox, orders: &Orders, line: &io::PipeRea
 }
 
 /// Answers as the orders say, as far as a supervisor can.
-fn answer(listener: &Listener, orders: &Orders, call: &Notification) {
+pub(super) fn answer(listener: &Listener, orders: &Orders, call: &Notification) {
     let decided = orders.decide(call);
     let errno = match decided & libc::SECCOMP_RET_ACTION_FULL {
         libc::SECCOMP_RET_ALLOW | libc::SECCOMP_RET_LOG => {
@@ -125,6 +125,11 @@ fn answer(listener: &Listener, orders: &Orders, call: &Notification) {
     };
     // seccomp(2): the largest errno there is. 0 makes the call a success that did nothing.
     drop(refuse(listener.as_fd(), call.id, u16::try_from(errno.min(4095)).unwrap_or_default()));
+}
+
+/// Has a call fail as the kernel has it where it has nobody to ask.
+pub(super) fn refuse_as_nobody(listener: &Listener, call: &Notification) {
+    drop(refuse(listener.as_fd(), call.id, u16::try_from(ENOSYS).unwrap_or_default()));
 }
 
 /// What the kernel answers where it has nobody to ask.

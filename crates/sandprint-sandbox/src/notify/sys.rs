@@ -194,7 +194,7 @@ impl Inbox {
     }
 
     /// As the kernel wants it: it refuses to write over anything but zeros.
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         // SAFETY: `size` bytes of the page are ours; other processes only read them, after this one's end.
         unsafe { ptr::write_bytes(self.page.as_ptr().cast::<u8>(), 0, self.size) };
     }

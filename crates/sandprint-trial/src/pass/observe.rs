@@ -2,9 +2,9 @@
 //! filter refuses. Nobody is in between, and what is reported is what really happened.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use sandprint_model::{ByteString, Condition, Policy, Syscall};
+use sandprint_model::Policy;
 use sandprint_policy::cbpf::Program;
 use sandprint_policy::enforce;
 use sandprint_record::ebpf::{RecorderError, Watcher};
@@ -15,8 +15,8 @@ use sandprint_sandbox::confine::{Confinement, Filter, Flags};
 use sandprint_sandbox::launch::Launch;
 
 use super::confirm::has_filter;
-use super::explain::{MOST_KINDS, WENT_ON, untold};
-use crate::denial::{Ancestor, Denial, Location, Next};
+use crate::denial::{Ancestor, Denial, Next, WENT_ON};
+use crate::denials::{Denials, Kind};
 use crate::error::TrialError;
 use crate::trial::Trial;
 use crate::verdict::Pass;
@@ -64,83 +64,75 @@ pub(crate) fn run(trial: &mut Trial, policy: &Policy, program: &Program) -> Resu
         })?;
     let mut running = trial.foreground.release(suspended)?;
     let in_force = has_filter(running.pid());
-    let mut books = Books {
+    let mut findings = Findings {
         policy,
         first,
         watch: Watch::default(),
-        denials: BTreeMap::new(),
+        denials: Denials::default(),
+        firsts: BTreeMap::new(),
         places: BTreeMap::new(),
-        untold: 0,
         others: 0,
     };
     let waited = wait.until_ended(&mut running, &mut trial.foreground, || {
         // Before the news: what comes after the end of all is nothing.
         let is_over = watcher.is_over().map_err(TrialError::Observe)?;
         for refused in watcher.news().map_err(TrialError::Observe)? {
-            books.take(refused, &watcher);
+            findings.take(refused, &watcher);
         }
         Ok(is_over)
     })?;
     let missed = watcher.missed().map_err(TrialError::Observe)?;
     let mut caveats: Vec<String> =
         missed.iter().map(|missed| format!("{} {}", missed.count, missed.what)).collect();
-    caveats.extend(books.caveats());
+    caveats.extend(findings.caveats());
     let pass = Pass::Observed { exit: waited.exit, instructions: program.0.len(), in_force };
-    Ok(Observed { pass, waited, denials: books.denials(), caveats })
+    Ok(Observed { pass, waited, denials: findings.denials.into_sorted(), caveats })
 }
 
-/// What makes calls alike, whichever process makes them.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    syscall: Syscall,
-    conditions: Vec<Condition>,
-    image: ByteString,
-    location: Result<Location, String>,
-}
-
-/// A denial as far as it is known.
-#[derive(Debug)]
-struct Entry {
-    denial: Denial,
-    /// The first process that made it, which is asked what it did next.
+/// The first call of a kind.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    /// Who made it, and is asked what it did next.
     process: u32,
-    order: (std::time::SystemTime, u64),
+    order: (SystemTime, u64),
+    /// Whether that is not known yet.
+    is_open: bool,
 }
 
 /// Where calls are entered.
 #[derive(Debug)]
 enum Place {
-    Denial(Key),
-    /// Of a kind beyond [`MOST_KINDS`].
+    Denial(Kind),
+    /// Of a kind for which there was no room.
     Untold,
     /// The policy allows them.
     Others,
 }
 
-struct Books<'p> {
+struct Findings<'p> {
     policy: &'p Policy,
     /// The first process of the trial.
     first: u32,
     watch: Watch,
-    denials: BTreeMap<Key, Entry>,
+    denials: Denials,
+    firsts: BTreeMap<Kind, First>,
     /// Where calls are entered that [`Refused::id`] names, as long as more of them can come.
     places: BTreeMap<u64, Place>,
-    /// Calls of kinds beyond [`MOST_KINDS`].
-    untold: u64,
     /// Calls that a filter of the workload's own refused.
     others: u64,
 }
 
-impl Books<'_> {
+impl Findings<'_> {
     fn take(&mut self, refused: Refused, watcher: &Watcher) {
         let (id, process, is_killed) =
             (refused.id, refused.host_tgid, refused.outcome == Outcome::KilledProcess);
         let ended = refused.ended;
         // A process that is heard of again went on.
-        for entry in self.denials.values_mut().filter(|entry| entry.process == process) {
-            let is_another = id != entry.order.1 && (refused.first, id) > entry.order;
-            if entry.denial.next == Next::Unknown && is_another {
-                entry.denial.next = Next::WentOn;
+        for (kind, first) in &mut self.firsts {
+            let is_another = id != first.order.1 && (refused.first, id) > first.order;
+            if first.is_open && first.process == process && is_another {
+                first.is_open = false;
+                self.denials.came_of(kind, Next::WentOn);
             }
         }
         for news in self.watch.take(refused, |id| watcher.filter(id)) {
@@ -152,27 +144,26 @@ impl Books<'_> {
         }
         let Some(after) = ended else { return };
         self.places.remove(&id);
-        for entry in self.denials.values_mut() {
-            if entry.process == process && entry.denial.next == Next::Unknown {
-                entry.denial.next = what_next(is_killed, after);
+        for (kind, first) in &mut self.firsts {
+            if first.is_open && first.process == process {
+                first.is_open = false;
+                self.denials.came_of(kind, what_next(is_killed, after));
             }
         }
     }
 
     fn repeat(&mut self, id: u64, more: u64) {
-        let count = match self.places.get(&id) {
-            Some(Place::Denial(key)) => {
-                let Some(entry) = self.denials.get_mut(key) else { return };
-                if entry.denial.next == Next::Unknown {
-                    entry.denial.next = Next::WentOn;
+        match self.places.get(&id) {
+            Some(Place::Denial(kind)) => {
+                self.denials.came_of(kind, Next::WentOn);
+                if let Some(denial) = self.denials.get_mut(kind) {
+                    denial.count = denial.count.saturating_add(more);
                 }
-                &mut entry.denial.count
             }
-            Some(Place::Untold) => &mut self.untold,
-            Some(Place::Others) => &mut self.others,
-            None => return,
-        };
-        *count = count.saturating_add(more);
+            Some(Place::Untold) => self.denials.add_untold(more),
+            Some(Place::Others) => self.others = self.others.saturating_add(more),
+            None => {}
+        }
     }
 
     fn enter(&mut self, id: u64, seen: Seen) {
@@ -183,18 +174,6 @@ impl Books<'_> {
             self.places.insert(id, Place::Others);
             return;
         }
-        let key = Key {
-            syscall: refused.call.syscall,
-            conditions: rule.conditions.clone(),
-            image: refused.image.clone(),
-            location: location.clone(),
-        };
-        if self.denials.len() >= MOST_KINDS && !self.denials.contains_key(&key) {
-            self.untold = self.untold.saturating_add(refused.count);
-            self.places.insert(id, Place::Untold);
-            return;
-        }
-        self.places.insert(id, Place::Denial(key.clone()));
         let is_killed = matches!(refused.outcome, Outcome::KilledProcess | Outcome::KilledThread);
         let next = if is_killed {
             Next::Killed
@@ -204,22 +183,26 @@ impl Books<'_> {
             Next::Unknown
         };
         let ancestry = self.ancestry(&refused);
-        let fresh = || Entry {
-            denial: Denial {
-                call: refused.call,
-                action,
-                count: 0,
-                image: refused.image.clone(),
-                ancestry,
-                location,
-                next,
-                rule,
-            },
-            process: refused.host_tgid,
-            order: (refused.first, id),
+        let first =
+            First { process: refused.host_tgid, order: (refused.first, id), is_open: next == Next::Unknown };
+        let denial = Denial {
+            call: refused.call,
+            action,
+            count: refused.count,
+            image: refused.image,
+            ancestry,
+            location,
+            next,
+            rule,
         };
-        let entry = self.denials.entry(key).or_insert_with(fresh);
-        entry.denial.count = entry.denial.count.saturating_add(refused.count);
+        let kind = Kind::of(&denial);
+        let place = if self.denials.enter(&kind, denial).is_some() {
+            self.firsts.entry(kind.clone()).or_insert(first);
+            Place::Denial(kind)
+        } else {
+            Place::Untold
+        };
+        self.places.insert(id, place);
     }
 
     /// From the first process of the trial down.
@@ -244,7 +227,7 @@ impl Books<'_> {
                 times(self.others)
             ));
         }
-        caveats.extend(untold(self.untold));
+        caveats.extend(self.denials.untold());
         let totals = self.watch.totals();
         if totals.not_refused > 0 {
             caveats.push(format!(
@@ -254,12 +237,6 @@ impl Books<'_> {
             ));
         }
         caveats
-    }
-
-    fn denials(self) -> Vec<Denial> {
-        let mut denials: Vec<Denial> = self.denials.into_values().map(|entry| entry.denial).collect();
-        denials.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.call.syscall.cmp(&b.call.syscall)));
-        denials
     }
 }
 
@@ -291,18 +268,19 @@ mod tests {
             rules: BTreeMap::new(),
             notes: std::collections::BTreeSet::new(),
         };
-        let mut books = Books {
+        let mut findings = Findings {
             policy: &policy,
             first: 1,
             watch: Watch::default(),
-            denials: BTreeMap::new(),
+            denials: Denials::default(),
+            firsts: BTreeMap::new(),
             places: [(7, Place::Untold), (8, Place::Others)].into(),
-            untold: 1,
             others: 1,
         };
         for (id, more) in [(7, 2), (8, 4), (9, 100), (7, 8)] {
-            books.repeat(id, more);
+            findings.repeat(id, more);
         }
-        assert_eq!((books.untold, books.others), (11, 5));
+        assert_eq!(findings.others, 5);
+        assert!(findings.denials.untold().unwrap().starts_with("10 more calls"));
     }
 }

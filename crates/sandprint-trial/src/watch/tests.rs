@@ -1,6 +1,6 @@
 //! What is told of calls, and when.
 
-use sandprint_model::{Abi, Action, ByteString, Syscall};
+use sandprint_model::{Abi, Action, ByteString, Call, Syscall};
 use sandprint_policy::cbpf::Instruction;
 use sandprint_record::refused::{Code, Outcome};
 
