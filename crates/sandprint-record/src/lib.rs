@@ -5,6 +5,7 @@
 //! - [`ebpf`]: the BPF driver: who is followed, what was counted.
 //! - [`notify`]: the recorder by seccomp user notification, for where neither can be had.
 //! - `books`: what those recorders keep that see calls from outside the kernel.
+//! - [`cgroup`]: which one a process is in.
 //! - `descriptors`: file descriptors, as many as they need.
 //! - `driver`: all of them, as a session sees them.
 //! - `followed`: how much is followed, as each of them tells it.
@@ -19,6 +20,7 @@
 
 pub mod audit;
 mod books;
+pub mod cgroup;
 mod descriptors;
 mod driver;
 pub mod ebpf;

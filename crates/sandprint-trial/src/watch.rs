@@ -2,10 +2,16 @@
 //!
 //! - [`mod@judge`]: what really happened to a call that did not run.
 //! - [`Watch`]: tells each kind of call once, and what came of it later.
+//! - [`session`]: one watch from its start to its end.
+//! - [`logged`]: calls that ran and were logged.
+//! - [`attribution`]: whose these are.
 //!
 //! Nothing is kept of a process that has ended, so that a watch can last as long as its machine.
 
+pub mod attribution;
 pub mod judge;
+pub mod logged;
+pub mod session;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -183,17 +183,7 @@ impl Host {
 
     /// Whether cgroups of version 2 can be observed here.
     pub(crate) fn has_cgroup2(&self) -> bool {
-        cgroup::Mounts::read(self).is_ok()
-    }
-
-    /// The cgroup2 of a process; none where it is gone.
-    pub(crate) fn cgroup_of(&self, pid: u32) -> Option<ByteString> {
-        cgroup::of_process(self, pid)
-    }
-
-    /// Whether a cgroup is the one of that directory, or below it.
-    pub(crate) fn is_below(&self, directory: &Path, cgroup: &ByteString) -> Result<bool, TargetError> {
-        cgroup::is_below(self, directory, cgroup)
+        cgroup::mounts(self).is_ok()
     }
 
     /// The container and the unit that a cgroup belongs to, given by its path below the mount.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sandprint_model::ByteString;
 
-use super::cgroup::{self, Mounts};
+use super::cgroup;
 use super::{Host, Target, TargetError, container_names};
 
 /// What stands before the id in a cgroup's name. Not `libpod-conmon-` and `crio-conmon-`: those hold the
@@ -27,7 +27,7 @@ const SHORTEST_PREFIX: usize = 4;
 /// The cgroup of the running container that is meant.
 pub(super) fn find(host: &Host, wanted: &str) -> Result<Target, TargetError> {
     let shown = ByteString::from(wanted).escaped();
-    let mounts = Mounts::read(host)?;
+    let mounts = cgroup::mounts(host)?;
     let top = host.path(&mounts.unified);
     let running = running(&top);
     let names = container_names::read(host);

@@ -257,25 +257,3 @@ fn this_host_has_us() {
     let found = Host::here().processes(&[std::process::id()]).unwrap();
     assert_eq!(found.describe(), format!("pid {}", std::process::id()));
 }
-
-#[test]
-fn processes_are_found_in_their_cgroup_and_below_it() {
-    for hybrid in [false, true] {
-        let tree = Tree::new(hybrid);
-        let group = if hybrid { "unified/a/b" } else { "a/b" };
-        tree.cgroup(group);
-        tree.file("proc/7/cgroup", "4:memory:/x\n0::/a/b/c d\n");
-        tree.file("proc/8/cgroup", "4:memory:/x\n");
-        let host = tree.host();
-        let Ok(Target::Cgroup { directory, .. }) = host.cgroup(Path::new("/a/b")) else {
-            panic!("no cgroup")
-        };
-        let cgroup = host.cgroup_of(7).unwrap();
-        assert_eq!(cgroup, ByteString::from("/a/b/c d"));
-        assert!(host.is_below(&directory, &cgroup).unwrap());
-        for (path, below) in [("/a/b", true), ("/a/bc", false), ("/a", false), ("/", false)] {
-            assert_eq!(host.is_below(&directory, &ByteString::from(path)).unwrap(), below, "{path}");
-        }
-        assert_eq!((host.cgroup_of(8), host.cgroup_of(9)), (None, None));
-    }
-}

@@ -3,7 +3,7 @@
 //! systemd gives every running unit a cgroup of the unit's name, below its slices: /system.slice for
 //! those of the system, /user.slice/user-UID.slice/user@UID.service for a user's.
 
-use super::cgroup::{self, Mounts};
+use super::cgroup;
 use super::{Host, Target, TargetError};
 
 use sandprint_model::ByteString;
@@ -16,7 +16,7 @@ pub(super) fn find(host: &Host, name: &str) -> Result<Target, TargetError> {
     let is_whole = SUFFIXES.iter().any(|suffix| name.ends_with(suffix));
     let unit = if is_whole { name.to_owned() } else { format!("{name}.service") };
     let shown = ByteString::from(unit.as_str()).escaped();
-    let mounts = Mounts::read(host)?;
+    let mounts = cgroup::mounts(host)?;
     let top = host.path(&mounts.unified);
     let mut found = Vec::new();
     cgroup::search(&top, &mut |below| {

@@ -1,16 +1,21 @@
 //! Where a watch tells what it sees: the numbers by which kinds of calls are told again, and the form.
 
 use std::collections::BTreeMap;
+use std::io::{self, Stdout};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, UNIX_EPOCH};
 
+use rustix::fs::FileType;
 use sandprint_model::{ByteString, Condition, Syscall};
+use sandprint_record::audit::Unseen;
 use sandprint_record::ebpf::Missed;
 use sandprint_trial::Location;
 use sandprint_trial::watch::judge::Verdict;
-use sandprint_trial::watch::{News, Seen, Totals};
+use sandprint_trial::watch::session::Observer;
+use sandprint_trial::watch::{News, Seen, Totals, attribution, logged};
 
 use super::suggest::{self, Suggestion};
-use super::{Format, attribution, json, logged, text};
+use super::{Format, json, text};
 use crate::output::{self, OutputError};
 use crate::policy_source::PolicySource;
 use crate::target::{Host, Place};
@@ -36,6 +41,7 @@ pub(super) struct Told<'t> {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Page {
+    stdout: Stdout,
     format: Format,
     policy: Option<PolicySource>,
     host: Host,
@@ -85,6 +91,7 @@ struct Known {
 impl Page {
     pub(super) fn new(format: Format, policy: Option<PolicySource>) -> Page {
         Page {
+            stdout: io::stdout(),
             format,
             policy,
             host: Host::here(),
@@ -96,28 +103,6 @@ impl Page {
             logged: BTreeMap::new(),
             numbers: 0,
             numbers_are_ours: attribution::numbers_are_ours(),
-        }
-    }
-
-    /// Tells news of calls that did not run.
-    pub(super) fn news(&mut self, news: &News) -> Result<(), OutputError> {
-        match news {
-            News::New(seen) => self.new_kind(seen),
-            News::Repeated { id, more, count, last } => {
-                if let Some(group) = self.members.get(id).and_then(|alike| self.alike.get_mut(alike)) {
-                    group.known.more = group.known.more.saturating_add(*more);
-                    group.known.count = group.known.count.saturating_add(*more);
-                    return Ok(());
-                }
-                let Some(known) = self.refused.get_mut(id) else { return Ok(()) };
-                known.more = known.more.saturating_add(*more);
-                known.count = *count;
-                match self.format {
-                    Format::Json => put(&json::repeated(known.number, *more, *count, Some(*last))),
-                    Format::Text => Ok(()),
-                }
-            }
-            News::Ended { id, after } => self.ended(*id, *after),
         }
     }
 
@@ -177,7 +162,7 @@ impl Page {
         Ok(false)
     }
 
-    fn ended(&mut self, id: u64, after: Duration) -> Result<(), OutputError> {
+    fn process_ended(&mut self, id: u64, after: Duration) -> Result<(), OutputError> {
         let member = self.members.remove(&id);
         let Some(known) = self.refused.remove(&id) else { return Ok(()) };
         match self.format {
@@ -192,8 +177,50 @@ impl Page {
         }
     }
 
-    /// Tells of calls that ran and were logged.
-    pub(super) fn logged(&mut self, item: &logged::Item) -> Result<(), OutputError> {
+    fn tell_repetitions(&self, known: Known) -> Result<(), OutputError> {
+        match self.format {
+            // They were told as they came.
+            Format::Json => Ok(()),
+            Format::Text => repetitions(known, 1),
+        }
+    }
+}
+
+impl Observer for Page {
+    type Error = OutputError;
+
+    fn unseen(&mut self, Unseen { why, hint }: &Unseen) -> Result<(), OutputError> {
+        output::note(&format!("calls that run and are logged will not be seen: {why}"));
+        output::talk(&format!("hint: {hint}"));
+        match self.format {
+            Format::Json => put(&json::missed("calls that run and are logged are not seen", Some(why), None)),
+            // People were told on stderr.
+            Format::Text => Ok(()),
+        }
+    }
+
+    fn news(&mut self, news: &News) -> Result<(), OutputError> {
+        match news {
+            News::New(seen) => self.new_kind(seen),
+            News::Repeated { id, more, count, last } => {
+                if let Some(group) = self.members.get(id).and_then(|alike| self.alike.get_mut(alike)) {
+                    group.known.more = group.known.more.saturating_add(*more);
+                    group.known.count = group.known.count.saturating_add(*more);
+                    return Ok(());
+                }
+                let Some(known) = self.refused.get_mut(id) else { return Ok(()) };
+                known.more = known.more.saturating_add(*more);
+                known.count = *count;
+                match self.format {
+                    Format::Json => put(&json::repeated(known.number, *more, *count, Some(*last))),
+                    Format::Text => Ok(()),
+                }
+            }
+            News::Ended { id, after } => self.process_ended(*id, *after),
+        }
+    }
+
+    fn logged(&mut self, item: &logged::Item) -> Result<(), OutputError> {
         match item {
             logged::Item::New { number: id, record, count } => {
                 self.numbers += 1;
@@ -223,17 +250,7 @@ impl Page {
         }
     }
 
-    /// Tells that something cannot be seen.
-    pub(super) fn unseen(&mut self, what: &str, why: &str) -> Result<(), OutputError> {
-        match self.format {
-            Format::Json => put(&json::missed(what, Some(why), None)),
-            // People were told on stderr.
-            Format::Text => Ok(()),
-        }
-    }
-
-    /// Tells that something was missed, so often by now.
-    pub(super) fn missed(&mut self, missed: &Missed) -> Result<(), OutputError> {
+    fn missed(&mut self, missed: &Missed) -> Result<(), OutputError> {
         match self.format {
             Format::Json => put(&json::missed(&missed.what, None, Some(missed.count))),
             // The last count is said at the end.
@@ -241,8 +258,7 @@ impl Page {
         }
     }
 
-    /// Tells what was kept for the end, and what it all came to.
-    pub(super) fn end(&mut self, totals: Totals, logged: u64, missed: &[Missed]) -> anyhow::Result<()> {
+    fn ended(&mut self, totals: Totals, logged: u64, missed: &[Missed]) -> Result<(), OutputError> {
         match self.format {
             Format::Json => put(&json::summary(totals, logged, missed))?,
             Format::Text => {
@@ -263,12 +279,10 @@ impl Page {
         Ok(())
     }
 
-    fn tell_repetitions(&self, known: Known) -> Result<(), OutputError> {
-        match self.format {
-            // They were told as they came.
-            Format::Json => Ok(()),
-            Format::Text => repetitions(known, 1),
-        }
+    fn reader(&self) -> Option<BorrowedFd<'_>> {
+        let stat = rustix::fs::fstat(&self.stdout).ok()?;
+        // Its other end may be closed while there is nothing to write.
+        (FileType::from_raw_mode(stat.st_mode) == FileType::Fifo).then_some(self.stdout.as_fd())
     }
 }
 

@@ -5,10 +5,9 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
 
+use sandprint_record::cgroup::{self, Mounts};
 use sandprint_record::ebpf::Missed;
 use sandprint_record::target::Target;
-
-use crate::target::Host;
 
 /// The initial PID namespace's inode (`PROC_PID_INIT_INO`, `linux/proc_ns.h`).
 const INITIAL_PID_NAMESPACE: u64 = 0xEFFF_FFFC;
@@ -53,8 +52,8 @@ impl Attribution {
             _ if self.shown.contains_key(&host_pid) => Some(true),
             _ if !self.numbers_are_ours => None,
             Target::Cgroup { directory, .. } => {
-                let host = Host::here();
-                host.cgroup_of(host_pid).and_then(|cgroup| host.is_below(directory, &cgroup).ok())
+                let mounts = Mounts::here();
+                mounts.and_then(|mounts| Some(mounts.is_below(directory, &cgroup::of_process(host_pid)?)))
             }
             // Processes and their descendants, which the watcher knows.
             Target::Processes(_) | Target::Command => in_tree(host_pid)?,
@@ -77,7 +76,7 @@ impl Attribution {
 }
 
 /// Whether a process has the number in our /proc that the kernel writes into audit records.
-pub(super) fn numbers_are_ours() -> bool {
+pub fn numbers_are_ours() -> bool {
     fs::metadata("/proc/self/ns/pid").is_ok_and(|namespace| namespace.ino() == INITIAL_PID_NAMESPACE)
 }
 

@@ -6,7 +6,7 @@ use sandprint_model::import::SeccompRecord;
 use sandprint_model::{ByteString, Syscall};
 
 /// Most kinds that are remembered; with more, they are told anew.
-pub(super) const MOST: usize = 4096;
+pub const MOST: usize = 4096;
 
 /// What makes records alike: the same call from the same place of the same process.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,11 +29,27 @@ struct Kind {
 
 /// Something to tell of logged calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Item {
+pub enum Item {
     /// A new kind, with how many there are so far.
-    New { number: u64, record: Box<SeccompRecord>, count: u64 },
+    New {
+        /// The kind's, counted from 1.
+        number: u64,
+        /// The first of them.
+        record: Box<SeccompRecord>,
+        /// How many.
+        count: u64,
+    },
     /// More of a kind that was told.
-    Repeated { number: u64, more: u64, count: u64, last_ms: Option<u64> },
+    Repeated {
+        /// The kind's.
+        number: u64,
+        /// How many more.
+        more: u64,
+        /// How many in all.
+        count: u64,
+        /// When the last of them was made, in milliseconds since 1970.
+        last_ms: Option<u64>,
+    },
 }
 
 /// See the module.
