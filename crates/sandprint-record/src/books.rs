@@ -15,6 +15,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use sandprint_model::arguments::Selected;
 use sandprint_model::{Arch, ArgumentsSeen, ByteString, Syscall};
+use sandprint_sandbox::process;
 
 use kinds::Kinds;
 use task::{Identity, Program};
@@ -167,7 +168,7 @@ impl Books {
         let arguments = arguments
             .map(|arguments| if full { ArgumentsSeen::too_many() } else { ArgumentsSeen::new(arguments, 1) });
         self.values += arguments.as_ref().map_or(0, kept);
-        let comm = task::comm(caller.tid);
+        let comm = process::comm(caller.tid);
         self.calls.insert(key, Count { calls: 1, arguments, first_ns: now, caller, comm });
     }
 
@@ -180,7 +181,7 @@ impl Books {
             self.lost = self.lost.saturating_add(1);
             return;
         }
-        let comm = task::comm(caller.tid);
+        let comm = process::comm(caller.tid);
         self.calls.insert(key, Count { calls: 0, arguments: None, first_ns: now, caller, comm });
     }
 

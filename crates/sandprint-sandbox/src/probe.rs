@@ -9,6 +9,7 @@ mod sys;
 use std::fs;
 use std::io::{self, Read as _};
 
+use crate::process::{Seccomp, Status};
 use crate::shared::SharedWords;
 
 /// A call, with arguments with which it does nothing: addresses and descriptors of nothing.
@@ -171,8 +172,7 @@ fn is_filtered() -> bool {
     let mut status = [0; 8192];
     let read = fs::File::open("/proc/self/status").and_then(|mut file| file.read(&mut status));
     let text = read.ok().and_then(|length| status.get(..length)).unwrap_or_default();
-    let mode = text.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(b"Seccomp:"));
-    mode.is_none_or(|mode| mode.trim_ascii() == b"2")
+    Status::from_bytes(text).seccomp().is_none_or(|mode| mode == Seccomp::Filter)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use sandprint_model::ByteString;
 use sandprint_record::refused::Code;
+use sandprint_sandbox::process::{self, Status};
 
 use crate::denial::{Ancestor, Location};
 use crate::symbols::Symbols;
@@ -37,7 +38,7 @@ pub(crate) struct Origins {
 impl Origins {
     /// Who `tid` is; `first` is the first process of the trial. `after` is the address behind the call's instruction.
     pub(crate) fn look(&mut self, tid: u32, first: u32, after: u64) -> Origin {
-        let process = field(tid, "Tgid:").unwrap_or(tid);
+        let process = Status::of(tid).and_then(|status| status.tgid()).unwrap_or(tid);
         let exe = fs::read_link(format!("/proc/{process}/exe")).unwrap_or_default();
         Origin {
             tgid: process,
@@ -135,26 +136,15 @@ impl Mapping {
     }
 }
 
-/// A field of a task's status that is a number.
-fn field(tid: u32, name: &str) -> Option<u32> {
-    let status = fs::read(format!("/proc/{tid}/status")).ok()?;
-    let line = status.split(|byte| *byte == b'\n').find(|line| line.starts_with(name.as_bytes()))?;
-    std::str::from_utf8(line.get(name.len()..)?).ok()?.trim().parse().ok()
-}
-
 fn ancestry(tgid: u32, first: u32) -> Vec<Ancestor> {
     let mut chain = Vec::new();
     let mut pid = tgid;
     while pid > 1 && chain.len() < DEEPEST {
-        let mut comm = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-        if comm.ends_with(b"\n") {
-            comm.pop();
-        }
-        chain.push(Ancestor { pid, comm: ByteString::new(comm) });
+        chain.push(Ancestor { pid, comm: process::comm(pid) });
         if pid == first {
             break;
         }
-        let Some(parent) = sandprint_sandbox::process::parent(pid) else { break };
+        let Some(parent) = process::parent(pid) else { break };
         pid = parent;
     }
     // An orphan's parent is none of the trial: what is above it says nothing.
@@ -185,10 +175,10 @@ mod tests {
     #[test]
     fn this_process_and_its_code_are_found() {
         let pid = std::process::id();
-        let origin = Origins::default().look(pid, pid, (field as *const () as u64) + 8);
+        let origin = Origins::default().look(pid, pid, (ancestry as *const () as u64) + 8);
         assert_eq!((origin.tgid, origin.ancestry.len()), (pid, 1));
         let location = origin.location.unwrap();
-        assert!(location.function.as_deref().unwrap_or_default().contains("field"), "{location}");
+        assert!(location.function.as_deref().unwrap_or_default().contains("ancestry"), "{location}");
         assert!(origin.image.as_bytes().ends_with(location.module.as_bytes()));
         let nowhere = Origins::default().look(pid, pid, 16).location;
         assert!(nowhere.unwrap_err().contains("no mapping"));

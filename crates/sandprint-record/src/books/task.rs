@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt as _;
 
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 use sandprint_model::{Abi, ByteString, Syscall};
-use sandprint_sandbox::process;
+use sandprint_sandbox::process::{self, Seccomp, Status};
 
 /// Most bytes read of a path or of a command's words.
 const MOST: usize = 4096;
@@ -25,32 +25,19 @@ pub(crate) struct Belongs {
 
 /// Reads that; `None` where the thread is gone, or /proc hides it.
 pub(crate) fn belongs(tid: u32) -> Option<Belongs> {
-    let status = fs::read(format!("/proc/{tid}/status")).ok()?;
-    Some(Belongs { tgid: field(&status, b"Tgid:")?, parent: field(&status, b"PPid:")? })
+    let status = Status::of(tid)?;
+    Some(Belongs { tgid: status.tgid()?, parent: status.parent()? })
 }
 
 /// Whether a process may not gain privileges, and whether it has a seccomp filter.
 pub(crate) fn restrictions(pid: u32) -> Option<(bool, bool)> {
-    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
-    Some((field(&status, b"NoNewPrivs:")? == 1, field(&status, b"Seccomp:")? != 0))
+    let status = Status::of(pid)?;
+    Some((status.has_no_new_privileges()?, status.seccomp()? != Seccomp::Off))
 }
 
 /// Whether the thread `tracer` traces a task.
 pub(crate) fn is_traced_by(tid: u32, tracer: u32) -> bool {
-    fs::read(format!("/proc/{tid}/status")).is_ok_and(|status| field(&status, b"TracerPid:") == Some(tracer))
-}
-
-/// A number of /proc/PID/status. The name in its first line has its line ends escaped.
-fn field(status: &[u8], name: &[u8]) -> Option<u32> {
-    let value = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(name))?;
-    std::str::from_utf8(value).ok()?.trim().parse().ok()
-}
-
-/// A thread's name.
-pub(crate) fn comm(tid: u32) -> ByteString {
-    let mut name = fs::read(format!("/proc/{tid}/comm")).unwrap_or_default();
-    name.truncate(name.len().saturating_sub(1));
-    ByteString::new(name)
+    Status::of(tid).is_some_and(|status| status.tracer() == Some(tracer))
 }
 
 /// What makes two executables the same image, as the BPF recorder has it.
@@ -225,44 +212,31 @@ pub(crate) fn handler(tid: u32, call: Syscall, action: u64) -> Change {
     Change::Set(Handler { restarts: flags & SA_RESTART != 0, information: flags & SA_SIGINFO != 0 })
 }
 
-/// The bits of a signal set, a number of /proc/PID/status.
-fn set(status: &[u8], name: &[u8]) -> Option<u64> {
-    let value = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(name))?;
-    u64::from_str_radix(std::str::from_utf8(value).ok()?.trim(), 16).ok()
-}
-
-/// Several numbers of a line of /proc/PID/status.
-fn list(status: &[u8], name: &[u8]) -> Option<Vec<u32>> {
-    let value = status.split(|&byte| byte == b'\n').find_map(|line| line.strip_prefix(name))?;
-    std::str::from_utf8(value).ok()?.split_ascii_whitespace().map(|word| word.parse().ok()).collect()
-}
-
 /// Whether a signal to this thread has no effect: it is ignored, or has no handler and is ignored by default; and the
 /// first process of a PID namespace ignores all that it has no handler for.
 pub(crate) fn ignores(tid: u32, signal: i32) -> bool {
     const BY_DEFAULT: [i32; 4] = [libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH];
-    let Ok(status) = fs::read(format!("/proc/{tid}/status")) else { return false };
+    let Some(status) = Status::of(tid) else { return false };
     let Some(bit) = signal.checked_sub(1).and_then(|signal| 1_u64.checked_shl(signal.cast_unsigned())) else {
         return false;
     };
-    let within = |name| set(&status, name).is_some_and(|set| set & bit != 0);
-    let unkillable =
-        || list(&status, b"NSpid:").is_some_and(|pids| pids.len() > 1 && pids.last() == Some(&1));
-    within(b"SigIgn:") || (!within(b"SigCgt:") && (BY_DEFAULT.contains(&signal) || unkillable()))
+    let unkillable = || status.numbers().is_some_and(|pids| pids.len() > 1 && pids.last() == Some(&1));
+    status.ignored() & bit != 0
+        || (status.caught() & bit == 0 && (BY_DEFAULT.contains(&signal) || unkillable()))
 }
 
 /// The numbers of a thread, in this PID namespace and those below it that it is in.
 pub(crate) fn numbers(tid: u32) -> Option<Vec<u32>> {
-    list(&fs::read(format!("/proc/{tid}/status")).ok()?, b"NSpid:")
+    Status::of(tid)?.numbers()
 }
 
 /// Whether one may trace the other, as far as users go: root, or whoever has all its user ids (ptrace(2)).
 pub(crate) fn may_trace(tracer: u32, target: u32) -> bool {
-    let users = |tid| list(&fs::read(format!("/proc/{tid}/status")).ok()?, b"Uid:");
+    let users = |tid| Status::of(tid)?.users();
     let (Some(tracer), Some(target)) = (users(tracer), users(target)) else { return true };
     // Real, effective, saved, of the file system.
-    let [_, effective, _, of_files] = tracer.as_slice() else { return true };
-    *effective == 0 || target.iter().all(|user| user == of_files)
+    let [_, effective, _, of_files] = tracer;
+    effective == 0 || target.iter().all(|user| *user == of_files)
 }
 
 /// A call that a thread waits in, as far as it tells one from another.
@@ -291,9 +265,7 @@ pub(crate) fn runs(tid: u32) -> Option<u64> {
 pub(crate) fn runs_before_it_waited(tid: u32) -> Option<u64> {
     let runs = runs(tid)?;
     // Looked at after the number: what waits then has not run in between, or the number is too old, which shows.
-    let stat = fs::read(format!("/proc/{tid}/stat")).ok()?;
-    let end_of_name = stat.iter().rposition(|&byte| byte == b')')?;
-    matches!(stat.get(end_of_name..)?, [b')', b' ', b'S' | b'D', ..]).then_some(runs)
+    process::waits(tid).then_some(runs)
 }
 
 /// `/proc/PID/syscall` of a thread that is blocked in a call: its number, six arguments, stack and instruction pointer.

@@ -5,7 +5,8 @@ use std::io;
 
 use sandprint_model::ByteString;
 
-use super::{parent, stat_field, sys};
+use super::stat::{field, parent};
+use super::{comm, sys};
 
 /// The processes that descend from this one, as far as /proc can tell, but for those of `others` and what descends from
 /// them.
@@ -66,10 +67,9 @@ const FREEZERS: [(&str, &str, &str, &str); 4] = [
 
 /// The number and name of a process, and why it has not ended though SIGKILL was sent to it, in words.
 pub fn why_it_lives(pid: u32) -> String {
-    let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let name = ByteString::new(name.trim_ascii_end()).escaped();
+    let name = comm(pid).escaped();
     let cgroups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-    let why = match (cgroups.lines().find_map(frozen), stat_field(pid, 3).as_deref()) {
+    let why = match (cgroups.lines().find_map(frozen), field(pid, 3).as_deref()) {
         (Some(frozen), _) => frozen,
         (None, Some("D")) => "it waits in the kernel, where no signal reaches it".to_owned(),
         (None, Some("t")) => "a tracer holds it".to_owned(),

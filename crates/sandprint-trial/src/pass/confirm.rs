@@ -1,10 +1,9 @@
 //! The pass that confirms: the workload under the filter itself, byte for byte, with nobody in between.
 
-use std::fs;
-
 use sandprint_policy::cbpf::Program;
 use sandprint_sandbox::confine::{Confinement, Filter, Flags};
 use sandprint_sandbox::launch::Launch;
+use sandprint_sandbox::process::{Seccomp, Status};
 
 use crate::error::TrialError;
 use crate::trial::{Feeding, Trial};
@@ -30,6 +29,5 @@ pub(crate) fn run(trial: &mut Trial, program: &Program) -> Result<(Pass, Waited)
 
 /// Whether a process has a filter (`Seccomp: 2`, proc(5)).
 pub(crate) fn has_filter(pid: u32) -> bool {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|mode| mode.trim() == "2"))
+    Status::of(pid).and_then(|status| status.seccomp()) == Some(Seccomp::Filter)
 }

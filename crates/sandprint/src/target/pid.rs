@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 
+use sandprint_sandbox::process::Status;
+
 use super::{Host, Target, TargetError};
 
 /// These processes, each once, if all of them are there and none is a mere thread.
@@ -19,16 +21,11 @@ pub(super) fn find(host: &Host, pids: &[u32]) -> Result<Target, TargetError> {
             }
             Err(source) => return Err(TargetError::Read { path, source }),
         };
-        match tgid(&status) {
+        // Threads can be looked up there too, but are not listed.
+        match Status::from_bytes(status).tgid() {
             Some(tgid) if tgid != *pid => return Err(TargetError::Thread { tid: *pid, tgid }),
             _ => {}
         }
     }
     Ok(Target::Processes(pids.into_iter().collect()))
-}
-
-/// The `Tgid:` line of /proc/PID/status (proc(5)): threads can be looked up there, but are not listed.
-fn tgid(status: &[u8]) -> Option<u32> {
-    let status = String::from_utf8_lossy(status);
-    status.lines().find_map(|line| line.strip_prefix("Tgid:")?.trim().parse().ok())
 }
