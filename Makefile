@@ -34,7 +34,7 @@ test: ## Run all tests; those that need BPF or a runtime run where the machine c
 	@scripts/install-packages test
 	$(CARGO) test --locked --workspace
 
-check: ## Formatting, lints, documentation, the BPF object: what CI checks before the tests
+check: ## Formatting, lints, documentation, the BPF object, the workflows: what CI checks before the tests
 	@scripts/install-packages build
 	@scripts/install-packages test
 	$(CARGO) fmt --all --check
@@ -43,6 +43,7 @@ check: ## Formatting, lints, documentation, the BPF object: what CI checks befor
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	$(CARGO) xtask bpf --check
 	$(CARGO) xtask tables --check
+	scripts/check-workflows
 
 bpf: ## Rebuild the BPF object after a change to its C
 	@scripts/install-packages build
