@@ -45,6 +45,8 @@ pub struct Plan {
     pub command: Vec<ByteString>,
     /// Stop with the first process instead of the last.
     pub until_main: bool,
+    /// Stop as well once a cgroup that was in use has no processes any more; else its next use is recorded too.
+    pub until_empty: bool,
     /// End the tree after this time.
     pub timeout: Option<Duration>,
     /// Stop recording after this time, and leave the target running.
@@ -82,6 +84,8 @@ pub trait Observer {
     fn fell_back(&mut self, why: &FellBack);
     /// The first process ended, and others of its tree go on; Ctrl-C now ends the recording.
     fn waiting_for_tree(&mut self, live: u64);
+    /// Nothing runs in the cgroup any more; what comes into it, or into the next of its path, is recorded again.
+    fn waiting_for_next(&mut self);
     /// The time is up, and these processes have not ended though they were killed, each with the reason.
     fn waiting_for_survivors(&mut self, survivors: &[String]);
 }
@@ -181,6 +185,8 @@ struct Session<'a> {
     first: Option<Running>,
     first_exit: Option<Exit>,
     tell_of_tree: Option<Instant>,
+    /// Whether the observer knows that nothing runs in the target's cgroup now.
+    told_empty: bool,
     deadline: Option<Deadline>,
     /// Processes that SIGKILL did not end, each with the reason.
     survivors: Vec<String>,
@@ -216,6 +222,7 @@ impl<'a> Session<'a> {
             first: None,
             first_exit: None,
             tell_of_tree: None,
+            told_empty: false,
             deadline: plan.timeout.map(Deadline::after),
             survivors: Vec::new(),
             interrupted: None,
@@ -318,18 +325,21 @@ impl<'a> Session<'a> {
             }
             return Ok((self.driver.followed()?.live == 0).then_some(of_tree));
         }
-        let followed = self.driver.followed()?;
-        if followed.live > 0 {
+        if matches!(self.driver.target(), Target::Cgroup { .. }) && !self.plan.until_empty {
             return Ok(None);
         }
-        let Target::Cgroup { directory, .. } = self.driver.target() else { return Ok(Some(of_tree)) };
+        Ok(self.is_empty()?.then_some(of_tree))
+    }
+
+    /// Whether all that was recorded has ended. A cgroup in which nothing ran yet is not empty in this sense.
+    fn is_empty(&self) -> Result<bool, SessionError> {
+        let followed = self.driver.followed()?;
+        if followed.live > 0 {
+            return Ok(false);
+        }
+        let Target::Cgroup { directory, .. } = self.driver.target() else { return Ok(true) };
         // What sleeps in a cgroup has made no call yet and is not followed yet.
-        Ok(match host::cgroup_use(directory) {
-            CgroupUse::Gone => Some(of_tree),
-            // It may be that nothing has come yet, and until the time that was set something may come again.
-            CgroupUse::Empty => (followed.admitted > 0 && self.plan.duration.is_none()).then_some(of_tree),
-            CgroupUse::Populated => None,
-        })
+        Ok(followed.admitted > 0 && host::cgroup_use(directory) != CgroupUse::Populated)
     }
 
     /// Reports, checkpoints and ends what is due.
@@ -338,6 +348,13 @@ impl<'a> Session<'a> {
         if self.tell_of_tree.is_some_and(|at| now >= at) {
             self.tell_of_tree = None;
             observer.waiting_for_tree(self.driver.followed()?.live);
+        }
+        if matches!(self.driver.target(), Target::Cgroup { .. }) {
+            let is_empty = self.is_empty()?;
+            if is_empty && !self.told_empty {
+                observer.waiting_for_next();
+            }
+            self.told_empty = is_empty;
         }
         if let (Some(at), Some(every)) = (self.next_progress, self.plan.progress_every)
             && now >= at

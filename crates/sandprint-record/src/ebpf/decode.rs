@@ -1,5 +1,8 @@
 //! Bytes of BPF maps and events → values. Pure; the layouts are those of `bpf/recorder.h`.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
 use sandprint_model::{Abi, Arch, ByteString, Syscall};
 
 use super::TargetId;
@@ -101,6 +104,8 @@ pub struct State {
     pub seccomp_installed: u64,
     /// Operations submitted through `io_uring`.
     pub uring_submitted: u64,
+    /// How often somebody came into an empty cgroup of a target, or below one.
+    pub populated: u64,
 }
 
 impl State {
@@ -118,6 +123,7 @@ impl State {
             seccomp_active: fields.u64()?,
             seccomp_installed: fields.u64()?,
             uring_submitted: fields.u64()?,
+            populated: fields.u64()?,
         })
     }
 }
@@ -235,6 +241,14 @@ pub(super) fn path_from_components(leaf_first: &[u8]) -> ByteString {
         path.extend_from_slice(component);
     }
     ByteString::new(path)
+}
+
+/// `struct sp_component_key`: a component of a path below the node with this number. The kernel has no longer names.
+pub(super) fn component_key(above: u32, name: &OsStr) -> Vec<u8> {
+    let mut bytes = above.to_ne_bytes().to_vec();
+    bytes.extend_from_slice(name.as_bytes());
+    bytes.resize(4 + NAME, 0);
+    bytes
 }
 
 /// `struct sp_event`: a hint to look at a map.

@@ -39,7 +39,7 @@ const fn row(name: &'static str, access: Access, concerns: &'static [Concern]) -
 }
 
 #[rustfmt::skip]
-static MAPS: [Row; 26] = [
+static MAPS: [Row; 28] = [
     row(".rodata", Access::Programs, &[]),
     row(".bss", Access::Memory, &[]),
     row(".data.control", Access::Memory, &[]),
@@ -50,6 +50,9 @@ static MAPS: [Row; 26] = [
     row("blank_image", Access::Programs, &[]),
     row("perf_events", Access::Calls, &[]),
     Row { name: "cgroups", access: Access::Calls, concerns: &[Cgroups, Calls, WatchCalls, WatchTasks], large_for: Some(Cgroups) },
+
+    row("components", Access::Calls, &[Cgroups]),
+    row("on_path", Access::Calls, &[Cgroups]),
 
     row("tasks", Access::Programs, &[Follow]),
     row("tids", Access::Programs, &[Follow]),

@@ -108,7 +108,7 @@ use Way::{Attach, Instead, Read, Spare, Try};
 
 /// All programs. Within a concern they are attached in this order.
 #[rustfmt::skip]
-static PROGRAMS: [Program; 29] = [
+static PROGRAMS: [Program; 30] = [
     only(Tracepoints, "prepare_exec_1", Follow, Spare, Alone),
     only(Tracepoints, "prepare_exec_2", Follow, Spare, Alone),
     only(Tracepoints, "prepare_exec_3", Follow, Spare, Alone),
@@ -136,6 +136,7 @@ static PROGRAMS: [Program; 29] = [
 
     row("cgroup_mkdir", Cgroups, Attach, Alone),
     row("cgroup_rmdir", Cgroups, Attach, Alone),
+    row("cgroup_populated", Cgroups, Attach, Alone),
 
     row("watch_fork", Members, Attach, Alone),
     only(Tracepoints, "read_members", Members, Read("members"), Alone),

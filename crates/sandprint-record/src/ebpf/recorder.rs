@@ -12,6 +12,7 @@ use libbpf_rs::{MapCore as _, RingBuffer, RingBufferBuilder};
 use sandprint_model::{Arch, CallSeen, FirstSeen, Gap, GapKind, Image, RunId, Subject, Trace};
 use sandprint_sandbox::probe;
 
+use super::cgroups::Cgroups;
 use super::decode::{CallKey, CallValue, Config, Control, Event, ImageInfo, Live, State};
 use super::error::{LoadError, RecorderError};
 use super::lost::Lost;
@@ -20,9 +21,9 @@ use super::program::{
     Wanted,
 };
 use super::programs::Programs;
-use super::{Options, TargetId, cgroups, sys, ways};
+use super::{Options, TargetId, sys, ways};
 use crate::descriptors;
-use crate::host::HostFacts;
+use crate::host::{self, CgroupUse, HostFacts};
 use crate::image::BuildId;
 use crate::reader::{Question, Reader};
 use crate::target::Target;
@@ -40,6 +41,8 @@ pub struct Recorder {
     events: Rc<RefCell<Vec<Event>>>,
     arch: Arch,
     targets: Vec<Target>,
+    /// The targets of which calls were made before the recording.
+    begun_before: BTreeSet<TargetId>,
     control: Control,
     images: BTreeMap<u64, ImageInfo>,
     reader: Reader,
@@ -136,6 +139,7 @@ impl Recorder {
             events,
             arch,
             targets: options.targets.clone(),
+            begun_before: BTreeSet::new(),
             control: Control::default(),
             images: BTreeMap::new(),
             reader: Reader::none(),
@@ -180,7 +184,8 @@ impl Recorder {
         }
         self.enter_cgroups()?;
         if processes.is_empty() {
-            return self.attach_programs();
+            self.attach_programs()?;
+            return self.note_who_came();
         }
         let resolved = self.programs.maps().get("targets")?.keys().count();
         if resolved < processes.len() {
@@ -198,7 +203,8 @@ impl Recorder {
                 break;
             }
         }
-        self.set_control(|control| control.attaching = false)
+        self.set_control(|control| control.attaching = false)?;
+        self.note_who_came()
     }
 
     /// Tells the programs which processes are targets.
@@ -214,17 +220,39 @@ impl Recorder {
         Ok(processes)
     }
 
-    /// Tells the programs which cgroups are targets, with all that is below them.
+    /// Tells the programs which cgroups are targets, and notes which of them are in use.
     fn enter_cgroups(&mut self) -> Result<(), RecorderError> {
-        let targets = self.targets.clone();
-        let mut directories = BTreeMap::new();
-        for (id, target) in TargetId::number(&targets) {
-            let Target::Cgroup { directory, .. } = target else { continue };
-            cgroups::enter(self.programs.maps(), directory, id)?;
-            directories.insert(directory.as_path(), id);
+        let directories = |(id, target): (TargetId, &Target)| match target {
+            Target::Cgroup { directory, .. } => Some((directory.clone(), id)),
+            Target::Command | Target::Processes(_) | Target::System => None,
+        };
+        let directories: Vec<_> = self.targets().filter_map(directories).collect();
+        if directories.is_empty() {
+            return Ok(());
         }
+        let cgroups = Cgroups::expect(self.programs.maps(), directories.iter().cloned())?;
         self.programs.attach(Concern::Cgroups)?;
-        cgroups::enter_below(self.programs.maps(), &directories)
+        cgroups.enter(self.programs.maps())?;
+        for (directory, id) in directories {
+            if host::cgroup_use(&directory) == CgroupUse::Populated {
+                self.begun_before.insert(id);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the targets of which calls may have been made before calls were counted.
+    fn note_who_came(&mut self) -> Result<(), RecorderError> {
+        // Whose cgroup it was is not known.
+        let came = self.state()?.populated > 0;
+        let may_have = |target: &Target| match target {
+            Target::Command | Target::System => false,
+            Target::Processes(_) => true,
+            Target::Cgroup { .. } => came,
+        };
+        let begun: Vec<_> = self.targets().filter(|(_, target)| may_have(target)).map(|(id, _)| id).collect();
+        self.begun_before.extend(begun);
+        Ok(())
     }
 
     /// Attaches what sees tasks come and go, `io_uring`, and at last the calls themselves.
@@ -463,7 +491,7 @@ impl Recorder {
                 note(GapKind::ImageUnreadable, Some(format!("a path that was cut: {path}")), 1);
             }
         }
-        if self.targets().any(|(id, target)| id == of && *target != Target::Command) {
+        if self.begun_before.contains(&of) {
             note(GapKind::AttachedMidRun, None, 1);
         }
         self.uring_gap(run, state.uring_submitted, trace)

@@ -12,12 +12,13 @@ use libbpf_rs::{MapCore as _, RingBuffer, RingBufferBuilder};
 use sandprint_model::{Arch, ByteString, KernelVersion, Width, arguments};
 use sandprint_sandbox::probe;
 
+use super::cgroups::Cgroups;
 use super::decode::{Config, Control, ImageInfo, syscall};
 use super::error::{LoadError, RecorderError};
 use super::lost::Lost;
 use super::program::{Concern, Hooks, Tasks, Wanted};
 use super::programs::Programs;
-use super::{TargetId, cgroups, choose_hooks, sys};
+use super::{TargetId, choose_hooks, sys};
 use crate::descriptors;
 use crate::host::{self, HostFacts};
 use crate::refused::{Code, FilterId, Refused};
@@ -115,10 +116,10 @@ impl Watcher {
         let ring = rings(&programs, &code)?;
         fill_selected(&programs, arch)?;
         if let Target::Cgroup { directory, .. } = target {
-            cgroups::enter(programs.maps(), directory, TargetId::FIRST)?;
+            let own = [(directory.clone(), TargetId::FIRST)];
+            let cgroups = Cgroups::expect(programs.maps(), own.into_iter())?;
             programs.attach(Concern::Cgroups)?;
-            let below = BTreeMap::from([(directory.as_path(), TargetId::FIRST)]);
-            cgroups::enter_below(programs.maps(), &below)?;
+            cgroups.enter(programs.maps())?;
         }
         if let Target::Processes(tgids) = target {
             for tgid in tgids {

@@ -201,3 +201,24 @@ fn a_cgroup_and_the_whole_machine_are_watched_too() {
     }
     assert_eq!(told.status.code(), Some(3));
 }
+
+#[test]
+fn a_cgroup_that_is_made_again_is_watched_on() {
+    if !can_watch() {
+        return;
+    }
+    let Some(caller) = caller() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy");
+    fs::write(&path, wire::encode_policy(&all_but(&EVERY_ACTION))).unwrap();
+    let run = [SANDPRINT, "run", "-p", path.to_str().unwrap(), "--", caller.to_str().unwrap(), "6"];
+    let Some(parent) = Group::new() else { return };
+    let first = parent.below("unit");
+    let watching = Watching::start(&["--format", "json", "--cgroup", first.path()]);
+    drop(first);
+    let again = parent.below("unit");
+    let mut gate = Gate::before(&run);
+    again.take(gate.pid());
+    assert!(gate.go().success());
+    watching.stop("TERM").assert_calls("a cgroup that was made again", &expected(6));
+}

@@ -48,7 +48,8 @@ struct {
 
 /*
  * The same processes by their tgid in the initial PID namespace, and children that they left behind.
- * Written by: walk_resolve, at most as many as in the wanted map; keep_children. When full: SP_LOST_ADMISSION.
+ * Written by: walk_resolve, at most as many as in the wanted map; keep_children. When full:
+ * SP_LOST_ADMISSION.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -76,8 +76,23 @@ struct sp_state {
 	__u64 seccomp_active;	 /* admitted tasks that had a seccomp filter */
 	__u64 seccomp_installed; /* tasks seen with a filter that was not there at their admission */
 	__u64 uring_submitted;	 /* operations counted in the uring_ops map */
+	__u64 populated;	 /* how often somebody came into an empty cgroup of a target */
 	__u32 self_tgid;	 /* the recorder's own tgid in the initial PID namespace, once resolved */
 	__u32 pad;
+};
+
+/*
+ * Where a target's cgroup will be made again: the components of its path are nodes of a tree, whose root is
+ * the mount's. A component of a target's path has the number of its node; the last one its target.
+ */
+struct sp_component_key {
+	__u32 above; /* the node above */
+	char name[SP_NAME];
+};
+
+struct sp_component {
+	__u32 node;
+	__u32 target; /* 0 where it is only on the way to one */
 };
 
 /* The target of the recorder's own child; others have the numbers that user space gives them. Never 0. */

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::ValueEnum;
 use sandprint_model::Trace;
 use sandprint_record::ebpf::Options;
 use sandprint_record::session::{self, Plan, Recorded};
@@ -19,11 +20,14 @@ use crate::usage::{long_help, parse_duration};
 
 /// Record running processes, a cgroup, a systemd unit or a container
 ///
-/// Records all threads and descendants, those that exist and those to come. The recording ends with the last process,
-/// with `--duration`, or with Ctrl-C; what was recorded runs on.
+/// Records all threads and descendants, those that exist and those to come. The recording ends with the last of the
+/// processes (`--pid`), with `--duration`, or with Ctrl-C; what was recorded runs on.
+///
+/// A cgroup, a unit or a container is followed from one run to the next: when it ends or is restarted, the recording
+/// goes on with the first call of the next run, until Ctrl-C, `--duration` or `--until empty` ends it.
 ///
 /// Calls from before the recording are missing, so the trace has a gap, which `profile generate` accepts only with
-/// `--allow-incomplete`. `profile run` has no such gap.
+/// `--allow-incomplete`. `profile run` has no such gap, nor has a cgroup in which nothing ran yet.
 ///
 /// Needs `CAP_BPF` and `CAP_PERFMON`, or root: only eBPF can record what runs already.
 #[derive(Debug, clap::Args)]
@@ -39,6 +43,10 @@ pub(crate) struct AttachArgs {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) duration: Option<Duration>,
 
+    /// End also when nothing runs in the cgroup, unit or container any more
+    #[arg(long, value_name = "WHEN", conflicts_with = "pid")]
+    pub(crate) until: Option<Until>,
+
     #[command(flatten)]
     pub(crate) quiet: output::QuietArgs,
 
@@ -48,6 +56,13 @@ pub(crate) struct AttachArgs {
     /// Name the run, for `coverage` and `show`
     #[arg(long, value_name = "RUN")]
     pub(crate) name: Option<String>,
+}
+
+/// When the recording of a cgroup ends by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Until {
+    /// When its last process has ended
+    Empty,
 }
 
 /// What to record: one of these.
@@ -137,6 +152,7 @@ fn record(
     let plan = Plan {
         name: args.name.clone(),
         duration: args.duration,
+        until_empty: args.until == Some(Until::Empty),
         checkpoint_every: Some(observer::checkpoint_every()?),
         progress_every: Screen::draw_every(),
         ..Plan::default()

@@ -144,6 +144,13 @@ impl Observer for Screen<'_> {
         ));
     }
 
+    fn waiting_for_next(&mut self) {
+        self.clear();
+        output::note(
+            "nothing runs there now; recording goes on with what starts there next (Ctrl-C ends it)",
+        );
+    }
+
     fn waiting_for_survivors(&mut self, survivors: &[String]) {
         self.clear();
         output::note(&format!(
