@@ -1,6 +1,8 @@
 //! Facts about this machine, found by trying. Rules about them are elsewhere, and pure.
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use rustix::thread::CapabilitySet;
@@ -17,9 +19,14 @@ pub struct HostFacts {
     pub btf: bool,
     /// The effective capabilities that recording is about.
     pub capabilities: Capabilities,
+    /// Whether they are those of a user namespace other than the first: BPF wants them in the first.
+    pub user_namespace: bool,
     /// The effective user id.
     pub user_id: u32,
 }
+
+/// The inode of the first user namespace (`PROC_USER_INIT_INO`, include/linux/proc_ns.h).
+const FIRST_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
 
 /// Effective capabilities, as far as they matter here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +72,8 @@ impl HostFacts {
             machine: names.machine().to_string_lossy().into_owned(),
             btf: Path::new("/sys/kernel/btf/vmlinux").exists(),
             capabilities: Capabilities::effective(),
+            user_namespace: fs::metadata("/proc/self/ns/user")
+                .is_ok_and(|namespace| namespace.ino() != FIRST_USER_NAMESPACE),
             user_id: rustix::process::geteuid().as_raw(),
         }
     }

@@ -119,6 +119,10 @@ pub(crate) fn of_recorder(error: &RecorderError) -> String {
         RecorderError::NoCapability(missing) => {
             format!("{}; `profile run --recorder ptrace` needs no rights", grant(missing))
         }
+        RecorderError::UserNamespace => {
+            "run it outside of that namespace (a rootless container has one); `profile run --recorder ptrace` works inside"
+                .to_owned()
+        }
         RecorderError::Deadly(_) => {
             "run it outside of that filter; `profile run --recorder ptrace` or `notify` may work inside"
                 .to_owned()

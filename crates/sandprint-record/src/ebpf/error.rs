@@ -86,6 +86,9 @@ pub enum RecorderError {
     /// A capability is missing.
     #[error("load the recorder: {} {} missing", .0.join(" and "), if .0.len() == 1 { "is" } else { "are" })]
     NoCapability(Vec<&'static str>),
+    /// The capabilities are those of a user namespace, where BPF does not count them (`bpf_capable`, kernel/bpf).
+    #[error("load the recorder: the kernel lets no root of a user namespace load BPF programs")]
+    UserNamespace,
     /// A filter on this process ends whoever makes the calls that BPF programs need.
     #[error("load the recorder: {0}")]
     Deadly(#[from] Deadly),

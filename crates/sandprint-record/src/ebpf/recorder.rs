@@ -74,6 +74,9 @@ impl Recorder {
         if !facts.capabilities.can_trace() {
             return Err(RecorderError::NoCapability(facts.capabilities.missing()));
         }
+        if facts.user_namespace {
+            return Err(RecorderError::UserNamespace);
+        }
         if !facts.btf {
             return Err(RecorderError::NoBtf);
         }

@@ -124,9 +124,14 @@ fn check(facts: &HostFacts) -> Vec<Check> {
         )
     });
     let missing = facts.capabilities.missing();
-    let capable = missing.is_empty();
+    let capable = missing.is_empty() && !facts.user_namespace;
     checks.push(if capable {
         Check::good("capabilities CAP_BPF and CAP_PERFMON")
+    } else if facts.user_namespace {
+        Check::missing(
+            "CAP_BPF and CAP_PERFMON outside of this user namespace: the kernel lets no root of one load BPF programs",
+            "run it outside of that namespace; a rootless container has one",
+        )
     } else {
         Check::missing(missing.join(" and "), hint::grant(&missing))
     });

@@ -159,6 +159,30 @@ fn in_a_user_namespace_without_the_caller_nothing_untrue_is_said() {
 }
 
 #[test]
+fn root_of_a_user_namespace_is_told_what_it_may_not() {
+    let scratch = Scratch::new();
+    let said = |arguments: &str| {
+        let line = format!("exec {BINARY} {arguments}");
+        Ended::of(&scratch.program("unshare", &["-Ur", "sh", "-c", &line]).output().unwrap())
+    };
+    let refused = said("profile run --recorder ebpf -- true");
+    if refused.stderr.starts_with("unshare:") {
+        expect::skip("namespaces", &refused.stderr);
+        return;
+    }
+    let error = "failed to load the recorder: the kernel lets no root of a user namespace load BPF programs";
+    let hint = "run it outside of that namespace (a rootless container has one); `profile run --recorder ptrace` works \
+                inside";
+    assert_eq!(refused, Ended::failed(125, error, hint));
+    let doctor = said("doctor");
+    assert!(
+        doctor.stdout.contains("missing CAP_BPF and CAP_PERFMON outside of this user namespace"),
+        "{doctor:?}"
+    );
+    assert!(!doctor.stdout.contains("RLIMIT_MEMLOCK"), "{doctor:?}");
+}
+
+#[test]
 fn the_name_of_a_run_that_is_no_text_is_refused_by_name() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;

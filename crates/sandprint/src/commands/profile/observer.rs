@@ -115,6 +115,7 @@ impl Observer for Screen<'_> {
         self.clear();
         let not_ebpf = match &why.not_ebpf {
             RecorderError::NoCapability(missing) => format!("{} missing", verb(missing)),
+            RecorderError::UserNamespace => "which no root of a user namespace may load".to_owned(),
             error => format!("failed to {}", chain(error)),
         };
         let Some(not_ptrace) = &why.not_ptrace else {
