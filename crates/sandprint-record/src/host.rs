@@ -25,7 +25,7 @@ pub struct HostFacts {
     pub user_id: u32,
 }
 
-/// The inode of the first user namespace (`PROC_USER_INIT_INO`, include/linux/proc_ns.h).
+/// The inode of the first user namespace (`PROC_USER_INIT_INO`, `include/linux/proc_ns.h`).
 const FIRST_USER_NAMESPACE: u64 = 0xEFFF_FFFD;
 
 /// Effective capabilities, as far as they matter here.

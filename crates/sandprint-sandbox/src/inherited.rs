@@ -47,4 +47,10 @@ impl Inherited {
     }
 }
 
+/// Whether the caller had standard output closed. std has opened /dev/null in its place, which takes everything.
+pub fn stdout_was_closed() -> bool {
+    let [_, stdout, _] = Inherited::get().closed;
+    stdout
+}
+
 pub(crate) use sys::environment;

@@ -44,3 +44,5 @@ mod seccomp;
 mod shared;
 pub mod signals;
 pub mod user;
+
+pub use inherited::stdout_was_closed;

@@ -27,6 +27,9 @@ pub(crate) fn data(bytes: &[u8]) -> Result<(), OutputError> {
 
 /// Writes data to standard output, as it comes.
 pub(crate) fn data_by(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), OutputError> {
+    if sandprint_sandbox::stdout_was_closed() {
+        return Err(OutputError::Write(io::Error::other("it is closed")));
+    }
     let mut stdout = io::stdout().lock();
     write(&mut stdout).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => OutputError::ReaderGone,

@@ -218,6 +218,19 @@ fn completions_name_every_command_and_bash_reads_them() {
         .output()
         .unwrap();
     assert_eq!(Ended::of(&completed), Ended::printed("subtract\n"));
+    // Behind `--` stands a command.
+    let behind_dashes = scratch
+        .program(
+            "bash",
+            &[
+                "-c",
+                "source completions.bash; COMP_WORDS=(sandprint run -p x -- timeou); COMP_CWORD=5; \
+                 _sandprint_command sandprint timeou --; echo \"${COMPREPLY[@]}\"",
+            ],
+        )
+        .output()
+        .unwrap();
+    assert_eq!(Ended::of(&behind_dashes), Ended::printed("timeout\n"));
 }
 
 #[test]

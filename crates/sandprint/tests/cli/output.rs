@@ -110,6 +110,18 @@ fn an_output_that_cannot_be_stops_a_recording_before_the_command_runs() {
 }
 
 #[test]
+fn standard_output_that_is_closed_is_a_failure() {
+    let scratch = scratch_with_traces();
+    for arguments in ["profile show a", "profile merge a", "profile generate -q a -f oci", "man"] {
+        let line = format!("exec {BINARY} {arguments} >&-");
+        let output = scratch.program("sh", &["-c", &line]).output().unwrap();
+        let error = "failed to write to standard output: it is closed";
+        let hint = "check where standard output goes";
+        assert_eq!(Ended::of(&output), Ended::failed(1, error, hint), "{arguments}");
+    }
+}
+
+#[test]
 fn standard_output_that_is_full_is_a_failure() {
     let scratch = scratch_with_traces();
     for arguments in [
