@@ -11,8 +11,9 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::arguments::Selected;
+use crate::errno::Errno;
 use crate::{
-    Abi, Action, Arch, ArgumentsSeen, ByteString, CallSeen, Comparison, Condition, Date, Exit, Facts,
+    Abi, Action, Arch, ArgumentsSeen, ByteString, CallSeen, Comparison, Condition, Count, Date, Exit, Facts,
     FirstSeen, Gap, GapKind, Host, Image, Join, KernelVersion, Key, Note, Policy, Reason, Recorder, Rule,
     Run, RunId, Subject, Syscall, Trace, Width,
 };
@@ -153,8 +154,10 @@ fn gap() -> impl Strategy<Value = Gap> {
 /// Any trace, also one that mentions runs of which it knows nothing.
 pub(crate) fn trace() -> impl Strategy<Value = Trace> {
     let calls = facts(syscall(), call_seen());
-    (btree_map(run_id(), run(), 0..4), calls, btree_map(gap(), count(), 0..4))
-        .prop_map(|(runs, calls, gaps)| Trace { runs, calls, gaps })
+    let errno = prop_oneof![0..4_u16, 512..515_u16, any::<u16>()].prop_map(Errno);
+    let results = facts((syscall(), errno), count().prop_map(Count));
+    (btree_map(run_id(), run(), 0..4), calls, results, btree_map(gap(), count(), 0..4))
+        .prop_map(|(runs, calls, results, gaps)| Trace { runs, calls, results, gaps })
 }
 
 fn action() -> impl Strategy<Value = Action> {

@@ -2,11 +2,29 @@
 //!
 //! The numbers are those of asm-generic/errno-base.h and asm-generic/errno.h, which x86 and ARM use.
 
+use std::fmt;
+
 /// "Operation not permitted": the final answer.
 pub const EPERM: u16 = 1;
 
 /// "Not implemented": what a kernel without the call answers.
 pub const ENOSYS: u16 = 38;
+
+/// An error that a call failed with, by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Errno(pub u16);
+
+impl Errno {
+    /// The largest number that the kernel returns as an error (`MAX_ERRNO` of linux/err.h).
+    pub const MOST: u16 = 4095;
+}
+
+impl fmt::Display for Errno {
+    /// The name, or the number.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&name_or_number(self.0))
+    }
+}
 
 /// The name of an error: `EPERM` for 1. None for 0, for a number beyond the last, and for 41 and 58, which were given
 /// to second names of other errors and taken back.

@@ -45,6 +45,7 @@ pub use policy::{Action, Call, Comparison, Condition, Note, Policy, Reason, Rule
 pub use printable::{is_printable, json_line, json_pretty};
 pub use syscall::{PROBE_NUMBERS, Syscall};
 pub use trace::{
-    ArgumentsSeen, CallArguments, CallDiff, CallSeen, Cover, Coverage, Exit, Facts, FirstSeen, Host, Image,
-    InputCoverage, Join, Key, Merger, PerRun, Recorder, Run, RunCoverage, RunId, Subject, Trace, TraceDiff,
+    ArgumentsSeen, CallArguments, CallDiff, CallSeen, Count, Cover, Coverage, Exit, Facts, FailureDiff,
+    FirstSeen, Host, Image, InputCoverage, Join, Key, Merger, PerRun, Recorder, Run, RunCoverage, RunId,
+    Subject, Trace, TraceDiff,
 };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::errno::Errno;
 use crate::{Gap, Syscall};
 
 mod arguments;
@@ -20,13 +21,13 @@ mod subtract;
 
 pub use arguments::{ArgumentsSeen, CallArguments};
 pub use coverage::{Cover, Coverage, InputCoverage, RunCoverage};
-pub use diff::{CallDiff, TraceDiff};
+pub use diff::{CallDiff, FailureDiff, TraceDiff};
 pub use facts::{Facts, Key, Subject};
 pub use image::Image;
 pub use merge::Merger;
 pub use per_run::PerRun;
 pub use run::{Exit, Host, Recorder, Run, RunId};
-pub use seen::{CallSeen, FirstSeen, Join};
+pub use seen::{CallSeen, Count, FirstSeen, Join};
 
 /// What was observed in one or more runs, and what may have been missed.
 ///
@@ -38,6 +39,8 @@ pub struct Trace {
     pub runs: BTreeMap<RunId, Run>,
     /// Who made which calls, and in which run how often.
     pub calls: Facts<Syscall, CallSeen>,
+    /// Which calls failed, with which error, and in which run how often; from those recorders that see it.
+    pub results: Facts<(Syscall, Errno), Count>,
     /// What may have been missed. The value is how often; 0 where that is not known.
     pub gaps: BTreeMap<Gap, u64>,
 }
@@ -62,6 +65,21 @@ impl Trace {
     /// The distinct calls observed.
     pub fn syscalls(&self) -> BTreeSet<Syscall> {
         self.calls.iter().map(|(_, syscall, _)| *syscall).collect()
+    }
+
+    /// How often each call failed with each error, summed over runs, images and scopes.
+    pub fn failures(&self) -> BTreeMap<(Syscall, Errno), u64> {
+        let mut failures = BTreeMap::new();
+        for (_, result, runs) in self.results.iter() {
+            let slot: &mut u64 = failures.entry(*result).or_default();
+            *slot = runs.values().fold(*slot, |sum, count| sum.saturating_add(count.0));
+        }
+        failures
+    }
+
+    /// Whether it comes from recorders that see which calls fail, and from no others.
+    pub fn shows_failures(&self) -> bool {
+        !self.runs.is_empty() && self.runs.values().all(|run| run.recorder.sees_failures())
     }
 
     /// The distinct images observed.

@@ -10,12 +10,13 @@
 //!   program's table, so that a table which knows more or fewer names reads the same document.
 //! - Bytes that came from the workload are written as [`ByteString::escaped`](crate::ByteString::escaped)
 //!   gives them.
-//! - The order is fixed, and one line holds one run, image, gap or (run, image, call): a text diff shows
+//! - The order is fixed, and one line holds one run, image, gap, (run, image, call) or error of it: a text diff shows
 //!   what changed.
 //!
 //! Changes by version:
 //!
-//! - 1: the first. Before its release a call got `arguments`; a trace without any is written as before.
+//! - 1: the first. Before its release a call got `arguments`, and a trace `results`; one without any is written as
+//!   before.
 
 mod arguments;
 mod content;
@@ -281,6 +282,16 @@ pub enum ContentProblem {
         name: String,
         /// That name's number.
         named: u32,
+    },
+    /// The name of an error that belongs to another number.
+    #[error("is {errno}, but its name is `{name}`, which is {named}")]
+    ErrorContradicts {
+        /// The number.
+        errno: u16,
+        /// The name beside it.
+        name: String,
+        /// That name's number.
+        named: u16,
     },
     /// A number outside its range.
     #[error("is {found}, above {most}")]

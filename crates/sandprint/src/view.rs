@@ -2,6 +2,7 @@
 
 mod arguments;
 mod calls;
+mod failures;
 mod gaps;
 mod json;
 mod runs;
@@ -25,11 +26,19 @@ pub(crate) fn gaps(trace: &Trace) -> String {
     gaps::words(trace, false)
 }
 
-/// What a trace holds: the summary, or one table for each image, what is known of arguments, and its runs.
+/// What a trace holds: the summary, or one table for each image, what is known of arguments and of calls that failed,
+/// and its runs.
 pub(crate) fn show(trace: &Trace, by_image: bool, sort: Sort, all: bool) -> String {
     let table = if by_image { calls::tables_by_image(trace, sort) } else { calls::table(trace, sort) };
     let arguments = if by_image { arguments::words_by_image(trace) } else { arguments::words(trace) };
-    sections(&[headline(trace), table, arguments, runs::words(trace, all), gaps::words(trace, all)])
+    sections(&[
+        headline(trace),
+        table,
+        arguments,
+        failures::words(trace, all),
+        runs::words(trace, all),
+        gaps::words(trace, all),
+    ])
 }
 
 fn headline(trace: &Trace) -> String {

@@ -21,19 +21,21 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::{ImportError, MOST_FACTS, MOST_IMAGES, NotUnderstood, Source, first_few, imported_run};
-use crate::{Abi, Arch, ByteString, Exit, Gap, GapKind, Image, RunId, Trace};
+use super::{ImportError, MOST_FACTS, MOST_IMAGES, NotUnderstood, Source, imported_run};
+use crate::errno::Errno;
+use crate::{Abi, Arch, ByteString, Exit, Image, RunId, Trace};
 use clock::Clock;
 use files::File;
 use line::{Call, CallEnd, Event, Line, Personality};
 use names::Names;
-use segment::{Called, Segment, SegmentImage, Settled, Spoken};
+use segment::{Called, Failed, Segment, SegmentImage, Settled, Spoken};
 use table::Table;
 use thread::{Effect, Ending, Parent, Pending, Thread, effect_of, exec_of, submits};
 
 mod clock;
 mod files;
 mod line;
+mod missing;
 mod names;
 mod segment;
 mod start;
@@ -58,7 +60,7 @@ pub(super) struct Log {
     table: Table,
     segments: Vec<Segment>,
     settled: Settled,
-    /// How many different calls all segments have that are not settled.
+    /// How many different calls and results all segments have that are not settled.
     unsettled: usize,
     /// Every thread of the log; 0 stands for the one that has no id because it is alone.
     threads: HashMap<u32, Thread>,
@@ -100,6 +102,7 @@ pub(super) struct Log {
     urings: usize,
     uring_submits: usize,
     calls_lost: usize,
+    results_lost: usize,
     images_merged: usize,
     not_understood: NotUnderstood,
 }
@@ -142,6 +145,7 @@ impl Log {
             urings: 0,
             uring_submits: 0,
             calls_lost: 0,
+            results_lost: 0,
             images_merged: 0,
             not_understood: NotUnderstood::default(),
         }
@@ -400,8 +404,9 @@ impl Log {
         if matches!(effect, Effect::Clone { .. }) {
             self.cloning.insert(pid);
         }
-        let name = self.names.intern(call.name);
-        thread.pending = Some(Pending { name, effect, segment });
+        let spoken = if starts_target { Spoken::Said(self.arch.native_abi()) } else { Spoken::of(spoken) };
+        let called = Called { spoken, number, name: self.names.intern(call.name) };
+        thread.pending = Some(Pending { called, effect, segment });
         if let Some(exec) = exec {
             let image = self.image(&exec.path);
             self.command = exec.arguments;
@@ -410,8 +415,7 @@ impl Log {
                 segment.is_start = true;
             }
         }
-        let spoken = if starts_target { Spoken::Said(self.arch.native_abi()) } else { Spoken::of(spoken) };
-        self.count(segment, Called { spoken, number, name });
+        self.count(segment, called);
         match call.end {
             CallEnd::Result => self.end_call(pid, call.text),
             CallEnd::Pending => {}
@@ -425,7 +429,7 @@ impl Log {
     }
 
     fn count(&mut self, segment: usize, called: Called) {
-        let is_full = self.unsettled + self.settled.calls.len() >= MOST_FACTS;
+        let is_full = self.is_full();
         let now = self.clock.now();
         let Some(segment) = self.segments.get_mut(segment) else { return };
         if is_full && !segment.has(called) {
@@ -435,12 +439,27 @@ impl Log {
         }
     }
 
+    /// Counts that a call has failed, which has been counted itself.
+    fn fail(&mut self, segment: usize, called: Called, error: Errno) {
+        let is_full = self.is_full();
+        let Some(segment) = self.segments.get_mut(segment) else { return };
+        match segment.fail(called, error, is_full) {
+            Failed::New => self.unsettled += 1,
+            Failed::Again => {}
+            Failed::Lost => self.results_lost += 1,
+        }
+    }
+
+    /// Whether as much is known of the log as is kept.
+    fn is_full(&self) -> bool {
+        self.unsettled + self.settled.different() >= MOST_FACTS
+    }
+
     fn resume(&mut self, pid: u32, number: Option<u32>, name: &[u8], rest: &[u8]) {
         let place = self.names.intern(name);
-        let is_pending = self
-            .threads
-            .get(&pid)
-            .is_some_and(|thread| thread.pending.as_ref().is_some_and(|pending| pending.name == place));
+        let is_pending = self.threads.get(&pid).is_some_and(|thread| {
+            thread.pending.as_ref().is_some_and(|pending| pending.called.name == place)
+        });
         if !is_pending {
             // It was entered before the log began, or on a line that was not understood.
             self.orphan_ends += 1;
@@ -455,7 +474,12 @@ impl Log {
         let Some(pending) = thread.pending.take() else { return };
         self.cloning.remove(&pid);
         let Some(result) = line::result(rest) else { return };
-        self.injected += usize::from(line::find(result, b"(INJECTED)").is_some());
+        let is_injected = line::find(result, b"(INJECTED)").is_some();
+        self.injected += usize::from(is_injected);
+        if let Some(error) = line::error(result).filter(|_| !is_injected) {
+            self.fail(pending.segment, pending.called, error);
+        }
+        let Some(thread) = self.threads.get_mut(&pid) else { return };
         let succeeded = !matches!(result.first(), None | Some(b'-' | b'?'));
         match pending.effect {
             // Behind it may stand how long it took (-T).
@@ -576,7 +600,7 @@ impl Log {
             Some(thread) => thread.pending.take(),
             // In the files of `-ff` what the thread called comes later, and has no id.
             None => Some(Pending {
-                name: self.names.intern(b"execve"),
+                called: Called { spoken: Spoken::Silent, number: None, name: self.names.intern(b"execve") },
                 effect: Effect::Exec(None),
                 segment: self.threads.get(&leader).map_or(0, |thread| thread.segment),
             }),
@@ -682,93 +706,6 @@ impl Log {
         self.settled.observe(self.arch, run, &mut trace);
         self.not_understood.into_gap(run, &mut trace);
         Ok(trace)
-    }
-
-    fn note_what_is_missing(&self, run: &RunId, trace: &mut Trace) {
-        use GapKind::{
-            AttachedMidRun, CallsLost, ImagesMerged, ImportAssumed, ImportIncomplete, IoUringProbe,
-            IoUringUnseen, SeccompInstalled,
-        };
-        let left: BTreeSet<u32> = self.groups_where(|thread| thread.left_group).collect();
-        let alive: BTreeSet<u32> = self.groups_where(|thread| thread.ending == Ending::None).collect();
-        let alive = alive.difference(&left).count();
-        // In another PID namespace a child has an id that the log does not use: then both are left over.
-        let unseen: Vec<u32> =
-            self.children.iter().filter(|(_, parent)| !parent.seen).map(|(pid, _)| *pid).collect();
-        let unexplained = self.threads.values().filter(|thread| thread.unexplained.is_some()).count();
-        let unexplained = self.unexplained + unexplained;
-        let pids = first_few(unseen.iter().map(u32::to_string));
-        let childless = unseen.len().saturating_sub(unexplained);
-        let parentless = if self.begins_with_exec {
-            unexplained.saturating_sub(unseen.len() + self.unreturned_clones)
-        } else {
-            0
-        };
-        let leaves_out_exits = self.exited > 0 && !self.saw_exit_call;
-        let is_probe = self.urings > 0 && self.uring_submits == 0;
-        let children = format!("child processes are not in the log (strace without -f): {pids}");
-        for (kind, is_so, count, detail) in [
-            (
-                AttachedMidRun,
-                !self.begins_with_exec,
-                0,
-                "the log does not begin with an execve: strace was attached, or its beginning is missing",
-            ),
-            (
-                ImportIncomplete,
-                self.orphan_ends > 0,
-                self.orphan_ends,
-                "calls that end in the log and begin nowhere in it",
-            ),
-            (
-                ImportIncomplete,
-                leaves_out_exits,
-                0,
-                "processes exited without a call for it: strace was told to leave calls out (-e)",
-            ),
-            (ImportIncomplete, alive > 0, alive, "processes still ran where the log ends"),
-            (ImportIncomplete, childless > 0, childless, &children),
-            (
-                ImportIncomplete,
-                parentless > 0,
-                parentless,
-                "processes that no call in the log made: strace was told to leave calls out (-e)",
-            ),
-            (
-                ImportIncomplete,
-                self.injected > 0,
-                self.injected,
-                "calls that strace had fail or changed (-e inject): the program may have done other things",
-            ),
-            (IoUringUnseen, self.uring_submits > 0, self.uring_submits, "strace does not show them"),
-            (IoUringProbe, is_probe, self.urings, ""),
-            (
-                SeccompInstalled,
-                self.filters > 0,
-                self.filters,
-                "strace --seccomp-bpf does not show what they refuse",
-            ),
-            (
-                CallsLost,
-                self.calls_lost > 0,
-                self.calls_lost,
-                "the log has more different calls than are kept",
-            ),
-            (ImagesMerged, self.images_merged > 0, self.images_merged, ""),
-            (ImportAssumed, true, 0, "an strace log does not say which calls strace was told to leave out"),
-        ] {
-            if is_so {
-                let detail = (!detail.is_empty()).then(|| detail.to_owned());
-                let count = u64::try_from(count).unwrap_or(u64::MAX);
-                trace.note_gap(Gap { kind, run: *run, detail }, count);
-            }
-        }
-    }
-
-    /// The thread groups of some threads.
-    fn groups_where(&self, wanted: impl Fn(&Thread) -> bool) -> impl Iterator<Item = u32> {
-        let threads = self.threads.values().filter(move |thread| wanted(thread));
-        threads.filter_map(|thread| self.segments.get(thread.segment)).map(|segment| segment.tgid)
     }
 }
 

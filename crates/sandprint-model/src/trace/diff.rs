@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::errno::Errno;
 use crate::{Gap, Image, Syscall, Trace};
 
 mod render;
@@ -16,10 +17,21 @@ pub struct TraceDiff {
     /// The same for each program that either has. The images in it are without build id, since a program
     /// that was built anew is the same program.
     pub programs: BTreeMap<Image, CallDiff>,
+    /// How calls failed in one of them only; nothing where not both show how.
+    pub failures: Option<FailureDiff>,
     /// The gaps of A behind which calls may hide: what is only in B may have been made in A too.
     pub blocking_in_a: BTreeMap<Gap, u64>,
     /// The same for B.
     pub blocking_in_b: BTreeMap<Gap, u64>,
+}
+
+/// Which calls failed with which error in A only, and which in B only, with their counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FailureDiff {
+    /// In A.
+    pub only_in_a: BTreeMap<(Syscall, Errno), u64>,
+    /// In B.
+    pub only_in_b: BTreeMap<(Syscall, Errno), u64>,
 }
 
 /// Which calls are in A, in B, and in both. No call is in two of the three.
@@ -48,12 +60,13 @@ impl TraceDiff {
         TraceDiff {
             calls: CallDiff::between(a.totals(), &b.totals()),
             programs: programs.collect(),
+            failures: (a.shows_failures() && b.shows_failures()).then(|| FailureDiff::between(a, b)),
             blocking_in_a: blocking(a),
             blocking_in_b: blocking(b),
         }
     }
 
-    /// Whether both have the same calls, whichever of their programs made them.
+    /// Whether both have the same calls, whichever of their programs made them, and however they failed.
     pub fn is_empty(&self) -> bool {
         self.calls.is_empty()
     }
@@ -61,6 +74,16 @@ impl TraceDiff {
     /// The programs whose calls differ.
     pub fn changed_programs(&self) -> impl Iterator<Item = (&Image, &CallDiff)> {
         self.programs.iter().filter(|(_, calls)| !calls.is_empty())
+    }
+}
+
+impl FailureDiff {
+    fn between(a: &Trace, b: &Trace) -> FailureDiff {
+        let (mut only_in_a, mut only_in_b) = (a.failures(), b.failures());
+        let in_a: BTreeSet<(Syscall, Errno)> = only_in_a.keys().copied().collect();
+        only_in_a.retain(|result, _| !only_in_b.contains_key(result));
+        only_in_b.retain(|result, _| !in_a.contains(result));
+        FailureDiff { only_in_a, only_in_b }
     }
 }
 
@@ -117,6 +140,7 @@ mod tests {
             let diff = TraceDiff::between(&a, &a);
             prop_assert!(diff.is_empty());
             prop_assert_eq!(diff.changed_programs().count(), 0);
+            prop_assert!(diff.failures.is_none_or(|failures| failures == FailureDiff::default()));
             prop_assert_eq!(
                 diff.calls.in_both.into_iter().map(|(call, (count, _))| (call, count)).collect::<BTreeMap<_, _>>(),
                 a.totals()

@@ -7,6 +7,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::seen::Join;
+use crate::errno::Errno;
 use crate::{Abi, Image, PerRun, RunId, Syscall};
 
 /// Who did something: a program, in a part of a run.
@@ -51,6 +52,11 @@ impl Key for Syscall {
         let [abi, ..] = Abi::ALL;
         Syscall { abi, nr: 0 }
     };
+}
+
+/// A call, and an error that it failed with.
+impl Key for (Syscall, Errno) {
+    const FIRST: (Syscall, Errno) = (Syscall::FIRST, Errno(0));
 }
 
 /// What was seen of one kind of fact: a value for each subject, key and run of which anything was.

@@ -10,6 +10,7 @@ impl Trace {
         Trace {
             runs: self.runs.clone(),
             calls: self.calls.filtered(|subject, _| is_wanted(&subject.image)),
+            results: self.results.filtered(|subject, _| is_wanted(&subject.image)),
             gaps: self.gaps.clone(),
         }
     }

@@ -34,6 +34,7 @@ impl Trace {
             }
         }
         self.calls.merge(other.calls);
+        self.results.merge(other.results);
     }
 
     /// The gaps of kind [`GapKind::Unfinished`] that stand after a merge.
@@ -101,7 +102,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        Abi, ArgumentsSeen, CallSeen, Exit, Facts, Image, Key, Recorder, Run, Subject, Syscall, arbitrary,
+        Abi, ArgumentsSeen, CallSeen, Count, Exit, Facts, Image, Key, Recorder, Run, Subject, Syscall,
+        arbitrary,
     };
 
     fn joined<'t>(traces: impl IntoIterator<Item = &'t Trace>) -> Trace {
@@ -136,6 +138,16 @@ mod tests {
                     part.iter().all(|(value, count)| whole.get(value).is_some_and(|more| more >= count))
                 }
             }
+        }
+    }
+
+    impl Known for Count {
+        fn count(&self) -> u64 {
+            self.0
+        }
+
+        fn is_in(&self, whole: &Count) -> bool {
+            self <= whole
         }
     }
 
@@ -194,6 +206,7 @@ mod tests {
         fn a_join_holds_all_of_both(a in arbitrary::trace(), b in arbitrary::trace()) {
             let sum = joined([&a, &b]);
             holds_all(&sum.calls, &a.calls, &b.calls)?;
+            holds_all(&sum.results, &a.results, &b.results)?;
             let ids = |trace: &Trace| trace.runs.keys().copied().collect::<BTreeSet<_>>();
             prop_assert_eq!(ids(&sum), ids(&a).union(&ids(&b)).copied().collect());
             for trace in [&a, &b] {

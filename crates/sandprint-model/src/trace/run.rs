@@ -100,6 +100,11 @@ impl Recorder {
         }
     }
 
+    /// Whether it sees which calls fail.
+    pub fn sees_failures(self) -> bool {
+        matches!(self, Recorder::Strace)
+    }
+
     /// The recorder of that name.
     pub fn from_name(name: &str) -> Option<Recorder> {
         Recorder::ALL.into_iter().find(|recorder| recorder.name() == name)

@@ -59,6 +59,20 @@ impl Join for CallSeen {
     }
 }
 
+/// How often a fact was seen in one run, of which nothing else is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Count(pub u64);
+
+impl Join for Count {
+    fn join(&mut self, other: Count) {
+        self.0 = self.0.max(other.0);
+    }
+
+    fn add(&mut self, other: Count) {
+        self.0 = self.0.saturating_add(other.0);
+    }
+}
+
 fn earlier(a: Option<FirstSeen>, b: Option<FirstSeen>) -> Option<FirstSeen> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),

@@ -9,7 +9,7 @@ impl Trace {
     ///
     /// It takes away every observation of a call, as (ABI, number), that any base has, whichever image
     /// made it there or here: a policy's rules are about calls, and the image that the script runs in is
-    /// the interpreter's own. Runs and gaps stay, since they say how far the rest can be trusted. What a
+    /// the interpreter's own. How a call failed goes with it. Runs and gaps stay, since they say how far the rest can be trusted. What a
     /// base may have missed is not taken away, so an incomplete base makes the result larger, never smaller.
     #[must_use]
     pub fn subtract(&self, bases: &[Trace]) -> Trace {
@@ -17,6 +17,7 @@ impl Trace {
         Trace {
             runs: self.runs.clone(),
             calls: self.calls.filtered(|_, syscall| !known.contains(syscall)),
+            results: self.results.filtered(|_, (syscall, _)| !known.contains(syscall)),
             gaps: self.gaps.clone(),
         }
     }
@@ -42,6 +43,10 @@ mod tests {
             for (subject, syscall, runs) in trace.calls.iter() {
                 let kept = rest.calls.get(subject, syscall);
                 prop_assert_eq!(kept, (!known.contains(syscall)).then_some(runs));
+            }
+            for (subject, result, runs) in trace.results.iter() {
+                let kept = rest.results.get(subject, result);
+                prop_assert_eq!(kept, (!known.contains(&result.0)).then_some(runs));
             }
             prop_assert!(rest.calls.iter().all(|(subject, call, _)| trace.calls.get(subject, call).is_some()));
             prop_assert_eq!((rest.runs, rest.gaps), (trace.runs.clone(), trace.gaps.clone()));

@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::arguments::Selected;
+use crate::errno::Errno;
 use crate::{
-    Action, Arch, ArgumentsSeen, ByteString, CallSeen, Comparison, Condition, Date, Exit, FirstSeen, Gap,
-    GapKind, Host, Image, KernelVersion, Note, Reason, Recorder, Rule, Run, RunId, Subject, Syscall, Width,
-    arbitrary,
+    Action, Arch, ArgumentsSeen, ByteString, CallSeen, Comparison, Condition, Count, Date, Exit, FirstSeen,
+    Gap, GapKind, Host, Image, KernelVersion, Note, Reason, Recorder, Rule, Run, RunId, Subject, Syscall,
+    Width, arbitrary,
 };
 
 /// One of everything, as small as it can be.
@@ -93,6 +94,63 @@ fn the_written_form_of_arguments_is_pinned() {
     let encoded = encode_trace(&trace).replace(env!("CARGO_PKG_VERSION"), "0.1.0");
     assert_eq!(encoded, SAMPLE_WITH_ARGUMENTS);
     assert_eq!(decode_trace(SAMPLE_WITH_ARGUMENTS.as_bytes()), Ok(trace));
+}
+
+/// A trace with calls that failed, which is as small as it can be.
+fn sample_with_results() -> Trace {
+    let run = RunId::from_bits(0xa1);
+    let mut trace = Trace::default();
+    let (ls, cat) = (image_of("/usr/bin/ls"), image_of("/usr/bin/cat"));
+    let call = Syscall { abi: Abi::X86_64, nr: 100_000 };
+    trace.calls.join(Subject::of(&ls), call, run, CallSeen::times(9));
+    for (image, errno, count) in [(&ls, 2, 3), (&ls, 524, 1), (&cat, 13, u64::MAX)] {
+        trace.results.join(Subject::of(image), (call, Errno(errno)), run, Count(count));
+    }
+    trace
+}
+
+fn image_of(path: &str) -> Arc<Image> {
+    Arc::new(Image { path: path.into(), ..Image::default() })
+}
+
+/// The text of [`sample_with_results`], pinned like [`SAMPLE`].
+const SAMPLE_WITH_RESULTS: &str = include_str!("../../tests/data/wire/trace-v1-results.json");
+
+#[test]
+fn the_written_form_of_results_is_pinned() {
+    let trace = sample_with_results();
+    let encoded = encode_trace(&trace).replace(env!("CARGO_PKG_VERSION"), "0.1.0");
+    assert_eq!(encoded, SAMPLE_WITH_RESULTS);
+    assert_eq!(decode_trace(SAMPLE_WITH_RESULTS.as_bytes()), Ok(trace));
+}
+
+#[test]
+fn results_that_cannot_be_are_refused() {
+    let refused = |from: &str, to: &str| {
+        assert!(SAMPLE_WITH_RESULTS.contains(from), "{from}");
+        decode_trace(SAMPLE_WITH_RESULTS.replacen(from, to, 1).as_bytes()).unwrap_err().to_string()
+    };
+    let at = "the trace holds an impossible value: results[1].errors";
+    for (from, to, expected) in [
+        ("\"errno\":524", "\"errno\":2", format!("{at}[1] is listed a second time")),
+        (
+            "\"error\":\"ENOENT\"",
+            "\"error\":\"EIO\"",
+            format!("{at}[0].errno is 2, but its name is `EIO`, which is 5"),
+        ),
+        (
+            "\"run\":0,\"image\":1,\"abi\":\"x86_64\",\"errors\"",
+            "\"run\":0,\"image\":2,\"abi\":\"x86_64\",\"errors\"",
+            "the trace holds an impossible value: results[1].image is 2, but there are only 2 images"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(refused(from, to), expected);
+    }
+    for errno in ["-1", "65536", "\"2\""] {
+        let error = refused("\"errno\":2", &format!("\"errno\":{errno}"));
+        assert!(error.starts_with("the trace does not follow its schema"), "{errno}: {error}");
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ use runs::RunRow;
 mod calls;
 mod gaps;
 mod groups;
+mod results;
 mod runs;
 
 /// The name of the table of images.
@@ -35,6 +36,7 @@ pub(super) fn write(trace: &Trace, out: impl Write) -> io::Result<()> {
     page.table(runs::TABLE, indexes.run_ids.iter().map(|id| RunRow::of(*id, trace.runs.get(id))))?;
     page.table(IMAGES, indexes.images.iter().map(|image| ImageRow::of(image)))?;
     calls::write(&mut page, trace, &indexes)?;
+    results::write(&mut page, trace, &indexes)?;
     page.table(gaps::TABLE, gaps::rows(trace, &indexes))?;
     page.end()
 }
@@ -82,17 +84,19 @@ enum Field {
     Runs,
     Images,
     Observations,
+    Results,
     Gaps,
 }
 
 impl Field {
-    const ALL: [(Field, &'static str); 7] = [
+    const ALL: [(Field, &'static str); 8] = [
         (Field::Format, "format"),
         (Field::Version, "version"),
         (Field::Tool, "tool"),
         (Field::Runs, runs::TABLE),
         (Field::Images, IMAGES),
         (Field::Observations, calls::TABLE),
+        (Field::Results, results::TABLE),
         (Field::Gaps, gaps::TABLE),
     ];
 
@@ -110,6 +114,7 @@ struct Reading<'r> {
     found: Vec<Field>,
     /// Rows of tables that came before those to which they refer.
     early_calls: Vec<Object<GroupRow<'static>>>,
+    early_results: Vec<Object<results::GroupRow<'static>>>,
     early_gaps: Vec<Object<GapRow<'static>>>,
 }
 
@@ -121,6 +126,7 @@ impl<'r> Reading<'r> {
             heads: Heads::default(),
             found: Vec::new(),
             early_calls: Vec::new(),
+            early_results: Vec::new(),
             early_gaps: Vec::new(),
         }
     }
@@ -158,6 +164,12 @@ impl<'r> Reading<'r> {
             Field::Observations => {
                 map.next_value_seed(Rows::of(calls::TABLE, refusal, |row| calls::take(row, heads, trace)))?;
             }
+            Field::Results if !has_heads => self.early_results = map.next_value()?,
+            Field::Results => {
+                map.next_value_seed(Rows::of(results::TABLE, refusal, |row| {
+                    results::take(row, heads, trace)
+                }))?;
+            }
             Field::Gaps if !has_heads => self.early_gaps = map.next_value()?,
             Field::Gaps => {
                 map.next_value_seed(Rows::of(gaps::TABLE, refusal, |row| gaps::take(row, heads, trace)))?;
@@ -171,6 +183,9 @@ impl<'r> Reading<'r> {
         let (trace, heads) = (&mut self.trace, &mut self.heads);
         for (at, Object(row)) in std::mem::take(&mut self.early_calls).into_iter().enumerate() {
             calls::take(row, heads, trace).map_err(|refused| refused.of_row(calls::TABLE, at))?;
+        }
+        for (at, Object(row)) in std::mem::take(&mut self.early_results).into_iter().enumerate() {
+            results::take(row, heads, trace).map_err(|refused| refused.of_row(results::TABLE, at))?;
         }
         for (at, Object(row)) in std::mem::take(&mut self.early_gaps).into_iter().enumerate() {
             gaps::take(row, heads, trace).map_err(|refused| refused.of_row(gaps::TABLE, at))?;
@@ -202,7 +217,8 @@ impl<'de> Visitor<'de> for Reading<'_> {
             self.read(field, &mut map)?;
             self.found.push(field);
         }
-        if let Some((_, missing)) = Field::ALL.iter().find(|(field, _)| !self.found.contains(field)) {
+        let is_missing = |field: Field| !self.found.contains(&field) && field != Field::Results;
+        if let Some((_, missing)) = Field::ALL.iter().find(|(field, _)| is_missing(*field)) {
             return Err(M::Error::missing_field(missing));
         }
         self.take_early().map_err(|refused| self.refusal.by(refused))?;

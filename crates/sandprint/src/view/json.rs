@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use sandprint_model::{ByteString, Exit, Run, RunId, Syscall, Trace, json_pretty};
 use serde::Serialize;
 
-use super::{arguments, calls, gaps};
+use super::{arguments, calls, failures, gaps};
 
 #[derive(Serialize)]
 struct Show<'a> {
@@ -31,6 +31,9 @@ pub(super) struct Call {
     /// Where some run recorded them, and the call has any that select what it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     arguments: Option<arguments::CallFacts>,
+    /// With which errors it failed, where that was recorded and it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errors: Option<Vec<failures::ErrorFacts>>,
 }
 
 #[derive(Serialize)]
@@ -71,7 +74,7 @@ pub(crate) fn show(trace: &Trace, by_image: bool) -> serde_json::Result<String> 
         calls::totals_by_image(trace)
             .into_iter()
             .map(|(image, totals)| {
-                let calls = call_list(&totals, arguments::facts(trace, Some(&image)));
+                let calls = call_list(trace, &totals, Some(&image));
                 ImageCalls { image, calls }
             })
             .collect()
@@ -80,7 +83,7 @@ pub(crate) fn show(trace: &Trace, by_image: bool) -> serde_json::Result<String> 
         events: totals.values().fold(0, |sum, count| sum.saturating_add(*count)),
         unique: totals.len(),
         images: by_image.then(images),
-        calls: (!by_image).then(|| call_list(&totals, arguments::facts(trace, None))),
+        calls: (!by_image).then(|| call_list(trace, &totals, None)),
         runs: trace.runs.iter().map(|(id, run)| run_facts(*id, run)).collect(),
         gaps: gaps::groups(trace).iter().map(gap_facts).collect(),
     })
@@ -93,10 +96,9 @@ pub(super) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(text)
 }
 
-fn call_list(
-    totals: &BTreeMap<Syscall, u64>,
-    mut arguments: BTreeMap<Syscall, arguments::CallFacts>,
-) -> Vec<Call> {
+fn call_list(trace: &Trace, totals: &BTreeMap<Syscall, u64>, image: Option<&str>) -> Vec<Call> {
+    let mut arguments = arguments::facts(trace, image);
+    let mut errors = failures::facts(trace, image);
     totals
         .iter()
         .map(|(syscall, count)| Call {
@@ -105,6 +107,7 @@ fn call_list(
             name: syscall.name(),
             count: *count,
             arguments: arguments.remove(syscall),
+            errors: errors.remove(syscall),
         })
         .collect()
 }

@@ -282,3 +282,34 @@ fn json_holds_what_the_table_holds() {
     assert_eq!(by_image["images"][1]["image"], "/usr/bin/python3 /tmp/a\\x09b");
     assert_eq!(by_image["images"][1]["calls"].as_array().unwrap().len(), 2);
 }
+
+/// A trace of an strace log says how calls failed; the most frequent first, and of many the first few.
+#[test]
+fn calls_that_failed_are_shown() {
+    let mut trace = Trace::default();
+    observe(&mut trace, &image("/a", None), Abi::X86_64, 257, 1, 9);
+    let mut fail = |path, abi, nr, errno, count| {
+        let result = (Syscall { abi, nr }, sandprint_model::errno::Errno(errno));
+        trace.results.join(Subject::of(&image(path, None)), result, id(1), sandprint_model::Count(count));
+    };
+    fail("/a", Abi::X86_64, 257, 2, 3);
+    fail("/b", Abi::X86_64, 257, 2, 1);
+    fail("/a", Abi::I386, 5, 13, 9);
+    fail("/a", Abi::X86_64, 257, 524, 1);
+    let section = "      FAILED  CALL\n           9  open (i386): EACCES\n           4  openat: ENOENT\n           1  openat: 524\n";
+    assert!(show(&trace, false, Sort::Count, false).contains(section));
+    let json: serde_json::Value = serde_json::from_str(&show_json(&trace, false).unwrap()).unwrap();
+    let error = |errno: u16, name: Option<&str>, count: u64| serde_json::json!({"errno": errno, "name": name, "count": count});
+    let expected = serde_json::json!([error(2, Some("ENOENT"), 4), error(524, None, 1)]);
+    assert_eq!(json["calls"][0]["errors"], expected);
+    let json: serde_json::Value = serde_json::from_str(&show_json(&trace, true).unwrap()).unwrap();
+    let expected = serde_json::json!([error(2, Some("ENOENT"), 3), error(524, None, 1)]);
+    assert_eq!(json["images"][0]["calls"][0]["errors"], expected);
+
+    for errno in 20..40 {
+        let result = (Syscall { abi: Abi::X86_64, nr: 257 }, sandprint_model::errno::Errno(errno));
+        trace.results.join(Subject::default(), result, id(1), sandprint_model::Count(1));
+    }
+    assert!(show(&trace, false, Sort::Count, false).contains("           -  and 13 more\n"));
+    assert!(!show(&trace, false, Sort::Count, true).contains("more"));
+}

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::ByteString;
+use crate::errno::{self, Errno};
 
 /// A line: whose it is, when, and what it says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -230,6 +231,39 @@ pub(super) fn result(text: &[u8]) -> Option<&[u8]> {
     let mut equals = text.windows(3).enumerate().rev().filter(|(_, window)| *window == b" = ");
     equals.find(|(at, _)| follows_parenthesis(*at)).and_then(|(at, _)| text.get(at + 3..))
 }
+
+/// The error that a call failed with: `-1 ENOENT (No such file or directory)`, `-1 (errno 2)`.
+///
+/// What the kernel makes again is none (`? ERESTARTSYS`), and neither is a number that is below zero and stands alone.
+pub(super) fn error(result: &[u8]) -> Option<Errno> {
+    let rest = result.strip_prefix(b"-1 ")?;
+    if let Some(number) = rest.strip_prefix(b"(errno ") {
+        let number = u16::try_from(leading_number(number)?).ok()?;
+        return (1..=Errno::MOST).contains(&number).then_some(Errno(number));
+    }
+    let length = rest.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    let name = str::from_utf8(rest.get(..length)?).ok()?;
+    let internal = || INTERNAL.iter().find(|(known, _)| *known == name).map(|(_, number)| *number);
+    errno::number(name).or_else(internal).map(Errno)
+}
+
+/// Errors that should not leave the kernel, and do (include/linux/errno.h).
+const INTERNAL: &[(&str, u16)] = &[
+    ("ENOIOCTLCMD", 515),
+    ("EPROBE_DEFER", 517),
+    ("EOPENSTALE", 518),
+    ("ENOPARAM", 519),
+    ("EBADHANDLE", 521),
+    ("ENOTSYNC", 522),
+    ("EBADCOOKIE", 523),
+    ("ENOTSUPP", 524),
+    ("ETOOSMALL", 525),
+    ("ESERVERFAULT", 526),
+    ("EBADTYPE", 527),
+    ("EJUKEBOX", 528),
+    ("EIOCBQUEUED", 529),
+    ("ERECALLCONFLICT", 530),
+];
 
 /// The process or thread that a successful clone, fork or vfork made, as the log names it.
 pub(super) fn child(result: &[u8]) -> Option<u32> {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use super::names::{Name, Names};
 use super::start;
+use crate::errno::Errno;
 use crate::import::{first_few, note};
 use crate::{
-    Abi, Arch, ByteString, CallSeen, Exit, FirstSeen, GapKind, Image, Join, RunId, Subject, Syscall, Trace,
+    Abi, Arch, ByteString, CallSeen, Count, Exit, FirstSeen, GapKind, Image, Join, RunId, Subject, Syscall,
+    Trace,
 };
 
 /// What one thread called while it ran one image.
@@ -73,6 +75,18 @@ impl Spoken {
 struct Tally {
     count: u64,
     first_ns: Option<u64>,
+    /// With which errors it failed, and how often.
+    failed: BTreeMap<Errno, u64>,
+}
+
+/// What became of the count of a call that failed.
+pub(super) enum Failed {
+    /// It failed so for the first time.
+    New,
+    /// It did so before.
+    Again,
+    /// It is not counted, for want of room.
+    Lost,
 }
 
 impl Segment {
@@ -108,14 +122,28 @@ impl Segment {
         is_new
     }
 
+    /// Counts that a call failed, with an error that it has not failed with before only if there is room.
+    pub(super) fn fail(&mut self, called: Called, error: Errno, is_full: bool) -> Failed {
+        let Some(tally) = self.calls.get_mut(&called) else { return Failed::Lost };
+        if let Some(count) = tally.failed.get_mut(&error) {
+            *count += 1;
+            return Failed::Again;
+        }
+        if is_full {
+            return Failed::Lost;
+        }
+        tally.failed.insert(error, 1);
+        Failed::New
+    }
+
     /// Whether it has such a call.
     pub(super) fn has(&self, called: Called) -> bool {
         self.calls.contains_key(&called)
     }
 
-    /// How many different calls it has.
+    /// How many different calls and results it has.
     pub(super) fn different(&self) -> usize {
-        self.calls.len()
+        self.calls.len() + self.calls.values().map(|tally| tally.failed.len()).sum::<usize>()
     }
 
     /// Whether the ABI of every call is known, whatever the rest of the log says: it is said, or it is the machine's own,
@@ -139,7 +167,8 @@ impl Segment {
 /// What is known of segments that have ended: facts, and what could not become one.
 #[derive(Debug, Default)]
 pub(super) struct Settled {
-    pub(super) calls: BTreeMap<(Subject, Syscall), CallSeen>,
+    calls: BTreeMap<(Subject, Syscall), CallSeen>,
+    results: BTreeMap<(Subject, (Syscall, Errno)), Count>,
     unnamed: BTreeMap<String, u64>,
     ambiguous: BTreeMap<String, u64>,
     without_image: usize,
@@ -149,6 +178,11 @@ pub(super) struct Settled {
 }
 
 impl Settled {
+    /// How many different calls and results there are.
+    pub(super) fn different(&self) -> usize {
+        self.calls.len() + self.results.len()
+    }
+
     /// Takes the calls of a segment. `assumed` is the ABI of calls of which the log does not say it; without one it is
     /// inferred.
     pub(super) fn take(
@@ -176,6 +210,10 @@ impl Settled {
                 let call = self.calls.entry((Subject::of(image), syscall)).or_default();
                 // Segments are parts of one run, not states of it.
                 call.add(segment.call_seen(&tally));
+                for (error, count) in &tally.failed {
+                    let result = self.results.entry((Subject::of(image), (syscall, *error))).or_default();
+                    result.add(Count(*count));
+                }
             }
         }
     }
@@ -197,6 +235,9 @@ impl Settled {
     pub(super) fn observe(self, arch: Arch, run: &RunId, trace: &mut Trace) {
         for ((subject, syscall), seen) in self.calls {
             trace.calls.join(subject, syscall, *run, seen);
+        }
+        for ((subject, result), count) in self.results {
+            trace.results.join(subject, result, *run, count);
         }
         let total =
             |counts: &BTreeMap<String, u64>| counts.values().fold(0_u64, |sum, n| sum.saturating_add(*n));

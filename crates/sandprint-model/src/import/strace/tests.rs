@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::GapKind;
 use crate::import::ImportConfig;
 use crate::{FirstSeen, Syscall};
 

@@ -1,7 +1,7 @@
 //! A thread of an strace log: what it is in the middle of, and how far it has come.
 
 use super::line::{self, Call};
-use super::names::Name;
+use super::segment::Called;
 use super::start::Sign;
 use crate::{Abi, ByteString};
 
@@ -34,7 +34,8 @@ pub(super) enum Ending {
 /// A call that has been entered and has not ended, as far as its end matters.
 #[derive(Debug)]
 pub(super) struct Pending {
-    pub name: Name,
+    /// The call. One that only its end shows has been counted as none.
+    pub called: Called,
     pub effect: Effect,
     /// The segment that made it.
     pub segment: usize,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{CallDiff, TraceDiff};
+use crate::errno::{self, Errno};
 use crate::printable::json_pretty;
 use crate::trace::render::{Table, call_cells, counted, gap_sentence, markdown_text, one_line};
 use crate::{Gap, Image, Syscall};
@@ -29,6 +30,9 @@ impl TraceDiff {
         }
         for (program, calls) in self.changed_programs() {
             out.push(format!("\n{program} differs:\n{}", marked(calls).text("  ")));
+        }
+        for (label, failures) in self.failed_only(&label_a, &label_b) {
+            out.push(format!("\nFailed so only in {label}:\n{}", failed(failures).text("  ")));
         }
         for (label, gaps) in [(&label_a, &self.blocking_in_a), (&label_b, &self.blocking_in_b)] {
             for (gap, count) in gaps {
@@ -58,6 +62,9 @@ impl TraceDiff {
             let program = markdown_text(&program.to_string());
             out.push(format!("## {program} differs\n\n{}\n", marked(calls).markdown()));
         }
+        for (label, failures) in self.failed_only(&label_a, &label_b) {
+            out.push(format!("## Failed so only in {label}\n\n{}\n", failed(failures).markdown()));
+        }
         for (label, gaps) in [(&label_a, &self.blocking_in_a), (&label_b, &self.blocking_in_b)] {
             for (gap, count) in gaps {
                 let sentence = markdown_text(&gap_sentence(gap, *count));
@@ -76,12 +83,53 @@ impl TraceDiff {
             "equal": self.is_empty(),
             "calls": calls_json(&self.calls),
             "programs": programs.collect::<Vec<_>>(),
+            "failures": self.failures.as_ref().map(|failures| json!({
+                "only_in_a": failures_json(&failures.only_in_a),
+                "only_in_b": failures_json(&failures.only_in_b),
+            })),
             "blocking_gaps_in_a": gaps_json(&self.blocking_in_a),
             "blocking_gaps_in_b": gaps_json(&self.blocking_in_b),
         });
         // A value of strings and numbers cannot fail to serialize.
         json_pretty(&document).unwrap_or_default() + "\n"
     }
+}
+
+impl TraceDiff {
+    /// Which failures one side alone has, if any.
+    fn failed_only<'d>(
+        &'d self,
+        label_a: &'d str,
+        label_b: &'d str,
+    ) -> impl Iterator<Item = (&'d str, &'d BTreeMap<(Syscall, Errno), u64>)> {
+        let sides = self
+            .failures
+            .iter()
+            .flat_map(move |failures| [(label_a, &failures.only_in_a), (label_b, &failures.only_in_b)]);
+        sides.filter(|(_, failures)| !failures.is_empty())
+    }
+}
+
+fn failed(failures: &BTreeMap<(Syscall, Errno), u64>) -> Table {
+    let row = |((syscall, error), count): (&(Syscall, Errno), &u64)| {
+        let mut row = call_cells(*syscall);
+        row.extend([error.to_string(), count.to_string()]);
+        row
+    };
+    Table {
+        headings: &[("ABI", false), ("NR", true), ("NAME", false), ("ERROR", false), ("COUNT", true)],
+        rows: failures.iter().map(row).collect(),
+    }
+}
+
+fn failures_json(failures: &BTreeMap<(Syscall, Errno), u64>) -> Vec<Value> {
+    let row = |((call, error), count): (&(Syscall, Errno), &u64)| {
+        json!({
+            "abi": call.abi.name(), "nr": call.nr, "name": call.name(),
+            "errno": error.0, "error": errno::name(error.0), "count": count,
+        })
+    };
+    failures.iter().map(row).collect()
 }
 
 fn one_sided(calls: &BTreeMap<Syscall, u64>) -> Table {
@@ -160,7 +208,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{Abi, CallSeen, GapKind, RunId, Subject, Trace, arbitrary};
+    use crate::import::{ImportConfig, Source, import};
+    use crate::{Abi, Arch, CallSeen, GapKind, RunId, Subject, Trace, arbitrary};
 
     fn trace(path: &str, build_id: &str, calls: &[(&str, u64)]) -> Trace {
         let image = Arc::new(Image { path: path.into(), build_id: Some(build_id.to_owned()), script: None });
@@ -254,11 +303,35 @@ b\\x1b.json is incomplete: A map of the recorder was full; some calls were not c
             "equal": false,
             "calls": calls,
             "programs": [{"path": "/bin/a|b\\x1b", "script": null, "calls": calls}],
+            "failures": null,
             "blocking_gaps_in_a": [],
             "blocking_gaps_in_b": [gap],
         });
         let text = diff().to_json("a.json", "b.json");
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_failed_on_one_side_is_said_where_both_show_it() {
+        let log = |error: &str| format!("1 execve(\"/a\", [], 0x1) = 0\n1 close(3) = -1 {error} (x)\n");
+        let config = ImportConfig { arch: Arch::X86_64 };
+        let read = |text: &str| import(Source::Strace, text.as_bytes(), &config).unwrap();
+        let (a, b) = (read(&log("EBADF")), read(&log("EIO")));
+        let diff = TraceDiff::between(&a, &b);
+        assert!(diff.is_empty(), "the calls are the same");
+        let text = diff.to_text("a", "b");
+        let table = |label, error| {
+            format!(
+                "Failed so only in {label}:\n  ABI     NR  NAME   ERROR  COUNT\n  x86_64   3  close  {error}      1\n"
+            )
+        };
+        assert!(text.contains(&table("a", "EBADF")) && text.contains(&table("b", "EIO  ")), "{text}");
+        assert!(diff.to_markdown("a", "b").contains("| x86\\_64 | 3 | close | EBADF | 1 |"));
+        let json: Value = serde_json::from_str(&diff.to_json("a", "b")).unwrap();
+        let close =
+            json!({"abi": "x86_64", "nr": 3, "name": "close", "errno": 9, "error": "EBADF", "count": 1});
+        assert_eq!(json["failures"]["only_in_a"], json!([close]));
+        assert_eq!(TraceDiff::between(&a, &super::tests::trace("/a", "0a", &[])).failures, None);
     }
 
     proptest! {

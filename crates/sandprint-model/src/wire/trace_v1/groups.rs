@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crate::errno::Errno;
 use crate::wire::ContentProblem;
 use crate::wire::content::{self, Images, Refused};
 use crate::{Abi, Facts, Image, Key, RunId, Subject, Syscall, Trace};
@@ -19,6 +20,12 @@ impl OfCall for Syscall {
     }
 }
 
+impl OfCall for (Syscall, Errno) {
+    fn call(&self) -> Syscall {
+        self.0
+    }
+}
+
 /// The rows of the tables of runs and images, for writing.
 pub(super) struct Indexes<'t> {
     /// Every run that the trace mentions, also one of which only the id is known; in order.
@@ -30,12 +37,13 @@ pub(super) struct Indexes<'t> {
 impl<'t> Indexes<'t> {
     pub(super) fn of(trace: &'t Trace) -> Indexes<'t> {
         let mut run_ids = trace.calls.runs();
+        run_ids.extend(trace.results.runs());
         run_ids.extend(trace.runs.keys());
         run_ids.extend(trace.gaps.keys().map(|gap| gap.run));
-        // Facts are ordered by image, so equal images are neighbours.
-        let mut images: Vec<_> = trace.calls.iter().map(|(subject, ..)| &subject.image).collect();
-        images.dedup();
-        Indexes { run_ids: run_ids.into_iter().collect(), images }
+        let called = trace.calls.iter().map(|(subject, ..)| &subject.image);
+        let failed = trace.results.iter().map(|(subject, ..)| &subject.image);
+        let images: BTreeSet<_> = called.chain(failed).collect();
+        Indexes { run_ids: run_ids.into_iter().collect(), images: images.into_iter().collect() }
     }
 
     /// The row of a run.

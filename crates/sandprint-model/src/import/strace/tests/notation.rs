@@ -1,7 +1,9 @@
 //! Small logs, one peculiarity of strace each: what is counted, for which program, and what is noted.
 
 use super::*;
+use crate::errno::Errno;
 use crate::import::Importer;
+use crate::{Count, PerRun};
 
 /// `program call count` of a log, and its gaps as `kind count`.
 pub(super) fn check(log: &str, calls: &[&str], gaps: &[&str]) {
@@ -675,4 +677,49 @@ fn a_log_in_pieces_is_the_log_and_its_state_has_bounds() {
     assert!(trace.gaps.keys().any(|gap| gap.kind == GapKind::ImagesMerged));
     let names: Vec<String> = (0..5000).map(|at| format!("1 name{at}(1) = 0\n")).collect();
     assert!(read(names.concat().as_bytes()).gaps.values().any(|count| *count == 5000));
+}
+
+/// How calls failed, as `program call error count`.
+fn failures(log: &str) -> Vec<String> {
+    let trace = read(log.as_bytes());
+    let row =
+        |(subject, (call, error), runs): (&crate::Subject, &(crate::Syscall, Errno), &PerRun<Count>)| {
+            let count: u64 = runs.values().map(|count| count.0).sum();
+            format!("{} {call} {error} {count}", subject.image)
+        };
+    trace.results.iter().map(row).collect()
+}
+
+#[test]
+fn how_calls_failed_is_kept_and_what_is_made_again_has_not_failed() {
+    let log = "1 execve(\"/a\", [], 0x1) = 0
+1 openat(AT_FDCWD, \"/x\", O_RDONLY) = -1 ENOENT (No such file or directory) <0.000012>
+1 openat(AT_FDCWD, \"/y = -1 EPERM\", O_RDONLY) = -1 ENOENT (No such file or directory)
+1 openat(AT_FDCWD, \"/z\", O_RDONLY) = 3
+1 bpf(0x1, 0x2, 3) = -1 ENOTSUPP (Unknown error 524)
+1 ioctl(0, 0x1) = -1 (errno 25)
+1 socket(AF_INET, SOCK_STREAM, 0) = -1 EWOULDBLOCK (Resource temporarily unavailable)
+1 close(5) = -1 EBADF (Bad file descriptor) (INJECTED)
+1 fcntl(3, F_GETOWN) = -1
+1 read(0,  <unfinished ...>
+1 <... read resumed>0x7ffd, 1) = -1 EAGAIN (Resource temporarily unavailable)
+1 read(0, 0x7ffd, 1) = ? ERESTARTSYS (To be restarted if SA_RESTART is set)
+1 execve(\"/none\", [], 0x1) = -1 ENOENT (No such file or directory)
+1 execve(\"/b\", [], 0x1) = 0
+1 openat(AT_FDCWD, \"/x\", O_RDONLY) = -1 EACCES (Permission denied)
+1 exit_group(0) = ?
+1 +++ exited with 0 +++
+";
+    assert_eq!(
+        failures(log),
+        [
+            "/a read EAGAIN 1",
+            "/a ioctl ENOTTY 1",
+            "/a socket EAGAIN 1",
+            "/a execve ENOENT 1",
+            "/a openat ENOENT 2",
+            "/a bpf 524 1",
+            "/b openat EACCES 1",
+        ]
+    );
 }
