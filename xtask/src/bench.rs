@@ -32,6 +32,7 @@ mod report;
 mod rules;
 mod sample;
 mod table;
+mod traces;
 mod workload;
 mod workshop;
 

@@ -73,11 +73,15 @@ const TABLES: &[Table] = &[
         rows: &[
             ("compile a policy of 400 rules to a filter, ms", &[]),
             ("`policy explain` Docker's default against a recording of python3, start to end, ms", &[]),
+            ("read and write a trace of 100,000 facts, at its peak, MiB", &[]),
+            ("read and write a trace of 100,000 facts, at its peak for each fact, bytes", &[]),
+            ("merge 10,000 traces of `ls`, start to end, s", &[]),
+            ("merge 10,000 traces of `ls`, at its peak for each fact and run, bytes", &[]),
         ],
     },
 ];
 
-const GOALS: usize = 16;
+const GOALS: usize = 20;
 
 #[test]
 fn a_quick_run_fills_every_cell_with_a_figure_or_a_reason() -> anyhow::Result<()> {

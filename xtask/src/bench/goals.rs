@@ -6,6 +6,7 @@ use super::redis::{REDIS, REDIS_WATCHED};
 use super::report::number;
 use super::rules::{CACHED, COMPILE, EXPLAIN, HOT};
 use super::sample::Samples;
+use super::traces::{LARGE_FACT, LARGE_PEAK, MERGE, MERGE_PAIR};
 use super::workload::{CONFINED, TRACKED, TRUE, UNTRACKED, WATCHED, Workload};
 
 /// A goal, and what became of it.
@@ -142,6 +143,34 @@ const CELLS: &[CellGoal] = &[
         judged: Judged::Itself,
         limit: Limit::Below(50.0),
     },
+    CellGoal {
+        text: "reading and writing a trace of 100,000 facts: at most 64 MiB",
+        workload: &LARGE_PEAK,
+        ours: Instrument::Itself,
+        judged: Judged::Itself,
+        limit: Limit::Most(64.0),
+    },
+    CellGoal {
+        text: "the same, for each fact: at most 400 bytes",
+        workload: &LARGE_FACT,
+        ours: Instrument::Itself,
+        judged: Judged::Itself,
+        limit: Limit::Most(400.0),
+    },
+    CellGoal {
+        text: "merging 10,000 traces of `ls`: at most 0.8 s",
+        workload: &MERGE,
+        ours: Instrument::Itself,
+        judged: Judged::Itself,
+        limit: Limit::Most(0.8),
+    },
+    CellGoal {
+        text: "the same, for each fact and run: at most 200 bytes",
+        workload: &MERGE_PAIR,
+        ours: Instrument::Itself,
+        judged: Judged::Itself,
+        limit: Limit::Most(200.0),
+    },
 ];
 
 /// The largest resident memory, in KiB; it must stay below.
@@ -274,7 +303,14 @@ mod tests {
                 row(&CACHED, &[(Filter, &[105.0]), (Tree, &[100.0])]),
                 row(&HOT, &[(Filter, &[100.0]), (Tree, &[100.0])]),
             ],
-            vec![row(&COMPILE, &[(Itself, &[0.5])]), row(&EXPLAIN, &[(Itself, &[50.0])])],
+            vec![
+                row(&COMPILE, &[(Itself, &[0.5])]),
+                row(&EXPLAIN, &[(Itself, &[50.0])]),
+                row(&LARGE_PEAK, &[(Itself, &[64.0])]),
+                row(&LARGE_FACT, &[(Itself, &[401.0])]),
+                row(&MERGE, &[(Itself, &[0.8])]),
+                row(&MERGE_PAIR, &[(Itself, &[200.5])]),
+            ],
         ];
         findings.tables = ALL.iter().zip(tables).map(|(table, rows)| Measured { table, rows }).collect();
         findings.footprints = Some(Ok(vec![footprint(9 * 1024, 65_536), footprint(32 * 1024 - 1, 1_000)]));
@@ -298,6 +334,10 @@ mod tests {
                 verdict("1.00 (1.00 to 1.00)", false),
                 verdict("0.500 (0.500 to 0.500) ms", true),
                 verdict("50.0 (50.0 to 50.0) ms", false),
+                verdict("64.0 (64.0 to 64.0) MiB", true),
+                verdict("401 (401 to 401) bytes", false),
+                verdict("0.800 (0.800 to 0.800) s", true),
+                verdict("200 (200 to 200) bytes", false),
                 verdict("32.0 MiB", true),
                 verdict("64.0, 1.0 KiB", false),
             ]

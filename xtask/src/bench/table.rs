@@ -3,6 +3,7 @@
 use super::instrument::Instrument;
 use super::redis::{REDIS, REDIS_WATCHED};
 use super::rules;
+use super::traces;
 use super::workload::{self, Workload};
 
 /// Rows and columns that are measured and shown together.
@@ -79,14 +80,26 @@ pub(super) const ALL: &[Table] = &[
     },
     Table {
         name: "commands",
-        title: "Working on policies",
+        title: "Working on policies and traces",
         columns: &[Instrument::Itself],
         base: None,
-        workloads: &[rules::COMPILE, rules::EXPLAIN],
-        method: "The policy of 400 rules is the same; compiling it is timed within one process, as the median of 201 \
-                 times, and explaining from outside, with the start and the end of the process.\n",
+        workloads: &[
+            rules::COMPILE,
+            rules::EXPLAIN,
+            traces::LARGE_PEAK,
+            traces::LARGE_FACT,
+            traces::MERGE,
+            traces::MERGE_PAIR,
+        ],
+        method: WORKING,
     },
 ];
+
+const WORKING: &str = "\
+The policy of 400 rules is the same; compiling it is timed within one process, as the median of 201 times, and \
+explaining from outside, with the start and the end of the process.\n\
+Traces: `profile merge -o`, of one trace of 1,000 programs with 100 calls each, and of 10,000 traces of one program with \
+23 calls, as `ls` makes; from outside, and memory with all that the process has.\n";
 
 const RECORDING: &str = "\
 bare: nothing attached.\n\
@@ -136,7 +149,8 @@ mod tests {
         assert_eq!(titles(&["run"]), (vec![workload::CONFINED.title], false));
         // Though "filter" is in the title of a row of another.
         assert_eq!(titles(&["filter"]).0, [rules::CACHED.title, rules::HOT.title, rules::COLD.title]);
-        assert_eq!(titles(&["commands"]).0, [rules::COMPILE.title, rules::EXPLAIN.title]);
+        assert_eq!(titles(&["commands"]).0.len(), 6);
+        assert_eq!(titles(&["merge"]).0, [traces::MERGE.title, traces::MERGE_PAIR.title]);
         assert_eq!(titles(&["fork storm", "memory"]), (vec![workload::FORK_STORM.title], true));
         assert_eq!(titles(&["no such row"]), (vec![], false));
     }
