@@ -174,53 +174,49 @@ impl GapKind {
             GapKind::AdmissionFailed => "A new task could not be followed; its calls are missing.",
             GapKind::CallsLost => "A map of the recorder was full; some calls were not counted.",
             GapKind::ProgramMissed => {
-                "The kernel did not run a recording program on some events; calls may be missing."
+                "The kernel skipped a BPF program on some events; calls may be missing."
             }
             GapKind::SeccompActive => {
                 "The target already had a seccomp filter; calls that it refused are missing."
             }
             GapKind::SeccompInstalled => {
-                "The workload installed a seccomp filter of its own; calls that it refused are not shown."
+                "The workload installed a seccomp filter; calls that it refused are not shown."
             }
             GapKind::IoUringOperations => {
                 "Operations were submitted through io_uring; no system call and no seccomp filter sees them."
             }
             GapKind::IoUringProbe => "io_uring was set up, but no operation was submitted through it.",
-            GapKind::IoUringUnseen => {
-                "io_uring was used, and which operations were submitted could not be seen."
-            }
+            GapKind::IoUringUnseen => "io_uring was used; its operations could not be seen.",
             GapKind::NoNewPrivileges => {
-                "The workload ran with no_new_privs: no program could gain privileges by its file."
+                "The workload ran with no_new_privs; set-user-id programs and file capabilities gained nothing."
             }
             GapKind::PrivilegesWithheld => {
-                "A program did not get the privileges that its file gives, so it may have done less than it would."
+                "A program did not get the privileges of its file, and may have done less than usual."
             }
             GapKind::SeccompRefused => {
-                "The workload was refused something of seccomp, and may have done other things than it would."
+                "The workload was refused a seccomp operation, and may have behaved differently."
             }
             GapKind::CallsInterrupted => {
-                "Signals came before calls were noticed; such a call may have failed with EINTR, which it would not have."
+                "Signals came before calls were seen; because of the recorder, some may have failed with EINTR."
             }
             GapKind::LeftToTracer => {
-                "The workload traces a process of its own, which has one tracer: the recorder left it, and its further calls are missing."
+                "The workload traces a process itself; the recorder left it, and its further calls are missing."
             }
             GapKind::RefusedCounted => {
-                "A seccomp filter was in force: calls that it refused are counted as if they had been made."
+                "A seccomp filter was in force; calls that it refused are counted as made."
             }
             GapKind::Unfinished => {
-                "The recording was cut off: this is its last checkpoint, and what came after it is missing."
+                "The recording was cut off; this is its last checkpoint, and later calls are missing."
             }
             GapKind::ImageUnreadable => "The path or the build id of a program could not be read in full.",
             GapKind::ImagesMerged => {
-                "More programs ran than the recorder keeps apart; the rest is counted as one unknown image."
+                "More programs ran than the recorder keeps apart; the rest count as one unknown program."
             }
             GapKind::CountsInexact => "Some counts are not exact; no call is missing.",
             GapKind::FirstSeenLost => {
-                "When a call was first seen was not recorded; the call itself is counted."
+                "The time of a call's first use was not recorded; the call itself is counted."
             }
-            GapKind::EndedEarly => {
-                "Something ended the recording before all that it recorded had ended by itself."
-            }
+            GapKind::EndedEarly => "The recording ended before everything that it recorded had ended.",
             GapKind::ImportIncomplete => {
                 "Parts of the imported recording are missing or could not be understood."
             }
@@ -228,7 +224,7 @@ impl GapKind {
                 "The imported recording names a call that may be one of two; both are kept."
             }
             GapKind::ImportAssumed => {
-                "The imported recording does not say whether calls were left out; none is assumed to be."
+                "The imported recording does not say whether it is complete; it is assumed to be."
             }
             GapKind::ImportSampled => "The imported recording holds samples; calls may be missing.",
         }

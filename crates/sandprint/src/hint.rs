@@ -99,7 +99,7 @@ fn of_session(error: &SessionError) -> String {
                 .to_owned()
         }
         SessionError::Foreground(_) | SessionError::Process(_) | SessionError::Wait(_) => {
-            "this should not happen: please report it with the command".to_owned()
+            "this is a bug in sandprint: please report it, with the command".to_owned()
         }
     }
 }
@@ -117,7 +117,7 @@ pub(crate) fn of_recorder(error: &RecorderError) -> String {
             "the kernel must be built with CONFIG_DEBUG_INFO_BTF, and /sys must be mounted".to_owned()
         }
         RecorderError::NoCapability(missing) => {
-            format!("{}; `profile run --recorder ptrace` needs no rights", grant(missing))
+            format!("{}; `profile run --recorder ptrace` needs none", grant(missing))
         }
         RecorderError::UserNamespace => {
             "run it outside of that namespace (a rootless container has one); `profile run --recorder ptrace` works inside"
@@ -185,7 +185,7 @@ fn of_read(error: &ReadError) -> String {
             "it may have been emptied by a redirection (`> FILE`) before it was read; record it again"
                 .to_owned()
         }
-        ReadError::TooLarge { .. } => "this is not what sandprint writes; check the name".to_owned(),
+        ReadError::TooLarge { .. } => "sandprint writes no such file; check the name".to_owned(),
         ReadError::OtherKind { kind, .. } => kind.hint().to_owned(),
         ReadError::Decode { source, .. } => of_decode(source).to_owned(),
     }
@@ -273,7 +273,7 @@ fn of_io(error: &io::Error) -> Option<&'static str> {
     }
     let advice = match error.kind() {
         io::ErrorKind::NotFound => "make the directory first, with `mkdir -p`",
-        io::ErrorKind::NotADirectory => "a part of the path before the file's name is no directory",
+        io::ErrorKind::NotADirectory => "a part of the path is not a directory",
         io::ErrorKind::PermissionDenied => "give a file in a directory that you may write, or use sudo",
         io::ErrorKind::ReadOnlyFilesystem => "give a file on a file system that is mounted writable",
         io::ErrorKind::FileTooLarge => "raise the limit on the size of files, which `ulimit -f` shows",

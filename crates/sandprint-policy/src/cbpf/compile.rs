@@ -15,7 +15,7 @@ use super::{MOST_INSTRUCTIONS, Program, data, op};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
     /// More than 4096 instructions.
-    #[error("say the policy in {MOST_INSTRUCTIONS} instructions: it takes {0}")]
+    #[error("express the policy in {MOST_INSTRUCTIONS} instructions: it takes {0}")]
     TooLong(usize),
     /// An argument that does not exist.
     #[error("compare argument {0}: there are six, 0 to 5")]

@@ -73,15 +73,9 @@ impl Lost {
     /// The loss in words, as it follows a subject.
     pub(super) fn words(self) -> &'static str {
         match self {
-            Lost::Refusals => {
-                "there is one action for each call: what its rules refuse is refused by the default action"
-            }
-            Lost::RefusalsAlike => {
-                "there is one action for each call: all that its rules refuse is answered alike"
-            }
-            Lost::Logging => {
-                "there is one action for each call: whether it is logged does not depend on its arguments"
-            }
+            Lost::Refusals => "a call has one action here: what its rules refuse gets the default action",
+            Lost::RefusalsAlike => "a call has one action here: all that its rules refuse is answered alike",
+            Lost::Logging => "a call has one action here: logging does not depend on arguments",
             Lost::TooMany => "its conditions need too many alternatives: it gets the default action",
         }
     }

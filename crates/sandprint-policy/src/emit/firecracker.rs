@@ -213,7 +213,7 @@ impl Filter {
             return Ok(());
         }
         Err(EmitError {
-            what: format!("say the policy in {MOST_INSTRUCTIONS} instructions: it takes up to {length}"),
+            what: format!("express the policy in {MOST_INSTRUCTIONS} instructions: it takes up to {length}"),
             hint: "write the rules of some calls with fewer conditions".to_owned(),
         })
     }

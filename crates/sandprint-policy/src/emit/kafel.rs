@@ -63,7 +63,7 @@ impl Format for Kafel {
         if instructions > MOST_INSTRUCTIONS {
             return Err(EmitError {
                 what: format!(
-                    "say the policy in {MOST_INSTRUCTIONS} instructions: it takes up to {instructions}"
+                    "express the policy in {MOST_INSTRUCTIONS} instructions: it takes up to {instructions}"
                 ),
                 hint: "write the rules of some calls with fewer conditions".to_owned(),
             });

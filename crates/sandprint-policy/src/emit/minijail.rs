@@ -56,7 +56,7 @@ impl Format for Minijail {
         let abi = one_machine::native_abi(policy)?;
         if runs(policy.default_action) {
             return Err(EmitError {
-                what: "say that calls run which no rule names".to_owned(),
+                what: "express that calls without a rule are allowed".to_owned(),
                 hint: "make the policy with another `--default-action`; `minijail0 -L` then logs what is not allowed \
                        instead of refusing it"
                     .to_owned(),
@@ -182,7 +182,7 @@ impl File {
         }
         Err(EmitError {
             what: format!(
-                "say the policy within minijail's limits, {MOST_LABELS} labels and {MOST_INSTRUCTIONS} instructions: it \
+                "express the policy within minijail's limits, {MOST_LABELS} labels and {MOST_INSTRUCTIONS} instructions: it \
                  takes up to {labels} and {instructions}"
             ),
             hint: "write the rules of some calls with fewer conditions".to_owned(),

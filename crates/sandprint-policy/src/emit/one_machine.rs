@@ -19,12 +19,12 @@ pub(super) fn native_abi(policy: &Policy) -> Result<Abi, EmitError> {
     match (natives.next(), natives.next()) {
         (Some(abi), None) => Ok(abi),
         (Some(_), Some(_)) => Err(EmitError {
-            what: "say the rules of two machines in one file".to_owned(),
+            what: "express the rules of two machines in one file".to_owned(),
             hint: Arch::ALL.map(|arch| format!("`--arch {arch}`")).join(" and ")
                 + " make a file for each of them",
         }),
         (None, _) => Err(EmitError {
-            what: "say a policy that has rules for 32-bit programs only".to_owned(),
+            what: "express a policy that has rules for 32-bit programs only".to_owned(),
             hint: "the formats oci, docker, seccomp-h and bpf can".to_owned(),
         }),
     }

@@ -128,7 +128,7 @@ impl Filter {
             let sayable =
                 name.is_some() || (abi == abi.arch().native_abi() && i32::try_from(syscall.nr).is_ok());
             if !sayable {
-                let text = "libseccomp has no way to name this number: it gets the default action";
+                let text = "libseccomp cannot name this number: it gets the default action";
                 losses.insert(left_to_default(subject, text, rules, default));
                 continue;
             }

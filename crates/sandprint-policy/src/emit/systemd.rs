@@ -140,11 +140,11 @@ impl Names {
             Shape::Always(action) if runs(*action) => self.allow(name, *action, unknown),
             Shape::Always(action) => self.refuse(name, *action, unknown),
             Shape::When(action, _) if runs(*action) => {
-                let text = "systemd cannot look at arguments: the call is allowed with any";
+                let text = "systemd cannot check arguments: any are allowed";
                 self.losses.insert(weaker(name, text));
                 self.allow(name, *action, unknown);
             }
-            Shape::When(..) => self.leave_to_default(name, "systemd cannot look at arguments"),
+            Shape::When(..) => self.leave_to_default(name, "systemd cannot check arguments"),
         }
     }
 
@@ -162,8 +162,7 @@ impl Names {
     fn lose_left_out(&mut self) {
         let names: Vec<&str> = self.left_out.iter().copied().collect();
         if !names.is_empty() {
-            let text = "systemd cannot look at arguments: what the policy allows with some, though nobody was seen to make \
-                        it, gets the default action";
+            let text = "systemd cannot check arguments: calls that were not observed and are allowed with some only get the default action";
             self.losses.insert(stricter(names_in_words(&names), text));
         }
     }
@@ -265,11 +264,11 @@ impl Names {
                 self.taken_back.insert(name);
             }
         }
-        let text = "a later systemd may hold more calls in its group @default than version 252 does, and \
-                    allows them unasked";
+        let text =
+            "a later systemd may have more calls in its group @default than version 252, and allows them";
         self.losses.insert(weaker("@default", text));
         for name in lossy {
-            let text = "a systemd that knows this call allows it unasked, as part of its group @default";
+            let text = "a systemd that knows this call allows it, as part of its group @default";
             self.losses.insert(weaker(name, text));
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn unattended(policy: &Policy, asks: fn(Action) -> bool) -> (Cow<'_, 
         .filter(|(_, rules)| rules.iter().any(|rule| asks(rule.action)))
         .map(|(syscall, _)| *syscall)
         .collect();
-    let text = "nobody is started who could be asked: it fails with ENOSYS, as it would with nobody to ask";
+    let text = "no supervisor is started that could be asked: it fails with ENOSYS";
     let mut losses: BTreeSet<Loss> =
         asking.iter().map(|syscall| stricter(format!("{} {syscall}", syscall.abi), text)).collect();
     for (subject, action) in

@@ -238,7 +238,7 @@ fn a_policy_of_one_abi_is_exact_but_for_names_that_came_after_linux_6_7() {
                 let (wanted, got) = (policy.decide(&call), unit.decide(&call));
                 let unspoken =
                     call.syscall.since() > Some(KernelVersion::new(6, 7)) && wanted == Action::Errno(38);
-                // systemd cannot look at arguments: what is harmless with some only is left out.
+                // systemd cannot check arguments: what is harmless with some only is left out.
                 let mut of_call = policy.rules.get(&call.syscall).into_iter().flatten();
                 let left_out = of_call.any(|rule| !rule.conditions.is_empty());
                 let expected = if unspoken || left_out { policy.default_action } else { wanted };

@@ -25,8 +25,8 @@ const OPTIONS: &[(&[&str], &str)] = &[
     (&["--csv", "--tsv", "--tab"], "`--format tsv` prints tab-separated values, where the command has it"),
     (&["--md", "--markdown"], "`--format markdown` prints Markdown, where the command has it"),
     (&["--toml", "--yaml", "--oci"], "`--format` says in which language a profile is written"),
-    (&["-v", "--verbose"], "`profile show -v` shows all; what other commands know, they say at once"),
-    (&["-q", "--quiet"], "what is said goes to stderr: `2> /dev/null` leaves it out"),
+    (&["-v", "--verbose"], "`profile show` and `profile generate` have `-v`; other commands always say all"),
+    (&["-q", "--quiet"], "messages go to stderr: `2> /dev/null` hides them"),
     (&["--follow", "--children"], "descendants are always followed; `--no-children` leaves them out"),
 ];
 

@@ -195,7 +195,7 @@ const OLDEST: sandprint_model::KernelVersion = sandprint_model::KernelVersion::n
 
 /// Traces a process that never executes anything.
 fn try_tracing(facts: &HostFacts) -> Check {
-    const WHAT: &str = "tracing (ptrace), for `profile run` without any rights";
+    const WHAT: &str = "tracing (ptrace), for `profile run` without privileges";
     let tried = std::env::current_exe().map_err(|error| error.to_string()).and_then(|program| {
         let mut suspended = Launch::new(program, [""; 0])
             .suspend()
@@ -215,7 +215,7 @@ fn try_tracing(facts: &HostFacts) -> Check {
 
 /// Has a process that never executes anything put on the filter of the recorder by notification.
 fn try_notification(facts: &HostFacts) -> Check {
-    const WHAT: &str = "seccomp notifications, for `profile run` without any rights";
+    const WHAT: &str = "seccomp notifications, for `profile run` without privileges";
     let failed = |error: String| {
         let fix = "Linux 5.10 has them; a container's own filter may refuse them, and a supervisor may have the only \
                    listener";

@@ -174,7 +174,7 @@ fn an_endless_file_does_not_fill_the_memory() {
         Ended::failed(
             1,
             "failed to read `/dev/zero`: it is larger than 268435456 bytes",
-            "this is not what sandprint writes; check the name"
+            "sandprint writes no such file; check the name"
         )
     );
 }

@@ -170,12 +170,12 @@ fn words_of_other_tools_are_answered_with_what_is_meant() {
         (
             "profile merge -v t",
             "unexpected argument '-v' found",
-            "`profile show -v` shows all; what other commands know, they say at once",
+            "`profile show` and `profile generate` have `-v`; other commands always say all",
         ),
         (
             "profile merge -q t",
             "unexpected argument '-q' found",
-            "what is said goes to stderr: `2> /dev/null` leaves it out",
+            "messages go to stderr: `2> /dev/null` hides them",
         ),
         (
             "completions csh",

@@ -63,7 +63,7 @@ fn an_output_that_cannot_be_is_a_named_error() {
             (
                 "a/out",
                 "failed to open `a/out` for writing: Not a directory (os error 20)",
-                "a part of the path before the file's name is no directory",
+                "a part of the path is not a directory",
             ),
             (
                 "protected",

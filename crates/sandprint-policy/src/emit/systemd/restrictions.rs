@@ -97,7 +97,7 @@ pub(super) fn restrict(policy: &Policy, abis: &[Abi]) -> Restricted {
         let subject = syscall.to_string();
         losses.extend(calls.other_answers(*syscall, refused).map(|text| stricter(&subject, text)));
         if is_left {
-            let text = "systemd looks at no more of its arguments: it is allowed with any others";
+            let text = "systemd checks no more of its arguments: any others are allowed";
             losses.insert(weaker(&subject, text));
         }
     }

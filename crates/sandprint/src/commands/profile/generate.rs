@@ -277,7 +277,7 @@ fn refused(error: &SynthError) -> Deciding {
             "record it with `--recorder ptrace` or `notify`, or leave out `--arguments`".to_owned(),
         )
     } else {
-        (format!("failed to {error}"), "this is a fault of sandprint itself; please report it".to_owned())
+        (format!("failed to {error}"), "this is a bug in sandprint: please report it".to_owned())
     };
     Deciding { status: ExitStatus::Failure, message, hint }
 }

@@ -120,7 +120,7 @@ impl Observer for Screen<'_> {
         };
         let Some(not_ptrace) = &why.not_ptrace else {
             return output::note(&format!(
-                "recording by tracing (ptrace), not by eBPF ({not_ebpf}): slower, and needs no rights"
+                "recording by tracing (ptrace), not by eBPF ({not_ebpf}): slower, without privileges"
             ));
         };
         let not_ptrace = match not_ptrace {
