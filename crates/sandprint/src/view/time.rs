@@ -1,33 +1,12 @@
 //! Points in time and durations, for people.
 
+use sandprint_model::Date;
+
 /// A point in time, in milliseconds since 1970 UTC, to the second.
 pub(super) fn date(unix_ms: u64) -> String {
-    let seconds = unix_ms / 1000;
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
-    format!(
-        "{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02} UTC",
-        second / 3600,
-        second / 60 % 60,
-        second % 60
-    )
-}
-
-/// Year, month and day of a day since 1970-01-01, in the Gregorian calendar.
-///
-/// Counted in years that begin in March, so that the leap day is the last one: then 400 years have
-/// 146,097 days, and the months' lengths repeat every five.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days.saturating_add(719_468);
-    let era = days / 146_097;
-    let day_of_era = days % 146_097;
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    (year, month, day)
+    let second = unix_ms / 1000 % 86_400;
+    let (hours, minutes, seconds) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{} {hours:02}:{minutes:02}:{seconds:02} UTC", Date::from_unix_ms(unix_ms))
 }
 
 /// A duration in milliseconds, to three digits or so.
