@@ -248,7 +248,7 @@ impl Foreground {
 
     fn lend_terminal(&mut self, group: u32) {
         // It fails if the group is gone, and then nobody wants it.
-        if process::sys::give_terminal(group).is_ok() {
+        if process::give_terminal(group).is_ok() {
             self.lent_to = Some(group);
         }
     }
@@ -261,7 +261,7 @@ impl Foreground {
             && let Some(ours) = process::group(us)
         {
             // It fails if the terminal is gone.
-            process::sys::give_terminal(ours).unwrap_or_default();
+            process::give_terminal(ours).unwrap_or_default();
         }
     }
 }

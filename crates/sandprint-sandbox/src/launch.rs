@@ -49,7 +49,7 @@ use crate::foreground;
 use crate::notify::{Listener, Reported};
 use crate::poll;
 use crate::probe;
-use crate::process::{self, Ended, Process, ProcessError, sys::Wait};
+use crate::process::{self, Ended, Process, ProcessError, wait::Wait};
 use crate::signals::{Signal, sys::keep_exit_statuses};
 use crate::user::User;
 
@@ -316,7 +316,7 @@ impl Child {
             }
         }
         if self.watched.is_none() && self.ended.is_none() {
-            self.ended = process::sys::wait_ended(self.process.as_fd(), wait)
+            self.ended = process::wait::wait_ended(self.process.as_fd(), wait)
                 .map_err(|source| ProcessError::Wait { pid: self.process.pid(), source })?;
         }
         Ok(self.ended)
@@ -329,7 +329,7 @@ impl Child {
         if let Some(watched) = self.watched.as_ref().filter(|watched| watched.is_traced()) {
             return Ok(watched.is_stopped());
         }
-        process::sys::stopped(self.process.as_fd())
+        process::wait::stopped(self.process.as_fd())
             .map_err(|source| ProcessError::Wait { pid: self.process.pid(), source })
     }
 

@@ -19,6 +19,8 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
 pub use heard::{Answered, Heard};
 pub(crate) use sys::{Filter, install, receive, refuse, still_waits};
 pub use sys::{Inbox, is_available};
@@ -155,7 +157,10 @@ impl Listener {
 
     /// Whether nobody has the filter any more. A task that has ended counts until it is reaped, before 6.11.
     pub fn is_hung_up(&self) -> io::Result<bool> {
-        sys::is_hung_up(self.descriptor.as_fd())
+        let mut polled = [PollFd::new(&self.descriptor, PollFlags::empty())];
+        poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+        let [entry] = polled;
+        Ok(entry.revents().contains(PollFlags::HUP))
     }
 
     /// Another handle of the same listener.

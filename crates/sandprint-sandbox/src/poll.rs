@@ -1,10 +1,11 @@
 //! Waiting until one of several file descriptors can be read.
 
-mod sys;
-
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 /// Which of `descriptors` can be read now, waiting until one can or until `timeout` is over (`None`: for
 /// as long as it takes).
@@ -16,7 +17,17 @@ pub fn readable<const N: usize>(
     descriptors: [BorrowedFd<'_>; N],
     timeout: Option<Duration>,
 ) -> io::Result<[bool; N]> {
-    sys::readable(descriptors, timeout)
+    let mut polled = descriptors.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+    let timeout = timeout.map(|duration| Timespec {
+        // A wait of more than 292,000,000,000 years is as good as that long.
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: duration.subsec_nanos().into(),
+    });
+    match poll(&mut polled, timeout.as_ref()) {
+        Ok(_) => Ok(polled.map(|entry| !entry.revents().is_empty())),
+        Err(Errno::INTR) => Ok([false; N]),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]

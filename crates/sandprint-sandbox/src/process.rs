@@ -6,12 +6,15 @@ mod stat;
 mod status;
 pub(crate) mod sys;
 mod tree;
+pub(crate) mod wait;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use sandprint_model::{ByteString, Exit};
 
 use crate::poll;
@@ -20,8 +23,8 @@ use crate::signals::Signal;
 pub use stat::{descends, has_ended, has_never_executed, living_group, parent, waits};
 pub(crate) use stat::{foreground_group, group, is_job, session};
 pub use status::{Seccomp, Status};
-pub(crate) use sys::{Reaped, reap};
 pub use tree::{Adopter, descendants, why_it_lives};
+pub(crate) use wait::{Reaped, reap, wait_for_helper};
 
 /// Failures of operations on a process.
 #[derive(Debug, thiserror::Error)]
@@ -73,11 +76,12 @@ impl Process {
     /// knows of the process (a start time, an executable) *after* this has returned: if that is right
     /// then, what is held is right.
     pub fn open(pid: u32) -> Result<Option<Process>, ProcessError> {
-        match sys::pidfd_open(pid) {
+        let Some(named) = number(pid) else { return Ok(None) };
+        match pidfd_open(named, PidfdFlags::empty()) {
             Ok(pidfd) => Ok(Some(Process { pid, pidfd })),
-            // `pidfd_open(2)`: EINVAL for 0 and for threads; newer kernels say ENOENT for threads.
-            Err(error) if is_one_of(&error, &[libc::ESRCH, libc::EINVAL, libc::ENOENT]) => Ok(None),
-            Err(source) => Err(ProcessError::Open { pid, source }),
+            // `pidfd_open(2)`: EINVAL for threads; newer kernels say ENOENT.
+            Err(Errno::SRCH | Errno::INVAL | Errno::NOENT) => Ok(None),
+            Err(source) => Err(ProcessError::Open { pid, source: source.into() }),
         }
     }
 
@@ -94,7 +98,7 @@ impl Process {
     pub fn signal(&self, signal: Signal) -> Result<bool, ProcessError> {
         match sys::pidfd_send_signal(self.pidfd.as_fd(), signal) {
             Ok(()) => Ok(true),
-            Err(error) if is_one_of(&error, &[libc::ESRCH]) => Ok(false),
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(false),
             Err(source) => Err(ProcessError::Send { signal, pid: self.pid, source }),
         }
     }
@@ -155,8 +159,16 @@ pub fn comm(tid: u32) -> ByteString {
     ByteString::new(name)
 }
 
-fn is_one_of(error: &io::Error, numbers: &[i32]) -> bool {
-    error.raw_os_error().is_some_and(|number| numbers.contains(&number))
+/// A process number as rustix has it; nobody has 0, or more than 31 bits.
+fn number(pid: u32) -> Option<Pid> {
+    Pid::from_raw(i32::try_from(pid).ok()?)
+}
+
+/// Puts a process group of our session into the foreground of our terminal.
+pub(crate) fn give_terminal(group: u32) -> io::Result<()> {
+    let terminal = File::options().read(true).write(true).open("/dev/tty")?;
+    let group = number(group).ok_or(Errno::INVAL)?;
+    Ok(rustix::termios::tcsetpgrp(&terminal, group)?)
 }
 
 #[cfg(test)]

@@ -60,13 +60,7 @@ impl Forked {
 
     /// Waits until it has ended, and takes note of that.
     pub(super) fn wait(&self, timeout: Duration) -> io::Result<()> {
-        let [ended] = crate::poll::readable([self.pidfd.as_fd()], Some(timeout))?;
-        if ended {
-            let id = libc::id_t::try_from(self.pidfd.as_raw_fd()).map_err(io::Error::other)?;
-            // SAFETY: without a place for information, no memory is involved.
-            unsafe { libc::waitid(libc::P_PIDFD, id, ptr::null_mut(), libc::WEXITED | libc::__WALL) };
-        }
-        Ok(())
+        crate::process::wait_for_helper(self.pidfd.as_fd(), timeout).map(drop)
     }
 
     #[cfg(test)]

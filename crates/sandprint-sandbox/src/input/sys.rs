@@ -101,13 +101,7 @@ impl Reader {
 
     /// Waits until it has ended, and takes note of that; whether it has.
     pub(super) fn wait_ended(&self, timeout: Duration) -> io::Result<bool> {
-        let [ended] = crate::poll::readable([self.pidfd.as_fd()], Some(timeout))?;
-        if ended {
-            let id = libc::id_t::try_from(self.pidfd.as_raw_fd()).map_err(io::Error::other)?;
-            // SAFETY: without a place for information, no memory is involved.
-            unsafe { libc::waitid(libc::P_PIDFD, id, ptr::null_mut(), libc::WEXITED | libc::__WALL) };
-        }
-        Ok(ended)
+        crate::process::wait_for_helper(self.pidfd.as_fd(), timeout)
     }
 }
 

@@ -275,10 +275,3 @@ fn answer(listener: BorrowedFd<'_>, mut answer: libc::seccomp_notif_resp) -> io:
         }
     }
 }
-
-pub(super) fn is_hung_up(listener: BorrowedFd<'_>) -> io::Result<bool> {
-    let mut polled = libc::pollfd { fd: listener.as_raw_fd(), events: 0, revents: 0 };
-    // SAFETY: one entry, which is ours.
-    check(unsafe { libc::poll(ptr::from_mut(&mut polled), 1, 0) })?;
-    Ok(polled.revents & libc::POLLHUP != 0)
-}

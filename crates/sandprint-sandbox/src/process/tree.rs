@@ -6,7 +6,7 @@ use std::io;
 use sandprint_model::ByteString;
 
 use super::stat::{field, parent};
-use super::{comm, sys};
+use super::{comm, number, reap};
 
 /// The processes that descend from this one, as far as /proc can tell, but for those of `others` and what descends from
 /// them.
@@ -34,7 +34,7 @@ pub struct Adopter(());
 impl Adopter {
     /// Adopts from now on.
     pub fn new() -> io::Result<Adopter> {
-        sys::adopt(true).map(|()| Adopter(()))
+        adopt(true).map(|()| Adopter(()))
     }
 
     /// Takes note of the end of adopted children, but for those of `others`.
@@ -44,7 +44,7 @@ impl Adopter {
         for children in children {
             let numbers = children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok());
             for pid in numbers.filter(|pid| !others.contains(pid)) {
-                sys::reap(pid);
+                reap(pid);
             }
         }
     }
@@ -53,8 +53,19 @@ impl Adopter {
 impl Drop for Adopter {
     fn drop(&mut self) {
         // It cannot fail, and a destructor has nobody to tell.
-        sys::adopt(false).unwrap_or_default();
+        adopt(false).unwrap_or_default();
     }
+}
+
+/// Has orphans among our descendants become our children, or not any more.
+fn adopt(wanted: bool) -> io::Result<()> {
+    let us = wanted.then(rustix::process::getpid);
+    Ok(rustix::process::set_child_subreaper(us)?)
+}
+
+/// Whether this process may signal another.
+fn may_signal(pid: u32) -> bool {
+    number(pid).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok())
 }
 
 /// Where cgroups say that they are frozen: the controller, the mount, the file and its line (cgroups(7)).
@@ -73,7 +84,7 @@ pub fn why_it_lives(pid: u32) -> String {
         (Some(frozen), _) => frozen,
         (None, Some("D")) => "it waits in the kernel, where no signal reaches it".to_owned(),
         (None, Some("t")) => "a tracer holds it".to_owned(),
-        (None, _) if !sys::may_signal(pid) => "it belongs to another user, whom we may not signal".to_owned(),
+        (None, _) if !may_signal(pid) => "it belongs to another user, whom we may not signal".to_owned(),
         (None, _) => "it has not ended yet".to_owned(),
     };
     format!("process {pid} ({name}): {why}")
