@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use sandprint_model::{ByteString, Call};
 
+pub use crate::code::Code;
+
 /// What came of a call that did not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
@@ -73,17 +75,6 @@ pub struct Ancestor {
     pub tgid: Option<u32>,
     /// The name of its main thread.
     pub comm: ByteString,
-}
-
-/// A place in a file with code.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Code {
-    /// The file's path, as its process sees it.
-    pub module: ByteString,
-    /// Its inode's number.
-    pub inode: u64,
-    /// Where in the file, in bytes: just behind the instruction that made the call.
-    pub offset: u64,
 }
 
 /// A filter by its content: two with the same instructions are one.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sandprint_model::{Action, ByteString, Call, Reason, Rule};
 use sandprint_policy::suggest;
+use sandprint_record::code::Location;
 
 /// A process that still lives after this time has not ended for a refused call.
 pub(crate) const WENT_ON: Duration = Duration::from_millis(200);
@@ -37,26 +38,6 @@ pub struct Ancestor {
     pub pid: u32,
     /// The name of its main thread.
     pub comm: ByteString,
-}
-
-/// A place in code.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Location {
-    /// The file that the code was mapped from.
-    pub module: ByteString,
-    /// Where in that file, in bytes: just behind the system call instruction.
-    pub offset: u64,
-    /// The function there, where the file has a symbol for it.
-    pub function: Option<String>,
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.function {
-            Some(function) => write!(f, "{function} in {} (offset {:#x})", self.module, self.offset),
-            None => write!(f, "{} (offset {:#x})", self.module, self.offset),
-        }
-    }
 }
 
 /// What a process did after its call was refused.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use sandprint_model::{ByteString, Condition, Syscall};
+use sandprint_record::code::Location;
 
-use crate::denial::{Denial, Location, Next};
+use crate::denial::{Denial, Next};
 
 /// How many kinds of calls are kept: a workload can make as many as it likes.
 const MOST_KINDS: usize = 10_000;
@@ -96,6 +97,7 @@ mod tests {
     use super::*;
     use crate::denial::smallest_rule;
     use sandprint_model::{Abi, Action, Call};
+    use sandprint_record::code::Code;
 
     fn denial(offset: u64) -> Denial {
         let call = Call { syscall: Syscall { abi: Abi::X86_64, nr: 41 }, args: [2, 1, 0, 0, 0, 0] };
@@ -105,7 +107,7 @@ mod tests {
             count: 2,
             image: ByteString::from("/bin/app"),
             ancestry: Vec::new(),
-            location: Ok(Location { module: ByteString::from("/bin/app"), offset, function: None }),
+            location: Ok(Code { module: ByteString::from("/bin/app"), inode: 1, offset }.within(None)),
             next: Next::Unknown,
             rule: smallest_rule(&call),
         }

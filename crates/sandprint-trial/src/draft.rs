@@ -197,8 +197,8 @@ fn caller(denial: &Denial) -> String {
         if denial.image.as_bytes().is_empty() { "a program".to_owned() } else { denial.image.escaped() };
     match &denial.location {
         Ok(location) => match &location.function {
-            Some(function) => format!("{image} made it, in {function} of {}", location.module.escaped()),
-            None => format!("{image} made it, in {}", location.module.escaped()),
+            Some(function) => format!("{image} made it, in {function} of {}", location.code.module.escaped()),
+            None => format!("{image} made it, in {}", location.code.module.escaped()),
         },
         Err(_) => format!("{image} made it"),
     }

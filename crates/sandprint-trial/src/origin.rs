@@ -8,10 +8,10 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sandprint_model::ByteString;
-use sandprint_record::refused::Code;
+use sandprint_record::code::{Code, Location};
 use sandprint_sandbox::process::{self, Status};
 
-use crate::denial::{Ancestor, Location};
+use crate::denial::Ancestor;
 use crate::symbols::Symbols;
 
 /// Deepest tree that is followed up.
@@ -62,9 +62,10 @@ impl Origins {
             );
         }
         let offset = at - mapping.start + mapping.offset + 1;
-        let module = ByteString::new(mapping.path.clone());
         let function = self.symbols_of(tid, &mapping).and_then(|symbols| symbols.at(offset - 1));
-        Ok(Location { module, offset, function: function.map(str::to_owned) })
+        let function = function.map(str::to_owned);
+        let code = Code { module: ByteString::new(mapping.path), inode: mapping.inode, offset };
+        Ok(code.within(function))
     }
 
     fn symbols_of(&mut self, tid: u32, mapping: &Mapping) -> Option<&Symbols> {
@@ -179,7 +180,7 @@ mod tests {
         assert_eq!((origin.tgid, origin.ancestry.len()), (pid, 1));
         let location = origin.location.unwrap();
         assert!(location.function.as_deref().unwrap_or_default().contains("ancestry"), "{location}");
-        assert!(origin.image.as_bytes().ends_with(location.module.as_bytes()));
+        assert!(origin.image.as_bytes().ends_with(location.code.module.as_bytes()));
         let nowhere = Origins::default().look(pid, pid, 16).location;
         assert!(nowhere.unwrap_err().contains("no mapping"));
     }

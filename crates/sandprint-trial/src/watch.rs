@@ -19,9 +19,10 @@ use std::time::{Duration, SystemTime};
 
 use sandprint_model::Rule;
 use sandprint_policy::cbpf::{Program, validate};
+use sandprint_record::code::Location;
 use sandprint_record::refused::{FilterId, Refused};
 
-use crate::denial::{Location, smallest_rule};
+use crate::denial::smallest_rule;
 use crate::origin::Origins;
 use judge::{Judgement, Verdict};
 
@@ -136,11 +137,10 @@ impl Watch {
             Verdict::Probe | Verdict::BrokenOff | Verdict::NotRefused => return None,
         }
         let location = match &refused.code {
-            Ok(code) => Ok(Location {
-                module: code.module.clone(),
-                offset: code.offset,
-                function: self.origins.function(refused.tgid.filter(|_| refused.ended.is_none()), code),
-            }),
+            Ok(code) => {
+                let living = refused.tgid.filter(|_| refused.ended.is_none());
+                Ok(code.clone().within(self.origins.function(living, code)))
+            }
             Err(why) => Err((*why).to_owned()),
         };
         let rule = smallest_rule(&refused.call);

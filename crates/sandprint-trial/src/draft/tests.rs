@@ -2,9 +2,10 @@
 
 use sandprint_model::{Abi, ByteString};
 use sandprint_policy::suggest;
+use sandprint_record::code::Code;
 
 use super::*;
-use crate::denial::{Location, Next};
+use crate::denial::Next;
 
 fn call(abi: Abi, name: &str, args: [u64; 6]) -> Call {
     Call { syscall: Syscall::from_name(abi, name).unwrap(), args }
@@ -19,11 +20,8 @@ fn denial(call: Call, action: Action) -> Denial {
         count: 1,
         image: ByteString::from("/bin/app"),
         ancestry: Vec::new(),
-        location: Ok(Location {
-            module: ByteString::from("/lib/libc.so"),
-            offset: 0x10,
-            function: Some("socket".to_owned()),
-        }),
+        location: Ok(Code { module: ByteString::from("/lib/libc.so"), inode: 1, offset: 0x10 }
+            .within(Some("socket".to_owned()))),
         next: Next::Unknown,
         rule,
     }

@@ -117,8 +117,8 @@ fn row(denial: &Denial) -> Row<'_> {
             .map(|process| Process { pid: process.pid, comm: process.comm.escaped() })
             .collect(),
         location: denial.location.as_ref().ok().map(|location| Code {
-            module: location.module.escaped(),
-            offset: location.offset,
+            module: location.code.module.escaped(),
+            offset: location.code.offset,
             function: location.function.as_deref(),
         }),
         no_location: denial.location.as_ref().err().map(String::as_str),

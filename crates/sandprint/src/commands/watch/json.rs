@@ -189,8 +189,8 @@ pub(super) fn seen(told: &Told<'_>) -> String {
             .collect(),
         place: place(&refused.cgroup, told.place),
         location: told.seen.location.as_ref().ok().map(|location| Code {
-            module: location.module.escaped(),
-            offset: location.offset,
+            module: location.code.module.escaped(),
+            offset: location.code.offset,
             function: location.function.as_deref().map(escaped),
         }),
         no_location: told.seen.location.as_ref().err().map(String::as_str),

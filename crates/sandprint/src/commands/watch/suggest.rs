@@ -90,9 +90,9 @@ fn reason(seen: &Seen) -> String {
         Ok(location) => match &location.function {
             Some(function) => {
                 let function = sandprint_model::ByteString::from(function.as_str()).escaped();
-                format!(", in {function} of {}", location.module.escaped())
+                format!(", in {function} of {}", location.code.module.escaped())
             }
-            None => format!(", in {}", location.module.escaped()),
+            None => format!(", in {}", location.code.module.escaped()),
         },
         Err(_) => String::new(),
     };

@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sandprint_model::import::SeccompRecord;
 use sandprint_model::{Abi, Action, ByteString, Call, Reason, Rule, Syscall};
 use sandprint_policy::suggest::allowing;
+use sandprint_record::code::Code;
 use sandprint_record::ebpf::Missed;
 use sandprint_record::refused::{Ancestor, Outcome, Refused};
-use sandprint_trial::Location;
 use sandprint_trial::watch::judge::{By, Judgement, Verdict};
 use sandprint_trial::watch::{Seen, Totals};
 
@@ -49,11 +49,8 @@ fn seen(abi: Abi, name: &str, args: [u64; 6], outcome: Outcome, verdict: Verdict
             ended: None,
         },
         judgement: Judgement { verdict, filter: None, doubt: None },
-        location: Ok(Location {
-            module: ByteString::from("/lib/libc.so.6"),
-            offset: 0x1234,
-            function: Some("socket".to_owned()),
-        }),
+        location: Ok(Code { module: ByteString::from("/lib/libc.so.6"), inode: 1, offset: 0x1234 }
+            .within(Some("socket".to_owned()))),
         rule,
     }
 }
@@ -238,7 +235,7 @@ fn nothing_of_a_process_reaches_the_terminal_or_the_log_as_it_is() {
     seen.refused.comm = ByteString::from(hostile);
     seen.refused.ancestry[1].comm = ByteString::from(hostile);
     seen.location =
-        Ok(Location { module: ByteString::from(hostile), offset: 1, function: Some(hostile.to_owned()) });
+        Ok(Code { module: ByteString::from(hostile), inode: 1, offset: 1 }.within(Some(hostile.to_owned())));
     let source = policy(
         "version = 1\ndefault = \"errno EPERM\"\nforeign = \"kill-process\"\n[[x86_64.read]]\ndo = \"allow\"\n",
     );

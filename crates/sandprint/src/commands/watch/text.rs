@@ -183,7 +183,7 @@ fn location_in_words(seen: &Seen) -> String {
     match &seen.location {
         Ok(location) => {
             let function = location.function.as_deref().map(|name| ByteString::from(name).escaped());
-            let (module, offset) = (&location.module, location.offset);
+            let (module, offset) = (&location.code.module, location.code.offset);
             match function {
                 Some(function) => format!("{function} in {module} (offset {offset:#x})"),
                 None => format!("{module} (offset {offset:#x})"),
