@@ -1,9 +1,9 @@
 //! `watch`: say which calls filters refuse, as it happens, whoever installed these.
 
 mod json;
-mod page;
 mod stamp;
 mod suggest;
+mod teller;
 mod text;
 
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use crate::output::{self, OutputError};
 use crate::policy_source::PolicySource;
 use crate::target::Host;
 use crate::usage::{long_help, parse_duration};
-use page::Page;
+use teller::Teller;
 
 /// Report system calls that filters refuse, as it happens
 ///
@@ -107,7 +107,7 @@ pub(crate) fn run(args: &WatchArgs) -> anyhow::Result<ExitStatus> {
     let policy = args.suggest.as_deref().map(PolicySource::read_sound).transpose()?;
     let target = args.target.find(&Host::here())?;
     let mut foreground = Foreground::install_alone().context("failed to take signals")?;
-    let mut session = Session::begin(&target, Page::new(args.format, policy)).map_err(failure)?;
+    let mut session = Session::begin(&target, Teller::new(args.format, policy)).map_err(failure)?;
     let below = if matches!(target, Target::Processes(_)) { " and its descendants" } else { "" };
     output::talk(&format!("watching {}{below}", target.describe()));
     match session.watch(&mut foreground, args.duration) {

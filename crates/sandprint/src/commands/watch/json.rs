@@ -14,9 +14,9 @@ use sandprint_trial::watch::Totals;
 use sandprint_trial::watch::judge::Verdict;
 use serde::Serialize;
 
-use super::page::Told;
 use super::stamp;
 use super::suggest::Suggestion;
+use super::teller::Told;
 use crate::target::Place;
 
 /// A line.

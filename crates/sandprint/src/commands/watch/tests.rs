@@ -11,8 +11,8 @@ use sandprint_record::refused::{Ancestor, Outcome, Refused};
 use sandprint_trial::watch::judge::{By, Judgement, Verdict};
 use sandprint_trial::watch::{Seen, Totals};
 
-use super::page::{Page, Told};
 use super::suggest::{Says, suggest};
+use super::teller::{Teller, Told};
 use super::{Format, json, text};
 use crate::policy_source::PolicySource;
 use crate::target::Host;
@@ -61,13 +61,13 @@ fn denied(action: Action, by: By, outcome: Outcome) -> Seen {
 
 #[test]
 fn people_are_told_once_what_several_processes_do_alike() {
-    let mut page = Page::new(Format::Text, None);
+    let mut teller = Teller::new(Format::Text, None);
     let mut seen = denied(Action::Errno(1), By::Filter, Outcome::Returned(-1));
-    assert!(!page.is_alike(&seen).unwrap());
+    assert!(!teller.is_alike(&seen).unwrap());
     for id in 78..100 {
         seen.refused.id = id;
         seen.refused.host_tgid += 1;
-        assert!(page.is_alike(&seen).unwrap());
+        assert!(teller.is_alike(&seen).unwrap());
     }
     for change in [
         |seen: &mut Seen| seen.refused.image = ByteString::from("/bin/other"),
@@ -78,7 +78,7 @@ fn people_are_told_once_what_several_processes_do_alike() {
     ] {
         let mut other = seen.clone();
         change(&mut other);
-        assert!(!page.is_alike(&other).unwrap());
+        assert!(!teller.is_alike(&other).unwrap());
     }
 }
 

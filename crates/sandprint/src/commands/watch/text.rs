@@ -10,9 +10,9 @@ use sandprint_record::refused::{Outcome, Refused};
 use sandprint_trial::watch::judge::{By, Verdict};
 use sandprint_trial::watch::{Seen, Totals};
 
-use super::page::Told;
 use super::stamp;
 use super::suggest::{Says, Suggestion};
+use super::teller::Told;
 use crate::target::Place;
 
 /// A process that ends this soon after a refused call may well have ended because of it.

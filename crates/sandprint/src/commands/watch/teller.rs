@@ -40,7 +40,7 @@ pub(super) struct Told<'t> {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct Teller {
     stdout: Stdout,
     format: Format,
     policy: Option<PolicySource>,
@@ -88,9 +88,9 @@ struct Known {
     count: u64,
 }
 
-impl Page {
-    pub(super) fn new(format: Format, policy: Option<PolicySource>) -> Page {
-        Page {
+impl Teller {
+    pub(super) fn new(format: Format, policy: Option<PolicySource>) -> Teller {
+        Teller {
             stdout: io::stdout(),
             format,
             policy,
@@ -186,7 +186,7 @@ impl Page {
     }
 }
 
-impl Observer for Page {
+impl Observer for Teller {
     type Error = OutputError;
 
     fn unseen(&mut self, Unseen { why, hint }: &Unseen) -> Result<(), OutputError> {
