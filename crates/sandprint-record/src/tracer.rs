@@ -8,6 +8,7 @@
 
 mod again;
 mod handover;
+mod inside;
 mod serve;
 mod shield;
 mod tree;

@@ -31,6 +31,7 @@ use sandprint_model::Exit;
 use crate::launch::{LaunchError, Running, Suspended};
 use crate::process::{self, ProcessError};
 use crate::signals::{Event, Sender, Signal, Signals, SignalsError, sys::stop_self};
+use crate::stop;
 
 /// Failures of [`Foreground`].
 #[derive(Debug, thiserror::Error)]
@@ -236,7 +237,7 @@ impl Foreground {
         }
         // A shell that stops itself may keep the terminal (`suspend` of bash), and `fg` will give it to us.
         let had_terminal = group.filter(|&group| in_front() == Some(group));
-        stop_with(signal, self.stop_asked).map_err(|source| ForegroundError::Stop { source })?;
+        stop::with(signal, self.stop_asked).map_err(|source| ForegroundError::Stop { source })?;
         self.stop_asked = false;
         if let Some(group) = had_terminal
             && in_front() == process::group(us)
@@ -390,18 +391,6 @@ fn without_workload(event: Event) -> Alone {
         Signal::INT | Signal::QUIT | Signal::TERM | Signal::HUP => Alone::End,
         Signal::TSTP | Signal::TTIN | Signal::TTOU => Alone::Stop,
         _ => Alone::Nothing,
-    }
-}
-
-/// Stops this process, given the signal that stopped the workload, where somebody will see it and continue
-/// us: a stop of the terminal's kind has a shell behind it (otherwise the kernel refuses it: orphaned
-/// process groups, setpgid(2)). Any other stop may be between the workload and somebody who knows nothing of
-/// us: then we stop only as a shell's own job, or if a stop was asked of us (`asked`).
-pub(crate) fn stop_with(signal: Signal, asked: bool) -> io::Result<()> {
-    match signal {
-        Signal::TSTP | Signal::TTIN | Signal::TTOU => stop_self(signal),
-        _ if asked || process::is_job() => stop_self(Signal::TSTP),
-        _ => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@
 
 mod sys;
 
-use crate::signals::SignalSet;
+use crate::signals::signal::SignalSet;
 
 /// Number of resource limits (`RLIM_NLIMITS` of the kernel).
 const LIMITS: usize = 16;

@@ -45,12 +45,12 @@ pub use replace::{LastWords, Replacement};
 pub use watched::Watched;
 
 use crate::confine::{ConfineError, Confinement, Flags, Obstacle, Step};
-use crate::foreground;
 use crate::notify::{Listener, Reported};
 use crate::poll;
 use crate::probe;
 use crate::process::{self, Ended, Process, ProcessError, wait::Wait};
 use crate::signals::{Signal, sys::keep_exit_statuses};
+use crate::stop;
 use crate::user::User;
 
 /// How often a child that has not reported yet is looked at, for it may have been stopped.
@@ -353,7 +353,7 @@ impl Child {
                 return socket.receive().map_err(talk);
             }
             if let Ok(Some(signal)) = self.stopped() {
-                foreground::stop_with(signal, false).map_err(talk)?;
+                stop::with(signal, false).map_err(talk)?;
             }
         }
     }

@@ -30,7 +30,6 @@ pub mod deadline;
 pub mod detached;
 pub mod foreground;
 pub mod guardian;
-
 mod inherited;
 pub mod input;
 pub mod launch;
@@ -43,6 +42,7 @@ pub mod ptrace;
 mod seccomp;
 mod shared;
 pub mod signals;
+mod stop;
 pub mod user;
 
 pub use inherited::stdout_was_closed;

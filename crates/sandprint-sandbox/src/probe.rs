@@ -9,7 +9,7 @@ mod sys;
 use std::fs;
 use std::io::{self, Read as _};
 
-use crate::process::{Seccomp, Status};
+use crate::process::status::{Seccomp, Status};
 use crate::shared::SharedWords;
 
 /// A call, with arguments with which it does nothing: addresses and descriptors of nothing.

@@ -3,7 +3,7 @@
 //! A process number is given to somebody else once its process is gone; a pidfd never is.
 
 mod stat;
-mod status;
+pub(crate) mod status;
 pub(crate) mod sys;
 mod tree;
 pub(crate) mod wait;

@@ -10,8 +10,8 @@ use sandprint_sandbox::probe::{self, Deadly};
 
 use crate::commands::{completions, doctor, man, policy, profile, run, watch};
 use crate::exit::{self, ExitStatus};
-use crate::output;
 use crate::usage::long_help;
+use crate::{output, report};
 
 /// Record which system calls a program makes, and write the tightest seccomp policy it still runs under.
 ///
@@ -159,12 +159,12 @@ fn refuse(error: &clap::Error) -> ExitStatus {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match error.print() {
             Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-                output::report(&anyhow::Error::new(output::OutputError::Write(error)), ExitStatus::Failure)
+                report::report(&anyhow::Error::new(output::OutputError::Write(error)), ExitStatus::Failure)
             }
             _ => ExitStatus::Success,
         },
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            output::report_usage(
+            output::error(
                 "a command is missing",
                 &format!("what there is:\n\n{}", error.render().to_string().trim_end()),
             );
@@ -172,14 +172,14 @@ fn refuse(error: &clap::Error) -> ExitStatus {
         }
         ErrorKind::InvalidUtf8 => {
             let (message, hint) = not_utf8(std::env::args_os());
-            output::report_usage(&message, hint);
+            output::error(&message, hint);
             ExitStatus::Usage
         }
         _ => {
             let (message, hint) = split_error(&error.render().to_string());
             match tips::of(error) {
-                Some(tip) => output::report_usage(tips::without_guesses(&message), &tip),
-                None => output::report_usage(&message, &hint),
+                Some(tip) => output::error(tips::without_guesses(&message), &tip),
+                None => output::error(&message, &hint),
             }
             ExitStatus::Usage
         }

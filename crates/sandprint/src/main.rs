@@ -8,6 +8,7 @@ mod file_kind;
 mod hint;
 mod output;
 mod policy_source;
+mod report;
 mod target;
 mod trace_file;
 mod usage;
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
     };
     let status = match outcome {
         Ok(status) => status,
-        Err(error) => output::report(&error, failure),
+        Err(error) => report::report(&error, failure),
     };
     status.end()
 }

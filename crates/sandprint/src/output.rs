@@ -6,9 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use sandprint_model::ByteString;
 
-use crate::exit::{self, ExitStatus};
-use crate::hint;
-
 /// Data could not be written to standard output.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OutputError {
@@ -99,23 +96,8 @@ pub(crate) fn few_lines(lines: &[String]) -> Vec<String> {
     told.iter().cloned().chain(more).collect()
 }
 
-/// Says why the command failed and what to do about it, once; gives the status to end with.
-///
-/// A reader that closed our pipe early is no failure, and nothing is said.
-pub(crate) fn report(error: &anyhow::Error, failure: ExitStatus) -> ExitStatus {
-    let gone = |cause: &(dyn std::error::Error + 'static)| {
-        matches!(cause.downcast_ref::<OutputError>(), Some(OutputError::ReaderGone))
-    };
-    if error.chain().any(gone) {
-        return ExitStatus::Success;
-    }
-    labelled("error", RED, &format!("{error:#}"));
-    labelled("hint", CYAN, &hint::of(error));
-    exit::status_of(error, failure)
-}
-
-/// Says that the command line is wrong, as [`report`] says other errors.
-pub(crate) fn report_usage(message: &str, hint: &str) {
+/// Says an error, and what to do about it.
+pub(crate) fn error(message: &str, hint: &str) {
     labelled("error", RED, message);
     labelled("hint", CYAN, hint);
 }

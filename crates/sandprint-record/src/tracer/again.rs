@@ -8,13 +8,11 @@
 use sandprint_model::{Abi, Syscall};
 use sandprint_sandbox::ptrace::{Registers, Tracer};
 
-use super::tree::Inside;
+use super::inside::{ERESTARTNOINTR, ERESTARTSYS, Inside};
 use crate::books::task;
 use crate::host;
 
 /// include/linux/errno.h: what a call returns within the kernel to be made again.
-pub(super) const ERESTARTSYS: i64 = -512;
-pub(super) const ERESTARTNOINTR: i64 = -513;
 const ERESTARTNOHAND: i64 = -514;
 const ERESTART_RESTARTBLOCK: i64 = -516;
 const EINTR: i64 = -4;
@@ -36,7 +34,7 @@ impl Interrupted {
     /// A call that had this result, if it ended early.
     pub(super) fn of(inside: Inside, result: i64) -> Option<Interrupted> {
         let early = match result {
-            EINTR => inside.waits(),
+            EINTR => fails_for_good(inside.call),
             ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND | ERESTART_RESTARTBLOCK => true,
             _ => false,
         };

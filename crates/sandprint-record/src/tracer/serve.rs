@@ -12,9 +12,9 @@ use sandprint_sandbox::ptrace::{At, Change, Followed, Tracer};
 use sandprint_sandbox::signals::Signal;
 
 use super::TracerError;
-use super::again::Interrupted;
-use super::shield::Unheard;
-use super::tree::{Inside, Tree};
+use super::again::{self, Interrupted};
+use super::inside::{Inside, Unheard};
+use super::tree::Tree;
 use crate::books::kinds::Kind;
 use crate::books::{Caller, Ending, Key, Shared, UNKNOWN, task};
 use crate::host;
@@ -225,7 +225,7 @@ impl Server<'_> {
         let call = tree.books.kinds.call(audit_arch, number);
         let kind = tree.books.kinds.of(call);
         let mut inside = Inside::new(call, kind, nr, args, instruction_pointer, stack_pointer);
-        if inside.waits() {
+        if again::fails_for_good(inside.call) {
             inside.since_ns = host::monotonic_ns();
         }
         let again = interrupted.filter(|interrupted| interrupted.is_made_again_by(&inside));

@@ -22,13 +22,12 @@ use std::time::Duration;
 use sandprint_model::Arch;
 use sandprint_sandbox::detached::{self, Helper};
 use sandprint_sandbox::launch::Watched;
-use sandprint_sandbox::notify::{Answered, Heard, Notification};
+use sandprint_sandbox::notify::Heard;
 use sandprint_sandbox::probe;
-use sandprint_sandbox::ptrace::{Followed, Tracer};
+use sandprint_sandbox::ptrace::Followed;
 
-use super::again::{ERESTARTNOINTR, ERESTARTSYS};
 use super::serve;
-use super::tree::{Inside, Tree};
+use super::tree::Tree;
 use crate::books::Shared;
 
 /// What it is known by.
@@ -122,36 +121,4 @@ fn trace(arch: Arch, heard: &Heard, socket: &OwnedFd, first: u32) {
 fn answer(socket: &OwnedFd, seized: io::Result<()>) -> io::Result<()> {
     let errno = seized.map_or_else(|error| error.raw_os_error().unwrap_or(EIO), |()| 0);
     UnixStream::from(socket.try_clone()?).write_all(&errno.to_ne_bytes())
-}
-
-/// A call that is reported, as long as nobody lets it go on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Unheard {
-    /// What was the task's last answer then.
-    before: Answered,
-}
-
-impl Unheard {
-    /// A call that goes in, if it is reported.
-    pub(super) fn of(heard: &Heard, tid: u32, audit_arch: u32, inside: &Inside) -> Option<Unheard> {
-        let call = Notification {
-            id: 0,
-            tid,
-            audit_arch,
-            nr: u32::try_from(inside.nr & u64::from(u32::MAX)).unwrap_or_default(),
-            instruction_pointer: inside.instruction_pointer,
-            args: inside.args,
-        };
-        heard.is_reported(&call).then(|| Unheard { before: heard.last(tid) })
-    }
-
-    /// Has a call made again that a signal has ended before it was answered: what its result is now.
-    pub(super) fn make_again(self, heard: &Heard, tracer: &Tracer, tid: u32, result: i64) -> i64 {
-        if result != ERESTARTSYS || heard.went_on_since(self.before, tid) {
-            return result;
-        }
-        let Ok(mut registers) = tracer.registers(tid) else { return result };
-        registers.set_result(ERESTARTNOINTR);
-        tracer.set_registers(tid, &registers).map_or(result, |()| ERESTARTNOINTR)
-    }
 }

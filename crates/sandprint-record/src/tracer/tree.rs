@@ -2,12 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sandprint_model::{Arch, Syscall};
-use sandprint_sandbox::ptrace::Tracer;
+use sandprint_model::Arch;
 
-use super::again;
 use super::handover;
-use super::shield::Unheard;
 use crate::books::asked::low;
 use crate::books::kinds::Kind;
 use crate::books::{Books, Caller, Key, UNKNOWN, task};
@@ -158,88 +155,5 @@ impl Tree {
             Kind::UringEnter => self.books.uring_submits += u64::from(low(second) != 0),
             _ => {}
         }
-    }
-}
-
-/// A call that a task is in.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Inside {
-    pub(super) call: Syscall,
-    pub(super) kind: Kind,
-    /// The number as it is in its register.
-    pub(super) nr: u64,
-    pub(super) args: [u64; 6],
-    pub(super) instruction_pointer: u64,
-    pub(super) stack_pointer: u64,
-    /// When it began, of a call that may have to be made again.
-    pub(super) since_ns: u64,
-    /// An argument that we have changed, by its position, and what it was.
-    pub(super) changed: Option<(usize, u64)>,
-    /// It is reported to a supervisor, who has not heard of it yet.
-    pub(super) unheard: Option<Unheard>,
-}
-
-/// linux/sched.h.
-const CLONE_UNTRACED: u64 = 0x0080_0000;
-
-impl Inside {
-    pub(super) fn new(
-        call: Syscall,
-        kind: Kind,
-        nr: u64,
-        args: [u64; 6],
-        instruction_pointer: u64,
-        stack_pointer: u64,
-    ) -> Inside {
-        Inside {
-            call,
-            kind,
-            nr,
-            args,
-            instruction_pointer,
-            stack_pointer,
-            since_ns: 0,
-            changed: None,
-            unheard: None,
-        }
-    }
-
-    /// Whether a signal can make it fail for good, though it has no handler.
-    pub(super) fn waits(&self) -> bool {
-        again::fails_for_good(self.call)
-    }
-
-    /// Sets one of its arguments.
-    pub(super) fn change(&mut self, tracer: &Tracer, tid: u32, position: usize, value: u64) {
-        let Ok(mut registers) = tracer.registers(tid) else { return };
-        registers.set_argument(self.call.abi, position, value);
-        if tracer.set_registers(tid, &registers).is_ok()
-            && let Some(&before) = self.args.get(position)
-        {
-            self.changed = Some((position, before));
-        }
-    }
-
-    /// Gives a changed argument back: a program may rely on registers that calls leave alone.
-    pub(super) fn put_back(&self, tracer: &Tracer, tid: u32) {
-        if let Some((position, before)) = self.changed
-            && let Ok(mut registers) = tracer.registers(tid)
-        {
-            registers.set_argument(self.call.abi, position, before);
-            tracer.set_registers(tid, &registers).unwrap_or_default();
-        }
-    }
-
-    /// Without us the flag is of no effect: it keeps tracers off.
-    pub(super) fn follow_untraced(&mut self, tracer: &Tracer, tid: u32) {
-        let [flags, ..] = self.args;
-        if self.call.name() == Some("clone") && flags & CLONE_UNTRACED != 0 {
-            self.change(tracer, tid, 0, flags & !CLONE_UNTRACED);
-        }
-    }
-
-    /// Whether it made a task that is not followed. clone3 has its flags in memory.
-    pub(super) fn leaves_untraced(&self, result: i64, created: u32) -> bool {
-        result > 0 && created == 0 && self.call.name() == Some("clone3")
     }
 }

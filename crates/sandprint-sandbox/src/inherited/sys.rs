@@ -6,7 +6,8 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use super::{Inherited, LIMITS, Limit};
-use crate::signals::{Signal, SignalSet, sys::SET_SIZE};
+use crate::signals::signal::{Signal, SignalSet};
+use crate::signals::sys::SET_SIZE;
 
 static IGNORED: AtomicU64 = AtomicU64::new(0);
 static BLOCKED: AtomicU64 = AtomicU64::new(0);

@@ -5,6 +5,7 @@ mod stamp;
 mod suggest;
 mod teller;
 mod text;
+mod told;
 
 use std::path::PathBuf;
 use std::time::Duration;

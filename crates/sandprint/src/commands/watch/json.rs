@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::stamp;
 use super::suggest::Suggestion;
-use super::teller::Told;
+use super::told::Told;
 use crate::target::Place;
 
 /// A line.

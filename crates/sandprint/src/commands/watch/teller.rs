@@ -14,7 +14,8 @@ use sandprint_trial::watch::judge::Verdict;
 use sandprint_trial::watch::session::Observer;
 use sandprint_trial::watch::{News, Seen, Totals, attribution, logged};
 
-use super::suggest::{self, Suggestion};
+use super::suggest;
+use super::told::Told;
 use super::{Format, json, text};
 use crate::output::{self, OutputError};
 use crate::policy_source::PolicySource;
@@ -26,17 +27,6 @@ const MOST_PLACES: usize = 1024;
 const MOST_ALIKE: usize = 4096;
 /// Most kinds of logged calls whose numbers are remembered: more than can still be repeated.
 const MOST_LOGGED: usize = 2 * logged::MOST;
-
-/// A kind of call that is told for the first time.
-#[derive(Debug)]
-pub(super) struct Told<'t> {
-    /// Counted from 1, for all kinds of a watch.
-    pub(super) number: u64,
-    pub(super) seen: &'t Seen,
-    pub(super) place: &'t Place,
-    /// What the policy that was given says of it.
-    pub(super) suggestion: Option<Suggestion>,
-}
 
 /// See the module.
 #[derive(Debug)]

@@ -12,7 +12,8 @@ use sandprint_trial::watch::judge::{By, Judgement, Verdict};
 use sandprint_trial::watch::{Seen, Totals};
 
 use super::suggest::{Says, suggest};
-use super::teller::{Teller, Told};
+use super::teller::Teller;
+use super::told::Told;
 use super::{Format, json, text};
 use crate::policy_source::PolicySource;
 use crate::target::Host;

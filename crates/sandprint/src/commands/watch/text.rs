@@ -12,7 +12,7 @@ use sandprint_trial::watch::{Seen, Totals};
 
 use super::stamp;
 use super::suggest::{Says, Suggestion};
-use super::teller::Told;
+use super::told::Told;
 use crate::target::Place;
 
 /// A process that ends this soon after a refused call may well have ended because of it.

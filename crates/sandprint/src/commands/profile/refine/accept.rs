@@ -7,7 +7,7 @@ use sandprint_policy::{pattern, risk};
 use sandprint_trial::refine::Decider;
 use sandprint_trial::{Answer, Denial};
 
-use super::Saver;
+use super::saver::Saver;
 
 /// Rules that accept calls. What they do not accept stays refused, and is not written.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use sandprint_sandbox::poll;
 use sandprint_trial::refine::Decider;
 use sandprint_trial::{Answer, Denial, report};
 
-use super::Saver;
+use super::saver::Saver;
 use crate::exit::Deciding;
 use crate::output;
 
