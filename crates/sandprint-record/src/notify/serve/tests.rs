@@ -6,8 +6,12 @@ use sandprint_model::Exit;
 use sandprint_sandbox::guardian::Orders;
 use sandprint_sandbox::launch::Launch;
 use sandprint_sandbox::notify::Reported;
+use sandprint_sandbox::poll;
 
 use super::*;
+
+/// Longer than any answer takes.
+const LONG: Duration = Duration::from_mins(1);
 
 /// How an answerer stops answering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,9 +66,12 @@ fn under(left: usize, fault: Fault, orders: Orders, is_armed: bool) -> (Option<E
     }
     let (told, hear) = channel();
     start("faulty", listener, inbox, guardian, Faulty { left, fault, told }).unwrap();
-    let exit = suspended.release().ok().map(|mut running| running.wait().unwrap().exit);
-    let told =
-        if fault == Fault::Forgets { None } else { hear.recv_timeout(Duration::from_mins(1)).unwrap() };
+    let exit = suspended.release().ok().map(|mut running| {
+        let [has_ended] = poll::readable([running.end()], Some(LONG)).unwrap();
+        assert!(has_ended, "a call waits for its answer");
+        running.wait().unwrap().exit
+    });
+    let told = if fault == Fault::Forgets { None } else { hear.recv_timeout(LONG).unwrap() };
     (exit, told)
 }
 
