@@ -53,7 +53,9 @@ impl<'t> Indexes<'t> {
 
     /// Every fact of a table in every run, with the rows that it refers to.
     pub(super) fn seen<'f, K: OfCall, V>(&self, facts: &'f Facts<K, V>) -> Seen<'f, K, V> {
-        let mut seen = Seen { facts: Vec::with_capacity(facts.len()), rows: Vec::new() };
+        // A vector that grows by itself may end with twice the room.
+        let pairs = facts.iter().map(|(_, _, runs)| runs.len()).sum();
+        let mut seen = Seen { facts: Vec::with_capacity(facts.len()), rows: Vec::with_capacity(pairs) };
         let mut last: Option<(&Arc<Image>, u32)> = None;
         for (subject, key, runs) in facts.iter() {
             let image = match last {
