@@ -9,7 +9,7 @@
 //!   does not make itself a subreaper, which the workload could see in its descendants' parent), so their
 //!   end is for the recorder to notice.
 //! - A parent-death signal (`PR_SET_PDEATHSIG`) and pending signals of this process are not handed on,
-//!   since fork(2) does not. A running alarm(2) stays ours; [`foreground`] hands its
+//!   since fork(2) does not. A running alarm(2) stays ours; [`foreground`](crate::foreground) hands its
 //!   signal on.
 //!
 //! The child makes one execve, of a file that was found before: as bash and strace do, it runs the first file

@@ -104,7 +104,7 @@ impl Refinement {
         self.asking.draft().added.clone()
     }
 
-    /// Whether [`Answer::Stop`] was given.
+    /// Whether [`Answer::Stop`](crate::draft::Answer::Stop) was given.
     pub fn is_stopped(&self) -> bool {
         self.asking.draft().stopped
     }

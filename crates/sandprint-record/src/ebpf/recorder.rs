@@ -167,7 +167,7 @@ impl Recorder {
         self.programs.wanted().hooks
     }
 
-    /// Why it is not attached to what would be exact on this kernel ([`choose_hooks`]); `None` where it is.
+    /// Why it is not attached to what would be exact on this kernel ([`choose_hooks`](super::choose_hooks)); `None` where it is.
     /// Events that are missed then are gaps.
     pub fn refused(&self) -> Option<&LoadError> {
         self.refused.as_ref()
