@@ -37,7 +37,7 @@ fn covers(loss: &Loss, syscall: Syscall, policy: &Policy) -> bool {
     let is_foreign = !policy.rules.keys().any(takes_part);
     // What nobody can be asked about is every call of an ABI without rules.
     let has_no_rules = !policy.rules.keys().any(|used| used.abi == syscall.abi);
-    let is_unasked = has_no_rules && loss.text.starts_with("nobody is started who could be asked");
+    let is_unasked = has_no_rules && loss.text.starts_with("no supervisor is started that could be asked");
     let subject = loss.subject.as_str();
     let name = syscall.to_string();
     let name = name.as_str();
