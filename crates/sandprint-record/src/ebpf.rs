@@ -3,8 +3,10 @@
 //! The only part of sandprint that knows libbpf.
 
 use sandprint_model::{Arch, KernelVersion};
+use sandprint_sandbox::probe;
 
-use crate::host;
+use crate::descriptors;
+use crate::host::{self, HostFacts};
 use crate::target::Target;
 
 mod cgroups;
@@ -101,6 +103,23 @@ fn ways(options: &Options, kernel: Option<KernelVersion>) -> Vec<(Hooks, Tasks)>
     hooks.iter().flat_map(|hooks| tasks.iter().map(|tasks| (*hooks, *tasks))).collect()
 }
 
+/// Makes sure that programs can be loaded here, and that asking for it does no harm; gives the machine's architecture.
+fn ready(facts: &HostFacts) -> Result<Arch, RecorderError> {
+    let arch = facts.arch().ok_or_else(|| RecorderError::UnknownArch(facts.machine.clone()))?;
+    if !facts.capabilities.can_trace() {
+        return Err(RecorderError::NoCapability(facts.capabilities.missing()));
+    }
+    if facts.user_namespace {
+        return Err(RecorderError::UserNamespace);
+    }
+    if !facts.btf {
+        return Err(RecorderError::NoBtf);
+    }
+    probe::survive(probe::BPF)?;
+    descriptors::suffice_for_bpf().map_err(RecorderError::Host)?;
+    Ok(arch)
+}
+
 /// What is the same for every recording and watch of this process. All that can be switched is off.
 fn config(arch: Arch) -> Result<Config, RecorderError> {
     let (pid_ns_dev, pid_ns) = host::pid_namespace().map_err(RecorderError::Host)?;
@@ -136,7 +155,6 @@ fn execve_nr(arch: Arch) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::HostFacts;
 
     #[test]
     fn task_storage_is_used_where_lookups_cannot_fail() {

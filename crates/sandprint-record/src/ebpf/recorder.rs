@@ -10,7 +10,6 @@ use std::sync::atomic::Ordering;
 
 use libbpf_rs::{MapCore as _, RingBuffer, RingBufferBuilder};
 use sandprint_model::{Arch, CallSeen, FirstSeen, Gap, GapKind, Image, RunId, Subject, Trace};
-use sandprint_sandbox::probe;
 
 use super::cgroups::Cgroups;
 use super::decode::{CallKey, CallValue, Config, Control, Event, ImageInfo, Live, State};
@@ -22,7 +21,6 @@ use super::program::{
 };
 use super::programs::Programs;
 use super::{Options, TargetId, sys, ways};
-use crate::descriptors;
 use crate::host::{self, CgroupUse, HostFacts};
 use crate::image::BuildId;
 use crate::reader::{Question, Reader};
@@ -70,18 +68,7 @@ impl Recorder {
         if let Some((_, target)) = TargetId::number(&options.targets).find(|numbered| !fits(*numbered)) {
             return Err(RecorderError::NoTarget { act: "record", target: target.describe() });
         }
-        let arch = facts.arch().ok_or_else(|| RecorderError::UnknownArch(facts.machine.clone()))?;
-        if !facts.capabilities.can_trace() {
-            return Err(RecorderError::NoCapability(facts.capabilities.missing()));
-        }
-        if facts.user_namespace {
-            return Err(RecorderError::UserNamespace);
-        }
-        if !facts.btf {
-            return Err(RecorderError::NoBtf);
-        }
-        probe::survive(probe::BPF)?;
-        descriptors::suffice_for_bpf().map_err(RecorderError::Host)?;
+        let arch = super::ready(facts)?;
         let walks = options.targets.iter().any(|target| *target != Target::Command);
         let cgroup = options.targets.iter().any(|target| matches!(target, Target::Cgroup { .. }));
         let mut concerns = vec![Concern::Follow, Concern::Images, Concern::Uring, Concern::Calls];

@@ -10,7 +10,6 @@ use std::time::{Duration, SystemTime};
 
 use libbpf_rs::{MapCore as _, RingBuffer, RingBufferBuilder};
 use sandprint_model::{Arch, ByteString, KernelVersion, Width, arguments};
-use sandprint_sandbox::probe;
 
 use super::cgroups::Cgroups;
 use super::decode::{Config, Control, ImageInfo, syscall};
@@ -19,7 +18,6 @@ use super::lost::Lost;
 use super::program::{Concern, Hooks, Tasks, Wanted};
 use super::programs::Programs;
 use super::{TargetId, choose_hooks, sys};
-use crate::descriptors;
 use crate::host::{self, HostFacts};
 use crate::refused::{Code, FilterId, Refused};
 use crate::target::Target;
@@ -97,18 +95,7 @@ impl Watcher {
         if *target == Target::Command {
             return Err(RecorderError::NoTarget { act: "watch", target: target.describe() });
         }
-        let arch = facts.arch().ok_or_else(|| RecorderError::UnknownArch(facts.machine.clone()))?;
-        if !facts.capabilities.can_trace() {
-            return Err(RecorderError::NoCapability(facts.capabilities.missing()));
-        }
-        if facts.user_namespace {
-            return Err(RecorderError::UserNamespace);
-        }
-        if !facts.btf {
-            return Err(RecorderError::NoBtf);
-        }
-        probe::survive(probe::BPF)?;
-        descriptors::suffice_for_bpf().map_err(RecorderError::Host)?;
+        let arch = super::ready(facts)?;
         let config = Config {
             members: matches!(target, Target::Processes(_)),
             cgroup: matches!(target, Target::Cgroup { .. }),

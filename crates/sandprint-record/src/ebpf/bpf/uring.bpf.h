@@ -70,24 +70,25 @@ SP_TWINS("raw_tp/io_uring_create", uring_create, struct bpf_raw_tracepoint_args)
 	return on_ring(ctx->args[1], by_tid);
 }
 
-SP_TWINS("raw_tp/io_uring_submit_req", uring_submit, struct bpf_raw_tracepoint_args)
+static __always_inline int on_submission(const u64 *args, bool by_tid)
 {
 	u64 ring = 0;
 	u8 opcode = 0;
 
-	read_submission(ctx->args, &ring, &opcode);
+	read_submission(args, &ring, &opcode);
 	return on_submit(ring, opcode, by_tid);
+}
+
+SP_TWINS("raw_tp/io_uring_submit_req", uring_submit, struct bpf_raw_tracepoint_args)
+{
+	return on_submission(ctx->args, by_tid);
 }
 
 /* What older kernels call it; two forms, see kernel_fixes.bpf.h. They keep tasks by tid. */
 SEC("raw_tp/io_uring_submit_sqe")
 int uring_submit_sqe(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 ring = 0;
-	u8 opcode = 0;
-
-	read_submission(ctx->args, &ring, &opcode);
-	return on_submit(ring, opcode, true);
+	return on_submission(ctx->args, true);
 }
 
 SEC("raw_tp/io_uring_submit_sqe")
