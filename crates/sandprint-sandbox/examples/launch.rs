@@ -3,7 +3,7 @@
 //! - `--user USER[:GROUP]`: run it as that user.
 //! - `--set NAME=VALUE`: a variable for it.
 //! - `--pause MILLISECONDS`: wait between the fork and the execve, as long as a recorder takes to attach.
-//! - `--linger`: after its end, wait for a signal that ends us, and say which.
+//! - `--linger`: after its end, say so, wait for a signal that ends us, and say which.
 //!
 //! The exit status is the command's; 128+N for signal N; 125, 126 and 127 as for env(1).
 
@@ -90,6 +90,10 @@ fn run() -> Result<Ended, Box<dyn Error>> {
             break running.wait()?;
         }
     };
+    if linger {
+        // From here on a signal is for us: what came before the end was noted was the workload's.
+        eprintln!("launch: lingers");
+    }
     while linger {
         poll::readable([foreground.as_fd()], None)?;
         if let Some(signal) = foreground.attend(Some(&mut running), |_| false)? {
