@@ -9,9 +9,11 @@ use crate::descriptors;
 use crate::host::{self, HostFacts};
 use crate::target::Target;
 
+mod btf;
 mod cgroups;
 mod decode;
 mod error;
+mod every;
 mod log;
 mod lost;
 mod maps;
@@ -24,9 +26,9 @@ mod watcher;
 
 pub use decode::{Event, State};
 pub use error::{LoadError, RecorderError};
+pub use every::{Attempt, load_every_program};
 pub use perf::PerfError;
 pub use program::{Hooks, Tasks};
-pub use programs::{Attempt, load_every_program};
 pub use recorder::Recorder;
 pub use watcher::{Missed, Watcher};
 

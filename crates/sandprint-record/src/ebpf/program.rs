@@ -174,6 +174,8 @@ pub(super) struct Wanted {
     pub(super) tasks: Tasks,
     /// Whether the code that makes a call is looked for.
     pub(super) locates: bool,
+    /// Whether maps are read by programs, where that is better; see [`Wanted::reader_of`].
+    pub(super) readers: bool,
     pub(super) concerns: Vec<Concern>,
 }
 
@@ -192,9 +194,22 @@ impl Wanted {
         self.of(&self.concerns)
     }
 
+    /// Whether programs that read maps are among them.
+    pub(super) fn has_readers(&self) -> bool {
+        self.at_once().any(|(program, _)| matches!(program.way, Way::Read(_)))
+    }
+
+    /// The same without programs that read maps.
+    pub(super) fn without_readers(self) -> Wanted {
+        Wanted { readers: false, ..self }
+    }
+
     /// The name in the object of the program in this row; `None` where it is not there in the form that is wanted.
     fn name_of(&self, program: &Program) -> Option<Cow<'static, str>> {
         if program.hooks.is_some_and(|hooks| hooks != self.hooks) {
+            return None;
+        }
+        if !self.readers && matches!(program.way, Way::Read(_)) {
             return None;
         }
         let suffix = match program.forms {
@@ -218,9 +233,12 @@ impl Wanted {
     ///
     /// While bpf(2) reads or writes a map, the kernel runs no program of a perf event on that CPU
     /// (`bpf_disable_instrumentation`), and who does so can be preempted: what others do there meanwhile would
-    /// not be recorded. Programs that are read from, and mapped memory, do without.
+    /// not be recorded. Programs that are read from, and mapped memory, do without. A kernel may be built to refuse
+    /// such programs to everybody (seen with 6.18.44); then bpf(2) it is, and what was not run meanwhile is counted
+    /// ([`Programs::misses`](super::programs::Programs::misses)).
     pub(super) fn reader_of(&self, map: &str) -> Option<&'static str> {
-        let mut readers = PROGRAMS.iter().filter(|program| program.hooks == Some(self.hooks));
+        let is_there = |program: &&Program| self.readers && program.hooks == Some(self.hooks);
+        let mut readers = PROGRAMS.iter().filter(is_there);
         readers
             .find(|program| matches!(program.way, Way::Read(read) if read == map))
             .map(|program| program.name)
@@ -251,6 +269,7 @@ pub(super) fn every_form() -> impl Iterator<Item = Wanted> {
         hooks,
         tasks,
         locates,
+        readers: true,
         concerns: all.clone(),
     })
 }

@@ -7,15 +7,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 
 use libbpf_rs::{Link, MapCore as _, Object, ObjectBuilder, OpenObject};
-use sandprint_model::KernelVersion;
 
+use super::btf::Types;
 use super::decode::{Config, Control, ImageInfo};
 use super::error::LoadError;
 use super::log::{last_words, listen};
 use super::maps::{self, Maps};
-use super::program::{self, Concern, FOLLOW_EXIT, Hooks, Wanted, Way};
-use super::{RecorderError, perf, sys};
-use crate::host::HostFacts;
+use super::program::{Concern, FOLLOW_EXIT, Hooks, Wanted, Way};
+use super::{perf, sys};
 
 /// The committed objects; `cargo xtask bpf --check` rebuilds and compares them.
 static RAW: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/raw.bpf.o"));
@@ -26,7 +25,7 @@ static PERF: &Aligned<[u8]> = &Aligned(*include_bytes!("bpf/perf.bpf.o"));
 struct Aligned<T: ?Sized>(T);
 
 impl Hooks {
-    fn object(self) -> &'static [u8] {
+    pub(super) fn object(self) -> &'static [u8] {
         match self {
             Hooks::RawTracepoints => &RAW.0,
             Hooks::Tracepoints => &PERF.0,
@@ -47,6 +46,8 @@ pub(super) struct Programs {
     object: Object,
     wanted: Wanted,
     maps: Maps,
+    /// The kernel's types that they need; `None` where libbpf looks through all of them.
+    types: Option<Types>,
     /// How many perf events were opened.
     events: Cell<u32>,
     attached: BTreeMap<Concern, Vec<Attached>>,
@@ -64,8 +65,23 @@ impl std::fmt::Debug for Programs {
 impl Programs {
     /// Loads what is wanted. Nothing is attached yet.
     pub(super) fn load(config: &Config, wanted: Wanted) -> Result<Programs, LoadError> {
+        let object = wanted.hooks.object();
+        let first = match Programs::load_with(config, wanted.clone(), Types::of(object)) {
+            Err(error @ LoadError::Load { .. }) if wanted.has_readers() => error,
+            result => return result,
+        };
+        // If that fails too, it was not for the readers.
+        Programs::load_with(config, wanted.without_readers(), Types::of(object)).map_err(|_second| first)
+    }
+
+    /// The same with these of the kernel's types.
+    pub(super) fn load_with(
+        config: &Config,
+        wanted: Wanted,
+        types: Option<Types>,
+    ) -> Result<Programs, LoadError> {
         listen();
-        let mut open = open(wanted.hooks)?;
+        let mut open = open(wanted.hooks, types.as_ref())?;
         let names: Vec<_> = wanted.at_once().map(|(_, name)| name).collect();
         autoload(&mut open, |name| names.iter().any(|wanted| wanted == name));
         maps::choose(&mut open, config, &wanted)?;
@@ -75,10 +91,17 @@ impl Programs {
             object,
             wanted,
             maps,
+            types,
             events: Cell::new(0),
             attached: BTreeMap::new(),
             late: OnceCell::new(),
         })
+    }
+
+    /// The names of the loaded programs, each with what `of` says of it.
+    pub(super) fn each<T>(&self, of: impl Fn(&libbpf_rs::ProgramMut<'_>) -> T) -> BTreeMap<String, T> {
+        let loaded = self.object.progs_mut().filter(|program| program.autoload());
+        loaded.map(|program| (program.name().to_string_lossy().into_owned(), of(&program))).collect()
     }
 
     /// What was loaded.
@@ -140,7 +163,7 @@ impl Programs {
         if let Some(loaded) = self.late.get() {
             return Ok(loaded);
         }
-        let mut open = open(self.wanted.hooks)?;
+        let mut open = open(self.wanted.hooks, self.types.as_ref())?;
         let names: Vec<_> = self.wanted.of(&[Concern::Gather]).map(|(_, name)| name).collect();
         autoload(&mut open, |name| names.iter().any(|wanted| wanted == name));
         for mut map in open.maps_mut() {
@@ -237,34 +260,12 @@ impl Programs {
     }
 }
 
-/// What came of loading all programs in one of their forms.
-#[derive(Debug)]
-pub struct Attempt {
-    /// The form, in words.
-    pub form: String,
-    /// How many programs these are.
-    pub programs: usize,
-    /// What the kernel said.
-    pub result: Result<(), LoadError>,
-}
-
-/// Loads every program in every form that this kernel should take, and attaches none.
-pub fn load_every_program(facts: &HostFacts) -> Result<Vec<Attempt>, RecorderError> {
-    let arch = facts.arch().ok_or_else(|| RecorderError::UnknownArch(facts.machine.clone()))?;
-    let kernel = facts.kernel().unwrap_or(KernelVersion::new(0, 0));
-    let all =
-        Config { follow_children: true, walks: true, cgroup: true, members: true, ..super::config(arch)? };
-    let forms = program::every_form().filter(|wanted| wanted.since() <= kernel);
-    let attempts = forms.map(|wanted| Attempt {
-        form: format!("{:?}, {:?}, locates: {}", wanted.hooks, wanted.tasks, wanted.locates),
-        programs: wanted.at_once().count(),
-        result: Programs::load(&all, wanted).map(drop),
-    });
-    Ok(attempts.collect())
-}
-
-fn open(hooks: Hooks) -> Result<OpenObject, LoadError> {
-    ObjectBuilder::default().open_memory(hooks.object()).map_err(LoadError::Open)
+fn open(hooks: Hooks, types: Option<&Types>) -> Result<OpenObject, LoadError> {
+    let mut builder = ObjectBuilder::default();
+    if let Some(types) = types {
+        builder.btf_custom_path(types.path()).map_err(LoadError::Open)?;
+    }
+    builder.open_memory(hooks.object()).map_err(LoadError::Open)
 }
 
 fn autoload(open: &mut OpenObject, is_wanted: impl Fn(&str) -> bool) {
@@ -309,7 +310,7 @@ mod tests {
     use crate::ebpf::program::every_form;
 
     fn objects() -> [(Hooks, OpenObject); 2] {
-        [Hooks::RawTracepoints, Hooks::Tracepoints].map(|hooks| (hooks, open(hooks).unwrap()))
+        [Hooks::RawTracepoints, Hooks::Tracepoints].map(|hooks| (hooks, open(hooks, None).unwrap()))
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Recorder {
             if refusals.iter().any(hopeless) {
                 continue;
             }
-            let wanted = Wanted { hooks, tasks, locates: false, concerns: concerns.clone() };
+            let wanted = Wanted { hooks, tasks, locates: false, readers: true, concerns: concerns.clone() };
             let tried = Programs::load(&config, wanted).and_then(|mut programs| {
                 if hooks == Hooks::Tracepoints {
                     // Whether they can be attached is seen here. Nothing is followed yet, so they do nothing yet.

@@ -1,8 +1,8 @@
 //! The unsafe parts of the BPF driver: what libbpf-rs has no call for.
 #![expect(unsafe_code, reason = "bpf(2) commands that libbpf-rs does not wrap for a file descriptor")]
 
-use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd as _, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
@@ -70,47 +70,88 @@ pub(super) fn set_program(event: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io:
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// The memory of an array map (`BPF_F_MMAPABLE`, kernel 5.5), which programs change at any time.
+/// Memory that the kernel lent, until this is dropped.
 #[derive(Debug)]
-pub(super) struct Mapped {
+struct Mapping {
     start: NonNull<libc::c_void>,
     bytes: usize,
 }
 
-impl Mapped {
-    /// Maps the first `bytes` of it, for reading and writing.
-    pub(super) fn new(map: BorrowedFd<'_>, bytes: usize) -> io::Result<Mapped> {
+impl Mapping {
+    fn new(of: BorrowedFd<'_>, bytes: usize, rights: libc::c_int, kind: libc::c_int) -> io::Result<Mapping> {
         // SAFETY: asks for new memory at a place that the kernel chooses, so none of ours is touched; the
         // caller's borrow keeps the descriptor open.
-        let start = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                bytes,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED,
-                map.as_raw_fd(),
-                0,
-            )
-        };
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, rights, kind, of.as_raw_fd(), 0) };
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
         let start = NonNull::new(start).ok_or_else(|| io::Error::other("mmap gave no address"))?;
-        Ok(Mapped { start, bytes })
+        Ok(Mapping { start, bytes })
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: `new` mapped exactly this, and who borrows it borrows `self`.
+        unsafe { libc::munmap(self.start.as_ptr(), self.bytes) };
+    }
+}
+
+/// The memory of an array map (`BPF_F_MMAPABLE`, kernel 5.5), which programs change at any time.
+#[derive(Debug)]
+pub(super) struct Mapped(Mapping);
+
+impl Mapped {
+    /// Maps the first `bytes` of it, for reading and writing.
+    pub(super) fn new(map: BorrowedFd<'_>, bytes: usize) -> io::Result<Mapped> {
+        Mapping::new(map, bytes, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED).map(Mapped)
     }
 
     /// Its words. Both sides read and write them whole.
     pub(super) fn words(&self) -> &[AtomicU64] {
         // SAFETY: the memory begins at a page, is mapped as long as `self` lives, and holds this many words;
         // whoever else changes them is outside of this program, which is what atomics allow for.
-        unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), self.bytes / 8) }
+        unsafe { std::slice::from_raw_parts(self.0.start.as_ptr().cast(), self.0.bytes / 8) }
     }
 }
 
-impl Drop for Mapped {
-    fn drop(&mut self) {
-        // SAFETY: `new` mapped exactly this, and borrows of it ended with `self`.
-        unsafe { libc::munmap(self.start.as_ptr(), self.bytes) };
+/// Where the kernel shows its types.
+const KERNEL_TYPES: &str = "/sys/kernel/btf/vmlinux";
+
+/// The kernel's types, which never change while it runs.
+#[derive(Debug)]
+pub(super) enum KernelTypes {
+    /// The kernel's own copy of them (kernel 6.17: a539e2a6d51d).
+    Mapped(MappedTypes),
+    /// Read, a page at a time.
+    Read(Vec<u8>),
+}
+
+/// A mapping of [`KERNEL_TYPES`].
+#[derive(Debug)]
+pub(super) struct MappedTypes(Mapping);
+
+impl KernelTypes {
+    pub(super) fn get() -> io::Result<KernelTypes> {
+        let mut file = std::fs::File::open(KERNEL_TYPES)?;
+        let bytes = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+        if let Ok(mapping) = Mapping::new(file.as_fd(), bytes, libc::PROT_READ, libc::MAP_PRIVATE) {
+            return Ok(KernelTypes::Mapped(MappedTypes(mapping)));
+        }
+        let mut contents = Vec::with_capacity(bytes);
+        file.read_to_end(&mut contents)?;
+        Ok(KernelTypes::Read(contents))
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            // SAFETY: the mapping lives as long as `self` and has these bytes; nobody can write them, since the file
+            // is the kernel's read-only data, which refuses mappings that could be written.
+            KernelTypes::Mapped(MappedTypes(mapping)) => unsafe {
+                std::slice::from_raw_parts(mapping.start.as_ptr().cast(), mapping.bytes)
+            },
+            KernelTypes::Read(contents) => contents,
+        }
     }
 }
 

@@ -1,0 +1,78 @@
+//! Loads every program in every form, so that a test can ask any kernel whether it takes them.
+
+use libbpf_rs::libbpf_sys::bpf_insn;
+use sandprint_model::KernelVersion;
+
+use super::RecorderError;
+use super::btf::Types;
+use super::decode::Config;
+use super::error::LoadError;
+use super::program::{self, Wanted};
+use super::programs::Programs;
+use crate::host::HostFacts;
+
+/// What came of loading all programs in one of their forms.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The form, in words.
+    pub form: String,
+    /// How many programs these are.
+    pub programs: usize,
+    /// What the kernel said.
+    pub result: Result<(), LoadError>,
+    /// What the kernel said of programs that read maps, where it took only the others.
+    pub readers: Result<(), LoadError>,
+    /// Whether the types that they need could be picked out of the kernel's.
+    pub picked: bool,
+    /// The programs that other instructions were loaded of because libbpf was given only the types that they need.
+    pub differing: Vec<String>,
+}
+
+/// Loads every program in every form that this kernel should take, and attaches none.
+pub fn load_every_program(facts: &HostFacts) -> Result<Vec<Attempt>, RecorderError> {
+    let arch = facts.arch().ok_or_else(|| RecorderError::UnknownArch(facts.machine.clone()))?;
+    let kernel = facts.kernel().unwrap_or(KernelVersion::new(0, 0));
+    let all =
+        Config { follow_children: true, walks: true, cgroup: true, members: true, ..super::config(arch)? };
+    let forms = program::every_form().filter(|wanted| wanted.since() <= kernel);
+    Ok(forms.map(|wanted| attempt(&all, &wanted)).collect())
+}
+
+fn attempt(config: &Config, wanted: &Wanted) -> Attempt {
+    let form = format!("{:?}, {:?}, locates: {}", wanted.hooks, wanted.tasks, wanted.locates);
+    let load = |wanted: &Wanted, types| Programs::load_with(config, wanted.clone(), types);
+    let types = || Types::of(wanted.hooks.object());
+    let picked = types().is_some();
+    let (taken, readers) = match load(wanted, types()) {
+        Err(error) if wanted.has_readers() => (wanted.clone().without_readers(), Err(error)),
+        _ => (wanted.clone(), Ok(())),
+    };
+    let compared = load(&taken, types()).and_then(|picked| Ok(differing(&picked, &load(&taken, None)?)));
+    let programs = taken.at_once().count();
+    match compared {
+        Ok(differing) => Attempt { form, programs, result: Ok(()), readers, picked, differing },
+        Err(error) => Attempt { form, programs, result: Err(error), readers, picked, differing: Vec::new() },
+    }
+}
+
+/// The names of the programs whose instructions differ.
+fn differing(one: &Programs, other: &Programs) -> Vec<String> {
+    let instructions = |programs: &Programs| programs.each(|program| comparable(program.insns()));
+    let (ones, others) = (instructions(one), instructions(other));
+    let differ = |name: &&String| ones.get(*name) != others.get(*name);
+    ones.keys().chain(others.keys()).filter(differ).cloned().collect()
+}
+
+/// Instructions as `(code, registers, offset, immediate)`, without the descriptors of maps and such that loading them twice
+/// made different (`BPF_LD | BPF_IMM | BPF_DW` with a source register, `BPF_PSEUDO_MAP_FD` and others).
+fn comparable(instructions: &[bpf_insn]) -> Vec<(u8, u8, i16, i32)> {
+    const LD_IMM64: u8 = 0x18;
+    instructions
+        .iter()
+        .map(|one| {
+            let is_descriptor = one.code == LD_IMM64 && one.src_reg() != 0;
+            let registers = one.dst_reg() << 4 | one.src_reg();
+            (one.code, registers, one.off, if is_descriptor { 0 } else { one.imm })
+        })
+        .collect()
+}
