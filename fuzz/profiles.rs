@@ -59,13 +59,13 @@ fn check(format: Format, bytes: &[u8]) -> Option<Imported> {
     }
     let policy = &imported.policy;
     // A program of a few instructions may decide thousands of numbers in ways of their own.
-    if policy.rules.values().map(Vec::len).sum::<usize>() > MOST_RULES {
+    if policy.calls.rules.values().map(Vec::len).sum::<usize>() > MOST_RULES {
         return None;
     }
     for note in &policy.notes {
         check_message(&note.to_string());
     }
-    assert!(policy.rules.values().all(|rules| !rules.is_empty()));
+    assert!(policy.calls.rules.values().all(|rules| !rules.is_empty()));
     assert_eq!(decode_policy(encode_policy(policy).as_bytes()).as_ref(), Ok(policy));
     let text = PolicyFile::new(policy.clone()).write();
     check_message(&text);
@@ -88,10 +88,10 @@ fn decides_as(program: &Program, policy: &Policy) {
     const MOST: usize = 60;
     let decides = |call: Call| {
         let returned = returned_action(simulate(program, &SeccompData::from(&call)));
-        assert_eq!(returned, policy.decide(&call), "{call:?}\n{policy:#?}");
+        assert_eq!(returned, policy.calls.decide(&call), "{call:?}\n{policy:#?}");
     };
     let mut numbers: BTreeSet<Syscall> = BTreeSet::new();
-    for Syscall { abi, nr } in policy.rules.keys().copied() {
+    for Syscall { abi, nr } in policy.calls.rules.keys().copied() {
         let near = [nr.saturating_sub(1), nr, nr.saturating_add(1)];
         numbers.extend(near.map(|nr| Syscall { abi, nr }));
     }
@@ -100,7 +100,7 @@ fn decides_as(program: &Program, policy: &Policy) {
     for syscall in numbers {
         decides(Call { syscall, args: [0; 6] });
     }
-    for (syscall, rules) in &policy.rules {
+    for (syscall, rules) in &policy.calls.rules {
         let (arguments, _) = cases::arguments(rules.iter().flat_map(|rule| &rule.conditions));
         let step = arguments.len().div_ceil(MOST).max(1);
         for args in arguments.into_iter().step_by(step) {
@@ -110,7 +110,7 @@ fn decides_as(program: &Program, policy: &Policy) {
         }
     }
     // None of the rules' actions is one that cannot be said.
-    assert!(policy.rules.values().flatten().all(|rule| !matches!(rule.action, Action::Errno(4096..))));
+    assert!(policy.calls.rules.values().flatten().all(|rule| !matches!(rule.action, Action::Errno(4096..))));
 }
 
 /// Text that reaches a terminal.

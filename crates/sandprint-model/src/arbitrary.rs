@@ -13,9 +13,9 @@ use proptest::sample::select;
 use crate::arguments::Selected;
 use crate::errno::Errno;
 use crate::{
-    Abi, Action, Arch, ArgumentsSeen, ByteString, CallSeen, Comparison, Condition, Count, Date, Exit, Facts,
-    FirstSeen, Gap, GapKind, Host, Image, Join, KernelVersion, Key, Note, Policy, Reason, Recorder, Rule,
-    Run, RunId, Subject, Syscall, Trace, Width,
+    Abi, Action, Arch, ArgumentsSeen, ByteString, CallRules, CallSeen, Comparison, Condition, Count, Date,
+    Exit, Facts, FirstSeen, Gap, GapKind, Host, Image, Join, KernelVersion, Key, Note, Policy, Reason,
+    Recorder, Rule, Run, RunId, Subject, Syscall, Trace, Width,
 };
 
 const HOSTILE: [&str; 6] = ["", "ls", "a b", "\u{1b}[31m\"\\x\r\n", "x|y`<b>&amp;\u{202e}", "\u{feff}ünï 漢"];
@@ -217,9 +217,7 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
     (kernel, action(), action(), rules, notes).prop_map(
         |(kernel, default_action, foreign_action, rules, notes)| Policy {
             kernel,
-            default_action,
-            foreign_action,
-            rules,
+            calls: CallRules { default_action, foreign_action, rules },
             notes,
         },
     )

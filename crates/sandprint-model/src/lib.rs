@@ -11,7 +11,8 @@
 //! - *Target*: what is observed: a command, processes, a cgroup, every process (`sandprint_record::target`).
 //! - [`Image`]: an executable that ran in the target's tree.
 //! - [`Gap`]: something that may have been missed, as data.
-//! - [`Policy`]: what is allowed: [`Rule`]s with [`Reason`]s; [`Policy::decide`] is its meaning.
+//! - [`Policy`]: what is allowed, in parts: today [`CallRules`], [`Rule`]s with [`Reason`]s, whose meaning is
+//!   [`CallRules::decide`].
 //! - [`Loss`]: what one output language cannot say of a policy.
 //! - [`import`]: recordings of other tools, read as traces.
 //! - [`wire`]: the serialized form of traces and policies.
@@ -41,7 +42,7 @@ pub use date::{Date, ParseDateError};
 pub use gap::{Gap, GapKind};
 pub use kernel::{KernelVersion, ParseKernelVersionError};
 pub use loss::Loss;
-pub use policy::{Action, Call, Comparison, Condition, Note, Policy, Reason, Rule, Width};
+pub use policy::{Action, Call, CallRules, Comparison, Condition, Note, Policy, Reason, Rule, Width};
 pub use printable::{is_printable, json_line, json_pretty};
 pub use syscall::{PROBE_NUMBERS, Syscall};
 pub use trace::{

@@ -45,7 +45,7 @@ pub enum Severity {
 pub fn check(policy: &Policy) -> Vec<Fault> {
     let mut faults = Vec::new();
     whole(policy, &mut faults);
-    for (syscall, rules) in &policy.rules {
+    for (syscall, rules) in &policy.calls.rules {
         let mut earlier = Earlier::new();
         for (place, rule) in rules.iter().enumerate() {
             let at = FaultPlace { syscall: *syscall, rule: place, condition: None };
@@ -74,25 +74,26 @@ fn warning(at: Option<FaultPlace>, message: String, hint: &str) -> Fault {
 }
 
 fn whole(policy: &Policy, faults: &mut Vec<Fault>) {
-    let open =
-        policy.default_action.lets_run() && !policy.rules.is_empty() || policy.foreign_action.lets_run();
-    let allows = policy.rules.values().flatten().any(|rule| rule.action.lets_run());
+    let open = policy.calls.default_action.lets_run() && !policy.calls.rules.is_empty()
+        || policy.calls.foreign_action.lets_run();
+    let allows = policy.calls.rules.values().flatten().any(|rule| rule.action.lets_run());
     if !allows && !open {
         let hint = "a policy allows at least what the program needs to start and to end: `sandprint profile generate` \
                     makes one from a recording";
         faults.push(error(None, "it allows no call at all: nothing could run under it".to_owned(), hint));
         return;
     }
-    if policy.foreign_action.lets_run() {
+    if policy.calls.foreign_action.lets_run() {
         let message = "calls of every ABI without rules run: on x86_64 any program can make i386 calls, and so go \
                        around the rules";
         faults.push(warning(None, message.to_owned(), "say `foreign = \"kill-process\"`"));
     }
-    let abis: BTreeSet<Abi> = policy.rules.keys().map(|syscall| syscall.abi).collect();
-    for abi in abis.into_iter().filter(|_| !policy.default_action.lets_run()) {
+    let abis: BTreeSet<Abi> = policy.calls.rules.keys().map(|syscall| syscall.abi).collect();
+    for abi in abis.into_iter().filter(|_| !policy.calls.default_action.lets_run()) {
         let allowed = |names: &[&str]| {
             names.iter().any(|name| {
-                let rules = Syscall::from_name(abi, name).and_then(|syscall| policy.rules.get(&syscall));
+                let rules =
+                    Syscall::from_name(abi, name).and_then(|syscall| policy.calls.rules.get(&syscall));
                 rules.is_some_and(|rules| rules.iter().any(|rule| rule.action.lets_run()))
             })
         };

@@ -56,12 +56,12 @@ impl PolicyDiff {
     /// Compares two policies: every call that either has a rule for, and the defaults for all others.
     pub fn between(a: &Policy, b: &Policy) -> PolicyDiff {
         let abis =
-            |policy: &Policy| policy.rules.keys().map(|syscall| syscall.abi).collect::<BTreeSet<Abi>>();
+            |policy: &Policy| policy.calls.rules.keys().map(|syscall| syscall.abi).collect::<BTreeSet<Abi>>();
         let (abis_a, abis_b) = (abis(a), abis(b));
-        let calls: BTreeSet<Syscall> = a.rules.keys().chain(b.rules.keys()).copied().collect();
+        let calls: BTreeSet<Syscall> = a.calls.rules.keys().chain(b.calls.rules.keys()).copied().collect();
         PolicyDiff {
-            default_action: differing(a.default_action, b.default_action),
-            foreign_action: differing(a.foreign_action, b.foreign_action),
+            default_action: differing(a.calls.default_action, b.calls.default_action),
+            foreign_action: differing(a.calls.foreign_action, b.calls.foreign_action),
             kernel: differing(a.kernel, b.kernel),
             abis_only_a: abis_a.difference(&abis_b).copied().collect(),
             abis_only_b: abis_b.difference(&abis_a).copied().collect(),
@@ -89,7 +89,7 @@ fn differing<T: PartialEq>(a: T, b: T) -> Option<(T, T)> {
 
 impl CallDiff {
     fn between(a: &Policy, b: &Policy, syscall: Syscall) -> Option<CallDiff> {
-        let rules = |policy: &Policy| policy.rules.get(&syscall).cloned().unwrap_or_default();
+        let rules = |policy: &Policy| policy.calls.rules.get(&syscall).cloned().unwrap_or_default();
         let (of_a, of_b) = (rules(a), rules(b));
         let conditions = of_a.iter().chain(&of_b).flat_map(|rule| &rule.conditions);
         let (cases, complete) = cases::arguments(conditions);
@@ -97,7 +97,7 @@ impl CallDiff {
         let (mut only_a, mut only_b) = (false, false);
         for args in cases {
             let call = Call { syscall, args };
-            let (by_a, by_b) = (a.decide(&call), b.decide(&call));
+            let (by_a, by_b) = (a.calls.decide(&call), b.calls.decide(&call));
             if by_a == by_b {
                 continue;
             }
@@ -166,7 +166,7 @@ mod tests {
             let found = diff.calls.values().next().unwrap();
             assert_eq!((diff.calls.len(), found.wider, found.complete), (1, wider, complete));
             let (call, by_a, by_b) = found.example;
-            assert_eq!((a.decide(&call), b.decide(&call)), (by_a, by_b));
+            assert_eq!((a.calls.decide(&call), b.calls.decide(&call)), (by_a, by_b));
             assert_ne!(by_a, by_b);
             assert_eq!(by_a.lets_run() == by_b.lets_run(), wider == Wider::Neither);
             let back = PolicyDiff::between(&b, &a);
@@ -183,15 +183,15 @@ mod tests {
     fn defaults_and_abis_are_compared() {
         let a = policy("");
         let mut b = policy("[[i386.exit]]\ndo = \"allow\"\n");
-        b.default_action = Action::KillProcess;
+        b.calls.default_action = Action::KillProcess;
         b.kernel = Some(KernelVersion::new(5, 10));
         let diff = PolicyDiff::between(&a, &b);
         assert_eq!(diff.default_action, Some((Action::Errno(1), Action::KillProcess)));
         assert_eq!(diff.abis_only_b, BTreeSet::from([Abi::I386]));
         assert_eq!(diff.kernel, Some((None, Some(KernelVersion::new(5, 10)))));
         assert!(!diff.is_empty() && diff.calls.len() == 1);
-        b.rules.retain(|syscall, _| syscall.abi != Abi::I386);
-        b.default_action = a.default_action;
+        b.calls.rules.retain(|syscall, _| syscall.abi != Abi::I386);
+        b.calls.default_action = a.calls.default_action;
         assert!(PolicyDiff::between(&a, &b).is_empty());
     }
 }

@@ -40,9 +40,9 @@ pub fn runs(action: Action) -> bool {
 
 /// Whether the policy can start anything on a machine whose programs use `native`.
 pub fn check(policy: &Policy, native: Abi) -> Result<(), Unfit> {
-    let found: BTreeSet<Abi> = policy.rules.keys().map(|syscall| syscall.abi).collect();
-    let actions = policy.rules.values().flatten().map(|rule| rule.action);
-    let mut decided = actions.chain([policy.default_action, policy.foreign_action]);
+    let found: BTreeSet<Abi> = policy.calls.rules.keys().map(|syscall| syscall.abi).collect();
+    let actions = policy.calls.rules.values().flatten().map(|rule| rule.action);
+    let mut decided = actions.chain([policy.calls.default_action, policy.calls.foreign_action]);
     if !decided.any(runs) {
         return Err(Unfit::AllowsNothing);
     }
@@ -50,8 +50,8 @@ pub fn check(policy: &Policy, native: Abi) -> Result<(), Unfit> {
         return Err(Unfit::Foreign { native, found });
     }
     let native_rules =
-        policy.rules.iter().filter(|(syscall, _)| syscall.abi == native).flat_map(|(_, rules)| rules);
-    if !native_rules.map(|rule| rule.action).chain([policy.default_action]).any(runs) {
+        policy.calls.rules.iter().filter(|(syscall, _)| syscall.abi == native).flat_map(|(_, rules)| rules);
+    if !native_rules.map(|rule| rule.action).chain([policy.calls.default_action]).any(runs) {
         return Err(Unfit::AllowsNothing);
     }
     Ok(())
@@ -74,9 +74,9 @@ pub fn of_execve(policy: &Policy, native: Abi, args: [u64; 6]) -> Option<Execve>
     let syscall = Syscall::from_name(native, "execve")?;
     let conditions = |rules: &Vec<Rule>| rules.iter().any(|rule| !rule.conditions.is_empty());
     Some(Execve {
-        action: policy.decide(&Call { syscall, args }),
-        by_arguments: policy.rules.get(&syscall).is_some_and(conditions),
-        execveat: policy.allowed().any(|call| call.abi == native && call.name() == Some("execveat")),
+        action: policy.calls.decide(&Call { syscall, args }),
+        by_arguments: policy.calls.rules.get(&syscall).is_some_and(conditions),
+        execveat: policy.calls.allowed().any(|call| call.abi == native && call.name() == Some("execveat")),
     })
 }
 
@@ -85,7 +85,7 @@ const FIRST_PROBE: u32 = *PROBE_NUMBERS.end();
 
 /// A number that the policy has no rule for, and that is no call.
 pub fn probe_number(policy: &Policy, native: Abi) -> u32 {
-    let is_free = |nr: &u32| !policy.rules.contains_key(&Syscall { abi: native, nr: *nr });
+    let is_free = |nr: &u32| !policy.calls.rules.contains_key(&Syscall { abi: native, nr: *nr });
     (0..=FIRST_PROBE).rev().find(is_free).unwrap_or(FIRST_PROBE)
 }
 
@@ -113,7 +113,7 @@ pub fn with_probe(policy: &Policy, native: Abi, nr: u32, answer: u16) -> Policy 
         action: Action::Errno(answer),
         reasons: BTreeSet::from([Reason::ByHand(why)]),
     };
-    policy.rules.insert(Syscall { abi: native, nr }, vec![rule]);
+    policy.calls.rules.insert(Syscall { abi: native, nr }, vec![rule]);
     policy
 }
 
@@ -121,7 +121,7 @@ pub fn with_probe(policy: &Policy, native: Abi, nr: u32, answer: u16) -> Policy 
 mod tests {
     use std::collections::BTreeMap;
 
-    use sandprint_model::{Comparison, Condition, Width};
+    use sandprint_model::{CallRules, Comparison, Condition, Width};
 
     use super::*;
     use crate::cbpf::{SeccompData, compile, returned_action, simulate};
@@ -136,9 +136,7 @@ mod tests {
         });
         Policy {
             kernel: None,
-            default_action,
-            foreign_action: Action::KillProcess,
-            rules: rules.collect(),
+            calls: CallRules { default_action, foreign_action: Action::KillProcess, rules: rules.collect() },
             notes: BTreeSet::new(),
         }
     }
@@ -191,7 +189,7 @@ mod tests {
         assert_eq!(of(&policy, 1), expected);
         let only = Condition { index: 0, width: Width::Bits64, comparison: Comparison::Equal(1) };
         let execve = Syscall::from_name(Abi::X86_64, "execve").unwrap();
-        policy.rules = BTreeMap::from([(execve, vec![rule(Action::Allow, vec![only])])]);
+        policy.calls.rules = BTreeMap::from([(execve, vec![rule(Action::Allow, vec![only])])]);
         for (path, action) in [(1, Action::Allow), (2, Action::Errno(1))] {
             assert_eq!(of(&policy, path), Execve { action, by_arguments: true, execveat: false });
         }
@@ -224,7 +222,10 @@ mod tests {
     fn the_probe_is_no_call_of_any_abi_and_no_rule_is_lost_to_it() {
         let mut policy = policy(Action::KillProcess, &[(Abi::X86_64, "read", Action::Allow)]);
         assert_eq!(probe_number(&policy, Abi::X86_64), FIRST_PROBE);
-        policy.rules.insert(Syscall { abi: Abi::X86_64, nr: FIRST_PROBE }, vec![rule(Action::Allow, vec![])]);
+        policy
+            .calls
+            .rules
+            .insert(Syscall { abi: Abi::X86_64, nr: FIRST_PROBE }, vec![rule(Action::Allow, vec![])]);
         assert_eq!(probe_number(&policy, Abi::X86_64), FIRST_PROBE - 1);
         for abi in Abi::ALL {
             assert_eq!(FIRST_PROBE & Abi::X32_BIT, 0);
@@ -243,7 +244,7 @@ mod tests {
             let says = |abi, nr| {
                 let call = Call { syscall: Syscall { abi, nr }, args: [0; 6] };
                 let action = returned_action(simulate(&program, &SeccompData::from(&call)));
-                (action, plain.decide(&call))
+                (action, plain.calls.decide(&call))
             };
             assert_eq!(says(native, number).0, Action::Errno(3551));
             for abi in Abi::ALL {

@@ -97,14 +97,14 @@ enum Verdict {
 impl Explained {
     fn of(file: &PolicyFile, syscall: Syscall) -> Explained {
         let policy = &file.policy;
-        let rules = policy.rules.get(&syscall).map_or(&[][..], Vec::as_slice);
+        let rules = policy.calls.rules.get(&syscall).map_or(&[][..], Vec::as_slice);
         let last = rules.iter().position(|rule| rule.conditions.is_empty());
         let deciding = last.and_then(|last| rules.get(..=last)).unwrap_or(rules);
         let answers = deciding.iter().map(|rule| Answer::of(file, syscall, rule)).collect();
         let otherwise = match last {
             Some(_) => None,
-            None if policy.has_rules_for(syscall.abi) => Some(policy.default_action),
-            None => Some(policy.foreign_action),
+            None if policy.calls.has_rules_for(syscall.abi) => Some(policy.calls.default_action),
+            None => Some(policy.calls.foreign_action),
         };
         Explained { syscall, answers, otherwise }
     }
@@ -135,9 +135,10 @@ pub fn explain(file: &PolicyFile, trace: Option<&Trace>) -> Explanation {
     let policy = &file.policy;
     let purposes = Purposes::read();
     let observed = trace.map(observed).unwrap_or_default();
-    let mut abis: BTreeSet<Abi> = policy.rules.keys().map(|syscall| syscall.abi).collect();
+    let mut abis: BTreeSet<Abi> = policy.calls.rules.keys().map(|syscall| syscall.abi).collect();
     abis.extend(observed.keys().map(|syscall| syscall.abi));
     let findings = policy
+        .calls
         .rules
         .iter()
         .flat_map(|(syscall, rules)| rules.iter().map(|rule| (*syscall, rule)))
@@ -146,8 +147,8 @@ pub fn explain(file: &PolicyFile, trace: Option<&Trace>) -> Explanation {
     let gaps =
         trace.map(|trace| trace.blocking_gaps().map(|(gap, _)| gap.kind.explain().to_owned()).collect());
     Explanation {
-        default_action: policy.default_action,
-        foreign_action: policy.foreign_action,
+        default_action: policy.calls.default_action,
+        foreign_action: policy.calls.foreign_action,
         runs: trace.map(|trace| trace.runs.len()),
         abis: abis.into_iter().map(|abi| part(file, abi, &observed, &purposes)).collect(),
         findings,
@@ -205,7 +206,7 @@ fn part(
 /// The calls of an ABI of which something is to be said: those with rules, those that were observed, and those that
 /// exist, of which a default may allow what no rule names.
 fn candidates(policy: &Policy, abi: Abi, observed: impl Iterator<Item = Syscall>) -> BTreeSet<Syscall> {
-    let ruled = policy.rules.keys().copied();
+    let ruled = policy.calls.rules.keys().copied();
     let mut calls: BTreeSet<Syscall> = ruled.chain(observed).filter(|syscall| syscall.abi == abi).collect();
     calls.extend(Syscall::all(abi));
     calls

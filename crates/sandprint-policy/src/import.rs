@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::wire::Position;
 use sandprint_model::{
-    Abi, Action, Arch, ByteString, KernelVersion, Loss, Note, Policy, Reason, Rule, Syscall,
+    Abi, Action, Arch, ByteString, CallRules, KernelVersion, Loss, Note, Policy, Reason, Rule, Syscall,
 };
 
 use crate::cbpf::{Invalid, Program};
@@ -175,7 +175,7 @@ fn without_idle_rules(policy: &mut Policy) {
     }
     let mut names = BTreeSet::new();
     for (syscall, places) in idle {
-        let Some(rules) = policy.rules.get_mut(&syscall) else { continue };
+        let Some(rules) = policy.calls.rules.get_mut(&syscall) else { continue };
         let mut place = 0;
         rules.retain(|_| {
             place += 1;
@@ -183,11 +183,11 @@ fn without_idle_rules(policy: &mut Policy) {
         });
         if rules.is_empty() {
             // An ABI without a rule would get the foreign action.
-            let action = policy.default_action;
+            let action = policy.calls.default_action;
             let reasons = BTreeSet::from([Reason::Imported("no rule of this ABI can decide".to_owned())]);
             rules.push(Rule { conditions: Vec::new(), action, reasons });
-            if policy.rules.keys().filter(|other| other.abi == syscall.abi).count() > 1 {
-                policy.rules.remove(&syscall);
+            if policy.calls.rules.keys().filter(|other| other.abi == syscall.abi).count() > 1 {
+                policy.calls.rules.remove(&syscall);
             }
         }
         names.insert(syscall.to_string());
@@ -277,18 +277,20 @@ fn policy(
             rules.insert(first, vec![Rule { conditions: Vec::new(), action: default_action, reasons }]);
         }
     }
-    let mut policy = Policy { kernel: None, default_action, foreign_action, rules, notes };
+    let mut policy =
+        Policy { kernel: None, calls: CallRules { default_action, foreign_action, rules }, notes };
     // Rules that say what holds anyway would only be in the way of comparing, unless they stand for their ABI.
     for abi in abis {
         let idle: Vec<Syscall> = policy
+            .calls
             .rules
             .iter()
             .filter(|(syscall, rules)| syscall.abi == *abi && is_idle(rules, default_action))
             .map(|(syscall, _)| *syscall)
             .collect();
-        let others = policy.rules.keys().filter(|syscall| syscall.abi == *abi).count() > idle.len();
+        let others = policy.calls.rules.keys().filter(|syscall| syscall.abi == *abi).count() > idle.len();
         for syscall in idle.iter().skip(usize::from(!others && default_action != foreign_action)) {
-            policy.rules.remove(syscall);
+            policy.calls.rules.remove(syscall);
         }
     }
     policy

@@ -315,7 +315,7 @@ pub fn derive(policy: &Policy, arch: Arch) -> Derived {
 fn may_run(policy: &Policy, arch: Arch, exercise: Exercise) -> Option<Syscall> {
     let calls = arch.abis().iter().filter_map(|abi| Syscall::from_name(*abi, exercise.name()));
     let mut calls =
-        calls.filter(|syscall| has_rules(policy, syscall.abi) || may_let_run(policy.foreign_action));
+        calls.filter(|syscall| has_rules(policy, syscall.abi) || may_let_run(policy.calls.foreign_action));
     calls.find(|syscall| match exercise {
         Always(_) => may_run_with(policy, *syscall, None),
         With(_, index, values) => {
@@ -325,19 +325,23 @@ fn may_run(policy: &Policy, arch: Arch, exercise: Exercise) -> Option<Syscall> {
 }
 
 fn has_rules(policy: &Policy, abi: Abi) -> bool {
-    policy.rules.keys().any(|syscall| syscall.abi == abi)
+    policy.calls.rules.keys().any(|syscall| syscall.abi == abi)
 }
 
 /// Whether there may be arguments with which the call runs; of one argument, the lower 32 bits may be known.
 fn may_run_with(policy: &Policy, syscall: Syscall, known: Option<(u8, u64)>) -> bool {
-    for rule in policy.rules.get(&syscall).into_iter().flatten() {
+    for rule in policy.calls.rules.get(&syscall).into_iter().flatten() {
         match matches(rule, known) {
             Match::Perhaps if may_let_run(rule.action) => return true,
             Match::Never | Match::Perhaps => {}
             Match::Always => return may_let_run(rule.action),
         }
     }
-    may_let_run(if has_rules(policy, syscall.abi) { policy.default_action } else { policy.foreign_action })
+    may_let_run(if has_rules(policy, syscall.abi) {
+        policy.calls.default_action
+    } else {
+        policy.calls.foreign_action
+    })
 }
 
 /// Whether a call with that action may run: a tracer or a supervisor may say so.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use sandprint_model::arguments::selectors;
 use sandprint_model::errno::{ENOSYS, EPERM};
 use sandprint_model::{
-    Abi, Action, GapKind, Image, KernelVersion, Note, Policy, Reason, Rule, RunId, Syscall, Trace,
+    Abi, Action, CallRules, GapKind, Image, KernelVersion, Note, Policy, Reason, Rule, RunId, Syscall, Trace,
 };
 
 pub(crate) mod additions;
@@ -34,9 +34,11 @@ pub fn starting_point(native: Abi) -> Policy {
     let start = rule(Action::Allow, BTreeSet::from([Reason::Baseline(why)]));
     Policy {
         kernel: None,
-        default_action: Action::Errno(EPERM),
-        foreign_action: Action::KillProcess,
-        rules: execve.map(|syscall| (syscall, vec![start])).into_iter().collect(),
+        calls: CallRules {
+            default_action: Action::Errno(EPERM),
+            foreign_action: Action::KillProcess,
+            rules: execve.map(|syscall| (syscall, vec![start])).into_iter().collect(),
+        },
         notes: BTreeSet::new(),
     }
 }
@@ -273,7 +275,7 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
         rules.insert(syscall, told_apart);
     }
     let foreign_action = config.default_action.foreign_action();
-    Ok(Policy { kernel, default_action, foreign_action, rules, notes })
+    Ok(Policy { kernel, calls: CallRules { default_action, foreign_action, rules }, notes })
 }
 
 /// Adds what a launcher does after it has loaded the filter to a policy that was made without it.
@@ -285,9 +287,9 @@ pub fn allow_runtime(
     runtime: Runtime,
     no_new_privs: Option<bool>,
 ) -> Result<(), SynthError> {
-    let abis: BTreeSet<_> = policy.rules.keys().map(|syscall| syscall.abi).collect();
+    let abis: BTreeSet<_> = policy.calls.rules.keys().map(|syscall| syscall.abi).collect();
     for (syscall, reason) in runtime::needed(runtime, no_new_privs, &abis)? {
-        let rules = policy.rules.entry(syscall).or_default();
+        let rules = policy.calls.rules.entry(syscall).or_default();
         match rules.iter_mut().find(|rule| rule.conditions.is_empty()) {
             Some(rule) if rule.action.lets_run() => {
                 rule.reasons.insert(reason);

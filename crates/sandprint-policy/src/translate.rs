@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::{Abi, Action, Arch, Comparison, Condition, Loss, Note, Policy, Reason, Rule, Syscall};
+use sandprint_model::{
+    Abi, Action, Arch, CallRules, Comparison, Condition, Loss, Note, Policy, Reason, Rule, Syscall,
+};
 
 use crate::enforce::runs;
 use crate::synth::{Additions, AllowedArguments, SynthError, fallback, portable};
@@ -47,13 +49,14 @@ enum Arguments {
 /// nothing is translated: what they leave out is left out on purpose, or was not observed there.
 pub fn translate(policy: &Policy, to: Arch) -> Result<Translated, SynthError> {
     let foreign: BTreeSet<Abi> =
-        policy.rules.keys().map(|syscall| syscall.abi).filter(|abi| abi.arch() != to).collect();
+        policy.calls.rules.keys().map(|syscall| syscall.abi).filter(|abi| abi.arch() != to).collect();
     if foreign.is_empty() {
         return Ok(Translated { policy: policy.clone(), losses: BTreeSet::new() });
     }
     let mut translation = Translation {
-        default: policy.default_action,
+        default: policy.calls.default_action,
         rules: policy
+            .calls
             .rules
             .iter()
             .filter(|(syscall, _)| syscall.abi.arch() == to)
@@ -68,7 +71,7 @@ pub fn translate(policy: &Policy, to: Arch) -> Result<Translated, SynthError> {
     for abi in left {
         translation.leave(policy, abi);
     }
-    for (syscall, rules) in policy.rules.iter().filter(|(syscall, _)| foreign.contains(&syscall.abi)) {
+    for (syscall, rules) in policy.calls.rules.iter().filter(|(syscall, _)| foreign.contains(&syscall.abi)) {
         translation.carry(*syscall, rules);
     }
     let abis: BTreeSet<Abi> = foreign.iter().map(|abi| counterpart(*abi)).collect();
@@ -83,7 +86,10 @@ pub fn translate(policy: &Policy, to: Arch) -> Result<Translated, SynthError> {
         )));
     }
     let Translation { rules, notes, losses, .. } = translation;
-    Ok(Translated { policy: Policy { rules, notes, ..policy.clone() }, losses })
+    Ok(Translated {
+        policy: Policy { calls: CallRules { rules, ..policy.calls }, notes, ..policy.clone() },
+        losses,
+    })
 }
 
 /// The ABI of another architecture whose programs are of the same kind.
@@ -108,6 +114,7 @@ impl Translation {
     fn leave(&mut self, policy: &Policy, abi: Abi) {
         let there = counterpart(abi);
         let rules: Vec<&Rule> = policy
+            .calls
             .rules
             .iter()
             .filter(|(syscall, _)| syscall.abi == abi)
@@ -242,6 +249,7 @@ impl Translation {
         abis: &BTreeSet<Abi>,
     ) -> Result<(), SynthError> {
         let reasons: Vec<&Reason> = policy
+            .calls
             .rules
             .iter()
             .filter(|(syscall, _)| foreign.contains(&syscall.abi))
@@ -262,7 +270,7 @@ impl Translation {
         if reasons.iter().any(|reason| matches!(reason, Reason::Baseline(_))) {
             let told_apart =
                 |rule: &Rule| !rule.conditions.is_empty() && rule.reasons.iter().any(is_observed);
-            let arguments = if policy.rules.values().flatten().any(told_apart) {
+            let arguments = if policy.calls.rules.values().flatten().any(told_apart) {
                 AllowedArguments::Observed
             } else {
                 AllowedArguments::Any
@@ -270,10 +278,10 @@ impl Translation {
             let (there, others) = std::mem::take(&mut self.rules)
                 .into_iter()
                 .partition(|(syscall, _)| abis.contains(&syscall.abi));
-            let mut there = Policy { rules: there, ..policy.clone() };
+            let mut there = Policy { calls: CallRules { rules: there, ..policy.calls }, ..policy.clone() };
             Additions::read()?.complete(&mut there, arguments);
             self.rules = others;
-            self.rules.extend(there.rules);
+            self.rules.extend(there.calls.rules);
         }
         if reasons.iter().any(|reason| matches!(reason, Reason::Fallback(_))) {
             for (syscall, reasons) in fallback::absent(abis, policy.kernel) {

@@ -79,7 +79,7 @@ impl Draft {
     }
 
     pub(crate) fn standing(&self, call: &Call) -> Standing {
-        if enforce::runs(self.policy.decide(call)) {
+        if enforce::runs(self.policy.calls.decide(call)) {
             return Standing::Allowed;
         }
         let unwritten = self
@@ -89,7 +89,7 @@ impl Draft {
         match unwritten {
             Some((_, _, true)) => Standing::Once,
             Some((_, _, false)) => Standing::Refused,
-            None if self.stopped || self.policy.deciding_rule(call).is_some() => Standing::Refused,
+            None if self.stopped || self.policy.calls.deciding_rule(call).is_some() => Standing::Refused,
             None => Standing::Open,
         }
     }
@@ -99,7 +99,7 @@ impl Draft {
         let mut policy = self.policy.clone();
         for (syscall, rule, _) in self.unwritten.iter().filter(|(_, _, runs)| *runs) {
             let rule = Rule { action: Action::Allow, ..rule.clone() };
-            policy.rules.entry(*syscall).or_default().push(rule);
+            policy.calls.rules.entry(*syscall).or_default().push(rule);
         }
         policy
     }
@@ -125,7 +125,7 @@ impl Draft {
                 }
                 let rule = self.rule(denial, answer, by);
                 // Behind what is there: no rule that refuses is made weaker.
-                self.policy.rules.entry(denial.call.syscall).or_default().push(rule);
+                self.policy.calls.rules.entry(denial.call.syscall).or_default().push(rule);
                 self.complete(answer);
             }
         }
@@ -140,9 +140,9 @@ impl Draft {
             _ => return,
         };
         let Some(additions) = &self.additions else { return };
-        let before: BTreeSet<Syscall> = self.policy.allowed().collect();
+        let before: BTreeSet<Syscall> = self.policy.calls.allowed().collect();
         additions.complete(&mut self.policy, arguments);
-        self.added.extend(self.policy.allowed().filter(|syscall| !before.contains(syscall)));
+        self.added.extend(self.policy.calls.allowed().filter(|syscall| !before.contains(syscall)));
     }
 
     /// The rule that an answer makes.
@@ -163,8 +163,8 @@ impl Draft {
     /// it would let them run.
     fn cannot_have_rule(&mut self, denial: &Denial) -> Option<String> {
         let Syscall { abi, .. } = denial.call.syscall;
-        let (default, foreign) = (self.policy.default_action, self.policy.foreign_action);
-        if self.policy.has_rules_for(abi) || default == foreign {
+        let (default, foreign) = (self.policy.calls.default_action, self.policy.calls.foreign_action);
+        if self.policy.calls.has_rules_for(abi) || default == foreign {
             return None;
         }
         if default.lets_run() && !enforce::runs(foreign) {
@@ -186,7 +186,7 @@ impl Draft {
         let count = |rules: &Vec<Rule>| {
             rules.iter().filter(|rule| rule.action == Action::Allow && !rule.conditions.is_empty()).count()
         };
-        let counts = self.policy.rules.iter().map(|(syscall, rules)| (*syscall, count(rules)));
+        let counts = self.policy.calls.rules.iter().map(|(syscall, rules)| (*syscall, count(rules)));
         counts.filter(|(_, count)| *count > most).collect()
     }
 }

@@ -73,7 +73,7 @@ impl Refinement {
         self.asking.settle();
         let explained = explained?;
         let draft = self.asking.draft();
-        let is_left = |denial: &Denial| !enforce::runs(draft.policy.decide(&denial.call));
+        let is_left = |denial: &Denial| !enforce::runs(draft.policy.calls.decide(&denial.call));
         Ok(Round {
             exit: explained.waited.exit,
             timed_out: explained.waited.timed_out,

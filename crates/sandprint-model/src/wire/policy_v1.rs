@@ -14,7 +14,8 @@ use super::document::{Tool, from_json_error};
 use super::layout::Page;
 use super::{ContentProblem, DecodeError, Document};
 use crate::{
-    Abi, Action, Comparison, Condition, Image, KernelVersion, Note, Policy, Reason, Rule, Syscall, Width,
+    Abi, Action, CallRules, Comparison, Condition, Image, KernelVersion, Note, Policy, Reason, Rule, Syscall,
+    Width,
 };
 
 #[derive(Deserialize)]
@@ -144,7 +145,7 @@ struct OfRow<'a> {
 }
 
 pub(super) fn write(policy: &Policy, out: impl Write) -> io::Result<()> {
-    let rules = policy.rules.values().flatten();
+    let rules = policy.calls.rules.values().flatten();
     let images: BTreeSet<&Image> = rules
         .flat_map(|rule| &rule.reasons)
         .filter_map(|reason| match reason {
@@ -160,12 +161,12 @@ pub(super) fn write(policy: &Policy, out: impl Write) -> io::Result<()> {
     if let Some(kernel) = policy.kernel {
         page.field("kernel", &kernel.to_string())?;
     }
-    page.field("default_action", &action_row(policy.default_action))?;
-    page.field("foreign_action", &action_row(policy.foreign_action))?;
+    page.field("default_action", &action_row(policy.calls.default_action))?;
+    page.field("foreign_action", &action_row(policy.calls.foreign_action))?;
     page.table("images", images.iter().map(|image| ImageRow::of(image)))?;
     page.table(
         "calls",
-        policy.rules.iter().map(|(syscall, rules)| CallRow {
+        policy.calls.rules.iter().map(|(syscall, rules)| CallRow {
             abi: syscall.abi.name().into(),
             nr: syscall.nr,
             name: syscall.name().map(Cow::Borrowed),
@@ -277,9 +278,11 @@ fn policy(document: PolicyDocument<'_>) -> Result<Policy, Refused> {
     }
     Ok(Policy {
         kernel,
-        default_action: action("default_action", document.default_action)?,
-        foreign_action: action("foreign_action", document.foreign_action)?,
-        rules,
+        calls: CallRules {
+            default_action: action("default_action", document.default_action)?,
+            foreign_action: action("foreign_action", document.foreign_action)?,
+            rules,
+        },
         notes: document.notes.into_iter().map(Note).collect(),
     })
 }

@@ -13,9 +13,9 @@ use super::*;
 use crate::arguments::Selected;
 use crate::errno::Errno;
 use crate::{
-    Action, Arch, ArgumentsSeen, ByteString, CallSeen, Comparison, Condition, Count, Date, Exit, FirstSeen,
-    Gap, GapKind, Host, Image, KernelVersion, Note, Reason, Recorder, Rule, Run, RunId, Subject, Syscall,
-    Width, arbitrary,
+    Action, Arch, ArgumentsSeen, ByteString, CallRules, CallSeen, Comparison, Condition, Count, Date, Exit,
+    FirstSeen, Gap, GapKind, Host, Image, KernelVersion, Note, Reason, Recorder, Rule, Run, RunId, Subject,
+    Syscall, Width, arbitrary,
 };
 
 /// One of everything, as small as it can be.
@@ -213,23 +213,25 @@ fn sample_policy() -> Policy {
     let masked = Comparison::MaskedEqual { mask: u64::MAX, value: 0x10 };
     Policy {
         kernel: Some(KernelVersion::new(5, 10)),
-        default_action: Action::Errno(1),
-        foreign_action: Action::KillProcess,
-        rules: BTreeMap::from([
-            (call(100_000), vec![Rule { reasons, ..rule(&[], Action::Allow) }]),
-            (
-                call(100_001),
-                vec![
-                    rule(
-                        &[(0, Width::Bits32, Comparison::Equal(2)), (5, Width::Bits64, masked)],
-                        Action::Log,
-                    ),
-                    rule(&[(1, Width::Bits64, Comparison::Less(7))], Action::Trace(3)),
-                    rule(&[], Action::Errno(38)),
-                ],
-            ),
-            (Syscall { abi: Abi::I386, nr: 100_000 }, vec![rule(&[], Action::Notify)]),
-        ]),
+        calls: CallRules {
+            default_action: Action::Errno(1),
+            foreign_action: Action::KillProcess,
+            rules: BTreeMap::from([
+                (call(100_000), vec![Rule { reasons, ..rule(&[], Action::Allow) }]),
+                (
+                    call(100_001),
+                    vec![
+                        rule(
+                            &[(0, Width::Bits32, Comparison::Equal(2)), (5, Width::Bits64, masked)],
+                            Action::Log,
+                        ),
+                        rule(&[(1, Width::Bits64, Comparison::Less(7))], Action::Trace(3)),
+                        rule(&[], Action::Errno(38)),
+                    ],
+                ),
+                (Syscall { abi: Abi::I386, nr: 100_000 }, vec![rule(&[], Action::Notify)]),
+            ]),
+        },
         notes: BTreeSet::from([Note("a note".to_owned())]),
     }
 }

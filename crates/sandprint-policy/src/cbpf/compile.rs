@@ -24,7 +24,7 @@ pub enum CompileError {
 
 /// Compiles a policy.
 pub fn compile(policy: &Policy) -> Result<Program, CompileError> {
-    for condition in policy.rules.values().flatten().flat_map(|rule| &rule.conditions) {
+    for condition in policy.calls.rules.values().flatten().flat_map(|rule| &rule.conditions) {
         if condition.index > 5 {
             return Err(CompileError::Argument(condition.index));
         }
@@ -67,8 +67,8 @@ enum Leaf<'p> {
 
 impl Compiler {
     fn arches(&mut self, policy: &Policy) {
-        let abis: BTreeSet<Abi> = policy.rules.keys().map(|syscall| syscall.abi).collect();
-        let mut next = self.give(policy.foreign_action);
+        let abis: BTreeSet<Abi> = policy.calls.rules.keys().map(|syscall| syscall.abi).collect();
+        let mut next = self.give(policy.calls.foreign_action);
         // x32 and x86_64 share an architecture: bit 30 of the number tells them apart.
         let mut arches: BTreeMap<u32, Vec<Abi>> = BTreeMap::new();
         for abi in &abis {
@@ -86,7 +86,7 @@ impl Compiler {
     }
 
     fn numbers_of_arch(&mut self, policy: &Policy, arch: u32, abis: &[Abi]) -> Label {
-        let other = policy.foreign_action;
+        let other = policy.calls.foreign_action;
         let tree = |compiler: &mut Compiler, abi: Abi| {
             if abis.contains(&abi) { compiler.numbers(policy, abi) } else { compiler.give(other) }
         };
@@ -108,7 +108,7 @@ impl Compiler {
 
     fn x32(&mut self, policy: &Policy, has_rules: bool) -> Label {
         if !has_rules {
-            return self.give(policy.foreign_action);
+            return self.give(policy.calls.foreign_action);
         }
         let numbers = self.numbers(policy, Abi::X32);
         self.out.fall_into(numbers);
@@ -347,9 +347,9 @@ fn split(spans: &[Span<'_>], total: u64) -> usize {
 
 /// How an ABI decides all numbers from 0 on.
 fn spans(policy: &Policy, abi: Abi) -> Vec<Span<'_>> {
-    let mut spans = vec![Span { from: 0, leaf: Leaf::Action(policy.default_action), weight: 0 }];
-    for (syscall, rules) in policy.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
-        let Some(leaf) = leaf_of(rules, policy.default_action) else { continue };
+    let mut spans = vec![Span { from: 0, leaf: Leaf::Action(policy.calls.default_action), weight: 0 }];
+    for (syscall, rules) in policy.calls.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
+        let Some(leaf) = leaf_of(rules, policy.calls.default_action) else { continue };
         let weight = observed(rules);
         let starts_here = spans.last().is_some_and(|last| last.from == syscall.nr);
         if starts_here {
@@ -357,7 +357,7 @@ fn spans(policy: &Policy, abi: Abi) -> Vec<Span<'_>> {
         }
         spans.push(Span { from: syscall.nr, leaf, weight });
         if let Some(after) = syscall.nr.checked_add(1) {
-            spans.push(Span { from: after, leaf: Leaf::Action(policy.default_action), weight: 0 });
+            spans.push(Span { from: after, leaf: Leaf::Action(policy.calls.default_action), weight: 0 });
         }
     }
     merged(spans)

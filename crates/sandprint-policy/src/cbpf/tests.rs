@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use sandprint_model::{Abi, Action, Call, Comparison, Condition, Policy, Reason, Rule, Syscall, Width};
+use sandprint_model::{
+    Abi, Action, Call, CallRules, Comparison, Condition, Policy, Reason, Rule, Syscall, Width,
+};
 
 use super::*;
 
@@ -112,7 +114,7 @@ fn bytes_read_back() {
 fn probing_calls(policy: &Policy) -> Vec<Call> {
     let mut calls = Vec::new();
     let mut values: BTreeSet<u64> = BTreeSet::from([0, 1, u64::MAX, 1 << 32, 0xffff_ffff, 1 << 31]);
-    for condition in policy.rules.values().flatten().flat_map(|rule| &rule.conditions) {
+    for condition in policy.calls.rules.values().flatten().flat_map(|rule| &rule.conditions) {
         let (Comparison::Equal(value)
         | Comparison::NotEqual(value)
         | Comparison::Less(value)
@@ -127,7 +129,7 @@ fn probing_calls(policy: &Policy) -> Vec<Call> {
             values.extend([mask, !mask, value | !mask, value ^ (mask & mask.wrapping_neg())]);
         }
     }
-    for (syscall, rules) in &policy.rules {
+    for (syscall, rules) in &policy.calls.rules {
         for nr in [syscall.nr.saturating_sub(1), syscall.nr, syscall.nr.saturating_add(1)] {
             let syscall = Syscall { abi: syscall.abi, nr };
             calls.push(Call { syscall, args: [0; 6] });
@@ -159,7 +161,7 @@ fn check(policy: &Policy) -> usize {
     let program = compile(policy).unwrap();
     assert_eq!(validate(&program), Ok(()));
     for call in probing_calls(policy) {
-        let expected = policy.decide(&call);
+        let expected = policy.calls.decide(&call);
         let actual = returned_action(simulate(&program, &SeccompData::from(&call)));
         assert_eq!(actual, expected, "{call:?}");
     }
@@ -174,9 +176,7 @@ fn rule(conditions: Vec<Condition>, action: Action, count: u64) -> Rule {
 fn policy(rules: BTreeMap<Syscall, Vec<Rule>>) -> Policy {
     Policy {
         kernel: None,
-        default_action: Action::Errno(1),
-        foreign_action: Action::KillProcess,
-        rules,
+        calls: CallRules { default_action: Action::Errno(1), foreign_action: Action::KillProcess, rules },
         notes: BTreeSet::new(),
     }
 }
@@ -264,7 +264,10 @@ fn values_of_one_argument_are_searched_and_not_asked_one_by_one() {
     let program = compile(&policy).unwrap();
     for value in 0..0x6000 {
         let call = Call { syscall: ioctl, args: [0, value | 7 << 40, 0, 0, 0, 0] };
-        assert_eq!(returned_action(simulate(&program, &SeccompData::from(&call))), policy.decide(&call));
+        assert_eq!(
+            returned_action(simulate(&program, &SeccompData::from(&call))),
+            policy.calls.decide(&call)
+        );
     }
 }
 
@@ -306,9 +309,8 @@ fn any_policy() -> impl Strategy<Value = Policy> {
         .prop_map(|(conditions, action, count)| rule(conditions, action, count));
     let rules = prop::collection::btree_map(syscall, prop::collection::vec(rule, 0..4), 0..24);
     (rules, any_action(), any_action()).prop_map(|(rules, default_action, foreign_action)| Policy {
-        default_action,
-        foreign_action,
-        ..policy(rules)
+        calls: CallRules { default_action, foreign_action, rules },
+        ..policy(BTreeMap::new())
     })
 }
 

@@ -38,7 +38,7 @@ pub(super) struct NamedCall<'p> {
 
 /// The ABIs that a policy has rules for and the native ABIs of their machines, native ones first.
 pub(super) fn abis_of(policy: &Policy) -> Vec<Abi> {
-    let used: BTreeSet<Abi> = policy.rules.keys().map(|syscall| syscall.abi).collect();
+    let used: BTreeSet<Abi> = policy.calls.rules.keys().map(|syscall| syscall.abi).collect();
     let native: BTreeSet<Abi> = used.iter().map(|abi| abi.arch().native_abi()).collect();
     native.iter().copied().chain(used.difference(&native).copied()).collect()
 }
@@ -48,7 +48,7 @@ impl<'p> ByName<'p> {
     pub(super) fn new(policy: &'p Policy, abis: &[Abi]) -> ByName<'p> {
         let mut list = ByName { abis: abis.to_vec(), calls: BTreeMap::new(), losses: BTreeSet::new() };
         let mut names = BTreeSet::new();
-        for (syscall, rules) in policy.rules.iter().filter(|(syscall, _)| abis.contains(&syscall.abi)) {
+        for (syscall, rules) in policy.calls.rules.iter().filter(|(syscall, _)| abis.contains(&syscall.abi)) {
             match syscall.name() {
                 Some(name) => {
                     names.insert(name);
@@ -66,7 +66,7 @@ impl<'p> ByName<'p> {
         list.lose_foreign_action(policy);
         if list.abis.contains(&Abi::I386) {
             let shapes = list.calls.iter().map(|(name, call)| (*name, &call.shape)).collect();
-            for name in close_multiplexers(&shapes, policy.default_action, &mut list.losses) {
+            for name in close_multiplexers(&shapes, policy.calls.default_action, &mut list.losses) {
                 let shape = Shape::Always(Action::Errno(ENOSYS));
                 list.calls.insert(name, NamedCall { shape, reasons: BTreeSet::new(), since: None });
             }
@@ -78,7 +78,7 @@ impl<'p> ByName<'p> {
     pub(super) fn for_libseccomp(policy: &'p Policy, abis: &[Abi]) -> ByName<'p> {
         let mut list = ByName::new(policy, abis);
         for abi in abis {
-            list.add_first_call(*abi, policy.default_action);
+            list.add_first_call(*abi, policy.calls.default_action);
         }
         list
     }
@@ -118,9 +118,9 @@ impl<'p> ByName<'p> {
 
     /// A machine's own ABI takes part even where the policy has no rules for it.
     fn lose_foreign_action(&mut self, policy: &Policy) {
-        let (default, foreign) = (policy.default_action, policy.foreign_action);
+        let (default, foreign) = (policy.calls.default_action, policy.calls.foreign_action);
         for abi in &self.abis {
-            if default == foreign || policy.rules.keys().any(|syscall| syscall.abi == *abi) {
+            if default == foreign || policy.calls.rules.keys().any(|syscall| syscall.abi == *abi) {
                 continue;
             }
             let subject = format!("{abi} without rules");
@@ -137,17 +137,17 @@ impl<'p> ByName<'p> {
     fn lose_number(&mut self, policy: &Policy, syscall: Syscall, rules: &[Rule]) {
         let subject = format!("{} number {}", syscall.abi, syscall.nr);
         let text = "it has no name, and this format has no numbers: it gets the default action";
-        self.losses.insert(left_to_default(subject, text, rules, policy.default_action));
+        self.losses.insert(left_to_default(subject, text, rules, policy.calls.default_action));
     }
 
     fn add(&mut self, policy: &'p Policy, name: &'static str, differences: &mut Differences) {
-        let default = policy.default_action;
+        let default = policy.calls.default_action;
         let mut own = Vec::new();
         let mut reasons = BTreeSet::new();
         let mut since = None;
         for abi in &self.abis {
             let Some(syscall) = Syscall::from_name(*abi, name) else { continue };
-            let rules = policy.rules.get(&syscall).map_or(&[][..], Vec::as_slice);
+            let rules = policy.calls.rules.get(&syscall).map_or(&[][..], Vec::as_slice);
             let shaped = shape(*abi, rules, default);
             if let Some(cut) = shaped.cut {
                 self.losses.insert(cut_loss(&format!("{abi} {name}"), cut, rules, default));

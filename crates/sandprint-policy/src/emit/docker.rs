@@ -63,7 +63,7 @@ impl Format for Docker {
                 }
             }
         }
-        let default_errno_ret = errno_ret(policy.default_action);
+        let default_errno_ret = errno_ret(policy.calls.default_action);
         losses.extend(default_errno_ret.filter(|errno| *errno != 1).map(default_errno_loss));
         let mut commented = Vec::new();
         for (group, calls) in groups {
@@ -75,7 +75,7 @@ impl Format for Docker {
             }));
         }
         let profile = Profile {
-            default_action: action_name(policy.default_action),
+            default_action: action_name(policy.calls.default_action),
             default_errno_ret,
             arch_map: machines.iter().map(|(arch, abis)| map_entry(*arch, abis)).collect(),
             syscalls: commented,

@@ -100,10 +100,10 @@ struct ArgumentObject {
 
 impl Filter {
     fn new(policy: &Policy, abi: Abi) -> Filter {
-        let default = policy.default_action;
+        let default = policy.calls.default_action;
         let mut losses = BTreeSet::new();
         let mut decided: Vec<(Syscall, &[Rule], Action, When)> = Vec::new();
-        for (syscall, rules) in policy.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
+        for (syscall, rules) in policy.calls.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
             let found = one_action(rules, default);
             for lost in found.lost {
                 let subject = format!("{abi} {syscall}");
@@ -163,7 +163,7 @@ impl Filter {
             Some("there is one action for calls that match, so these are refused in another way")
         } else if runs(action) {
             return Some("there is one action for calls that match, so whether these are logged is lost");
-        } else if self.otherwise == Action::Errno(ENOSYS) && action == policy.default_action {
+        } else if self.otherwise == Action::Errno(ENOSYS) && action == policy.calls.default_action {
             return Some("there is one action for calls that do not match, so these fail with ENOSYS");
         } else {
             return Some("there is one action for calls that do not match, so these get it too");
@@ -172,7 +172,7 @@ impl Filter {
             Some(name) => format!("{} {name}", syscall.abi),
             None => format!("{} number {}", syscall.abi, syscall.nr),
         };
-        let default = policy.default_action;
+        let default = policy.calls.default_action;
         let Some(name) = syscall.name() else {
             let text =
                 "seccompiler has no name for it, and this format no numbers: it gets the default action";

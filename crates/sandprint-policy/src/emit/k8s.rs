@@ -66,11 +66,11 @@ impl Format for K8s {
             .calls
             .iter()
             .map(|(name, call)| {
-                (*name, with_sayable_values(name, &call.shape, policy.default_action, &mut losses))
+                (*name, with_sayable_values(name, &call.shape, policy.calls.default_action, &mut losses))
             })
             .collect();
         let mut text = head(policy);
-        let action = action_name(policy.default_action);
+        let action = action_name(policy.calls.default_action);
         // Writing to a String cannot fail, here and below.
         writeln!(text, "spec:\n  defaultAction: {action}\n  architectures:").unwrap_or_default();
         for abi in &list.abis {
@@ -133,21 +133,22 @@ fn write_argument(text: &mut String, argument: &Argument) {
 /// The policy with EPERM where the object cannot say another errno.
 fn with_sayable_errnos<'p>(policy: Cow<'p, Policy>, losses: &mut BTreeSet<Loss>) -> Cow<'p, Policy> {
     let mut policy = policy;
-    if let Action::Errno(errno) = policy.default_action
+    if let Action::Errno(errno) = policy.calls.default_action
         && errno != EPERM
     {
         let text = format!(
             "the object has no errno for it, and runtimes answer EPERM; the policy says: {}",
-            action_in_words(policy.default_action)
+            action_in_words(policy.calls.default_action)
         );
         losses.insert(stricter("default action", text));
-        policy.to_mut().default_action = Action::Errno(EPERM);
+        policy.to_mut().calls.default_action = Action::Errno(EPERM);
     }
     let zero = Action::Errno(0);
-    let with_zero = policy.rules.iter().filter(|(_, rules)| rules.iter().any(|rule| rule.action == zero));
+    let with_zero =
+        policy.calls.rules.iter().filter(|(_, rules)| rules.iter().any(|rule| rule.action == zero));
     let subjects: Vec<String> = with_zero.map(|(syscall, _)| format!("{} {syscall}", syscall.abi)).collect();
     if !subjects.is_empty() {
-        for rule in policy.to_mut().rules.values_mut().flatten().filter(|rule| rule.action == zero) {
+        for rule in policy.to_mut().calls.rules.values_mut().flatten().filter(|rule| rule.action == zero) {
             rule.action = Action::Errno(EPERM);
         }
     }

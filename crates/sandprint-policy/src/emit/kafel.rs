@@ -43,15 +43,15 @@ impl Format for Kafel {
         let (policy, mut losses) =
             unattended(policy, |action| matches!(action, Action::Notify | Action::Trace(_)));
         let policy = policy.as_ref();
-        losses.extend(one_machine::other_abis(policy, abi, Action::KillThread, policy.default_action));
+        losses.extend(one_machine::other_abis(policy, abi, Action::KillThread, policy.calls.default_action));
         let mut blocks: BTreeMap<Action, Vec<Entry>> = BTreeMap::new();
         let mut instructions = 8;
-        for (syscall, rules) in policy.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
-            let found = one_action(rules, policy.default_action);
+        for (syscall, rules) in policy.calls.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
+            let found = one_action(rules, policy.calls.default_action);
             for lost in found.lost {
                 let subject = format!("{abi} {syscall}");
                 losses.insert(if lost == Lost::TooMany {
-                    left_to_default(subject, lost.words(), rules, policy.default_action)
+                    left_to_default(subject, lost.words(), rules, policy.calls.default_action)
                 } else {
                     stricter(subject, lost.words())
                 });
@@ -136,7 +136,8 @@ fn text(policy: &Policy, abi: Abi, blocks: &BTreeMap<Action, Vec<Entry>>) -> Str
         }
         text.push_str("  }");
     }
-    writeln!(text, "\n}}\nUSE sandprint DEFAULT {}", action_word(policy.default_action)).unwrap_or_default();
+    writeln!(text, "\n}}\nUSE sandprint DEFAULT {}", action_word(policy.calls.default_action))
+        .unwrap_or_default();
     text
 }
 

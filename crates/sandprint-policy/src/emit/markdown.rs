@@ -31,17 +31,21 @@ impl Format for Markdown {
         let mut text = String::from("# System call policy\n\n");
         let prose = |words: String| escape::markdown_prose(&words);
         // Writing to a String cannot fail, here and below.
-        writeln!(text, "- Calls without a rule: {}.", prose(action_in_words(policy.default_action)))
+        writeln!(text, "- Calls without a rule: {}.", prose(action_in_words(policy.calls.default_action)))
             .unwrap_or_default();
-        writeln!(text, "- Calls through another ABI: {}.", prose(action_in_words(policy.foreign_action)))
-            .unwrap_or_default();
+        writeln!(
+            text,
+            "- Calls through another ABI: {}.",
+            prose(action_in_words(policy.calls.foreign_action))
+        )
+        .unwrap_or_default();
         if let Some(kernel) = policy.kernel {
             writeln!(text, "- Made for Linux {kernel} and later.").unwrap_or_default();
         }
-        let abis: BTreeSet<Abi> = policy.rules.keys().map(|syscall| syscall.abi).collect();
+        let abis: BTreeSet<Abi> = policy.calls.rules.keys().map(|syscall| syscall.abi).collect();
         for abi in abis {
-            let rules = || policy.rules.iter().filter(|(syscall, _)| syscall.abi == abi);
-            let allowed = policy.allowed().filter(|syscall| syscall.abi == abi).count();
+            let rules = || policy.calls.rules.iter().filter(|(syscall, _)| syscall.abi == abi);
+            let allowed = policy.calls.allowed().filter(|syscall| syscall.abi == abi).count();
             let all = Syscall::all(abi).count();
             writeln!(text, "\n## {abi}: {allowed} of {all} calls allowed\n").unwrap_or_default();
             text.push_str("| call | number | action | arguments | why | programs |\n");

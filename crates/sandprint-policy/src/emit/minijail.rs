@@ -54,7 +54,7 @@ impl Format for Minijail {
 
     fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
         let abi = one_machine::native_abi(policy)?;
-        if runs(policy.default_action) {
+        if runs(policy.calls.default_action) {
             return Err(EmitError {
                 what: "express that calls without a rule are allowed".to_owned(),
                 hint: "make the policy with another `--default-action`; `minijail0 -L` then logs what is not allowed \
@@ -66,17 +66,17 @@ impl Format for Minijail {
             unattended(policy, |action| matches!(action, Action::Notify | Action::Trace(_)));
         let policy = policy.as_ref();
         let mut file =
-            File { default: policy.default_action, lines: BTreeMap::new(), losses: BTreeSet::new() };
-        for (syscall, rules) in policy.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
+            File { default: policy.calls.default_action, lines: BTreeMap::new(), losses: BTreeSet::new() };
+        for (syscall, rules) in policy.calls.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
             file.add(*syscall, rules);
         }
         file.fits()?;
         losses.extend(one_machine::other_abis(policy, abi, Action::KillThread, Action::KillThread));
-        if policy.default_action != Action::KillThread {
+        if policy.calls.default_action != Action::KillThread {
             let text = format!(
                 "a call that is not allowed kills the thread, or the process, as minijail's options want it; the policy \
                  says: {}",
-                action_in_words(policy.default_action)
+                action_in_words(policy.calls.default_action)
             );
             losses.insert(stricter("default action", text));
         }

@@ -46,8 +46,8 @@ impl Format for Oci {
         losses.extend(consumer_losses(policy, &list));
         let entries = list.calls.iter().map(|(name, call)| (*name, &call.shape));
         let profile = Profile {
-            default_action: action_name(policy.default_action),
-            default_errno_ret: errno_ret(policy.default_action),
+            default_action: action_name(policy.calls.default_action),
+            default_errno_ret: errno_ret(policy.calls.default_action),
             architectures: list.abis.iter().map(|abi| architecture(*abi)).collect(),
             syscalls: syscalls(entries),
         };
@@ -130,15 +130,15 @@ pub(super) fn syscalls<'s>(calls: impl Iterator<Item = (&'static str, &'s Shape)
 /// What every consumer of such a list does that the policy does not say.
 pub(super) fn consumer_losses(policy: &Policy, list: &ByName<'_>) -> BTreeSet<Loss> {
     let mut losses = BTreeSet::new();
-    if policy.foreign_action != Action::KillThread {
+    if policy.calls.foreign_action != Action::KillThread {
         let text = format!(
             "a call through an ABI that is not listed kills the thread that makes it; the policy says: {}",
-            super::action_in_words(policy.foreign_action)
+            super::action_in_words(policy.calls.foreign_action)
         );
         losses.insert(stricter("other ABIs", text));
     }
     let stub = !matches!(
-        policy.default_action,
+        policy.calls.default_action,
         Action::Allow | Action::Log | Action::Trace(_) | Action::Errno(ENOSYS)
     );
     if stub {
@@ -152,7 +152,7 @@ pub(super) fn consumer_losses(policy: &Policy, list: &ByName<'_>) -> BTreeSet<Lo
 
 /// Names that an older libseccomp does not know are skipped there.
 fn unknown_losses(policy: &Policy, list: &ByName<'_>) -> BTreeSet<Loss> {
-    let default = policy.default_action;
+    let default = policy.calls.default_action;
     // What the default action takes away is the call's own action, whether or not it depends on arguments.
     let (running, refused): (Vec<_>, Vec<_>) =
         list.newer_than(OLD_LIBSECCOMP).partition(|(_, call)| call.shape.action().is_some_and(runs));

@@ -10,6 +10,7 @@ use crate::enforce::runs;
 /// The machine that a policy is for; an error where there are two, or only programs of 32 bits.
 pub(super) fn native_abi(policy: &Policy) -> Result<Abi, EmitError> {
     let natives: BTreeSet<Abi> = policy
+        .calls
         .rules
         .keys()
         .map(|syscall| syscall.abi)
@@ -34,9 +35,9 @@ pub(super) fn native_abi(policy: &Policy) -> Result<Abi, EmitError> {
 /// which shares it, meets what is done to `unlisted` calls, because its numbers are none of the list.
 pub(super) fn other_abis(policy: &Policy, abi: Abi, elsewhere: Action, unlisted: Action) -> BTreeSet<Loss> {
     let mut losses = BTreeSet::new();
-    let foreign = policy.foreign_action;
+    let foreign = policy.calls.foreign_action;
     let mut further: BTreeMap<Abi, Vec<&Rule>> = BTreeMap::new();
-    for (syscall, rules) in policy.rules.iter().filter(|(syscall, _)| syscall.abi != abi) {
+    for (syscall, rules) in policy.calls.rules.iter().filter(|(syscall, _)| syscall.abi != abi) {
         further.entry(syscall.abi).or_default().extend(rules);
     }
     for (other, rules) in &further {

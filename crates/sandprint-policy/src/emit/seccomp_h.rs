@@ -47,13 +47,13 @@ impl Format for SeccompHeader {
         let (policy, mut losses) = unattended(policy, |action| action == Action::Notify);
         let policy = policy.as_ref();
         let mut machines: BTreeMap<Arch, Vec<Filter>> = BTreeMap::new();
-        let abis: BTreeSet<Abi> = policy.rules.keys().map(|syscall| syscall.abi).collect();
+        let abis: BTreeSet<Abi> = policy.calls.rules.keys().map(|syscall| syscall.abi).collect();
         for abi in abis {
             let filter = Filter::new(policy, abi, &mut losses);
             machines.entry(abi.arch()).or_default().push(filter);
         }
-        let default = scmp_constant(policy.default_action);
-        let bad_arch = scmp_constant(policy.foreign_action);
+        let default = scmp_constant(policy.calls.default_action);
+        let bad_arch = scmp_constant(policy.calls.foreign_action);
         let mut text = fragments::HEAD.to_owned();
         for note in &policy.notes {
             // Writing to a String cannot fail, here and below.
@@ -113,10 +113,10 @@ struct Entry {
 
 impl Filter {
     fn new(policy: &Policy, abi: Abi, losses: &mut BTreeSet<Loss>) -> Filter {
-        let default = policy.default_action;
+        let default = policy.calls.default_action;
         let mut filter = Filter { abi, plain: BTreeMap::new(), conditioned: Vec::new() };
         let mut named = BTreeMap::new();
-        for (syscall, rules) in policy.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
+        for (syscall, rules) in policy.calls.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
             let fitted = shape(abi, rules, default);
             let subject = format!("{abi} {syscall}");
             if let Some(cut) = fitted.cut {

@@ -71,7 +71,7 @@ impl Format for Systemd {
         losses.extend(restricted.losses);
         let list = ByName::new(&restricted.rest, &abis_of(policy));
         losses.extend(list.losses.iter().cloned());
-        let mut names = Names::new(policy.default_action);
+        let mut names = Names::new(policy.calls.default_action);
         for (name, call) in &list.calls {
             let unknown = call.since.is_some_and(|since| since > NAMED_UP_TO);
             if names.leave_out(name, call, &list.abis) {
@@ -81,7 +81,7 @@ impl Format for Systemd {
         }
         names.lose_left_out();
         names.lose_unspoken();
-        if !runs(policy.default_action) {
+        if !runs(policy.calls.default_action) {
             names.take_back_default_group(&list.abis);
         }
         if list.abis.contains(&Abi::I386) {
@@ -93,7 +93,7 @@ impl Format for Systemd {
         text.push_str("[Service]\n");
         text.push_str(&architectures(policy, &list.abis, &mut losses));
         text.push_str(&names.filter());
-        text.push_str(&error_number(policy.default_action, &mut losses));
+        text.push_str(&error_number(policy.calls.default_action, &mut losses));
         text.push_str(&log);
         text.push_str(&restricted.lines);
         Ok(Emitted::text(text, losses))
@@ -363,18 +363,18 @@ fn header(policy: &Policy) -> String {
 
 /// `SystemCallArchitectures=`: the machine's own ABI, and further ones that the policy has rules for.
 fn architectures(policy: &Policy, abis: &[Abi], losses: &mut BTreeSet<Loss>) -> String {
-    if runs(policy.foreign_action) {
+    if runs(policy.calls.foreign_action) {
         let text = format!(
             "a call through another ABI is decided by the same names; the policy says: {}",
-            action_in_words(policy.foreign_action)
+            action_in_words(policy.calls.foreign_action)
         );
         losses.insert(stricter("other ABIs", text));
         return "SystemCallArchitectures=\n".to_owned();
     }
-    if policy.foreign_action != Action::KillThread {
+    if policy.calls.foreign_action != Action::KillThread {
         let text = format!(
             "a call through an ABI that is not listed kills the thread that makes it; the policy says: {}",
-            action_in_words(policy.foreign_action)
+            action_in_words(policy.calls.foreign_action)
         );
         losses.insert(stricter("other ABIs", text));
     }

@@ -14,6 +14,7 @@ use super::stricter;
 /// The policy with ENOSYS wherever `asks` says that somebody would have to be asked, and what is lost by it.
 pub(super) fn unattended(policy: &Policy, asks: fn(Action) -> bool) -> (Cow<'_, Policy>, BTreeSet<Loss>) {
     let asking: BTreeSet<Syscall> = policy
+        .calls
         .rules
         .iter()
         .filter(|(_, rules)| rules.iter().any(|rule| asks(rule.action)))
@@ -23,7 +24,7 @@ pub(super) fn unattended(policy: &Policy, asks: fn(Action) -> bool) -> (Cow<'_, 
     let mut losses: BTreeSet<Loss> =
         asking.iter().map(|syscall| stricter(format!("{} {syscall}", syscall.abi), text)).collect();
     for (subject, action) in
-        [("default action", policy.default_action), ("other ABIs", policy.foreign_action)]
+        [("default action", policy.calls.default_action), ("other ABIs", policy.calls.foreign_action)]
     {
         if asks(action) {
             losses.insert(stricter(subject, text));
@@ -34,9 +35,9 @@ pub(super) fn unattended(policy: &Policy, asks: fn(Action) -> bool) -> (Cow<'_, 
     }
     let answer = |action| if asks(action) { Action::Errno(ENOSYS) } else { action };
     let mut policy = policy.clone();
-    policy.default_action = answer(policy.default_action);
-    policy.foreign_action = answer(policy.foreign_action);
-    for rule in policy.rules.values_mut().flatten() {
+    policy.calls.default_action = answer(policy.calls.default_action);
+    policy.calls.foreign_action = answer(policy.calls.foreign_action);
+    for rule in policy.calls.rules.values_mut().flatten() {
         rule.action = answer(rule.action);
     }
     (Cow::Owned(policy), losses)

@@ -108,7 +108,7 @@ fn observed_calls_are_allowed_refused_or_left_to_their_arguments() {
 #[test]
 fn a_policy_that_allows_by_default_allows_every_call_that_exists() {
     let mut file = PolicyFile::read(POLICY).unwrap();
-    file.policy.default_action = Action::Allow;
+    file.policy.calls.default_action = Action::Allow;
     let explanation = explain(&file, Some(&trace(&[(call("ptrace"), 1)])));
     let [part] = explanation.abis.as_slice() else { panic!() };
     assert_eq!(part.allowed, Syscall::all(Abi::X86_64).len());
@@ -153,7 +153,7 @@ fn what_others_wrote_is_escaped_everywhere() {
     let hostile = "x\u{1b}[2J\u{202e} AF_UNIX | <b>`\\n";
     let text = POLICY.replace("the update check", "REASON");
     let mut file = PolicyFile::read(&text).unwrap();
-    for rule in file.policy.rules.get_mut(&call("socket")).unwrap() {
+    for rule in file.policy.calls.rules.get_mut(&call("socket")).unwrap() {
         rule.reasons = BTreeSet::from([Reason::ByHand(hostile.to_owned())]);
     }
     let explanation = explain(&file, None);
@@ -173,7 +173,7 @@ fn dockers_default_is_explained_for_every_abi_of_the_machine() {
     let explanation = explain(&PolicyFile::new(imported.policy.clone()), None);
     assert_eq!(explanation.findings, BTreeSet::new());
     for part in &explanation.abis {
-        let allowed = imported.policy.allowed().filter(|syscall| syscall.abi == part.abi).count();
+        let allowed = imported.policy.calls.allowed().filter(|syscall| syscall.abi == part.abi).count();
         let listed: usize = part.unobserved.values().map(Vec::len).sum();
         assert_eq!((part.allowed, listed), (allowed, allowed), "{}", part.abi);
     }

@@ -31,7 +31,7 @@ pub(super) fn import(bytes: &[u8]) -> Result<Imported, ImportError> {
     validate(&program)?;
     let analysed = Analysed::new(&program).map_err(|TooComplex| ImportError::TooComplex)?;
     let mut imported = analysed.imported();
-    if imported.policy.rules.len() > MOST_CALLS {
+    if imported.policy.calls.rules.len() > MOST_CALLS {
         return Err(ImportError::TooComplex);
     }
     check::compare(&program, &analysed, &mut imported);

@@ -11,7 +11,7 @@ fn read(format: Format, text: &str) -> Imported {
 
 fn of(imported: &Imported, abi: Abi, name: &str, arg0: u64) -> Action {
     let syscall = Syscall::from_name(abi, name).unwrap();
-    imported.policy.decide(&Call { syscall, args: [arg0, 0, 0, 0, 0, 0] })
+    imported.policy.calls.decide(&Call { syscall, args: [arg0, 0, 0, 0, 0, 0] })
 }
 
 fn notes(imported: &Imported) -> Vec<&str> {
@@ -39,7 +39,7 @@ fn the_forums_snippet_is_read_with_its_comment_and_in_part() {
     let whole = read(Format::Oci, FORUM);
     assert_eq!(losses(&whole), [] as [&str; 0]);
     let clock = Syscall::from_name(Abi::X86_64, "clock_gettime").unwrap();
-    let [rule] = whole.policy.rules[&clock].as_slice() else { panic!() };
+    let [rule] = whole.policy.calls.rules[&clock].as_slice() else { panic!() };
     let reason = Reason::Imported("oci: CLOCK_MONOTONIC_COARSE only".to_owned());
     assert_eq!(rule.reasons, BTreeSet::from([reason]));
     let lines: Vec<&str> = FORUM.lines().collect();
@@ -52,7 +52,7 @@ fn the_forums_snippet_is_read_with_its_comment_and_in_part() {
     ] {
         assert_eq!(sniff(part.as_bytes()), Some(Format::Oci), "{part}");
         let imported = read(Format::Oci, &part);
-        assert_eq!(imported.policy.rules.len(), calls, "{part}");
+        assert_eq!(imported.policy.calls.rules.len(), calls, "{part}");
         let assumed = |note: &&str| note.contains("default action was taken to be SCMP_ACT_ERRNO");
         assert_eq!(notes(&imported).into_iter().filter(assumed).count(), 1, "{part}");
         assert_eq!(of(&imported, Abi::X86_64, "clock_gettime", 4), Action::Allow);
@@ -125,7 +125,7 @@ fn what_a_policy_does_not_hold_is_told() {
     );
     assert_eq!(of(&imported, Abi::I386, "bpf", 0), Action::Errno(1));
     assert_eq!(of(&imported, Abi::X86_64, "bpf", 0), Action::Errno(1));
-    assert_eq!(imported.policy.foreign_action, Action::KillThread);
+    assert_eq!(imported.policy.calls.foreign_action, Action::KillThread);
 }
 
 const DOCKER: &str = r#"{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38,
@@ -145,7 +145,7 @@ fn docker_chooses_rules_by_machine_kernel_and_capabilities() {
     assert_eq!(sniff(DOCKER.as_bytes()), Some(Format::Docker));
     let at = |site: &Site| import(Format::Docker, DOCKER.as_bytes(), site).unwrap();
     let x86_64 = at(&Site::new(Arch::X86_64));
-    let abis: BTreeSet<Abi> = x86_64.policy.rules.keys().map(|syscall| syscall.abi).collect();
+    let abis: BTreeSet<Abi> = x86_64.policy.calls.rules.keys().map(|syscall| syscall.abi).collect();
     assert_eq!(abis, [Abi::X32, Abi::X86_64].into());
     let decided = |imported: &Imported, abi| {
         ["read", "ptrace", "bpf", "mount", "chroot", "fsync"].map(|name| of(imported, abi, name, 0))
@@ -159,7 +159,7 @@ fn docker_chooses_rules_by_machine_kernel_and_capabilities() {
     site.capabilities = ["CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN"].map(str::to_owned).into();
     assert_eq!(decided(&at(&site), Abi::X86_64), [yes, no, yes, no, no, no]);
     let reason = Reason::Imported("docker: all need it".to_owned());
-    assert!(x86_64.policy.rules[&Syscall { abi: Abi::X86_64, nr: 0 }][0].reasons.contains(&reason));
+    assert!(x86_64.policy.calls.rules[&Syscall { abi: Abi::X86_64, nr: 0 }][0].reasons.contains(&reason));
     let chosen = "rules were chosen for x86_64 on the newest kernel, with Docker's default capabilities";
     assert!(notes(&x86_64).contains(&chosen), "{:?}", notes(&x86_64));
 }
@@ -172,7 +172,7 @@ fn podman_names_errno_values_and_knows_no_kernels() {
     let mut site = Site::new(Arch::X86_64);
     site.kernel = Some(KernelVersion::new(6, 1));
     let imported = import(Format::Docker, text.as_bytes(), &site).unwrap();
-    assert_eq!(imported.policy.default_action, Action::Errno(38));
+    assert_eq!(imported.policy.calls.default_action, Action::Errno(38));
     assert_eq!(of(&imported, Abi::X86_64, "ptrace", 0), Action::Errno(22));
     assert_eq!(losses(&imported), ["`minKernel`: Podman, whose profile this is, ignores it: ptrace"]);
     let both = r#"{"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86"], "archMap": [{"architecture": "SCMP_ARCH_X86_64"}]}"#;
@@ -285,7 +285,7 @@ fn other_settings_of_a_unit_are_translated() {
         assert_eq!(losses(&imported), [] as [&str; 0], "{lines}");
         let syscall = Syscall::from_name(Abi::X86_64, name).unwrap();
         let call = Call { syscall, args: [*a, *b, *c, *d, 0, 0] };
-        assert_eq!(imported.policy.decide(&call), *expected, "{lines}: {name} {:?}", call.args);
+        assert_eq!(imported.policy.calls.decide(&call), *expected, "{lines}: {name} {:?}", call.args);
     }
     let i386 = read(Format::Systemd, "[Service]\nMemoryDenyWriteExecute=1\nRestrictAddressFamilies=none\n");
     assert_eq!(
@@ -316,7 +316,7 @@ fn what_systemd_ignores_is_told() {
             "unknown names: no call of a machine that is known here has such a name: no_such_call",
         ]
     );
-    assert_eq!(imported.policy.default_action, Action::KillProcess);
+    assert_eq!(imported.policy.calls.default_action, Action::KillProcess);
     let none = import(Format::Systemd, b"[Service]\nExecStart=/bin/true\n", &Site::new(Arch::X86_64));
     assert_eq!(none, Err(ImportError::NoFilter));
 }
@@ -399,7 +399,8 @@ fn an_empty_name_beside_names_is_no_name_to_docker() {
         {"name":"","names":["read"],"action":"SCMP_ACT_ALLOW"},
         {"names":["write"],"name":"","action":"SCMP_ACT_ALLOW"}]}"#;
     let imported = read(Format::Docker, text);
-    let names: BTreeSet<&str> = imported.policy.rules.keys().filter_map(|syscall| syscall.name()).collect();
+    let names: BTreeSet<&str> =
+        imported.policy.calls.rules.keys().filter_map(|syscall| syscall.name()).collect();
     assert_eq!(names, BTreeSet::from(["read", "write"]));
 }
 
@@ -421,7 +422,7 @@ fn rules_that_can_never_decide_are_left_out_and_said() {
         "{:?}",
         imported.policy.notes
     );
-    assert_eq!(imported.policy.rules.values().flatten().count(), 1);
+    assert_eq!(imported.policy.calls.rules.values().flatten().count(), 1);
 }
 
 #[test]
@@ -449,7 +450,7 @@ fn a_rule_for_each_of_many_values_is_imported_quickly() {
     );
     let imported = import(Format::Oci, text.as_bytes(), &Site::new(Arch::X86_64)).unwrap();
     let ioctl = Syscall::from_name(Abi::X86_64, "ioctl").unwrap();
-    assert_eq!(imported.policy.rules[&ioctl].len(), 16_000);
+    assert_eq!(imported.policy.calls.rules[&ioctl].len(), 16_000);
     // Which of two rules decides does not depend on an order where no call matches both.
     assert_eq!(imported.losses, BTreeSet::new());
     assert!(began.elapsed() < std::time::Duration::from_mins(1), "{:?}", began.elapsed());

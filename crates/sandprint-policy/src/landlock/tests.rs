@@ -2,16 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::Width;
+use sandprint_model::{CallRules, Width};
 
 use super::*;
 
 fn policy(rules: BTreeMap<Syscall, Vec<Rule>>) -> Policy {
     Policy {
         kernel: None,
-        default_action: Action::Errno(1),
-        foreign_action: Action::KillProcess,
-        rules,
+        calls: CallRules { default_action: Action::Errno(1), foreign_action: Action::KillProcess, rules },
         notes: BTreeSet::new(),
     }
 }
@@ -113,10 +111,10 @@ fn a_call_that_a_tracer_or_a_supervisor_may_let_run_counts_as_allowed() {
         (Action::KillProcess, true),
     ] {
         let mut policy = allowing(&[]);
-        policy.rules.insert(mkdir, vec![rule(action, vec![])]);
+        policy.calls.rules.insert(mkdir, vec![rule(action, vec![])]);
         assert_eq!(names(&policy).contains(&"MAKE_DIR"), handled, "{action:?}");
         let mut policy = allowing(&[]);
-        policy.default_action = action;
+        policy.calls.default_action = action;
         assert_eq!(!names(&policy).is_empty(), handled, "{action:?}");
     }
 }
@@ -131,11 +129,11 @@ fn another_abi_of_the_machine_counts_and_that_of_another_machine_does_not() {
         (Abi::I386, "socketcall", &["MAKE_SOCK", "BIND_TCP", "CONNECT_TCP", "ABSTRACT_UNIX_SOCKET"]),
     ] {
         let mut policy = allowing(&[]);
-        policy.rules.insert(Syscall::from_name(abi, name).unwrap(), vec![rule(Action::Allow, vec![])]);
+        policy.calls.rules.insert(Syscall::from_name(abi, name).unwrap(), vec![rule(Action::Allow, vec![])]);
         assert_eq!(names(&policy), all_but(withheld), "{abi} {name}");
     }
     let mut policy = allowing(&[]);
-    policy.foreign_action = Action::Log;
+    policy.calls.foreign_action = Action::Log;
     assert_eq!(names(&policy), [] as [&str; 0], "i386 may do anything");
 }
 
@@ -170,7 +168,7 @@ fn conditions_on_a_selector_are_understood_and_others_are_not_trusted() {
         ),
     ] {
         let mut policy = allowing(&[]);
-        policy.rules.insert(fcntl, rules.clone());
+        policy.calls.rules.insert(fcntl, rules.clone());
         assert_eq!(names(&policy).contains(&"SIGNAL"), handled, "{rules:?}");
     }
 }

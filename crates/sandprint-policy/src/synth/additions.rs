@@ -139,7 +139,7 @@ impl Additions {
     /// What is needed beside what a policy allows, in every ABI that it has rules for.
     pub(crate) fn of_policy(&self, policy: &Policy) -> Vec<Addition> {
         let mut by_abi: BTreeMap<Abi, Doings<'_>> = BTreeMap::new();
-        for (syscall, rules) in &policy.rules {
+        for (syscall, rules) in &policy.calls.rules {
             let doings = by_abi.entry(syscall.abi).or_default();
             let Some(name) = syscall.name() else { continue };
             let running = rules.iter().filter(|rule| rule.action.lets_run() && !is_added(rule));
@@ -188,7 +188,7 @@ impl Additions {
     pub fn is_in(&self, policy: &Policy) -> bool {
         let is_baseline = |rule: &Rule| rule.reasons.iter().any(|one| matches!(one, Reason::Baseline(_)));
         let always = |name| self.rows.iter().any(|row| row.seen.is_empty() && row.calls.contains(&name));
-        let mut calls = policy.rules.iter().filter(|(_, rules)| rules.iter().any(is_baseline));
+        let mut calls = policy.calls.rules.iter().filter(|(_, rules)| rules.iter().any(is_baseline));
         calls.any(|(syscall, _)| syscall.name().is_some_and(always))
     }
 
@@ -223,7 +223,7 @@ fn brings(row: &Row<'_>, abi: Abi, doings: &Doings<'_>) -> bool {
 }
 
 fn add(policy: &mut Policy, addition: &Addition, arguments: AllowedArguments) {
-    let rules = policy.rules.entry(addition.syscall).or_default();
+    let rules = policy.calls.rules.entry(addition.syscall).or_default();
     // Who told a call's arguments apart did not mean it to be allowed whole.
     let told_apart = rules.iter().any(|rule| rule.action.lets_run() && !rule.conditions.is_empty());
     let arguments = if told_apart { AllowedArguments::Observed } else { arguments };

@@ -59,11 +59,11 @@ fn policy(trace: &Trace, config: &SynthConfig) -> Policy {
 }
 
 fn allowed(policy: &Policy) -> BTreeSet<&'static str> {
-    policy.allowed().filter_map(Syscall::name).collect()
+    policy.calls.allowed().filter_map(Syscall::name).collect()
 }
 
 fn absent(policy: &Policy) -> BTreeSet<&'static str> {
-    let absent = policy.rules.iter().filter(|(_, rules)| rules[0].action == Action::Errno(38));
+    let absent = policy.calls.rules.iter().filter(|(_, rules)| rules[0].action == Action::Errno(38));
     absent.filter_map(|(syscall, _)| syscall.name()).collect()
 }
 
@@ -85,7 +85,7 @@ fn an_observed_call_is_allowed_with_its_sum_its_runs_and_its_programs() {
         merged.calls.join(Subject::of(&image(path)), read, id, CallSeen::times(count));
     }
     let policy = policy(&merged, &bare());
-    let rules = &policy.rules[&read];
+    let rules = &policy.calls.rules[&read];
     assert_eq!(rules.len(), 1);
     assert_eq!((rules[0].action, rules[0].conditions.len()), (Action::Allow, 0));
     let images = vec![image("/bin/a"), image("/bin/b")];
@@ -97,8 +97,11 @@ fn without_options_only_observed_calls_run() {
     let policy = policy(&x86_64(&["read", "exit_group"]), &bare());
     assert_eq!(allowed(&policy), ["read", "exit_group"].into());
     assert_eq!(policy.kernel, Some(KernelVersion::new(6, 1)));
-    assert_eq!((policy.default_action, policy.foreign_action), (Action::Errno(1), Action::KillProcess));
-    let decide = |syscall| policy.decide(&Call { syscall, args: [0; 6] });
+    assert_eq!(
+        (policy.calls.default_action, policy.calls.foreign_action),
+        (Action::Errno(1), Action::KillProcess)
+    );
+    let decide = |syscall| policy.calls.decide(&Call { syscall, args: [0; 6] });
     assert_eq!(decide(call(Abi::X86_64, "open")), Action::Errno(1));
     assert_eq!(decide(call(Abi::X86_64, "clone3")), Action::Errno(38));
     assert_eq!(decide(call(Abi::X86_64, "mseal")), Action::Errno(38));
@@ -108,7 +111,7 @@ fn without_options_only_observed_calls_run() {
 #[test]
 fn the_baseline_keeps_its_reason_beside_what_was_observed() {
     let policy = policy(&x86_64(&["exit_group"]), &SynthConfig::default());
-    let reasons = &policy.rules[&call(Abi::X86_64, "exit_group")][0].reasons;
+    let reasons = &policy.calls.rules[&call(Abi::X86_64, "exit_group")][0].reasons;
     assert!(matches!(reasons.iter().collect::<Vec<_>>()[..], [Reason::Observed { .. }, Reason::Baseline(_)]));
     assert!(allowed(&policy).is_superset(&["restart_syscall", "rt_sigreturn", "clock_gettime"].into()));
 }
@@ -118,7 +121,7 @@ fn what_chance_decides_comes_with_the_baseline() {
     let threads = x86_64(&["clone3", "exit"]);
     let futex = call(Abi::X86_64, "futex");
     let with = policy(&threads, &SynthConfig::default());
-    assert!(matches!(with.rules[&futex][0].reasons.first(), Some(Reason::Baseline(_))));
+    assert!(matches!(with.calls.rules[&futex][0].reasons.first(), Some(Reason::Baseline(_))));
     assert_eq!(allowed(&policy(&threads, &bare())), ["clone3", "exit"].into());
 }
 
@@ -153,9 +156,9 @@ fn what_is_allowed_is_never_absent() {
 fn probes_of_newer_calls_survive_every_default_and_log_refuses_nothing() {
     for default_action in DefaultAction::ALL {
         let policy = policy(&x86_64(&["read"]), &SynthConfig { default_action, ..bare() });
-        let probe = policy.decide(&Call { syscall: call(Abi::X86_64, "clone3"), args: [0; 6] });
-        let other = policy.decide(&Call { syscall: call(Abi::X86_64, "open"), args: [0; 6] });
-        let foreign = policy.decide(&Call { syscall: call(Abi::I386, "open"), args: [0; 6] });
+        let probe = policy.calls.decide(&Call { syscall: call(Abi::X86_64, "clone3"), args: [0; 6] });
+        let other = policy.calls.decide(&Call { syscall: call(Abi::X86_64, "open"), args: [0; 6] });
+        let foreign = policy.calls.decide(&Call { syscall: call(Abi::I386, "open"), args: [0; 6] });
         let log = default_action == DefaultAction::Log;
         assert_eq!(probe, if log { Action::Log } else { Action::Errno(38) }, "{default_action:?}");
         assert_eq!(other, default_action.action());
@@ -168,7 +171,7 @@ fn probes_of_newer_calls_survive_every_default_and_log_refuses_nothing() {
 fn launchers_and_equivalents_bring_their_reasons() {
     let config = SynthConfig { runtimes: [Runtime::Runc].into(), portable: true, ..bare() };
     let policy = policy(&x86_64(&["openat"]), &config);
-    let reasons = |name| &policy.rules[&call(Abi::X86_64, name)][0].reasons;
+    let reasons = |name| &policy.calls.rules[&call(Abi::X86_64, name)][0].reasons;
     assert!(
         reasons("execve")
             .iter()
@@ -292,16 +295,16 @@ proptest! {
     #[test]
     fn every_rule_has_a_reason_and_does_something(trace in any_trace(), config in any_config()) {
         let policy = policy(&trace, &config);
-        for (syscall, rules) in &policy.rules {
+        for (syscall, rules) in &policy.calls.rules {
             let are_told_apart = rules.iter().all(|rule| !rule.conditions.is_empty());
             prop_assert!(rules.len() == 1 || are_told_apart);
             prop_assert!(!rules[0].reasons.is_empty(), "{}", syscall);
-            prop_assert_ne!(rules[0].action, policy.default_action);
+            prop_assert_ne!(rules[0].action, policy.calls.default_action);
             let told_apart = additions::may_be_told_apart(*syscall);
             prop_assert!(rules[0].conditions.is_empty() || told_apart, "{}", syscall);
         }
         for syscall in trace.syscalls() {
-            let action = policy.decide(&Call { syscall, args: [0; 6] });
+            let action = policy.calls.decide(&Call { syscall, args: [0; 6] });
             prop_assert_eq!(action, Action::Allow);
         }
     }
@@ -309,19 +312,19 @@ proptest! {
     #[test]
     fn without_options_nothing_but_the_observed_calls_runs(trace in any_trace()) {
         let policy = policy(&trace, &bare());
-        prop_assert_eq!(policy.allowed().collect::<BTreeSet<_>>(), trace.syscalls());
+        prop_assert_eq!(policy.calls.allowed().collect::<BTreeSet<_>>(), trace.syscalls());
     }
 
     #[test]
     fn an_option_only_adds(trace in any_trace(), config in any_config()) {
-        let allowed: BTreeSet<_> = policy(&trace, &config).allowed().collect();
+        let allowed: BTreeSet<_> = policy(&trace, &config).calls.allowed().collect();
         let fewer = [
             SynthConfig { baseline: false, ..config.clone() },
             SynthConfig { portable: false, ..config.clone() },
             SynthConfig { runtimes: BTreeSet::new(), ..config.clone() },
         ];
         for config in fewer {
-            prop_assert!(policy(&trace, &config).allowed().all(|syscall| allowed.contains(&syscall)));
+            prop_assert!(policy(&trace, &config).calls.allowed().all(|syscall| allowed.contains(&syscall)));
         }
     }
 
@@ -351,7 +354,8 @@ fn a_launcher_is_added_to_a_policy_that_was_made_without_it() {
         [[x86_64.prctl]]\ndo = \"errno ENOSYS\"\n";
     let mut policy = PolicyFile::read(text).unwrap().policy;
     allow_runtime(&mut policy, Runtime::Crun, Some(false)).unwrap();
-    let rules = |name: &str| &policy.rules[&Syscall::from_name(sandprint_model::Abi::X86_64, name).unwrap()];
+    let rules =
+        |name: &str| &policy.calls.rules[&Syscall::from_name(sandprint_model::Abi::X86_64, name).unwrap()];
     let is_runtime = |reason: &Reason| matches!(reason, Reason::Runtime { runtime, .. } if runtime == "crun");
     let execve = rules("execve");
     assert_eq!((execve.len(), execve[0].reasons.len()), (1, 2));
@@ -362,9 +366,9 @@ fn a_launcher_is_added_to_a_policy_that_was_made_without_it() {
     let config =
         SynthConfig { runtimes: [Runtime::Crun].into(), no_new_privs: Some(false), ..SynthConfig::default() };
     let whole = self::policy(&x86_64(&["read"]), &config);
-    for (syscall, of_whole) in &whole.rules {
+    for (syscall, of_whole) in &whole.calls.rules {
         if of_whole.iter().flat_map(|rule| &rule.reasons).any(is_runtime) {
-            assert!(policy.rules[syscall].iter().any(|rule| rule.action == Action::Allow), "{syscall}");
+            assert!(policy.calls.rules[syscall].iter().any(|rule| rule.action == Action::Allow), "{syscall}");
         }
     }
 }
@@ -377,10 +381,13 @@ fn the_policy_to_start_from_starts_a_program_and_allows_little_else() {
         assert_eq!(crate::enforce::check(&policy, native), Ok(()));
         assert_eq!(crate::check::check(&policy), []);
         assert_eq!(crate::enforce::of_execve(&policy, native, [0; 6]).unwrap().action, Action::Allow);
-        assert!(policy.rules.values().flatten().all(|rule| rule.reasons.len() == 1));
+        assert!(policy.calls.rules.values().flatten().all(|rule| rule.reasons.len() == 1));
         for name in ["openat", "mmap", "socket", "clone", "execveat"] {
             let syscall = Syscall::from_name(native, name).unwrap();
-            assert_eq!(policy.decide(&sandprint_model::Call { syscall, args: [0; 6] }), Action::Errno(1));
+            assert_eq!(
+                policy.calls.decide(&sandprint_model::Call { syscall, args: [0; 6] }),
+                Action::Errno(1)
+            );
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Translation: every call of one architecture has an answer in the other, and conditions keep their meaning.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use sandprint_model::{Abi, Action, Arch, Call, Comparison, Condition, Policy, Reason, Rule, Syscall, Width};
+use sandprint_model::{
+    Abi, Action, Arch, Call, CallRules, Comparison, Condition, Policy, Reason, Rule, Syscall, Width,
+};
 
 use super::replaced::{OWN, REPLACED, STARTING};
 use super::{Translated, translate};
@@ -48,9 +50,11 @@ fn observed() -> Reason {
 fn policy(rules: impl IntoIterator<Item = (Syscall, Vec<Rule>)>) -> Policy {
     Policy {
         kernel: None,
-        default_action: Action::Errno(1),
-        foreign_action: Action::KillProcess,
-        rules: rules.into_iter().collect::<BTreeMap<_, _>>(),
+        calls: CallRules {
+            default_action: Action::Errno(1),
+            foreign_action: Action::KillProcess,
+            rules: rules.into_iter().collect(),
+        },
         notes: BTreeSet::new(),
     }
 }
@@ -60,7 +64,7 @@ fn observing(abi: Abi, names: &[&str]) -> Policy {
 }
 
 fn names(policy: &Policy) -> Vec<&'static str> {
-    let mut names: Vec<_> = policy.rules.keys().map(|syscall| syscall.name().unwrap()).collect();
+    let mut names: Vec<_> = policy.calls.rules.keys().map(|syscall| syscall.name().unwrap()).collect();
     names.sort_unstable();
     names
 }
@@ -72,10 +76,10 @@ fn every_call_of_x86_64_has_an_answer_in_aarch64() {
         let Translated { policy, losses } = translated(&observing(Abi::X86_64, &[name]), Arch::Aarch64);
         let own = OWN.iter().any(|(own, _)| *own == name);
         let lost = WITHOUT_EQUAL.contains(&name);
-        assert_eq!(policy.rules.is_empty(), own || lost, "{name}");
+        assert_eq!(policy.calls.rules.is_empty(), own || lost, "{name}");
         assert_eq!(losses.iter().any(|loss| loss.subject == format!("x86_64 {name}")), lost, "{name}");
         assert_eq!(policy.notes.len(), if own { 2 } else { 1 }, "{name}");
-        for (there, rules) in &policy.rules {
+        for (there, rules) in &policy.calls.rules {
             assert_eq!(there.abi, Abi::Aarch64);
             let why = |reason: &Reason| matches!(reason, Reason::Portability { of: from, .. } if *from == of);
             assert!(rules.iter().all(|rule| rule.reasons.iter().any(why)), "{name} {there}");
@@ -118,7 +122,7 @@ fn purposes_are_translated_both_ways() {
     ] {
         let translated = translated(&observing(from, names_here), to).policy;
         if names_there.is_empty() {
-            assert!(translated.rules.keys().all(|syscall| syscall.abi == Abi::Arm));
+            assert!(translated.calls.rules.keys().all(|syscall| syscall.abi == Abi::Arm));
             assert!(
                 names(&translated).starts_with(&["_llseek", "accept4", "bind"]),
                 "{:?}",
@@ -149,7 +153,7 @@ fn conditions_follow_their_arguments_and_open_flags_their_bits() {
     );
     let runs = |name, args: [u64; 6]| {
         let call = Call { syscall: syscall(arm, name), args };
-        translated.policy.decide(&call) == Action::Allow
+        translated.policy.calls.decide(&call) == Action::Allow
     };
     assert!(runs("openat", [0, 0, 0o40_000, 0, 0, 0]), "O_DIRECTORY of ARM");
     assert!(!runs("openat", [0, 0, 0o200_000, 0, 0, 0]), "O_DIRECT of ARM");
@@ -164,20 +168,20 @@ fn conditions_follow_their_arguments_and_open_flags_their_bits() {
 fn what_synthesis_added_is_made_anew() {
     let baseline = || Reason::Baseline("every process ends with it".to_owned());
     let mut from = observing(Abi::X86_64, &["read", "arch_prctl"]);
-    from.rules.insert(syscall(Abi::X86_64, "time"), vec![allowed(baseline(), Vec::new())]);
+    from.calls.rules.insert(syscall(Abi::X86_64, "time"), vec![allowed(baseline(), Vec::new())]);
     let absent = Rule {
         conditions: Vec::new(),
         action: Action::Errno(38),
         reasons: BTreeSet::from([Reason::Fallback("a test".to_owned())]),
     };
-    from.rules.insert(syscall(Abi::X86_64, "clone3"), vec![absent]);
+    from.calls.rules.insert(syscall(Abi::X86_64, "clone3"), vec![absent]);
     let there = translated(&from, Arch::Aarch64).policy;
-    let action = |name| there.rules.get(&syscall(Abi::Aarch64, name)).map(|rules| rules[0].action);
+    let action = |name| there.calls.rules.get(&syscall(Abi::Aarch64, name)).map(|rules| rules[0].action);
     assert_eq!(action("rt_sigreturn"), Some(Action::Allow), "of aarch64's baseline");
     assert_eq!(action("clone3"), Some(Action::Errno(38)));
     assert_eq!(action("faccessat2"), Some(Action::Errno(38)), "all calls of the other's fallbacks");
     let back = translated(&there, Arch::X86_64).policy;
-    assert_eq!(back.rules[&syscall(Abi::X86_64, "arch_prctl")][0].action, Action::Allow);
+    assert_eq!(back.calls.rules[&syscall(Abi::X86_64, "arch_prctl")][0].action, Action::Allow);
 }
 
 #[test]
@@ -185,10 +189,12 @@ fn a_policy_of_the_architecture_stays_as_it_is() {
     let here = observing(Abi::X86_64, &["read", "arch_prctl", "poll"]);
     assert_eq!(translated(&here, Arch::X86_64), Translated { policy: here.clone(), losses: BTreeSet::new() });
     let mut both = here.clone();
-    both.rules.extend(observing(Abi::Aarch64, &["read"]).rules);
+    both.calls.rules.extend(observing(Abi::Aarch64, &["read"]).calls.rules);
     let joined = translated(&both, Arch::X86_64).policy;
     assert_eq!(names(&joined), names(&here));
-    assert!(translated(&both, Arch::Aarch64).policy.rules.keys().all(|syscall| syscall.abi == Abi::Aarch64));
+    assert!(
+        translated(&both, Arch::Aarch64).policy.calls.rules.keys().all(|syscall| syscall.abi == Abi::Aarch64)
+    );
 }
 
 #[test]
@@ -216,7 +222,7 @@ fn nothing_is_translated_into_an_abi_that_has_rules_of_its_own() {
                     (syscall(of, "exit_group"), baseline),
                     (syscall(there, "execve"), rule(own_action)),
                 ]);
-                policy.default_action = default_action;
+                policy.calls.default_action = default_action;
                 let translated = translated(&policy, there.arch());
                 let is_counterpart = super::counterpart(of) == there;
                 let what = format!("{of} to {there} by {default_action:?}");
@@ -229,10 +235,15 @@ fn nothing_is_translated_into_an_abi_that_has_rules_of_its_own() {
                 let of = format!("all of {of}");
                 let said = [(of.as_str(), !refuses, refuses)];
                 assert_eq!(losses, if is_counterpart { &said[..] } else { &[] }, "{what}");
-                let own: Vec<_> =
-                    translated.policy.rules.iter().filter(|(syscall, _)| syscall.abi == there).collect();
+                let own: Vec<_> = translated
+                    .policy
+                    .calls
+                    .rules
+                    .iter()
+                    .filter(|(syscall, _)| syscall.abi == there)
+                    .collect();
                 assert_eq!(own, [(&syscall(there, "execve"), &rule(own_action))], "{what}");
-                assert_eq!(translated.policy.rules.len() == 1, is_counterpart, "{what}");
+                assert_eq!(translated.policy.calls.rules.len() == 1, is_counterpart, "{what}");
                 assert_eq!(translated.policy.notes.is_empty(), is_counterpart, "{what}");
             }
         }

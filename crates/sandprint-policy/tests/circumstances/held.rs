@@ -73,7 +73,7 @@ fn policy(calls: &Calls, config: &SynthConfig) -> Policy {
     }
     let policy = synthesize(&trace, config).unwrap();
     // A policy file with a rule twice is not read.
-    for (syscall, rules) in &policy.rules {
+    for (syscall, rules) in &policy.calls.rules {
         let told_apart: BTreeSet<String> =
             rules.iter().map(|rule| format!("{:?}", rule.conditions)).collect();
         assert_eq!(told_apart.len(), rules.len(), "{syscall} {rules:?}");
@@ -205,7 +205,7 @@ fn stays_refused(libc: &str, linked: &str, name: &str, call: &str) -> bool {
 
 /// Whether the call is refused in a way that is not followed by another.
 fn is_refused(policy: &Policy, call: &Call) -> bool {
-    !matches!(policy.decide(call), Action::Allow | Action::Errno(ENOSYS))
+    !matches!(policy.calls.decide(call), Action::Allow | Action::Errno(ENOSYS))
 }
 
 #[test]
@@ -281,7 +281,7 @@ fn a_small_program_gets_few_rules() {
     calls.extend(["getdents64", "ioctl(1=0x5401)", "ioctl(1=0x5413)", "statfs"].map(call));
     let added = |baseline| {
         let policy = policy(&calls, &SynthConfig { baseline, ..SynthConfig::default() });
-        policy.rules.into_keys().filter_map(Syscall::name).collect::<BTreeSet<_>>()
+        policy.calls.rules.into_keys().filter_map(Syscall::name).collect::<BTreeSet<_>>()
     };
     let (with, without) = (added(true), added(false));
     let infallible = [

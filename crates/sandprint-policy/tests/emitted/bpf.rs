@@ -36,7 +36,7 @@ fn our_own_filter_of_a_recorded_policy_is_exact() {
         let emitted = by_name("bpf").unwrap().emit(&policy).unwrap();
         let program = Program::parse(emitted.content.as_bytes());
         for call in grid::calls(&policy) {
-            assert_eq!(program.decide(&call), policy.decide(&call), "{call:x?}");
+            assert_eq!(program.decide(&call), policy.calls.decide(&call), "{call:x?}");
         }
     }
 }
@@ -51,7 +51,7 @@ proptest! {
             // On x86_64 bit 30 of a number is no part of it: it tells x32 from the rest.
             let shares_bit = matches!(call.syscall.abi, Abi::X32 | Abi::X86_64);
             let is_ambiguous = shares_bit && call.syscall.nr & Abi::X32_BIT != 0;
-            prop_assert!(is_ambiguous || program.decide(&call) == policy.decide(&call), "{:x?}", call);
+            prop_assert!(is_ambiguous || program.decide(&call) == policy.calls.decide(&call), "{:x?}", call);
         }
     }
 }

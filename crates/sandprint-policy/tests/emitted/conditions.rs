@@ -81,13 +81,13 @@ fn conditions_that_libseccomp_compiles_decide_as_the_policy_does() {
         // The kernel takes 4096 instructions, so few calls for each program.
         let calls: Vec<Syscall> = (0..20).map(|nr| Syscall { abi: NATIVE, nr }).collect();
         let mut policy: Policy = allowing(&calls);
-        for rules in policy.rules.values_mut() {
+        for rules in policy.calls.rules.values_mut() {
             *rules = any_rules().new_tree(&mut runner).unwrap().current();
         }
         let emitted = by_name("seccomp-h").unwrap().emit(&policy).unwrap();
         assert!(emitted.losses.iter().all(|loss| !loss.weaker));
         let program = export_twice(&emitted);
-        for (syscall, rules) in &policy.rules {
+        for (syscall, rules) in &policy.calls.rules {
             let subject = format!("{} {syscall}", syscall.abi);
             let cut = emitted.losses.iter().any(|loss| loss.subject == subject);
             exact += u32::from(!cut);
@@ -96,7 +96,7 @@ fn conditions_that_libseccomp_compiles_decide_as_the_policy_does() {
                 for b in 0..values.len() {
                     let args = [*first, values[b], values[(a + 3 * b) % values.len()], 0, 0, 0];
                     let call = Call { syscall: *syscall, args };
-                    let (wanted, got) = (policy.decide(&call), program.decide(&call));
+                    let (wanted, got) = (policy.calls.decide(&call), program.decide(&call));
                     let stricter = cut && got != Action::Allow;
                     assert!(wanted == got || stricter, "{call:x?}: {wanted:?}, {got:?}, {rules:#x?}");
                 }

@@ -53,7 +53,7 @@ fn what_was_recorded_is_allowed_and_nothing_else() {
         let emitted = emit(&policy);
         let program = compile(&emitted, abi);
         for call in grid::calls(&policy) {
-            let (wanted, got) = (policy.decide(&call), program.decide(&call));
+            let (wanted, got) = (policy.calls.decide(&call), program.decide(&call));
             assert_eq!(got == Action::Allow, wanted == Action::Allow, "{call:x?}");
         }
         losses::check(&policy, &emitted.losses, grid::calls(&policy), |call| program.decide(call));
@@ -104,9 +104,9 @@ fn conditions_of_every_kind_are_exact() {
             // Allowed under the condition; and allowed but under the condition, which needs its negation.
             for exception in [false, true] {
                 let mut policy = allowing(&[syscall]);
-                let rules = policy.rules.get_mut(&syscall).unwrap();
+                let rules = policy.calls.rules.get_mut(&syscall).unwrap();
                 let conditions = vec![Condition { index: 1, width, comparison }];
-                let action = if exception { policy.default_action } else { Action::Allow };
+                let action = if exception { policy.calls.default_action } else { Action::Allow };
                 let reasons = BTreeSet::from([Reason::ByHand("a test".to_owned())]);
                 rules.insert(0, Rule { conditions, action, reasons });
                 if !exception {
@@ -121,7 +121,7 @@ fn conditions_of_every_kind_are_exact() {
                 for call in grid::boundary_calls(&policy, syscall) {
                     assert_eq!(
                         program.decide(&call),
-                        policy.decide(&call),
+                        policy.calls.decide(&call),
                         "{comparison:x?} {width:?} {call:x?}"
                     );
                 }
@@ -142,7 +142,7 @@ fn two_machines_are_refused_and_so_is_what_has_32_bits_only() {
 proptest! {
     #[test]
     fn every_difference_from_the_policy_is_a_loss(policy in any_policy().prop_filter_map("two machines", of_one_machine)) {
-        let native = policy.rules.keys().map(|syscall| syscall.abi.arch().native_abi()).next().unwrap();
+        let native = policy.calls.rules.keys().map(|syscall| syscall.abi.arch().native_abi()).next().unwrap();
         let emitted = emit(&policy);
         let program = compile(&emitted, native);
         losses::check(&policy, &emitted.losses, grid::calls(&policy), |call| program.decide(call));

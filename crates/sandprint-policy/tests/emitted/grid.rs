@@ -16,7 +16,7 @@ const PARTNERS: usize = 7;
 /// Every call of the grid. Numbers without rules are tried with two sets of arguments.
 pub(crate) fn calls(policy: &Policy) -> impl Iterator<Item = Call> {
     let numbers = NUMBERS.chain(BEYOND);
-    let listed: BTreeSet<Syscall> = policy.rules.keys().copied().collect();
+    let listed: BTreeSet<Syscall> = policy.calls.rules.keys().copied().collect();
     let all = Abi::ALL.into_iter().flat_map(move |abi| numbers.clone().map(move |nr| Syscall { abi, nr }));
     let everywhere = all.flat_map(|syscall| [[0; 6], [u64::MAX; 6]].map(|args| fit(syscall, args)));
     everywhere.chain(listed.into_iter().flat_map(|syscall| boundary_calls(policy, syscall)))
@@ -24,7 +24,7 @@ pub(crate) fn calls(policy: &Policy) -> impl Iterator<Item = Call> {
 
 /// Calls of one number at the boundaries of its conditions.
 pub(crate) fn boundary_calls(policy: &Policy, syscall: Syscall) -> impl Iterator<Item = Call> {
-    let rules = policy.rules.get(&syscall).map_or(&[][..], Vec::as_slice);
+    let rules = policy.calls.rules.get(&syscall).map_or(&[][..], Vec::as_slice);
     let near = cases::values(rules.iter().flat_map(|rule| &rule.conditions));
     // Arguments that no condition names must not matter.
     let values = near.map(|near| near.into_iter().chain([0, 1, u64::MAX]).collect::<Vec<u64>>());

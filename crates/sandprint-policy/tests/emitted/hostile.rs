@@ -18,7 +18,7 @@ fn text(format: &str, policy: &Policy) -> String {
 /// The same policy with harmless texts.
 fn harmless(policy: &Policy) -> Policy {
     let mut policy = policy.clone();
-    for rule in policy.rules.values_mut().flatten() {
+    for rule in policy.calls.rules.values_mut().flatten() {
         rule.reasons = std::mem::take(&mut rule.reasons).into_iter().map(harmless_reason).collect();
     }
     policy.notes = policy.notes.iter().map(|_| Note("x".to_owned())).collect();
@@ -133,7 +133,7 @@ fn hostile_comments_compile() {
     }
     let mut policy = crate::policies::allowing(&[call(NATIVE, "read"), call(NATIVE, "clone3")]);
     let texts = ["*/ #error", "/* /*", "??/", "\\", "*\\\n/", "\u{2028}*\u{202e}/", "\"'", "// x \\"];
-    for rule in policy.rules.values_mut().flatten() {
+    for rule in policy.calls.rules.values_mut().flatten() {
         rule.reasons = texts.iter().map(|text| Reason::ByHand((*text).to_owned())).collect();
     }
     policy.notes = texts.iter().map(|text| Note((*text).to_owned())).collect();

@@ -281,7 +281,7 @@ fn a_recorded_policy_is_exact_for_every_call_of_its_abi() {
         let emitted = emit(&policy);
         let file = File::read(emitted.content.as_text().unwrap(), abi);
         for call in grid::calls(&policy).filter(|call| call.syscall.abi == abi) {
-            assert_eq!(file.decide(&call), policy.decide(&call), "{call:x?}");
+            assert_eq!(file.decide(&call), policy.calls.decide(&call), "{call:x?}");
         }
         losses::check(&policy, &emitted.losses, grid::calls(&policy), |call| file.decide(call));
     }
@@ -296,7 +296,7 @@ fn two_machines_are_refused() {
 proptest! {
     #[test]
     fn every_difference_from_the_policy_is_a_loss(policy in any_policy().prop_filter_map("two machines", of_one_machine)) {
-        let abi = policy.rules.keys().map(|syscall| syscall.abi.arch().native_abi()).next().unwrap();
+        let abi = policy.calls.rules.keys().map(|syscall| syscall.abi.arch().native_abi()).next().unwrap();
         let emitted = emit(&policy);
         let file = File::read(emitted.content.as_text().unwrap(), abi);
         losses::check(&policy, &emitted.losses, grid::calls(&policy), |call| file.decide(call));

@@ -101,7 +101,7 @@ fn a_policy_of_one_abi_is_exact_for_every_call_of_it() {
         let (object, _) = object(&policy);
         let profile = profile(&object, abi.arch());
         for call in grid::calls(&policy).filter(|call| call.syscall.abi == abi) {
-            assert_eq!(profile.decide(&call), policy.decide(&call), "{abi} {}", call.syscall);
+            assert_eq!(profile.decide(&call), policy.calls.decide(&call), "{abi} {}", call.syscall);
         }
     }
 }
@@ -142,7 +142,7 @@ proptest! {
     #[test]
     fn every_difference_from_the_policy_is_a_loss(policy in any_policy(), args in any::<[u64; 6]>()) {
         let (object, losses) = object(&policy);
-        let machines: BTreeSet<Arch> = policy.rules.keys().map(|syscall| syscall.abi.arch()).collect();
+        let machines: BTreeSet<Arch> = policy.calls.rules.keys().map(|syscall| syscall.abi.arch()).collect();
         for machine in machines {
             let profile = profile(&object, machine);
             let calls = grid::calls(&policy).chain(crate::policies::telling_calls(&policy, args));

@@ -162,7 +162,7 @@ pub(crate) fn profiles(
     format: &str,
     policy: &Policy,
 ) -> (BTreeSet<sandprint_model::Loss>, Vec<(Arch, Profile)>) {
-    let machines: BTreeSet<Arch> = policy.rules.keys().map(|syscall| syscall.abi.arch()).collect();
+    let machines: BTreeSet<Arch> = policy.calls.rules.keys().map(|syscall| syscall.abi.arch()).collect();
     if format == "k8s" {
         let (object, losses) = kubernetes_objects::object(policy);
         let read = |machine| (machine, kubernetes_objects::profile(&object, machine));
@@ -186,7 +186,7 @@ fn what_libseccomp_makes_of_a_recorded_policy_is_exact() {
             let here = || grid::calls(&policy).filter(|call| call.syscall.abi.arch() == abi.arch());
             for call in here().filter(|call| call.syscall.abi == abi) {
                 let newer = call.syscall.since().is_some_and(|since| since > "5.17".parse().unwrap());
-                let (wanted, got) = (policy.decide(&call), program.decide(&call));
+                let (wanted, got) = (policy.calls.decide(&call), program.decide(&call));
                 assert!(wanted == got || newer, "{format} {call:x?}: {wanted:?}, not {got:?}");
             }
             losses::check(&policy, &losses, here(), |call| program.decide(call));
@@ -226,8 +226,8 @@ pub(crate) fn with_rules(
         action: *action,
         reasons: BTreeSet::from([Reason::ByHand("a test".to_owned())]),
     };
-    policy.default_action = default_action;
-    policy.rules.insert(syscall, rules.iter().map(rule).collect());
+    policy.calls.default_action = default_action;
+    policy.calls.rules.insert(syscall, rules.iter().map(rule).collect());
     policy
 }
 
@@ -313,9 +313,12 @@ fn an_abi_whose_calls_all_have_conditions_is_matched_beside_calls_that_it_lacks(
             (Abi::I386, "mmap2", Abi::X86_64, "newfstatat"),
         ] {
             let mut policy = with_rules(default, call(abi, name), &[(action, &conditions)]);
-            policy.rules.remove(&call(abi, "exit_group"));
-            let rules = with_rules(default, call(other, lacking), &[(action, &[])]).rules;
-            policy.rules.extend(rules.into_iter().filter(|(syscall, _)| *syscall == call(other, lacking)));
+            policy.calls.rules.remove(&call(abi, "exit_group"));
+            let rules = with_rules(default, call(other, lacking), &[(action, &[])]).calls.rules;
+            policy
+                .calls
+                .rules
+                .extend(rules.into_iter().filter(|(syscall, _)| *syscall == call(other, lacking)));
             check(runtime, &policy, [0, 5, 0, 0, 0, 0]);
         }
     }

@@ -18,7 +18,7 @@ pub(crate) fn check(
     profile: impl Fn(&Call) -> Action,
 ) {
     for call in calls {
-        let (wanted, got) = (policy.decide(&call), profile(&call));
+        let (wanted, got) = (policy.calls.decide(&call), profile(&call));
         if wanted == got {
             continue;
         }
@@ -34,9 +34,9 @@ pub(crate) fn check(
 fn covers(loss: &Loss, syscall: Syscall, policy: &Policy) -> bool {
     // The ABIs of the rules take part, and those that their machines are made for.
     let takes_part = |used: &Syscall| syscall.abi == used.abi || syscall.abi == used.abi.arch().native_abi();
-    let is_foreign = !policy.rules.keys().any(takes_part);
+    let is_foreign = !policy.calls.rules.keys().any(takes_part);
     // What nobody can be asked about is every call of an ABI without rules.
-    let has_no_rules = !policy.rules.keys().any(|used| used.abi == syscall.abi);
+    let has_no_rules = !policy.calls.rules.keys().any(|used| used.abi == syscall.abi);
     let is_unasked = has_no_rules && loss.text.starts_with("no supervisor is started that could be asked");
     let subject = loss.subject.as_str();
     let name = syscall.to_string();
@@ -57,6 +57,6 @@ fn covers(loss: &Loss, syscall: Syscall, policy: &Policy) -> bool {
         || (subject == "other ABIs" && (is_foreign || is_unasked))
         || subject == format!("all of {}", syscall.abi)
         || subject == format!("{} without rules", syscall.abi)
-        || (subject == "default action" && !runs(policy.default_action))
+        || (subject == "default action" && !runs(policy.calls.default_action))
         || newer
 }

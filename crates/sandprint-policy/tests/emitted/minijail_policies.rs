@@ -120,7 +120,7 @@ fn what_was_recorded_is_allowed_and_what_is_absent_answers_enosys() {
         let emitted = emit(&policy);
         let file = File::read(emitted.content.as_text().unwrap(), abi);
         for call in grid::calls(&policy) {
-            let (wanted, got) = (policy.decide(&call), file.decide(&call));
+            let (wanted, got) = (policy.calls.decide(&call), file.decide(&call));
             assert_eq!(got == Action::Allow, wanted == Action::Allow, "{call:x?}");
         }
         losses::check(&policy, &emitted.losses, grid::calls(&policy), |call| file.decide(call));
@@ -133,7 +133,7 @@ fn what_was_recorded_is_allowed_and_what_is_absent_answers_enosys() {
 fn what_minijail_cannot_be_told_at_all_is_an_error_with_a_way_out() {
     let minijail = by_name("minijail").unwrap();
     let mut open = allowing(&[call(Abi::X86_64, "read")]);
-    open.default_action = Action::Log;
+    open.calls.default_action = Action::Log;
     assert!(minijail.emit(&open).unwrap_err().hint.contains("minijail0 -L"));
     let both = allowing(&[call(Abi::X86_64, "read"), call(Abi::Aarch64, "read")]);
     assert!(minijail.emit(&both).unwrap_err().hint.contains("--arch"));
@@ -142,8 +142,8 @@ fn what_minijail_cannot_be_told_at_all_is_an_error_with_a_way_out() {
 proptest! {
     #[test]
     fn every_difference_from_the_policy_is_a_loss(policy in any_policy().prop_filter_map("two machines", of_one_machine)) {
-        let refuses = !losses::runs(policy.default_action);
-        let abi = policy.rules.keys().map(|syscall| syscall.abi.arch().native_abi()).next().unwrap();
+        let refuses = !losses::runs(policy.calls.default_action);
+        let abi = policy.calls.rules.keys().map(|syscall| syscall.abi.arch().native_abi()).next().unwrap();
         match by_name("minijail").unwrap().emit(&policy) {
             Ok(emitted) => {
                 prop_assert!(refuses);

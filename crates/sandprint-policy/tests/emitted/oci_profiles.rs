@@ -168,7 +168,7 @@ impl Check {
 /// The losses of a profile and the profile itself, on each machine.
 fn profiles(format: &str, policy: &Policy) -> (BTreeSet<Loss>, Vec<(Arch, Profile)>) {
     let emitted = by_name(format).unwrap().emit(policy).unwrap();
-    let machines: BTreeSet<Arch> = policy.rules.keys().map(|syscall| syscall.abi.arch()).collect();
+    let machines: BTreeSet<Arch> = policy.calls.rules.keys().map(|syscall| syscall.abi.arch()).collect();
     let read = |machine| (machine, Profile::read(emitted.content.as_text().unwrap(), machine));
     (emitted.losses.clone(), machines.into_iter().map(read).collect())
 }
@@ -183,11 +183,17 @@ fn a_policy_of_one_abi_is_exact_for_every_call_of_it() {
             assert_eq!(profile.abis, [abi].into());
             for nr in 0..600 {
                 let call = Call { syscall: Syscall { abi, nr }, args: [0; 6] };
-                assert_eq!(profile.decide(&call), policy.decide(&call), "{format} {abi} {}", call.syscall);
+                assert_eq!(
+                    profile.decide(&call),
+                    policy.calls.decide(&call),
+                    "{format} {abi} {}",
+                    call.syscall
+                );
             }
             assert!(profile.rules.values().all(|rules| rules.len() == 1), "a name is there once");
             let names: BTreeSet<_> = profile.rules.keys().map(String::as_str).collect();
-            let expected: BTreeSet<_> = policy.rules.keys().filter_map(|syscall| syscall.name()).collect();
+            let expected: BTreeSet<_> =
+                policy.calls.rules.keys().filter_map(|syscall| syscall.name()).collect();
             assert_eq!(names, expected);
         }
     }
@@ -208,7 +214,7 @@ fn docker_keeps_machines_apart() {
         let abi = machine.native_abi();
         for nr in 0..600 {
             let call = Call { syscall: Syscall { abi, nr }, args: [0; 6] };
-            assert_eq!(profile.decide(&call), policy.decide(&call), "{abi} {}", call.syscall);
+            assert_eq!(profile.decide(&call), policy.calls.decide(&call), "{abi} {}", call.syscall);
         }
         assert_eq!(
             runs(profile.decide(&Call { syscall: self::call(abi, "fsync"), args: [0; 6] })),

@@ -1,14 +1,14 @@
 //! Traces and policies that the tests share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 use sandprint_model::{
-    Abi, Action, ByteString, Call, CallSeen, Comparison, Condition, Date, Host, Image, Note, Policy, Reason,
-    Recorder, Rule, Run, RunId, Subject, Syscall, Trace, Width,
+    Abi, Action, ByteString, Call, CallRules, CallSeen, Comparison, Condition, Date, Host, Image, Note,
+    Policy, Reason, Recorder, Rule, Run, RunId, Subject, Syscall, Trace, Width,
 };
 use sandprint_policy::synth::{SynthConfig, synthesize};
 
@@ -91,9 +91,11 @@ pub(crate) fn allowing(calls: &[Syscall]) -> Policy {
     };
     Policy {
         kernel: None,
-        default_action: Action::Errno(1),
-        foreign_action: Action::KillProcess,
-        rules: calls.iter().map(|call| (*call, vec![rule(call)])).collect::<BTreeMap<_, _>>(),
+        calls: CallRules {
+            default_action: Action::Errno(1),
+            foreign_action: Action::KillProcess,
+            rules: calls.iter().map(|call| (*call, vec![rule(call)])).collect(),
+        },
         notes: BTreeSet::new(),
     }
 }
@@ -217,9 +219,7 @@ pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
     (btree_map(syscall, rules, 1..24), default, foreign, any::<String>()).prop_map(
         |(rules, default_action, foreign_action, note)| Policy {
             kernel: None,
-            default_action,
-            foreign_action,
-            rules,
+            calls: CallRules { default_action, foreign_action, rules },
             notes: BTreeSet::from([Note(note)]),
         },
     )
@@ -231,7 +231,7 @@ pub(crate) fn telling_calls(policy: &Policy, args: [u64; 6]) -> impl Iterator<It
     let named = Abi::ALL
         .into_iter()
         .flat_map(|abi| NAMES.iter().filter_map(move |name| Syscall::from_name(abi, name)));
-    let calls: BTreeSet<Syscall> = named.chain(policy.rules.keys().copied()).collect();
+    let calls: BTreeSet<Syscall> = named.chain(policy.calls.rules.keys().copied()).collect();
     calls.into_iter().flat_map(move |syscall| {
         let near = (0..16u64).map(|n| [n / 4, n % 4, 0, 0, 0, 0]);
         let far = (0..4u64).map(|n| [n | 1 << 40, n ^ 1, 0, 0, 0, 0]);

@@ -88,7 +88,7 @@ fn export_as(emitted: &Emitted, compilers: &[(&str, &str, &str)]) -> Program {
 fn telling_numbers(policy: &Policy) -> impl Iterator<Item = Syscall> {
     let numbers: BTreeSet<u32> = (0..=600)
         .chain([999, 1000, 5000, 0xf_0001, 0xf_0005, 0x3fff_ffff])
-        .chain(policy.rules.keys().map(|syscall| syscall.nr))
+        .chain(policy.calls.rules.keys().map(|syscall| syscall.nr))
         .collect();
     let abis = Abi::ALL.into_iter();
     abis.flat_map(move |abi| numbers.clone().into_iter().map(move |nr| Syscall { abi, nr }))
@@ -98,7 +98,7 @@ fn telling_numbers(policy: &Policy) -> impl Iterator<Item = Syscall> {
 fn differing(policy: &Policy, program: &Program, args: [u64; 6]) -> Vec<(Syscall, Action, Action)> {
     telling_numbers(policy)
         .map(|syscall| Call { syscall, args })
-        .map(|call| (call.syscall, policy.decide(&call), program.decide(&call)))
+        .map(|call| (call.syscall, policy.calls.decide(&call), program.decide(&call)))
         .filter(|(_, wanted, got)| wanted != got)
         .collect()
 }
@@ -217,9 +217,9 @@ fn every_difference_from_the_policy_is_a_loss() {
     let mut runner = TestRunner::deterministic();
     for _ in 0..16 {
         let mut policy = any_policy().new_tree(&mut runner).unwrap().current();
-        policy.rules.insert(
+        policy.calls.rules.insert(
             call(NATIVE, "exit_group"),
-            allowing(&[call(NATIVE, "read")]).rules.into_values().next().unwrap(),
+            allowing(&[call(NATIVE, "read")]).calls.rules.into_values().next().unwrap(),
         );
         let emitted = emit(&policy);
         let program = export(&emitted);

@@ -63,8 +63,8 @@ fn ls_with_every_option() {
     // By hand: the table of launchers changes with every new release of one.
     let why = "drops capabilities (seen in version 1.2)".to_owned();
     let reason = Reason::Runtime { runtime: "crun".to_owned(), why };
-    let capset = allowing(&[call(Abi::X86_64, "capset")]).rules;
-    policy.rules.extend(capset.into_iter().map(|(syscall, mut rules)| {
+    let capset = allowing(&[call(Abi::X86_64, "capset")]).calls.rules;
+    policy.calls.rules.extend(capset.into_iter().map(|(syscall, mut rules)| {
         rules[0].reasons = [reason.clone()].into();
         (syscall, rules)
     }));
@@ -119,6 +119,7 @@ fn two_machines_three_abis_and_hostile_paths() {
     let mut policy = synthesize(&mixed(), &config).unwrap();
     // The long list of absent calls is in the other snapshots.
     policy
+        .calls
         .rules
         .retain(|syscall, rules| rules[0].action == Action::Allow || syscall.name() == Some("clone3"));
     check("mixed", &formats_of_several_machines(), &policy);
@@ -130,7 +131,7 @@ fn conditions_on_arguments() {
     let mut policy =
         allowing(&["socket", "clone", "ioctl", "lseek", "exit_group"].map(|name| call(Abi::X86_64, name)));
     let mut add = |name: &str, sets: &[&[(u8, Width, Comparison)]], then: Option<Action>| {
-        let rules = policy.rules.get_mut(&call(Abi::X86_64, name)).unwrap();
+        let rules = policy.calls.rules.get_mut(&call(Abi::X86_64, name)).unwrap();
         let always = rules.pop().unwrap();
         for set in sets {
             let conditions = set.iter().map(|(index, width, comparison)| Condition {

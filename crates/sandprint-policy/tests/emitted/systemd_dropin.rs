@@ -184,7 +184,9 @@ impl Unit {
             }
             _ => None,
         }
-        .or_else(|| self.others.iter().map(|other| other.decide(call)).find(|action| !losses::runs(*action)))
+        .or_else(|| {
+            self.others.iter().map(|other| other.calls.decide(call)).find(|action| !losses::runs(*action))
+        })
     }
 
     fn decide(&self, call: &Call) -> Action {
@@ -235,13 +237,13 @@ fn a_policy_of_one_abi_is_exact_but_for_names_that_came_after_linux_6_7() {
             let unit = Unit::read(dropin(&policy).content.as_text().unwrap(), abi.arch(), |_| true);
             for nr in 0..600 {
                 let call = Call { syscall: Syscall { abi, nr }, args: [0; 6] };
-                let (wanted, got) = (policy.decide(&call), unit.decide(&call));
+                let (wanted, got) = (policy.calls.decide(&call), unit.decide(&call));
                 let unspoken =
                     call.syscall.since() > Some(KernelVersion::new(6, 7)) && wanted == Action::Errno(38);
                 // systemd cannot check arguments: what is harmless with some only is left out.
-                let mut of_call = policy.rules.get(&call.syscall).into_iter().flatten();
+                let mut of_call = policy.calls.rules.get(&call.syscall).into_iter().flatten();
                 let left_out = of_call.any(|rule| !rule.conditions.is_empty());
-                let expected = if unspoken || left_out { policy.default_action } else { wanted };
+                let expected = if unspoken || left_out { policy.calls.default_action } else { wanted };
                 assert_eq!(got, expected, "{abi} {} by {default_action:?}", call.syscall);
             }
         }
@@ -253,13 +255,13 @@ fn under_conditions(conditions: &[(&str, u8, Comparison)], others: &[&str]) -> P
     let names = conditions.iter().map(|(name, _, _)| *name).chain(others.iter().copied());
     let mut policy = allowing(&names.map(|name| call(NATIVE, name)).collect::<Vec<_>>());
     for syscall in conditions.iter().map(|(name, _, _)| call(NATIVE, name)).collect::<BTreeSet<_>>() {
-        let whole = policy.rules.remove(&syscall).unwrap().remove(0);
+        let whole = policy.calls.rules.remove(&syscall).unwrap().remove(0);
         let of_call = conditions.iter().filter(|(name, _, _)| call(NATIVE, name) == syscall);
         let rules = of_call.map(|(_, index, comparison)| {
             let condition = Condition { index: *index, width: Width::Bits32, comparison: *comparison };
             Rule { conditions: vec![condition], ..whole.clone() }
         });
-        policy.rules.insert(syscall, rules.collect());
+        policy.calls.rules.insert(syscall, rules.collect());
     }
     policy
 }
@@ -305,7 +307,7 @@ fn conditions_that_a_setting_of_systemd_holds_are_held_by_it() {
 #[test]
 fn a_list_that_allows_nothing_is_still_a_filter() {
     let mut policy = policy(&ls(Abi::X86_64));
-    policy.rules.retain(|_, rules| rules[0].action != Action::Allow);
+    policy.calls.rules.retain(|_, rules| rules[0].action != Action::Allow);
     let unit = Unit::read(dropin(&policy).content.as_text().unwrap(), Arch::X86_64, is_old);
     assert_eq!(unit.is_allow_list, Some(true));
     for syscall in Syscall::all(Abi::X86_64) {
@@ -316,9 +318,9 @@ fn a_list_that_allows_nothing_is_still_a_filter() {
 #[test]
 fn everything_is_logged_where_nothing_is_allowed_silently() {
     let mut policy = policy(&ls(Abi::X86_64));
-    policy.default_action = Action::Log;
-    policy.rules.clear();
-    policy.rules.insert(call(Abi::X86_64, "read"), vec![]);
+    policy.calls.default_action = Action::Log;
+    policy.calls.rules.clear();
+    policy.calls.rules.insert(call(Abi::X86_64, "read"), vec![]);
     let emitted = dropin(&policy);
     let unit = Unit::read(emitted.content.as_text().unwrap(), Arch::X86_64, is_old);
     let calls = Syscall::all(Abi::X86_64).chain([Syscall { abi: Abi::X86_64, nr: 5000 }]);
@@ -335,7 +337,7 @@ proptest! {
         args in any::<[u64; 6]>(),
     ) {
         let emitted = dropin(&policy);
-        let machines: BTreeSet<Arch> = policy.rules.keys().map(|syscall| syscall.abi.arch()).collect();
+        let machines: BTreeSet<Arch> = policy.calls.rules.keys().map(|syscall| syscall.abi.arch()).collect();
         for machine in machines {
             for unit in [Unit::read(emitted.content.as_text().unwrap(), machine, is_old), Unit::read(emitted.content.as_text().unwrap(), machine, |_| true)] {
                 let here = telling_calls(&policy, args).filter(|call| call.syscall.abi.arch() == machine);

@@ -13,7 +13,7 @@ use crate::policies::{any_policy, ls, policy, telling_calls};
 const FORMATS: [Format; 3] = [Format::Docker, Format::Oci, Format::Systemd];
 
 fn machines(policy: &Policy) -> BTreeSet<Arch> {
-    policy.rules.keys().map(|syscall| syscall.abi.arch()).collect()
+    policy.calls.rules.keys().map(|syscall| syscall.abi.arch()).collect()
 }
 
 #[test]
@@ -31,10 +31,10 @@ fn the_policy_of_a_recording_comes_back() {
                 // What is allowed with conditions only, and not because it was seen, systemd leaves out, and says so.
                 let conditional =
                     |rules: &Vec<_>| rules.iter().all(|rule: &Rule| !rule.conditions.is_empty());
-                let left_out =
-                    format == Format::Systemd && policy.rules.get(&call.syscall).is_some_and(conditional);
+                let left_out = format == Format::Systemd
+                    && policy.calls.rules.get(&call.syscall).is_some_and(conditional);
                 assert!(
-                    imported.policy.decide(&call) == policy.decide(&call) || unspoken || left_out,
+                    imported.policy.calls.decide(&call) == policy.calls.decide(&call) || unspoken || left_out,
                     "{format:?} {call:?}"
                 );
             }
@@ -58,7 +58,7 @@ proptest! {
                 prop_assert!(told, "{:?}", imported.losses);
                 let losses: BTreeSet<Loss> = emitted.losses.union(&imported.losses).cloned().collect();
                 let here = telling_calls(&policy, args).filter(|call| call.syscall.abi.arch() == machine);
-                losses::check(&policy, &losses, here, |call| imported.policy.decide(call));
+                losses::check(&policy, &losses, here, |call| imported.policy.calls.decide(call));
             }
         }
     }

@@ -148,7 +148,7 @@ pub(crate) fn differing(
     calls
         .map(|call| {
             let says = returned_action(simulate(program, &SeccompData::from(&call)));
-            (call.syscall, (says, policy.decide(&call)))
+            (call.syscall, (says, policy.calls.decide(&call)))
         })
         .filter(|(_, (says, means))| says != means)
         .collect()
@@ -207,7 +207,7 @@ fn as_many_calls_are_allowed_as_the_profile_names() {
             let calls: BTreeSet<Syscall> =
                 names.iter().filter_map(|name| Syscall::from_name(abi, name)).collect();
             let allowed: BTreeSet<Syscall> =
-                imported.policy.allowed().filter(|syscall| syscall.abi == abi).collect();
+                imported.policy.calls.allowed().filter(|syscall| syscall.abi == abi).collect();
             let multiplexers: BTreeSet<Syscall> = if abi == Abi::I386 {
                 [call(abi, "ipc"), call(abi, "socketcall")].into()
             } else {

@@ -79,7 +79,7 @@ fn a_program_of_chromiums_kind_is_imported_exactly() {
     for (arg0, expected) in [(15, Action::Allow), (14, Action::Errno(1)), (15 | 1 << 32, Action::Allow)] {
         let call = Call { syscall: prctl, args: [arg0, 0, 0, 0, 0, 0] };
         assert_eq!(returned_action(simulate(&program, &SeccompData::from(&call))), expected);
-        assert_eq!(imported.policy.decide(&call), expected, "{arg0:x}");
+        assert_eq!(imported.policy.calls.decide(&call), expected, "{arg0:x}");
     }
 }
 
@@ -102,7 +102,7 @@ fn what_a_program_calculates_is_told_and_the_strictest_is_taken() {
     let imported = read(&program);
     for (nr, expected) in [(0, Action::Allow), (1, Action::Trap), (2, Action::Errno(1))] {
         let call = Call { syscall: Syscall { abi: Abi::X86_64, nr }, args: [3; 6] };
-        assert_eq!(imported.policy.decide(&call), expected, "{nr}");
+        assert_eq!(imported.policy.calls.decide(&call), expected, "{nr}");
     }
     let about = |nr| {
         let subject = format!("x86_64 {}", Syscall { abi: Abi::X86_64, nr });
@@ -132,10 +132,10 @@ fn a_policy_of_a_recording_comes_back_from_its_program() {
         let imported = read(&compile(&policy).unwrap());
         assert_eq!(imported.losses, [].into());
         assert_eq!(
-            (imported.policy.default_action, imported.policy.foreign_action),
-            (policy.default_action, policy.foreign_action)
+            (imported.policy.calls.default_action, imported.policy.calls.foreign_action),
+            (policy.calls.default_action, policy.calls.foreign_action)
         );
-        assert!(imported.policy.rules.keys().eq(policy.rules.keys()));
+        assert!(imported.policy.calls.rules.keys().eq(policy.calls.rules.keys()));
     }
 }
 
@@ -143,7 +143,7 @@ fn a_policy_of_a_recording_comes_back_from_its_program() {
 fn numbers_without_a_name_are_kept() {
     let calls = [Syscall { abi: Abi::X86_64, nr: 5000 }, Syscall { abi: Abi::I386, nr: 900 }];
     let imported = read(&compile(&allowing(&calls)).unwrap());
-    assert!(imported.policy.allowed().eq([calls[1], calls[0]]));
+    assert!(imported.policy.calls.allowed().eq([calls[1], calls[0]]));
 }
 
 /// Whether a loss speaks of a call.
@@ -168,7 +168,7 @@ proptest! {
         // No x32 call has the bit of x32 in its own number.
         let real = |call: &Call| call.syscall.abi != Abi::X32 || call.syscall.nr < Abi::X32_BIT;
         for call in telling_calls(&policy, args).filter(real) {
-            let (says, means) = (policy.decide(&call), imported.policy.decide(&call));
+            let (says, means) = (policy.calls.decide(&call), imported.policy.calls.decide(&call));
             // An ABI without rules is one with the foreign action for every number, which is the same.
             prop_assert!(says == means || is_told(&imported.losses, &call, false), "{call:x?}: {says:?}, {means:?}\n{policy:#?}\n{:#?}", imported);
         }
@@ -186,7 +186,7 @@ proptest! {
                 for args in [[0; 6], args, [1, 2, 3, 4, 5, 6], args.map(|arg| arg % 8), args.map(|arg| (arg << 32) | (arg % 8))] {
                     let call = Call { syscall: Syscall { abi, nr }, args };
                     let says = returned_action(simulate(&program, &SeccompData::from(&call)));
-                    let means = imported.policy.decide(&call);
+                    let means = imported.policy.calls.decide(&call);
                     let weaker = matches!(means, Action::Allow) && !matches!(says, Action::Allow);
                     prop_assert!(
                         says == means || is_told(&imported.losses, &call, weaker),

@@ -132,7 +132,7 @@ fn check(default: Action, actions: &'static [Action], profiles: usize) {
         let rules: Vec<_> = differing
             .keys()
             .map(|call| {
-                again.policy.rules.get(call).map(|rules| {
+                again.policy.calls.rules.get(call).map(|rules| {
                     rules.iter().map(|rule| (rule.conditions.clone(), rule.action)).collect::<Vec<_>>()
                 })
             })

@@ -164,16 +164,17 @@ fn any_raw_program() -> impl Strategy<Value = Program> {
 }
 
 fn lets_something_run(policy: &Policy) -> bool {
-    let actions = policy.rules.values().flatten().map(|rule| rule.action);
-    let of_rules = actions.chain([policy.foreign_action]).any(Action::lets_run);
-    of_rules || policy.default_action.lets_run() && !policy.rules.is_empty()
+    let actions = policy.calls.rules.values().flatten().map(|rule| rule.action);
+    let of_rules = actions.chain([policy.calls.foreign_action]).any(Action::lets_run);
+    of_rules || policy.calls.default_action.lets_run() && !policy.calls.rules.is_empty()
 }
 
 /// One call of each kind that the two decide differently, among those at every boundary of both.
 fn differing(policy: &Policy, back: &Policy, arch: Arch) -> BTreeMap<(Syscall, bool), Call> {
     let calls = grid::calls(policy).chain(grid::calls(back)).filter(|call| call.syscall.abi.arch() == arch);
-    let differs = |call: &Call| policy.decide(call) != back.decide(call);
-    let weaker = |call: &Call| losses::runs(back.decide(call)) && !losses::runs(policy.decide(call));
+    let differs = |call: &Call| policy.calls.decide(call) != back.calls.decide(call);
+    let weaker =
+        |call: &Call| losses::runs(back.calls.decide(call)) && !losses::runs(policy.calls.decide(call));
     calls.filter(differs).map(|call| ((call.syscall, weaker(&call)), call)).collect()
 }
 
@@ -211,14 +212,14 @@ fn taken(imported: &Imported, source: &str) {
             assert_eq!(validate(&program), Ok(()));
             for call in grid::calls(policy) {
                 let returned = returned_action(simulate(&program, &SeccompData::from(&call)));
-                assert_eq!(returned, policy.decide(&call), "{call:x?}\n{source}");
+                assert_eq!(returned, policy.calls.decide(&call), "{call:x?}\n{source}");
             }
         }
         Err(CompileError::TooLong(_)) => {}
         Err(error) => panic!("{error}\n{source}"),
     }
     // `generate` in every format.
-    let machines: BTreeSet<Arch> = policy.rules.keys().map(|syscall| syscall.abi.arch()).collect();
+    let machines: BTreeSet<Arch> = policy.calls.rules.keys().map(|syscall| syscall.abi.arch()).collect();
     for format in FORMATS {
         let emitted = match format.emit(policy) {
             Ok(emitted) => emitted,
@@ -230,7 +231,7 @@ fn taken(imported: &Imported, source: &str) {
         for machine in &machines {
             let Some(back) = back(format.name(), emitted.content.as_bytes(), *machine) else { continue };
             let calls = differing(policy, &back, *machine).into_values();
-            losses::check(policy, &emitted.losses, calls, |call| back.decide(call));
+            losses::check(policy, &emitted.losses, calls, |call| back.calls.decide(call));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What each answer makes of a policy.
 
-use sandprint_model::{Abi, ByteString};
+use sandprint_model::{Abi, ByteString, CallRules};
 use sandprint_policy::suggest;
 use sandprint_record::code::Code;
 
@@ -32,15 +32,17 @@ const REFUSED: Action = Action::Errno(1);
 fn draft(rules: &[(Call, Action)]) -> Draft {
     let mut policy = Policy {
         kernel: None,
-        default_action: REFUSED,
-        foreign_action: Action::KillProcess,
-        rules: BTreeMap::new(),
+        calls: CallRules {
+            default_action: REFUSED,
+            foreign_action: Action::KillProcess,
+            rules: BTreeMap::new(),
+        },
         notes: BTreeSet::new(),
     };
     for (call, action) in rules {
         let conditions = suggest::allowing(call, Reason::ByHand(String::new())).conditions;
         let rule = Rule { conditions, action: *action, reasons: BTreeSet::new() };
-        policy.rules.entry(call.syscall).or_default().push(rule);
+        policy.calls.rules.entry(call.syscall).or_default().push(rule);
     }
     Draft::new(policy, "2026-11-22".parse().unwrap(), None)
 }
@@ -71,7 +73,7 @@ fn each_answer_does_what_it_says_and_no_more() {
         draft.enter(&denial(inet(), REFUSED), answer, "--accept-all");
         assert_eq!((draft.standing(&inet()), draft.standing(&netlink())), (asked, other), "{answer:?}");
         assert_eq!(draft.decisions.len(), decisions, "{answer:?}");
-        assert_eq!(draft.policy.rules.get(&inet().syscall).map_or(0, Vec::len), rules, "{answer:?}");
+        assert_eq!(draft.policy.calls.rules.get(&inet().syscall).map_or(0, Vec::len), rules, "{answer:?}");
         assert_eq!(draft.stopped, answer == Answer::Stop);
     }
 }
@@ -80,7 +82,7 @@ fn each_answer_does_what_it_says_and_no_more() {
 fn a_written_rule_says_what_when_and_who() {
     let mut draft = draft(&[(call(NATIVE, "execve", NOTHING), Action::Allow)]);
     draft.enter(&denial(inet(), REFUSED), Answer::AllowWithArguments, "--accept socket");
-    let rules = &draft.policy.rules[&inet().syscall];
+    let rules = &draft.policy.calls.rules[&inet().syscall];
     let reasons: Vec<String> = rules[0].reasons.iter().map(ToString::to_string).collect();
     assert_eq!(
         reasons,
@@ -97,7 +99,7 @@ fn what_a_rule_refuses_is_not_asked_and_not_weakened() {
     assert_eq!(draft.standing(&netlink()), Standing::Refused);
     draft.enter(&denial(inet(), REFUSED), Answer::Allow, "x");
     assert_eq!(draft.standing(&inet()), Standing::Allowed);
-    assert_eq!(draft.policy.decide(&netlink()), Action::Errno(97));
+    assert_eq!(draft.policy.calls.decide(&netlink()), Action::Errno(97));
 }
 
 #[test]
@@ -105,8 +107,8 @@ fn arguments_that_were_allowed_stay_allowed_when_the_rest_is_refused() {
     let mut draft = draft(&[(call(NATIVE, "execve", NOTHING), Action::Allow)]);
     draft.enter(&denial(inet(), REFUSED), Answer::AllowWithArguments, "x");
     draft.enter(&denial(netlink(), REFUSED), Answer::Refuse, "x");
-    assert_eq!(draft.policy.decide(&inet()), Action::Allow);
-    assert_eq!(draft.policy.decide(&netlink()), REFUSED);
+    assert_eq!(draft.policy.calls.decide(&inet()), Action::Allow);
+    assert_eq!(draft.policy.calls.decide(&netlink()), REFUSED);
     assert_eq!(draft.standing(&call(NATIVE, "socket", [1, 1, 0, 0, 0, 0])), Standing::Refused);
 }
 
@@ -119,11 +121,11 @@ fn a_first_rule_of_an_abi_is_told_and_never_lets_the_others_run() {
     assert_eq!(told.notes.len(), 1, "{:?}", told.notes);
 
     let mut refused = draft(&[(inet(), Action::Allow)]);
-    refused.policy.default_action = Action::Allow;
+    refused.policy.calls.default_action = Action::Allow;
     refused.enter(&denial(foreign, Action::KillProcess), Answer::Allow, "x");
     assert_eq!(refused.standing(&foreign), Standing::Refused);
     assert_eq!((refused.decisions.len(), refused.notes.len()), (0, 1));
-    assert_eq!(refused.policy.decide(&call(Abi::I386, "ptrace", NOTHING)), Action::KillProcess);
+    assert_eq!(refused.policy.calls.decide(&call(Abi::I386, "ptrace", NOTHING)), Action::KillProcess);
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub(crate) struct Explained {
 
 /// Whether calls that no rule names run, and are logged.
 pub(crate) fn defaults_log(policy: &Policy) -> bool {
-    [policy.default_action, policy.foreign_action].contains(&Action::Log)
+    [policy.calls.default_action, policy.calls.foreign_action].contains(&Action::Log)
 }
 
 /// The policy with every refusal made a report, and what its defaults log where `logged`.
@@ -55,9 +55,9 @@ pub(crate) fn reporting(policy: &Policy, logged: bool) -> Policy {
     };
     let mut policy = policy.clone();
     let by_default = |action| if logged && action == Action::Log { Action::Notify } else { report(action) };
-    policy.default_action = by_default(policy.default_action);
-    policy.foreign_action = by_default(policy.foreign_action);
-    for rule in policy.rules.values_mut().flatten() {
+    policy.calls.default_action = by_default(policy.calls.default_action);
+    policy.calls.foreign_action = by_default(policy.calls.foreign_action);
+    for rule in policy.calls.rules.values_mut().flatten() {
         rule.action = report(rule.action);
     }
     policy
@@ -146,8 +146,8 @@ fn orders(policy: &Policy, answering: &Answering) -> Result<Vec<u8>, TrialError>
 /// The policy with every refusal taken back.
 fn all_let_go_on(policy: &Policy) -> Policy {
     let mut policy = policy.clone();
-    (policy.default_action, policy.foreign_action) = (Action::Allow, Action::Allow);
-    policy.rules.clear();
+    (policy.calls.default_action, policy.calls.foreign_action) = (Action::Allow, Action::Allow);
+    policy.calls.rules.clear();
     policy
 }
 

@@ -141,7 +141,7 @@ impl Findings {
     /// Looks into a refused call, and enters it.
     pub(super) fn enter(&mut self, waiting: &Waiting<'_>, call: Call, is_again: bool) -> Entered {
         let notification = waiting.call();
-        let action = self.policy.decide(&call);
+        let action = self.policy.calls.decide(&call);
         let origin = self.origins.look(notification.tid, self.first, notification.instruction_pointer);
         if !waiting.still_waits() {
             // Its number may be another task's by now: what was read says nothing.

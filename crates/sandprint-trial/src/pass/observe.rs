@@ -169,7 +169,7 @@ impl Findings<'_> {
     fn enter(&mut self, id: u64, seen: Seen) {
         let Verdict::Denied { action, .. } = seen.judgement.verdict else { return };
         let Seen { refused, location, rule, .. } = seen;
-        if enforce::runs(self.policy.decide(&refused.call)) {
+        if enforce::runs(self.policy.calls.decide(&refused.call)) {
             self.others = self.others.saturating_add(refused.count);
             self.places.insert(id, Place::Others);
             return;
@@ -263,9 +263,11 @@ mod tests {
     fn repetitions_of_what_is_not_kept_are_counted_too() {
         let policy = Policy {
             kernel: None,
-            default_action: sandprint_model::Action::Errno(1),
-            foreign_action: sandprint_model::Action::KillProcess,
-            rules: BTreeMap::new(),
+            calls: sandprint_model::CallRules {
+                default_action: sandprint_model::Action::Errno(1),
+                foreign_action: sandprint_model::Action::KillProcess,
+                rules: BTreeMap::new(),
+            },
             notes: std::collections::BTreeSet::new(),
         };
         let mut findings = Findings {

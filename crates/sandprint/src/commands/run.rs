@@ -182,12 +182,12 @@ fn check_execve(
 /// `SECCOMP_RET_TRACE`).
 fn unasked(policy: &Policy, native: Abi) -> Option<String> {
     let asks = |action: Action| matches!(action, Action::Notify | Action::Trace(_));
-    let rules = policy.rules.iter().filter(|(syscall, _)| syscall.abi == native);
+    let rules = policy.calls.rules.iter().filter(|(syscall, _)| syscall.abi == native);
     let mut names: Vec<_> = rules
         .filter(|(_, rules)| rules.iter().any(|rule| asks(rule.action)))
         .map(|(syscall, _)| syscall.to_string())
         .collect();
-    if asks(policy.default_action) {
+    if asks(policy.calls.default_action) {
         names.push("every call without a rule".to_owned());
     }
     let names = (!names.is_empty()).then(|| names.join(", "))?;
@@ -216,9 +216,11 @@ fn say_where_denials_are_logged(policy: &Policy) {
 
 /// The actions of the policy that the kernel was told not to log.
 fn unlogged(policy: &Policy, logged: &str) -> Vec<&'static str> {
-    let rules = policy.rules.values().flatten().map(|rule| rule.action);
-    let mut names: Vec<_> =
-        rules.chain([policy.default_action, policy.foreign_action]).filter_map(kernel_name).collect();
+    let rules = policy.calls.rules.values().flatten().map(|rule| rule.action);
+    let mut names: Vec<_> = rules
+        .chain([policy.calls.default_action, policy.calls.foreign_action])
+        .filter_map(kernel_name)
+        .collect();
     names.sort_unstable();
     names.dedup();
     names.retain(|name| !logged.split_ascii_whitespace().any(|word| word == *name));
@@ -288,6 +290,8 @@ fn words_of_errno(errno: i32) -> (&'static str, &'static str, u8) {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
+    use sandprint_model::CallRules;
+
     use super::*;
 
     #[test]
@@ -297,15 +301,17 @@ mod tests {
         let native = |nr| Syscall { abi: Abi::X86_64, nr };
         let mut policy = Policy {
             kernel: None,
-            default_action: Action::Errno(1),
-            foreign_action: Action::Notify,
-            rules: BTreeMap::from([(native(0), rule(Action::Allow))]),
+            calls: CallRules {
+                default_action: Action::Errno(1),
+                foreign_action: Action::Notify,
+                rules: BTreeMap::from([(native(0), rule(Action::Allow))]),
+            },
             notes: BTreeSet::new(),
         };
         assert_eq!(unasked(&policy, Abi::X86_64), None);
-        policy.rules.insert(native(1), rule(Action::Notify));
-        policy.rules.insert(native(2), rule(Action::Trace(7)));
-        policy.default_action = Action::Notify;
+        policy.calls.rules.insert(native(1), rule(Action::Notify));
+        policy.calls.rules.insert(native(2), rule(Action::Trace(7)));
+        policy.calls.default_action = Action::Notify;
         assert_eq!(
             unasked(&policy, Abi::X86_64).unwrap(),
             "the policy has a supervisor or a tracer asked about write, open, every call without a rule; where there is \
@@ -317,9 +323,11 @@ mod tests {
     fn actions_that_the_kernel_was_told_not_to_log_are_named() {
         let policy = Policy {
             kernel: None,
-            default_action: Action::Errno(1),
-            foreign_action: Action::KillProcess,
-            rules: BTreeMap::new(),
+            calls: CallRules {
+                default_action: Action::Errno(1),
+                foreign_action: Action::KillProcess,
+                rules: BTreeMap::new(),
+            },
             notes: BTreeSet::new(),
         };
         for (logged, expected) in [

@@ -74,7 +74,7 @@ fn another_abi_is_no_way_round_the_policy() {
     for abi in ["i386", "x32"] {
         let run = |foreign_action| {
             let mut policy = crate::support::all_but(&[]);
-            policy.foreign_action = foreign_action;
+            policy.calls.foreign_action = foreign_action;
             scratch.run_under(&policy, &[], &[foreign.to_str().unwrap(), abi]).how
         };
         // x32 calls are refused by most kernels, after the filter; without i386 there is no such call to refuse.

@@ -30,7 +30,7 @@ fn what_a_kernel_lacks_is_named_with_the_release_that_has_it() {
         width: Width::Bits32,
         comparison: Comparison::MaskedEqual { mask: 2, value: 2 },
     };
-    no_log.rules.insert(call("seccomp"), vec![rule(Action::Errno(22), vec![log])]);
+    no_log.calls.rules.insert(call("seccomp"), vec![rule(Action::Errno(22), vec![log])]);
     for (outer, options, error, hint) in [
         (
             answered("seccomp", 38),
@@ -86,7 +86,7 @@ fn a_filter_that_kills_unknown_calls_is_found_out_without_dying() {
     let mut killing = all_but(&[]);
     let probe = Syscall { abi: native(), nr: 0x3fff_5350 };
     for (action, signal) in [(Action::KillProcess, 31), (Action::Trap, 31)] {
-        killing.rules.insert(probe, vec![rule(action, Vec::new())]);
+        killing.calls.rules.insert(probe, vec![rule(action, Vec::new())]);
         let error = format!(
             "failed to prove that the filter is in force: this process is under another filter already, which kills the \
              caller of the unknown call 0x3fff5350 (signal {signal})"

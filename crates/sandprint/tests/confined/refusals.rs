@@ -12,7 +12,7 @@ fn foreign(abis: &[Abi]) -> Policy {
     let mut policy = policy(Action::Errno(1), &[]);
     for abi in abis {
         let execve = Syscall::from_name(*abi, "execve").unwrap();
-        policy.rules.insert(execve, vec![rule(Action::Allow, Vec::new())]);
+        policy.calls.rules.insert(execve, vec![rule(Action::Allow, Vec::new())]);
     }
     policy
 }
@@ -22,7 +22,7 @@ fn a_policy_that_starts_nothing_is_refused_with_its_reason() {
     let other = if native() == Abi::X86_64 { Abi::Aarch64 } else { Abi::X86_64 };
     let first = Condition { index: 1, width: Width::Bits64, comparison: Comparison::Equal(1) };
     let mut by_arguments = policy(Action::Errno(1), &[]);
-    by_arguments.rules.insert(call("execve"), vec![rule(Action::Allow, vec![first])]);
+    by_arguments.calls.rules.insert(call("execve"), vec![rule(Action::Allow, vec![first])]);
     let here = native();
     let nothing = "the policy allows no system call at all, so nothing can be started under it";
     let generate = "generate one from the recording of a run: `sandprint profile generate -f toml`";
@@ -70,7 +70,7 @@ fn a_condition_on_execve_that_holds_is_told() {
     // execve(2) has three arguments, and we leave zeros in the other registers.
     let fourth = Condition { index: 3, width: Width::Bits64, comparison: Comparison::Equal(0) };
     let rules = vec![rule(Action::Allow, vec![fourth]), rule(Action::KillProcess, Vec::new())];
-    policy.rules.insert(call("execve"), rules);
+    policy.calls.rules.insert(call("execve"), rules);
     let ended = scratch.run_under(&policy, &[], &["true"]);
     assert_eq!(ended.how, How::Status(0));
     assert_eq!(

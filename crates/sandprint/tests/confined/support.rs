@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Output, Stdio};
 
-use sandprint_model::{Abi, Action, Arch, Condition, Policy, Rule, Syscall, wire};
+use sandprint_model::{Abi, Action, Arch, CallRules, Condition, Policy, Rule, Syscall, wire};
 
 use testkit::expect::skip;
 
@@ -32,9 +32,7 @@ pub(crate) fn policy(default_action: Action, rules: &[(&str, Action)]) -> Policy
         rules.iter().map(|(name, action)| (call(name), vec![rule(*action, Vec::new())])).collect();
     Policy {
         kernel: None,
-        default_action,
-        foreign_action: Action::KillProcess,
-        rules,
+        calls: CallRules { default_action, foreign_action: Action::KillProcess, rules },
         notes: BTreeSet::new(),
     }
 }
@@ -48,7 +46,7 @@ pub(crate) fn allowing(names: &[&str], default_action: Action) -> Policy {
 /// A policy under which everything runs, but for these calls.
 pub(crate) fn all_but(rules: &[(&str, Action)]) -> Policy {
     let mut policy = policy(Action::Allow, rules);
-    policy.rules.insert(call("execve"), vec![rule(Action::Allow, Vec::new())]);
+    policy.calls.rules.insert(call("execve"), vec![rule(Action::Allow, Vec::new())]);
     policy
 }
 

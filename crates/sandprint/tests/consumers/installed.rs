@@ -50,7 +50,7 @@ impl Stack {
     /// Where the filters and a policy decide differently: of each call and pair of answers the first arguments. The
     /// arguments that are tried are those at which a condition of the filters or of the policy changes its answer.
     pub(crate) fn differences(&self, policy: &Policy) -> Vec<Difference> {
-        self.differences_from(policy, |call| policy.decide(call))
+        self.differences_from(policy, |call| policy.calls.decide(call))
     }
 
     /// The same, of what somebody expects who adds no conditions to those of a policy.
@@ -68,7 +68,7 @@ impl Stack {
         let mut found = BTreeMap::new();
         let calls = |abi: Abi| NUMBERS.chain(BEYOND).map(move |nr| Syscall { abi, nr });
         for syscall in ARCH.abis().iter().copied().flat_map(calls) {
-            let rules = policies.iter().filter_map(|policy| policy.rules.get(&syscall)).flatten();
+            let rules = policies.iter().filter_map(|policy| policy.calls.rules.get(&syscall)).flatten();
             let conditions: BTreeSet<Condition> = rules.flat_map(|rule| rule.conditions.clone()).collect();
             for args in cases::arguments(&conditions).0 {
                 let is_narrow = matches!(syscall.abi, Abi::I386 | Abi::Arm);

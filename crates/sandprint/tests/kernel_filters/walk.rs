@@ -5,7 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use sandprint_model::{Abi, Action, Arch, Call, Comparison, Condition, Policy, Rule, Syscall, Width, wire};
+use sandprint_model::{
+    Abi, Action, Arch, Call, CallRules, Comparison, Condition, Policy, Rule, Syscall, Width, wire,
+};
 use sandprint_policy::cases;
 use sandprint_policy::cbpf::Program;
 use sandprint_policy::emit::{Content, by_name};
@@ -51,18 +53,18 @@ fn calls(policy: &Policy, abis: &[Abi]) -> Vec<(Call, Option<usize>)> {
     let mut calls = Vec::new();
     for abi in abis {
         let mut numbers: BTreeSet<u32> = Syscall::all(*abi).map(|syscall| syscall.nr).collect();
-        let named = policy.rules.keys().filter(|syscall| syscall.abi == *abi);
+        let named = policy.calls.rules.keys().filter(|syscall| syscall.abi == *abi);
         numbers
             .extend(named.flat_map(|Syscall { nr, .. }| [nr.saturating_sub(1), *nr, nr.saturating_add(1)]));
         numbers.extend([1000, 0x3fff_ffff]);
         calls.extend(numbers.into_iter().map(|nr| Call { syscall: Syscall { abi: *abi, nr }, args: [0; 6] }));
     }
-    for (syscall, rules) in policy.rules.iter().filter(|(syscall, _)| abis.contains(&syscall.abi)) {
+    for (syscall, rules) in policy.calls.rules.iter().filter(|(syscall, _)| abis.contains(&syscall.abi)) {
         let (arguments, _) = cases::arguments(rules.iter().flat_map(|rule| &rule.conditions));
         calls.extend(arguments.into_iter().map(|args| Call { syscall: *syscall, args }));
     }
     calls.retain(|call| i64::from(call.syscall.nr) != libc::SYS_seccomp && !is_unfiltered(call.syscall));
-    calls.into_iter().map(|call| (call, policy.deciding_rule(&call).map(|(rule, _)| rule))).collect()
+    calls.into_iter().map(|call| (call, policy.calls.deciding_rule(&call).map(|(rule, _)| rule))).collect()
 }
 
 /// Whether kernels carry it out without asking any filter: uretprobe since Linux 6.14, and uprobe since it came with
@@ -89,7 +91,7 @@ fn decided(policy: &Policy, may_die: bool, name: &str) -> (usize, usize) {
     let let_through = i32::from(LET_THROUGH);
     let expected: Vec<_> = calls
         .iter()
-        .map(|(call, _)| (as_made(*call), Answer::of(policy.decide(call), let_through, let_through)))
+        .map(|(call, _)| (as_made(*call), Answer::of(policy.calls.decide(call), let_through, let_through)))
         .collect();
     let made = compare(&[&last_resort(), &emitted(policy)], &expected, may_die, &|| {
         format!("{name}: {}", wire::encode_policy(policy))
@@ -140,9 +142,11 @@ fn rules(numbers: &mut Numbers, actions: &[Action]) -> Vec<Rule> {
 fn empty(default_action: Action) -> Policy {
     Policy {
         kernel: None,
-        default_action,
-        foreign_action: Action::KillProcess,
-        rules: std::collections::BTreeMap::new(),
+        calls: CallRules {
+            default_action,
+            foreign_action: Action::KillProcess,
+            rules: std::collections::BTreeMap::new(),
+        },
         notes: BTreeSet::new(),
     }
 }
@@ -156,17 +160,17 @@ fn random_policies_decide_every_call_of_the_machine_in_the_kernel_as_they_say() 
     for round in 0..120 {
         let default = [Action::Errno(DEFAULT), Action::Allow][numbers.below(2)];
         let mut policy = empty(default);
-        policy.foreign_action = [Action::KillProcess, Action::Errno(DEFAULT - 1)][numbers.below(2)];
+        policy.calls.foreign_action = [Action::KillProcess, Action::Errno(DEFAULT - 1)][numbers.below(2)];
         for _ in 0..=numbers.below(30) {
             let abi = reachable()[numbers.below(8).saturating_sub(6) % reachable().len()];
             let nr = u32::try_from(numbers.below(if round % 3 == 0 { 0x3fff_0000 } else { 460 })).unwrap();
             let rules = rules(&mut numbers, &actions);
-            policy.rules.insert(Syscall { abi, nr }, rules);
+            policy.calls.rules.insert(Syscall { abi, nr }, rules);
         }
         let (calls, rules) = decided(&policy, round % 8 == 0, "random");
         made += calls;
         walked += rules;
-        written += policy.rules.values().map(Vec::len).sum::<usize>();
+        written += policy.calls.rules.values().map(Vec::len).sum::<usize>();
     }
     // The others stand behind one that always matches, or ask for what cannot be.
     assert!(made > 50_000 && walked * 2 > written, "{made} {walked} {written}");
@@ -224,21 +228,23 @@ fn an_allowed_call_succeeds_and_each_that_is_perturbed_is_refused() {
         for name in HARMLESS {
             let syscall = Syscall::from_name(native(), name).unwrap();
             let rules = rules(&mut numbers, &[Action::Allow, Action::Allow, Action::Allow]);
-            policy.rules.insert(syscall, rules);
+            policy.calls.rules.insert(syscall, rules);
         }
         let harmless = |call: &Call| HARMLESS.contains(&call.syscall.name().unwrap_or_default());
         let calls: Vec<_> =
             calls(&policy, &[native()]).into_iter().filter(|(call, _)| harmless(call)).collect();
-        let expected: Vec<_> =
-            calls.iter().map(|(call, _)| (as_made(*call), Answer::of(policy.decide(call), 0, 0))).collect();
+        let expected: Vec<_> = calls
+            .iter()
+            .map(|(call, _)| (as_made(*call), Answer::of(policy.calls.decide(call), 0, 0)))
+            .collect();
         compare(&[&emitted(&policy)], &expected, false, &|| wire::encode_policy(&policy));
         let ways: BTreeSet<_> = calls
             .iter()
-            .filter(|(call, _)| policy.decide(call) == Action::Allow)
+            .filter(|(call, _)| policy.calls.decide(call) == Action::Allow)
             .filter_map(|(call, rule)| rule.map(|rule| (call.syscall, rule)))
             .collect();
         succeeded += ways.len();
-        allowing += policy.rules.values().flatten().filter(|rule| rule.action == Action::Allow).count();
+        allowing += policy.calls.rules.values().flatten().filter(|rule| rule.action == Action::Allow).count();
         refused += expected.iter().filter(|(_, answer)| *answer != Answer::Errno(0)).count();
     }
     assert!(succeeded * 2 > allowing && refused > 5_000, "{succeeded} of {allowing}, {refused}");
@@ -254,7 +260,7 @@ fn a_socket_of_the_allowed_kind_is_made_and_no_other() {
     let mut policy = empty(Action::Errno(REFUSALS));
     // AF_UNIX with SOCK_STREAM or SOCK_DGRAM, whatever its flags.
     let rules = [1, 2].map(|value| rule(vec![equal(0, 1), kind(value), equal(2, 0)], Action::Allow));
-    policy.rules.insert(socket, rules.to_vec());
+    policy.calls.rules.insert(socket, rules.to_vec());
     let (made, refused) = (Answer::Errno(0), Answer::Errno(i32::from(REFUSALS)));
     let expected = [
         ([1, 1, 0], made),

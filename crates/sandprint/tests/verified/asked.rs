@@ -29,7 +29,7 @@ fn ask(scratch: &Scratch, command: &[&str], answer: impl Fn(&str) -> &'static st
 
 fn decide(scratch: &Scratch, name: &str, args: [u64; 6]) -> Action {
     let syscall = Syscall::from_name(native(), name).unwrap();
-    scratch.policy_file("p.toml").decide(&Call { syscall, args })
+    scratch.policy_file("p.toml").calls.decide(&Call { syscall, args })
 }
 
 #[test]

@@ -12,9 +12,9 @@ const MOST: u64 = 10_000;
 /// A policy that allows every call that there is.
 fn all_that_there_is() -> Policy {
     let mut policy = all_but(&[]);
-    let rule = policy.rules.values().next().unwrap().clone();
-    policy.rules = Syscall::all(native()).map(|syscall| (syscall, rule.clone())).collect();
-    policy.default_action = Action::Errno(13);
+    let rule = policy.calls.rules.values().next().unwrap().clone();
+    policy.calls.rules = Syscall::all(native()).map(|syscall| (syscall, rule.clone())).collect();
+    policy.calls.default_action = Action::Errno(13);
     policy
 }
 

@@ -103,7 +103,7 @@ fn what_only_a_default_that_logs_lets_run_is_listed() {
     }
     // Everything that the program and its libc call is in the policy, but the one.
     let mut policy = all_but(&[]);
-    policy.default_action = Action::Log;
+    policy.calls.default_action = Action::Log;
     let (status, report) = scratch.verify(&policy, "auto", &["--", "./caller", "sockets", "3"]);
     assert_eq!((status, &report["denials"], &report["exit_code"]), (3, &json!([]), &json!(0)), "{report:#}");
     let row = |report: &serde_json::Value| {
@@ -112,16 +112,16 @@ fn what_only_a_default_that_logs_lets_run_is_listed() {
         Some((row["count"].clone(), row["action"].clone(), row["next"].clone()))
     };
     assert_eq!(row(&report), Some((json!(3), json!("log"), json!("logged"))));
-    let allow = policy.rules.values().next().unwrap().clone();
+    let allow = policy.calls.rules.values().next().unwrap().clone();
     for call in report["outside"].as_array().unwrap() {
         let name = call["name"].as_str().unwrap();
         let call = sandprint_model::Syscall::from_name(crate::support::native(), name).unwrap();
-        policy.rules.insert(call, allow.clone());
+        policy.calls.rules.insert(call, allow.clone());
     }
     let (status, report) = scratch.verify(&policy, "auto", &["--", "./caller", "sockets", "3"]);
     assert_eq!((status, &report["outside"]), (0, &json!([])), "{report:#}");
     let socket = sandprint_model::Syscall::from_name(crate::support::native(), "socket").unwrap();
-    policy.rules.remove(&socket);
+    policy.calls.rules.remove(&socket);
     scratch.policy(&policy);
     let ended = scratch.profile(&["verify", "-p", "policy", "--", "./caller", "sockets", "3"]);
     assert_eq!(ended.status, 3);
@@ -140,7 +140,7 @@ fn what_only_a_default_that_logs_lets_run_is_listed() {
 fn what_bpf_cannot_see_is_not_called_clean() {
     let scratch = Scratch::new();
     let mut policy = all_but(&[("mkdir", Action::Errno(1)), ("mkdirat", Action::Errno(1))]);
-    policy.default_action = Action::Log;
+    policy.calls.default_action = Action::Log;
     scratch.policy(&policy);
     let words = ["verify", "--observer", "ebpf", "-p", "policy", "--", "sh", "-c", "mkdir made; exit 0"];
     let ended = scratch.profile(&words);

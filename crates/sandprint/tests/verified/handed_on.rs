@@ -72,11 +72,11 @@ fn a_launcher_is_told_and_left_out() {
     assert!(!said.contains("start others"), "{said}");
     assert!(said.contains("The calls of these programs were left out: "), "{said}");
     assert!(without.notes.iter().any(|note| note.0.contains("/runc")), "{:?}", without.notes);
-    let allowed = |policy: &sandprint_model::Policy| policy.allowed().count();
+    let allowed = |policy: &sandprint_model::Policy| policy.calls.allowed().count();
     assert!(allowed(&without) <= allowed(&whole));
     let (said, only) = generate(&["--image", "ls"]);
     assert!(!said.contains("start others"), "{said}");
-    assert_eq!(only.rules, without.rules);
+    assert_eq!(only.calls.rules, without.calls.rules);
     let shown = scratch.profile(&["show", "--by", "image", "--image", "ls", "-f", "tsv", "trace"]);
     assert!(shown.stdout.lines().skip(1).all(|line| line.contains("/ls\t")), "{}", shown.stdout);
     let none = scratch.profile(&["generate", "-i", "trace", "-f", "toml", "--image", "nothing"]);

@@ -111,7 +111,7 @@ fn what_a_killed_refinement_would_not_accept_stays_refused() {
     let refused = if cfg!(target_arch = "aarch64") { "mkdirat" } else { "mkdir" };
     let mut policy = all_but(&[(refused, Action::Errno(30))]);
     // Nothing but the default refuses, but for one.
-    policy.default_action = Action::Errno(1);
+    policy.calls.default_action = Action::Errno(1);
     scratch.policy(&policy);
     let words = ["refine", "--accept", "*", "-p", "policy", "-o", "refined"];
     kill_at_any_instant(&scratch, &words, &"1\n".repeat(15));

@@ -9,7 +9,7 @@ use sandprint_model::{Action, Reason, Syscall, wire};
 use crate::support::{Ended, SANDPRINT, Scratch, can_notify, native};
 
 fn allowed(scratch: &Scratch, policy: &str) -> BTreeSet<String> {
-    scratch.policy_file(policy).allowed().map(|syscall| syscall.to_string()).collect()
+    scratch.policy_file(policy).calls.allowed().map(|syscall| syscall.to_string()).collect()
 }
 
 fn refine(scratch: &Scratch, words: &[&str]) -> Ended {
@@ -71,6 +71,7 @@ fn patterns_accept_what_they_match_and_the_rest_stays_refused_and_unwritten() {
     assert!(ended.stderr.contains("\n    rule  allow openat when "), "{}", ended.stderr);
     let policy = scratch.policy_file("p.toml");
     let decided: BTreeSet<String> = policy
+        .calls
         .rules
         .iter()
         .filter(|(_, rules)| {
@@ -80,7 +81,9 @@ fn patterns_accept_what_they_match_and_the_rest_stays_refused_and_unwritten() {
         .collect();
     assert_eq!(decided, BTreeSet::from(["mmap".to_owned()]));
     let mmap = Syscall::from_name(native(), "mmap").unwrap();
-    let Some(Reason::Decided { words, by, .. }) = policy.rules[&mmap][0].reasons.first() else { panic!() };
+    let Some(Reason::Decided { words, by, .. }) = policy.calls.rules[&mmap][0].reasons.first() else {
+        panic!()
+    };
     assert_eq!(by, "--accept mm?p,brk");
     assert!(words.starts_with("allowed: /"), "{words}");
 }
@@ -121,12 +124,12 @@ fn with_arguments_other_arguments_stay_refused() {
     let policy = scratch.policy_file("p.toml");
     let openat = Syscall::from_name(native(), "openat").unwrap();
     let open =
-        |flags| policy.decide(&sandprint_model::Call { syscall: openat, args: [0, 0, flags, 0, 0, 0] });
+        |flags| policy.calls.decide(&sandprint_model::Call { syscall: openat, args: [0, 0, flags, 0, 0, 0] });
     // O_RDONLY | O_CLOEXEC as loaders do, and O_WRONLY | O_CREAT.
     assert_eq!((open(0o2_000_000), open(0o101)), (Action::Allow, Action::Errno(1)));
     // What is added is told apart as well: to wait, and not the operations with priorities.
     let futex = Syscall::from_name(native(), "futex").unwrap();
-    let does = |op| policy.decide(&sandprint_model::Call { syscall: futex, args: [0, op, 0, 0, 0, 0] });
+    let does = |op| policy.calls.decide(&sandprint_model::Call { syscall: futex, args: [0, op, 0, 0, 0, 0] });
     assert_eq!((does(0x80), does(0x86)), (Action::Allow, Action::Errno(1)));
 }
 
@@ -169,8 +172,8 @@ fn the_json_form_stays_json() {
     assert!(scratch.path("made").is_dir());
     let policy = wire::decode_policy(scratch.read("p.json").as_bytes()).unwrap();
     let before = scratch.policy_file("p.toml");
-    assert!(before.rules.iter().all(|(syscall, rules)| policy.rules.get(syscall) == Some(rules)));
-    assert!(policy.rules.len() > before.rules.len());
+    assert!(before.calls.rules.iter().all(|(syscall, rules)| policy.calls.rules.get(syscall) == Some(rules)));
+    assert!(policy.calls.rules.len() > before.calls.rules.len());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use sandprint_model::wire::{self, PolicyFile};
-use sandprint_model::{Abi, Action, Arch, Policy, Rule, Syscall};
+use sandprint_model::{Abi, Action, Arch, CallRules, Policy, Rule, Syscall};
 
 use testkit::expect::skip;
 
@@ -46,9 +46,7 @@ pub(crate) fn all_but(refused: &[(&str, Action)]) -> Policy {
     rules.insert(call("execve"), rule(Action::Allow));
     Policy {
         kernel: None,
-        default_action: Action::Allow,
-        foreign_action: Action::KillProcess,
-        rules,
+        calls: CallRules { default_action: Action::Allow, foreign_action: Action::KillProcess, rules },
         notes: BTreeSet::new(),
     }
 }

@@ -100,7 +100,12 @@ fn the_rule_that_it_names_is_enough() {
     let socket = sandprint_model::Syscall::from_name(crate::support::native(), "socket").unwrap();
     let call = sandprint_model::Call { syscall: socket, args: [1, 1, 0, 0, 0, 0] };
     let reason = sandprint_model::Reason::ByHand("a test".to_owned());
-    policy.rules.get_mut(&socket).unwrap().insert(0, sandprint_policy::suggest::allowing(&call, reason));
+    policy
+        .calls
+        .rules
+        .get_mut(&socket)
+        .unwrap()
+        .insert(0, sandprint_policy::suggest::allowing(&call, reason));
     for observer in observers() {
         let (status, report) = scratch.verify(&policy, observer, &["--", "./caller", "sockets", "3"]);
         assert_eq!((status, &report["clean"], &report["denials"]), (0, &json!(true), &json!([])));

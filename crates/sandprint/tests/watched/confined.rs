@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use sandprint_model::{Abi, Action, Arch, Policy, Rule, Syscall, wire};
+use sandprint_model::{Abi, Action, Arch, CallRules, Policy, Rule, Syscall, wire};
 use serde_json::json;
 
 use crate::support::{Gate, SANDPRINT, Told, Watching, caller, can_see_logged, can_watch, is_root};
@@ -24,9 +24,7 @@ pub(crate) fn all_but(rules: &[(&str, Action)]) -> Policy {
     all.insert(call("execve"), rule(Action::Allow));
     Policy {
         kernel: None,
-        default_action: Action::Allow,
-        foreign_action: Action::KillProcess,
-        rules: all,
+        calls: CallRules { default_action: Action::Allow, foreign_action: Action::KillProcess, rules: all },
         notes: BTreeSet::new(),
     }
 }

@@ -9,7 +9,7 @@ use super::comments::{Comments, Place};
 use super::writer::{call_place, rule_place};
 use super::{MOST_BYTES, PolicyFile, Position, Problem, RulePosition, VERSION, action, condition, reason};
 use crate::wire::quoted;
-use crate::{Abi, Action, Image, KernelVersion, Note, Policy, Reason, Rule, Syscall};
+use crate::{Abi, Action, CallRules, Image, KernelVersion, Note, Policy, Reason, Rule, Syscall};
 
 mod nearest;
 
@@ -81,9 +81,11 @@ impl Reader<'_> {
         self.version(table)?;
         let mut policy = Policy {
             kernel: None,
-            default_action: Action::KillProcess,
-            foreign_action: Action::KillProcess,
-            rules: BTreeMap::new(),
+            calls: CallRules {
+                default_action: Action::KillProcess,
+                foreign_action: Action::KillProcess,
+                rules: BTreeMap::new(),
+            },
             notes: BTreeSet::new(),
         };
         let mut positions = Positions::new();
@@ -97,11 +99,13 @@ impl Reader<'_> {
                 }
                 "default" => {
                     self.place(&span, "default");
-                    policy.default_action = self.action(item, &span).unwrap_or(policy.default_action);
+                    policy.calls.default_action =
+                        self.action(item, &span).unwrap_or(policy.calls.default_action);
                 }
                 "foreign" => {
                     self.place(&span, "foreign");
-                    policy.foreign_action = self.action(item, &span).unwrap_or(policy.foreign_action);
+                    policy.calls.foreign_action =
+                        self.action(item, &span).unwrap_or(policy.calls.foreign_action);
                 }
                 "notes" => {
                     self.place(&span, "notes");
@@ -248,7 +252,7 @@ impl Reader<'_> {
                 self.wrong(span, format!("{abi} has no system call `{}`", quoted(name)), hint);
                 continue;
             };
-            if policy.rules.contains_key(&syscall) {
+            if policy.calls.rules.contains_key(&syscall) {
                 self.wrong(span, format!("{syscall} is here twice, by its name and by its number"), None);
                 continue;
             }
@@ -257,7 +261,7 @@ impl Reader<'_> {
                 positions.insert((syscall, at), position.clone());
             }
             if !rules.is_empty() {
-                policy.rules.insert(syscall, rules.into_iter().map(|(rule, _)| rule).collect());
+                policy.calls.rules.insert(syscall, rules.into_iter().map(|(rule, _)| rule).collect());
             }
         }
     }

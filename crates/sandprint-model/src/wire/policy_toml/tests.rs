@@ -100,8 +100,8 @@ fn a_hand_written_file_is_brought_into_its_form_with_all_comments() {
         syscall: Syscall::from_name(Abi::X86_64, "socket").unwrap(),
         args: [arg0, 0x80801, 0, 0, 0, 0],
     };
-    assert_eq!(file.policy.decide(&call(2)), Action::Allow);
-    assert_eq!(file.policy.decide(&call(10)), Action::Errno(97));
+    assert_eq!(file.policy.calls.decide(&call(2)), Action::Allow);
+    assert_eq!(file.policy.calls.decide(&call(10)), Action::Errno(97));
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn rules_and_conditions_know_where_they_stand() {
 #[test]
 fn a_comment_whose_fact_is_gone_stays_in_the_file() {
     let mut file = read(HAND_WRITTEN);
-    file.policy.rules.remove(&Syscall::from_name(Abi::X86_64, "socket").unwrap());
+    file.policy.calls.rules.remove(&Syscall::from_name(Abi::X86_64, "socket").unwrap());
     let written = file.write();
     for comment in ["# -- network --", "# IPv4 only", "# no datagrams", "# AF_INET", "# streams", "# closed"]
     {
@@ -266,7 +266,7 @@ fn the_comments_of_a_rule_are_those_at_it_and_in_it_and_no_others() {
                 # above\n[[x86_64.socket]]\ndo = \"allow\" # beside\nwhen = [\"arg0.u32 == AF_INET\"] # IPv4\n\
                 why = [\n    # within\n    \"by hand\",\n]\n\n[[x86_64.socket]]\ndo = \"errno EPERM\" # another\n";
     let file = PolicyFile::read(text).unwrap();
-    let (syscall, rules) = file.policy.rules.iter().next().unwrap();
+    let (syscall, rules) = file.policy.calls.rules.iter().next().unwrap();
     let [first, second] = rules.as_slice() else { panic!() };
     let mut comments = file.comments(*syscall, first);
     comments.sort();

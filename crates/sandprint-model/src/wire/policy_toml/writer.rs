@@ -111,17 +111,17 @@ pub(super) fn write(policy: &Policy, comments: &Comments) -> String {
     if let Some(kernel) = policy.kernel {
         page.line("kernel", "", &format!("kernel = \"{kernel}\""));
     }
-    page.line("default", "", &format!("default = \"{}\"", policy.default_action));
-    page.line("foreign", "", &format!("foreign = \"{}\"", policy.foreign_action));
+    page.line("default", "", &format!("default = \"{}\"", policy.calls.default_action));
+    page.line("foreign", "", &format!("foreign = \"{}\"", policy.calls.foreign_action));
     if !policy.notes.is_empty() {
         let notes: Vec<String> = policy.notes.iter().map(|note| reason::quote(&note.0)).collect();
         page.array("notes", "notes", &notes, false);
     }
-    let mut calls: Vec<Syscall> = policy.rules.keys().copied().collect();
+    let mut calls: Vec<Syscall> = policy.calls.rules.keys().copied().collect();
     calls.sort_by_key(|syscall| (syscall.abi.name(), reason::write_key(*syscall), syscall.nr));
     let mut abi: Option<Abi> = None;
     for syscall in calls {
-        let rules = policy.rules.get(&syscall).map(Vec::as_slice).unwrap_or_default();
+        let rules = policy.calls.rules.get(&syscall).map(Vec::as_slice).unwrap_or_default();
         for (place, rule) in rules.iter().enumerate() {
             page.text.push('\n');
             if abi != Some(syscall.abi) {

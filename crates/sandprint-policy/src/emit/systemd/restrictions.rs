@@ -88,12 +88,12 @@ pub(super) fn restrict(policy: &Policy, abis: &[Abi]) -> Restricted {
         if is_left && (!calls.sometimes(*syscall, runs) || is_added) {
             continue;
         }
-        let rules = if running == policy.default_action {
+        let rules = if running == policy.calls.default_action {
             Vec::new()
         } else {
             vec![Rule { conditions: Vec::new(), action: running, reasons: calls.reasons(*syscall) }]
         };
-        rest.rules.insert(*syscall, rules);
+        rest.calls.rules.insert(*syscall, rules);
         let subject = syscall.to_string();
         losses.extend(calls.other_answers(*syscall, refused).map(|text| stricter(&subject, text)));
         if is_left {
@@ -124,7 +124,7 @@ struct Calls<'p> {
 
 impl Calls<'_> {
     fn rules(&self, syscall: Syscall) -> &[Rule] {
-        self.policy.rules.get(&syscall).map_or(&[][..], Vec::as_slice)
+        self.policy.calls.rules.get(&syscall).map_or(&[][..], Vec::as_slice)
     }
 
     fn reasons(&self, syscall: Syscall) -> BTreeSet<Reason> {
@@ -133,8 +133,8 @@ impl Calls<'_> {
 
     /// What happens where no rule of a call matches.
     fn default(&self, abi: Abi) -> Action {
-        let has_rules = self.policy.rules.keys().any(|syscall| syscall.abi == abi);
-        if has_rules { self.policy.default_action } else { self.policy.foreign_action }
+        let has_rules = self.policy.calls.rules.keys().any(|syscall| syscall.abi == abi);
+        if has_rules { self.policy.calls.default_action } else { self.policy.calls.foreign_action }
     }
 
     /// When a call runs, or does not; `None` where that takes too many alternatives.
@@ -150,14 +150,14 @@ impl Calls<'_> {
     /// The action with which the name of a call runs, where the policy refuses a part of the call, or the call in this
     /// ABI and not in another one; none for any other.
     fn narrowed(&self, syscall: Syscall) -> Option<Action> {
-        let has_rules = self.policy.rules.keys().any(|other| other.abi == syscall.abi);
+        let has_rules = self.policy.calls.rules.keys().any(|other| other.abi == syscall.abi);
         if !has_rules || !self.sometimes(syscall, |action| !runs(action)) {
             return None;
         }
         let name = syscall.name()?;
         let elsewhere = syscall.abi.arch().abis().iter().filter(|abi| {
             // Without rules the ABI takes part where nothing refuses other ABIs.
-            self.abis.contains(abi) || runs(self.policy.foreign_action)
+            self.abis.contains(abi) || runs(self.policy.calls.foreign_action)
         });
         let mut named =
             [syscall].into_iter().chain(elsewhere.filter_map(|abi| Syscall::from_name(*abi, name)));

@@ -20,7 +20,7 @@ type Meaning = Vec<(Vec<Condition>, Action)>;
 
 /// Adds a loss for every call that is decided differently without one that says so.
 pub(super) fn compare(program: &Program, analysed: &Analysed, imported: &mut Imported) {
-    let mut asked: BTreeSet<Syscall> = imported.policy.rules.keys().copied().collect();
+    let mut asked: BTreeSet<Syscall> = imported.policy.calls.rules.keys().copied().collect();
     for (abi, parts) in &analysed.abis {
         asked.extend(Syscall::all(*abi));
         let edges = parts.iter().flat_map(|(first, last, _)| [*first, *last]);
@@ -29,7 +29,7 @@ pub(super) fn compare(program: &Program, analysed: &Analysed, imported: &mut Imp
     let mut differing: BTreeSet<(Syscall, bool)> = BTreeSet::new();
     let mut values_of: HashMap<Meaning, Vec<[u64; 6]>> = HashMap::new();
     for syscall in asked {
-        let rules = imported.policy.rules.get(&syscall).map_or(&[][..], Vec::as_slice);
+        let rules = imported.policy.calls.rules.get(&syscall).map_or(&[][..], Vec::as_slice);
         let key: Vec<_> = rules.iter().map(|rule| (rule.conditions.clone(), rule.action)).collect();
         let known = values_of.contains_key(&key);
         let values = values_of.entry(key).or_insert_with(|| tried(rules));
@@ -38,7 +38,7 @@ pub(super) fn compare(program: &Program, analysed: &Analysed, imported: &mut Imp
             let narrow = matches!(syscall.abi, Abi::Arm | Abi::I386);
             let call = Call { syscall, args: if narrow { args.map(|arg| arg & 0xffff_ffff) } else { *args } };
             let says = returned_action(simulate(program, &SeccompData::from(&call)));
-            let means = imported.policy.decide(&call);
+            let means = imported.policy.calls.decide(&call);
             if says != means {
                 differing.insert((syscall, runs(means) && !runs(says)));
             }

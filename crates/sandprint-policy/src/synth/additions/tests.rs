@@ -169,7 +169,7 @@ fn newer_calls_bring_the_older_ones_in_every_abi() {
 }
 
 fn decides(policy: &Policy, name: &str, args: [u64; 6]) -> Action {
-    policy.decide(&Call { syscall: syscall(Abi::X86_64, name), args })
+    policy.calls.decide(&Call { syscall: syscall(Abi::X86_64, name), args })
 }
 
 fn of_arguments(calls: &[(&str, [u64; 6])], arguments: AllowedArguments) -> Policy {
@@ -283,7 +283,7 @@ fn what_would_give_something_away_is_told_apart_in_every_policy() {
 fn rules_that_say_the_same_are_one() {
     let seen = [("futex", [0, 0x80, 1, 0, 0, 0]), ("futex", [0, 0x81, 1, 0, 0, 0])];
     let policy = of_arguments(&seen, AllowedArguments::Observed);
-    let rules = &policy.rules[&syscall(Abi::X86_64, "futex")];
+    let rules = &policy.calls.rules[&syscall(Abi::X86_64, "futex")];
     assert_eq!(rules.len(), 5);
     let observed = |reason: &Reason| match reason {
         Reason::Observed { count, runs, .. } => Some((*count, *runs)),
@@ -292,7 +292,7 @@ fn rules_that_say_the_same_are_one() {
     let counts: Vec<_> = rules.iter().map(|rule| rule.reasons.iter().find_map(observed)).collect();
     assert_eq!(counts, [Some((2, 2)), None, None, None, None]);
     assert_eq!(rules[0].reasons.len(), 2, "it was seen, and is needed: {:?}", rules[0]);
-    let all = &policy.rules[&syscall(Abi::X86_64, "clock_gettime")];
+    let all = &policy.calls.rules[&syscall(Abi::X86_64, "clock_gettime")];
     assert_eq!(all.len(), 1);
 }
 
@@ -312,10 +312,14 @@ fn a_policy_is_completed_by_what_it_allows() {
     table.complete(&mut policy, AllowedArguments::Any);
     assert_eq!(policy, start, "it is complete already");
 
-    policy.rules.insert(syscall(Abi::X86_64, "clone3"), vec![rule(Action::Allow, &[], decided())]);
+    policy.calls.rules.insert(syscall(Abi::X86_64, "clone3"), vec![rule(Action::Allow, &[], decided())]);
     table.complete(&mut policy, AllowedArguments::Any);
-    let new: BTreeSet<&str> =
-        policy.allowed().filter(|call| !start.rules.contains_key(call)).filter_map(Syscall::name).collect();
+    let new: BTreeSet<&str> = policy
+        .calls
+        .allowed()
+        .filter(|call| !start.calls.rules.contains_key(call))
+        .filter_map(Syscall::name)
+        .collect();
     assert_eq!(new, ["clock_nanosleep", "clone", "clone3", "madvise", "nanosleep"].into());
     // The same as of a recording, and in the same words.
     let of_trace = synthesize(
@@ -323,10 +327,10 @@ fn a_policy_is_completed_by_what_it_allows() {
         &SynthConfig::default(),
     )
     .unwrap();
-    let of_trace_allows: BTreeSet<Syscall> = of_trace.allowed().collect();
-    assert_eq!(policy.allowed().collect::<BTreeSet<_>>(), of_trace_allows);
+    let of_trace_allows: BTreeSet<Syscall> = of_trace.calls.allowed().collect();
+    assert_eq!(policy.calls.allowed().collect::<BTreeSet<_>>(), of_trace_allows);
     let madvise = syscall(Abi::X86_64, "madvise");
-    assert_eq!(policy.rules[&madvise], of_trace.rules[&madvise]);
+    assert_eq!(policy.calls.rules[&madvise], of_trace.calls.rules[&madvise]);
 }
 
 #[test]
@@ -337,7 +341,7 @@ fn what_somebody_refused_stays_refused() {
     let first = Condition { index: 1, width: Width::Bits32, comparison: Comparison::Equal(9) };
     let call = |name| syscall(Abi::X86_64, name);
     let absent = rule(Action::Errno(38), &[], Reason::Fallback("another way".to_owned()));
-    policy.rules.extend([
+    policy.calls.rules.extend([
         (call("getpid"), vec![rule(Action::Errno(1), &[], by_hand())]),
         (call("futex"), vec![rule(Action::Errno(5), &[first], by_hand())]),
         (call("mmap"), vec![rule(Action::Allow, &[first], by_hand())]),
@@ -365,7 +369,7 @@ fn what_somebody_refused_stays_refused() {
 fn what_was_added_brings_nothing_by_itself() {
     let mut policy = starting_point(Abi::X86_64);
     let launcher = Reason::Runtime { runtime: "runc".to_owned(), why: "a test".to_owned() };
-    policy.rules.insert(syscall(Abi::X86_64, "clone3"), vec![rule(Action::Allow, &[], launcher)]);
+    policy.calls.rules.insert(syscall(Abi::X86_64, "clone3"), vec![rule(Action::Allow, &[], launcher)]);
     Additions::read().unwrap().complete(&mut policy, AllowedArguments::Any);
     assert_eq!(decides(&policy, "clone", [0; 6]), Action::Errno(1));
 }

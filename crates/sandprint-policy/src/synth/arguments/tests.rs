@@ -47,7 +47,7 @@ fn rules(policy: &Policy, name: &str) -> Vec<Vec<String>> {
     let words = |rule: &Rule| {
         rule.conditions.iter().map(|condition| condition_in_words(syscall(name), condition)).collect()
     };
-    policy.rules[&syscall(name)].iter().map(words).collect()
+    policy.calls.rules[&syscall(name)].iter().map(words).collect()
 }
 
 fn notes(policy: &Policy) -> Vec<&str> {
@@ -83,7 +83,7 @@ fn values_keep_their_company_and_flags_are_allowed_together() {
         [vec!["arg1.u32 == F_GETFD"], vec!["arg1.u32 == F_SETFD", "arg2.u64 == 1"]]
     );
     assert_eq!(rules(&policy, "getpid"), [Vec::<String>::new()]);
-    let decide = |name, args| policy.decide(&Call { syscall: syscall(name), args }) == Action::Allow;
+    let decide = |name, args| policy.calls.decide(&Call { syscall: syscall(name), args }) == Action::Allow;
     for (name, args, expected) in [
         ("socket", [1, 0x80801, 0, 0, 0, 0], true),
         ("socket", [1, 2, 0, 0, 0, 0], false),
@@ -117,7 +117,8 @@ fn a_rule_says_how_often_it_was_needed_and_by_whom() {
     observe(&mut recorded, 2, &Call { syscall: syscall("socket"), args: [2, 1, 0, 0, 0, 0] });
     let policy = policy(&recorded);
     let images = vec![Arc::new(Image::default())];
-    let reasons: Vec<_> = policy.rules[&syscall("socket")].iter().map(|rule| rule.reasons.clone()).collect();
+    let reasons: Vec<_> =
+        policy.calls.rules[&syscall("socket")].iter().map(|rule| rule.reasons.clone()).collect();
     let observed = |count, runs| BTreeSet::from([Reason::Observed { count, runs, images: images.clone() }]);
     assert_eq!(reasons, [observed(3, 2), observed(1, 1)]);
 }
@@ -168,7 +169,7 @@ fn what_has_another_way_is_refused_so_that_it_is_taken() {
     let recorded = trace(&[("statx", [5, 6, 0x1000, 0, 0, 0]), ("socket", [1, 1, 0, 0, 0, 0])]);
     for default_action in [DefaultAction::Errno, DefaultAction::Kill] {
         let of = synthesize(&recorded, &SynthConfig { default_action, ..config() }).unwrap();
-        let decide = |name, args| of.decide(&Call { syscall: syscall(name), args });
+        let decide = |name, args| of.calls.decide(&Call { syscall: syscall(name), args });
         assert_eq!(decide("statx", [9, 9, 0x1000, 0, 0, 0]), Action::Allow);
         assert_eq!(decide("statx", [9, 9, 0x2000, 0, 0, 0]), Action::Errno(38));
         assert_eq!(decide("socket", [2, 1, 0, 0, 0, 0]), default_action.action());
@@ -205,8 +206,11 @@ fn a_trace_without_arguments_makes_no_rules_about_them() {
     // Nothing is missing where there is nothing to tell apart.
     let plain = trace(&[("getpid", [0; 6])]);
     assert_eq!(
-        policy(&plain).rules,
-        synthesize(&plain, &SynthConfig { arguments: AllowedArguments::Any, ..config() }).unwrap().rules
+        policy(&plain).calls.rules,
+        synthesize(&plain, &SynthConfig { arguments: AllowedArguments::Any, ..config() })
+            .unwrap()
+            .calls
+            .rules
     );
 }
 
@@ -255,9 +259,9 @@ proptest! {
         let config = SynthConfig { default_action: action, baseline, portable, ..config() };
         let policy = synthesize(&recorded, &config).unwrap();
         for (_, call) in &calls {
-            prop_assert_eq!(policy.decide(call), Action::Allow, "{:?} {:?}", call, policy.rules[&call.syscall]);
+            prop_assert_eq!(policy.calls.decide(call), Action::Allow, "{:?} {:?}", call, policy.calls.rules[&call.syscall]);
         }
-        for (syscall, rules) in &policy.rules {
+        for (syscall, rules) in &policy.calls.rules {
             prop_assert!(rules.iter().all(|rule| !rule.reasons.is_empty()), "{}", syscall);
             // At most one test of an argument, with the width of the argument: some formats can say no more.
             for rule in rules {
@@ -306,9 +310,9 @@ proptest! {
                     // What tells nothing is not compared.
                     one.syscall == call.syscall && [value, None].contains(&known(&one.args))
                 });
-                let whole = policy.rules[&call.syscall].iter().any(|rule| rule.conditions.is_empty());
+                let whole = policy.calls.rules[&call.syscall].iter().any(|rule| rule.conditions.is_empty());
                 if value.is_some() && !seen && !whole {
-                    prop_assert_ne!(policy.decide(&changed), Action::Allow, "{:?}", changed);
+                    prop_assert_ne!(policy.calls.decide(&changed), Action::Allow, "{:?}", changed);
                 }
             }
         }

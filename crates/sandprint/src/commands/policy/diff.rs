@@ -112,8 +112,11 @@ fn whole(diff: &PolicyDiff) -> Vec<Whole> {
 fn rules(syscall: Syscall, rules: &[Rule], source: &PolicySource) -> Vec<String> {
     if rules.is_empty() {
         let policy = source.policy();
-        let by_default: Action =
-            if policy.has_rules_for(syscall.abi) { policy.default_action } else { policy.foreign_action };
+        let by_default: Action = if policy.calls.has_rules_for(syscall.abi) {
+            policy.calls.default_action
+        } else {
+            policy.calls.foreign_action
+        };
         return vec![format!("{by_default} (no rule)")];
     }
     let words = rules.iter().map(|rule| {

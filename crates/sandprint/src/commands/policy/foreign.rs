@@ -71,9 +71,9 @@ pub(crate) fn tell(imported: &Imported) {
             output::note(&format!("the policy does not hold all of the profile: {loss}"));
         }
     }
-    let is_empty = !imported.policy.rules.values().flatten().any(|rule| rule.action.lets_run())
-        && !imported.policy.default_action.lets_run()
-        && !imported.policy.foreign_action.lets_run();
+    let is_empty = !imported.policy.calls.rules.values().flatten().any(|rule| rule.action.lets_run())
+        && !imported.policy.calls.default_action.lets_run()
+        && !imported.policy.calls.foreign_action.lets_run();
     if is_empty {
         output::warn("the profile allows no call at all: nothing can run under it, nor under the policy");
     }

@@ -98,11 +98,11 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<ExitStatus> {
 
 fn answer(source: &PolicySource, text: &str, call: &Call) -> Answer {
     let policy = source.policy();
-    let action: Action = policy.decide(call);
-    let rule = policy.deciding_rule(call);
+    let action: Action = policy.calls.decide(call);
+    let rule = policy.calls.deciding_rule(call);
     let decided_by = match rule {
         Some(_) => DecidedBy::Rule,
-        None if policy.has_rules_for(call.syscall.abi) => DecidedBy::Default,
+        None if policy.calls.has_rules_for(call.syscall.abi) => DecidedBy::Default,
         None => DecidedBy::Foreign,
     };
     let words = |(_, rule): (usize, &Rule)| {

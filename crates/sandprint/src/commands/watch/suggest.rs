@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::UNIX_EPOCH;
 
 use sandprint_model::wire::PolicyFile;
-use sandprint_model::{Action, Date, Policy, Reason, Rule};
+use sandprint_model::{Action, CallRules, Date, Policy, Reason, Rule};
 use sandprint_policy::enforce;
 use sandprint_trial::watch::Seen;
 
@@ -49,8 +49,8 @@ impl Says {
 pub(super) fn suggest(source: &PolicySource, seen: &Seen) -> Suggestion {
     let call = &seen.refused.call;
     let policy = source.policy();
-    let action = policy.decide(call);
-    let rule = policy.deciding_rule(call);
+    let action = policy.calls.decide(call);
+    let rule = policy.calls.deciding_rule(call);
     let says = match rule {
         _ if enforce::runs(action) => Says::Allows,
         Some(_) => Says::Refuses,
@@ -70,9 +70,11 @@ fn lines(seen: &Seen) -> String {
     let rule = Rule { reasons: BTreeSet::from([Reason::ByHand(reason(seen))]), ..seen.rule.clone() };
     let policy = Policy {
         kernel: None,
-        default_action: Action::KillProcess,
-        foreign_action: Action::KillProcess,
-        rules: BTreeMap::from([(seen.refused.call.syscall, vec![rule])]),
+        calls: CallRules {
+            default_action: Action::KillProcess,
+            foreign_action: Action::KillProcess,
+            rules: BTreeMap::from([(seen.refused.call.syscall, vec![rule])]),
+        },
         notes: BTreeSet::new(),
     };
     let text = PolicyFile::new(policy).write();

@@ -106,7 +106,7 @@ fn check(runtime: &str, patches: bool) {
             }
             let expects = |call: &Call| match highest.get(&call.syscall.abi) {
                 Some(highest) if call.syscall.nr > *highest => Action::Errno(38),
-                _ => policy.decide(call),
+                _ => policy.calls.decide(call),
             };
             let bundle = Bundle::new(runtime, workload, true, &["waits"], Some(&profile));
             let created = bundle.create();

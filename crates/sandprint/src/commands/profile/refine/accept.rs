@@ -68,19 +68,19 @@ impl Decider for Rules {
         match &self.accepted {
             Accepted::All => {
                 // Where the default lets calls run, those of other ABIs stay refused as they are when asked about.
-                if !policy.default_action.lets_run() {
-                    policy.foreign_action = Action::Allow;
+                if !policy.calls.default_action.lets_run() {
+                    policy.calls.foreign_action = Action::Allow;
                 }
-                policy.default_action = Action::Allow;
+                policy.calls.default_action = Action::Allow;
             }
             Accepted::Harmless | Accepted::Some { .. } => {
-                let known = Abi::ALL.into_iter().filter(|&abi| policy.has_rules_for(abi));
+                let known = Abi::ALL.into_iter().filter(|&abi| policy.calls.has_rules_for(abi));
                 let calls: Vec<Syscall> = known.flat_map(Syscall::all).collect();
                 for syscall in calls.into_iter().filter(|&syscall| self.accepted.has(syscall)) {
                     // Behind what is there: no rule that refuses is made weaker.
                     let rule =
                         Rule { conditions: Vec::new(), action: Action::Allow, reasons: BTreeSet::new() };
-                    policy.rules.entry(syscall).or_default().push(rule);
+                    policy.calls.rules.entry(syscall).or_default().push(rule);
                 }
             }
         }
