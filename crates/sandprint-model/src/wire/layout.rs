@@ -10,13 +10,20 @@ use super::{Document, VERSION};
 /// Writes a JSON object whose tables have one row per line.
 pub(super) struct Page<W> {
     out: W,
+    /// How many fields the object has so far, in which the next one goes.
     fields: usize,
+    /// What its fields begin with.
+    indent: &'static str,
 }
+
+/// What the fields of the document begin with, and those of an object in it.
+const OUTER: &str = "  ";
+const INNER: &str = "    ";
 
 impl<W: Write> Page<W> {
     /// Begins a document with the fields that every one has.
     pub(super) fn begin(document: Document, out: W) -> io::Result<Page<W>> {
-        let mut page = Page { out, fields: 0 };
+        let mut page = Page { out, fields: 0, indent: OUTER };
         page.out.write_all(b"{")?;
         page.field("format", document.format())?;
         page.field("version", &VERSION)?;
@@ -30,6 +37,21 @@ impl<W: Write> Page<W> {
         self.out.write_all(compact(value).as_bytes())
     }
 
+    /// An object, of which `write` writes the fields and tables. No other object goes into it.
+    pub(super) fn object(
+        &mut self,
+        name: &str,
+        write: impl FnOnce(&mut Page<W>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.name(name)?;
+        self.out.write_all(b"{")?;
+        let before = (self.fields, self.indent);
+        (self.fields, self.indent) = (0, INNER);
+        write(self)?;
+        (self.fields, self.indent) = before;
+        write!(self.out, "\n{}}}", self.indent)
+    }
+
     /// A table, one row per line.
     pub(super) fn table<T: Serialize>(
         &mut self,
@@ -37,7 +59,7 @@ impl<W: Write> Page<W> {
         rows: impl IntoIterator<Item = T>,
     ) -> io::Result<()> {
         self.name(name)?;
-        self.rows("  ", rows.into_iter().map(|row| compact(&row)), |page, row| {
+        self.rows(self.indent, rows.into_iter().map(|row| compact(&row)), |page, row| {
             page.out.write_all(row.as_bytes())
         })
     }
@@ -50,10 +72,10 @@ impl<W: Write> Page<W> {
         rows: impl IntoIterator<Item = (String, I)>,
     ) -> io::Result<()> {
         self.name(name)?;
-        self.rows("  ", rows, |page, (row, inner)| {
+        self.rows(OUTER, rows, |page, (row, inner)| {
             page.out.write_all(row.strip_suffix('}').unwrap_or(&row).as_bytes())?;
             write!(page.out, ",\"{inner_name}\":")?;
-            page.rows("    ", inner, |page, row| page.out.write_all(row.as_bytes()))?;
+            page.rows(INNER, inner, |page, row| page.out.write_all(row.as_bytes()))?;
             page.out.write_all(b"}")
         })
     }
@@ -87,7 +109,7 @@ impl<W: Write> Page<W> {
     fn name(&mut self, name: &str) -> io::Result<()> {
         let before = if self.fields == 0 { "" } else { "," };
         self.fields += 1;
-        write!(self.out, "{before}\n  \"{name}\": ")
+        write!(self.out, "{before}\n{}\"{name}\": ", self.indent)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Version 1 of a serialized policy.
 //!
-//! A line holds one call with its rules, in the order in which they decide.
+//! Each part of the policy is an object. In that of the system calls a line holds one call with its rules, in the order
+//! in which they decide.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,11 +30,17 @@ struct PolicyDocument<'a> {
     _tool: Object<Tool<'a>>,
     #[serde(default, deserialize_with = "present")]
     kernel: Option<Cow<'a, str>>,
+    images: Vec<Object<ImageRow<'a>>>,
+    calls: Object<CallsPart<'a>>,
+    notes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CallsPart<'a> {
     default_action: ActionRow,
     foreign_action: ActionRow,
-    images: Vec<Object<ImageRow<'a>>>,
-    calls: Vec<Object<CallRow<'a>>>,
-    notes: Vec<String>,
+    rules: Vec<Object<CallRow<'a>>>,
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy)]
@@ -161,18 +168,13 @@ pub(super) fn write(policy: &Policy, out: impl Write) -> io::Result<()> {
     if let Some(kernel) = policy.kernel {
         page.field("kernel", &kernel.to_string())?;
     }
-    page.field("default_action", &action_row(policy.calls.default_action))?;
-    page.field("foreign_action", &action_row(policy.calls.foreign_action))?;
     page.table("images", images.iter().map(|image| ImageRow::of(image)))?;
-    page.table(
-        "calls",
-        policy.calls.rules.iter().map(|(syscall, rules)| CallRow {
-            abi: syscall.abi.name().into(),
-            nr: syscall.nr,
-            name: syscall.name().map(Cow::Borrowed),
-            rules: rules.iter().map(|rule| Object(rule_row(rule, &image_index))).collect(),
-        }),
-    )?;
+    page.object("calls", |page| {
+        page.field("default_action", &action_row(policy.calls.default_action))?;
+        page.field("foreign_action", &action_row(policy.calls.foreign_action))?;
+        let rules = policy.calls.rules.iter();
+        page.table("rules", rules.map(|(syscall, rules)| call_row(*syscall, rules, &image_index)))
+    })?;
     page.table("notes", policy.notes.iter().map(|note| &note.0))?;
     page.end()
 }
@@ -187,6 +189,15 @@ fn action_row(action: Action) -> ActionRow {
         Action::Trap => ActionRow::Trap,
         Action::KillThread => ActionRow::KillThread,
         Action::KillProcess => ActionRow::KillProcess,
+    }
+}
+
+fn call_row<'a>(syscall: Syscall, rules: &'a [Rule], images: &BTreeMap<&Image, u32>) -> CallRow<'a> {
+    CallRow {
+        abi: syscall.abi.name().into(),
+        nr: syscall.nr,
+        name: syscall.name().map(Cow::Borrowed),
+        rules: rules.iter().map(|rule| Object(rule_row(rule, images))).collect(),
     }
 }
 
@@ -260,13 +271,22 @@ fn policy(document: PolicyDocument<'_>) -> Result<Policy, Refused> {
         .kernel
         .map(|text| content::word("kernel", "kernel release", &text, read_kernel))
         .transpose()?;
+    let Object(calls) = document.calls;
+    Ok(Policy {
+        kernel,
+        calls: call_rules(calls, images).map_err(|refused| refused.within("calls"))?,
+        notes: document.notes.into_iter().map(Note).collect(),
+    })
+}
+
+fn call_rules(part: CallsPart<'_>, images: &[Arc<Image>]) -> Result<CallRules, Refused> {
     let mut rules: BTreeMap<Syscall, Vec<Rule>> = BTreeMap::new();
-    for (at, Object(row)) in document.calls.into_iter().enumerate() {
-        let refused = |refused: Refused| refused.within(&format!("calls[{at}]"));
+    for (at, Object(row)) in part.rules.into_iter().enumerate() {
+        let refused = |refused: Refused| refused.of_row("rules", at);
         let syscall = syscall(&row.abi, row.nr, row.name.as_deref()).map_err(refused)?;
         let mut of_call = Vec::with_capacity(row.rules.len());
         for (at, Object(row)) in row.rules.into_iter().enumerate() {
-            let rule = rule(row, images).map_err(|inner| refused(inner.within(&format!("rules[{at}]"))))?;
+            let rule = rule(row, images).map_err(|inner| refused(inner.of_row("rules", at)))?;
             of_call.push(rule);
         }
         if of_call.is_empty() {
@@ -276,14 +296,10 @@ fn policy(document: PolicyDocument<'_>) -> Result<Policy, Refused> {
             return Err(refused(Refused::new("", ContentProblem::Repeated)));
         }
     }
-    Ok(Policy {
-        kernel,
-        calls: CallRules {
-            default_action: action("default_action", document.default_action)?,
-            foreign_action: action("foreign_action", document.foreign_action)?,
-            rules,
-        },
-        notes: document.notes.into_iter().map(Note).collect(),
+    Ok(CallRules {
+        default_action: action("default_action", part.default_action)?,
+        foreign_action: action("foreign_action", part.foreign_action)?,
+        rules,
     })
 }
 

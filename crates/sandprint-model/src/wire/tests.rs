@@ -664,40 +664,40 @@ fn impossible_policies_are_named() {
     let policy = |call: &str, default_action: &str| {
         format!(
             "{{\"format\":\"sandprint-policy\",\"version\":1,\"tool\":{{\"name\":\"\",\"version\":\"\"}},\
-             \"default_action\":{default_action},\"foreign_action\":\"trap\",\"images\":[],\
-             \"calls\":[{call}],\"notes\":[]}}"
+             \"images\":[],\"calls\":{{\"default_action\":{default_action},\"foreign_action\":\"trap\",\
+             \"rules\":[{call}]}},\"notes\":[]}}"
         )
     };
     let rule = |rule: &str| policy(&format!("{{\"abi\":\"x32\",\"nr\":1,\"rules\":[{rule}]}}"), "\"log\"");
     let condition = |text: &str| rule(&format!("{{\"action\":\"allow\",\"conditions\":[{text}]}}"));
     for (text, expected) in [
-        (policy("", "{\"errno\":4096}"), "default_action is 4096, above 4095"),
-        (rule("{\"action\":{\"errno\":5000}}"), "calls[0].rules[0].action is 5000, above 4095"),
+        (policy("", "{\"errno\":4096}"), "calls.default_action is 4096, above 4095"),
+        (rule("{\"action\":{\"errno\":5000}}"), "calls.rules[0].rules[0].action is 5000, above 4095"),
         (
             condition("{\"arg\":6,\"bits\":32,\"op\":\"equal\",\"value\":1}"),
-            "calls[0].rules[0].conditions[0].arg is 6, above 5",
+            "calls.rules[0].rules[0].conditions[0].arg is 6, above 5",
         ),
         (
             condition("{\"arg\":0,\"bits\":16,\"op\":\"equal\",\"value\":1}"),
-            "calls[0].rules[0].conditions[0].bits is `16`, which is no width (32 or 64)",
+            "calls.rules[0].rules[0].conditions[0].bits is `16`, which is no width (32 or 64)",
         ),
         (
             condition("{\"arg\":0,\"bits\":32,\"op\":\"equal\",\"mask\":1,\"value\":1}"),
-            "calls[0].rules[0].conditions[0].mask belongs to `masked-equal`, and only to it",
+            "calls.rules[0].rules[0].conditions[0].mask belongs to `masked-equal`, and only to it",
         ),
         (
             condition("{\"arg\":0,\"bits\":32,\"op\":\"masked-equal\",\"value\":1}"),
-            "calls[0].rules[0].conditions[0].mask belongs to `masked-equal`, and only to it",
+            "calls.rules[0].rules[0].conditions[0].mask belongs to `masked-equal`, and only to it",
         ),
         (
             rule(
                 "{\"action\":\"allow\",\"reasons\":[{\"observed\":{\"count\":1,\"runs\":1,\"images\":[0]}}]}",
             ),
-            "calls[0].rules[0].reasons[0].observed.images is 0, but there are only 0 images",
+            "calls.rules[0].rules[0].reasons[0].observed.images is 0, but there are only 0 images",
         ),
         (
             rule("{\"action\":\"allow\",\"reasons\":[{\"baseline\":\"\"},{\"baseline\":\"\"}]}"),
-            "calls[0].rules[0].reasons[1] is listed a second time",
+            "calls.rules[0].rules[0].reasons[1] is listed a second time",
         ),
         (
             policy(
@@ -705,14 +705,14 @@ fn impossible_policies_are_named() {
                  {\"abi\":\"x32\",\"nr\":1,\"rules\":[{\"action\":\"log\"}]}",
                 "\"log\"",
             ),
-            "calls[1] is listed a second time",
+            "calls.rules[1] is listed a second time",
         ),
-        (policy("{\"abi\":\"x32\",\"nr\":1,\"rules\":[]}", "\"log\""), "calls[0].rules is empty"),
+        (policy("{\"abi\":\"x32\",\"nr\":1,\"rules\":[]}", "\"log\""), "calls.rules[0].rules is empty"),
         (
             rule(
                 "{\"action\":\"allow\",\"reasons\":[{\"decided\":{\"words\":\"\",\"on\":\"2026-02-30\",\"by\":\"\"}}]}",
             ),
-            "calls[0].rules[0].reasons[0].decided.on is `2026-02-30`, which is no day",
+            "calls.rules[0].rules[0].reasons[0].decided.on is `2026-02-30`, which is no day",
         ),
     ] {
         let message = decode_policy(text.as_bytes()).unwrap_err().to_string();
