@@ -42,7 +42,7 @@ pub use date::{Date, ParseDateError};
 pub use gap::{Gap, GapKind};
 pub use kernel::{KernelVersion, ParseKernelVersionError};
 pub use loss::Loss;
-pub use policy::{Action, Call, CallRules, Comparison, Condition, Note, Policy, Reason, Rule, Width};
+pub use policy::{Action, Call, CallRules, Comparison, Condition, Note, Part, Policy, Reason, Rule, Width};
 pub use printable::{is_printable, json_line, json_pretty};
 pub use syscall::{PROBE_NUMBERS, Syscall};
 pub use trace::{

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use crate::{Date, Image, KernelVersion, Syscall};
 
 mod calls;
+mod part;
 
 pub use calls::{Action, Call, CallRules, Comparison, Condition, Rule, Width};
+pub use part::Part;
 
 /// What is allowed, each rule with its reasons, and what happens to everything else.
 ///
@@ -22,6 +24,15 @@ pub struct Policy {
     pub calls: CallRules,
     /// Where synthesis generalised, and what a reader should know.
     pub notes: BTreeSet<Note>,
+}
+
+impl Policy {
+    /// The parts that it has, each once.
+    pub fn parts(&self) -> impl Iterator<Item = Part> {
+        // A new field is a part, or is named here as none.
+        let Policy { calls: CallRules { .. }, kernel: _, notes: _ } = self;
+        std::iter::once(Part::Calls)
+    }
 }
 
 /// Why a rule is there.

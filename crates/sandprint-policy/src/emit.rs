@@ -3,11 +3,14 @@
 //! Each format is one file below and one line in [`FORMATS`]; help texts, documents and tests derive from
 //! that table. A format never allows more than the policy without a [`Loss`] that says so
 //! ([`Loss::weaker`]), and never lets anything that came from the workload out of its quotes.
+//!
+//! What a format writes of the parts that it holds, it says itself; that it does not hold a part at all is a loss that
+//! no format can forget, because only `emit` makes an [`Emitted`] of what one wrote.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use sandprint_model::{Action, Loss, Policy, Rule, errno};
+use sandprint_model::{Action, Loss, Part, Policy, Rule, errno};
 
 use crate::synth::Runtime;
 
@@ -85,8 +88,24 @@ pub trait Format: fmt::Debug + Sync {
         &[]
     }
 
-    /// Writes the policy in this language; an error where the language cannot hold it at all.
-    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError>;
+    /// The parts of a policy that the language can say something of.
+    fn holds(&self) -> &'static [Part];
+
+    /// Writes these parts of the policy; an error where the language cannot hold them at all.
+    fn write(&self, policy: &Policy) -> Result<Written, EmitError>;
+}
+
+impl dyn Format {
+    /// The policy in this language; an error where the language cannot hold it at all.
+    ///
+    /// Each part of the policy that the language does not hold is a loss.
+    pub fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
+        let Written { content, mut losses } = self.write(policy)?;
+        let held = self.holds();
+        let missing = policy.parts().filter(|part| !held.contains(part));
+        losses.extend(missing.map(|part| weaker(part.to_string(), "nothing of them is checked")));
+        Ok(Emitted { content, losses })
+    }
 }
 
 /// Why a format cannot hold a policy, whatever is left out.
@@ -108,6 +127,14 @@ pub struct Emitted {
     pub losses: BTreeSet<Loss>,
 }
 
+/// What a format wrote of the parts that it holds. Nobody else can look into it: whoever wants the file asks for an
+/// [`Emitted`].
+#[derive(Debug)]
+pub struct Written {
+    content: Content,
+    losses: BTreeSet<Loss>,
+}
+
 /// What a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
@@ -117,9 +144,9 @@ pub enum Content {
     Binary(Vec<u8>),
 }
 
-impl Emitted {
-    fn text(text: String, losses: BTreeSet<Loss>) -> Emitted {
-        Emitted { content: Content::Text(text), losses }
+impl Written {
+    fn text(text: String, losses: BTreeSet<Loss>) -> Written {
+        Written { content: Content::Text(text), losses }
     }
 }
 
@@ -199,6 +226,8 @@ fn action_in_words(action: Action) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sandprint_model::Abi;
+
     use super::*;
 
     #[test]
@@ -211,5 +240,53 @@ mod tests {
         let files: BTreeSet<_> = FORMATS.iter().map(|format| format.file_name()).collect();
         assert_eq!(files.len(), FORMATS.len());
         assert!(by_name("no such format").is_none());
+    }
+
+    /// A language that can say nothing of a policy.
+    #[derive(Debug)]
+    struct Silent;
+
+    impl Format for Silent {
+        fn name(&self) -> &'static str {
+            "silent"
+        }
+
+        fn summary(&self) -> &'static str {
+            "nothing"
+        }
+
+        fn file_name(&self) -> &'static str {
+            "nothing"
+        }
+
+        fn holds(&self) -> &'static [Part] {
+            &[]
+        }
+
+        fn write(&self, _: &Policy) -> Result<Written, EmitError> {
+            Ok(Written::text("\n".to_owned(), BTreeSet::from([stricter("default action", "its own")])))
+        }
+    }
+
+    #[test]
+    fn a_part_that_a_format_does_not_hold_is_a_loss_without_its_doing() {
+        let policy = crate::synth::starting_point(Abi::X86_64);
+        let silent: &dyn Format = &Silent;
+        let emitted = silent.emit(&policy).unwrap();
+        let missing = policy.parts().map(|part| weaker(part.to_string(), "nothing of them is checked"));
+        let own = stricter("default action", "its own");
+        assert_eq!(emitted.losses, missing.chain([own]).collect());
+        assert_eq!(emitted.content, Content::Text("\n".to_owned()));
+    }
+
+    #[test]
+    fn a_part_that_a_format_holds_is_no_loss() {
+        let policy = crate::synth::starting_point(Abi::X86_64);
+        for format in
+            FORMATS.iter().filter(|format| policy.parts().all(|part| format.holds().contains(&part)))
+        {
+            let written = format.write(&policy).unwrap().losses;
+            assert_eq!(format.emit(&policy).unwrap().losses, written, "{format:?}");
+        }
     }
 }

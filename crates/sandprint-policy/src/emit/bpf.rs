@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use sandprint_model::Policy;
+use sandprint_model::{Part, Policy};
 
-use super::{Content, EmitError, Emitted, Format};
+use super::{Content, EmitError, Format, Written};
 use crate::cbpf::{self, MOST_INSTRUCTIONS};
 use crate::synth::Runtime;
 
@@ -30,7 +30,11 @@ impl Format for Bpf {
         &[Runtime::Bwrap]
     }
 
-    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
+    fn holds(&self) -> &'static [Part] {
+        &[Part::Calls]
+    }
+
+    fn write(&self, policy: &Policy) -> Result<Written, EmitError> {
         let program = cbpf::compile(policy).map_err(|error| EmitError {
             what: error.to_string(),
             hint: format!(
@@ -38,6 +42,6 @@ impl Format for Bpf {
                  fewer conditions"
             ),
         })?;
-        Ok(Emitted { content: Content::Binary(program.to_bytes()), losses: BTreeSet::new() })
+        Ok(Written { content: Content::Binary(program.to_bytes()), losses: BTreeSet::new() })
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use sandprint_model::{Abi, Action, Arch, Loss, Policy, Reason};
+use sandprint_model::{Abi, Action, Arch, Loss, Part, Policy, Reason};
 use serde::Serialize;
 
 use super::by_name::{ByName, abis_of};
@@ -14,7 +14,7 @@ use super::oci::{
 };
 use super::shape::Shape;
 use super::unattended::unattended;
-use super::{EmitError, Emitted, Format, stricter};
+use super::{EmitError, Format, Written, stricter};
 use crate::synth::Runtime;
 
 /// `docker run --security-opt seccomp=FILE`.
@@ -38,7 +38,11 @@ impl Format for Docker {
         &[Runtime::Crun, Runtime::Runc]
     }
 
-    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
+    fn holds(&self) -> &'static [Part] {
+        &[Part::Calls]
+    }
+
+    fn write(&self, policy: &Policy) -> Result<Written, EmitError> {
         let (policy, mut losses) = unattended(policy, |action| action == Action::Notify);
         let policy = policy.as_ref();
         let machines = machines(policy);
@@ -80,7 +84,7 @@ impl Format for Docker {
             arch_map: machines.iter().map(|(arch, abis)| map_entry(*arch, abis)).collect(),
             syscalls: commented,
         };
-        Ok(Emitted::text(to_json(&profile), losses))
+        Ok(Written::text(to_json(&profile), losses))
     }
 }
 

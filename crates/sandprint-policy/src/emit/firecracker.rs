@@ -16,7 +16,7 @@ use std::fmt::Write;
 
 use sandprint_model::errno::ENOSYS;
 use sandprint_model::{
-    Abi, Action, Comparison, KernelVersion, Loss, Policy, Rule, Syscall, Width, json_line,
+    Abi, Action, Comparison, KernelVersion, Loss, Part, Policy, Rule, Syscall, Width, json_line,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use super::alternatives::{Atom, Lost, MOST_ALTERNATIVES, Test, When, one_action};
 use super::docker::comment;
 use super::unattended::unattended;
-use super::{EmitError, Emitted, Format, action_in_words, left_to_default, one_machine, stricter};
+use super::{EmitError, Format, Written, action_in_words, left_to_default, one_machine, stricter};
 use crate::cbpf::MOST_INSTRUCTIONS;
 use crate::enforce::runs;
 
@@ -51,7 +51,11 @@ impl Format for Firecracker {
         "firecracker-seccomp.json"
     }
 
-    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
+    fn holds(&self) -> &'static [Part] {
+        &[Part::Calls]
+    }
+
+    fn write(&self, policy: &Policy) -> Result<Written, EmitError> {
         let abi = one_machine::native_abi(policy)?;
         let (policy, mut losses) = unattended(policy, |action| action == Action::Notify);
         let policy = policy.as_ref();
@@ -59,7 +63,7 @@ impl Format for Firecracker {
         filter.fits()?;
         losses.extend(one_machine::other_abis(policy, abi, Action::KillProcess, filter.otherwise));
         losses.extend(filter.losses.iter().cloned());
-        Ok(Emitted::text(filter.json(), losses))
+        Ok(Written::text(filter.json(), losses))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use sandprint_model::{Policy, wire};
+use sandprint_model::{Part, Policy, wire};
 
-use super::{EmitError, Emitted, Format};
+use super::{EmitError, Format, Written};
 
 /// What other commands of sandprint read back.
 #[derive(Debug)]
@@ -23,7 +23,11 @@ impl Format for Json {
         "policy.json"
     }
 
-    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
-        Ok(Emitted::text(wire::encode_policy(policy), BTreeSet::new()))
+    fn holds(&self) -> &'static [Part] {
+        &[Part::Calls]
+    }
+
+    fn write(&self, policy: &Policy) -> Result<Written, EmitError> {
+        Ok(Written::text(wire::encode_policy(policy), BTreeSet::new()))
     }
 }

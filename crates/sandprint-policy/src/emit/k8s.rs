@@ -11,13 +11,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use sandprint_model::{Action, Comparison, Condition, Loss, Policy};
+use sandprint_model::{Action, Comparison, Condition, Loss, Part, Policy};
 
 use super::by_name::{ByName, abis_of};
 use super::oci::{Argument, action_name, architecture, consumer_losses, syscalls};
 use super::shape::{MAX_ENTRIES, Shape};
 use super::unattended::unattended;
-use super::{EmitError, Emitted, Format, action_in_words, breaking, escape, reasons, stricter, weaker};
+use super::{EmitError, Format, Written, action_in_words, breaking, escape, reasons, stricter, weaker};
 use crate::enforce::runs;
 use crate::synth::Runtime;
 
@@ -54,7 +54,11 @@ impl Format for K8s {
         &[Runtime::Crun, Runtime::Runc]
     }
 
-    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
+    fn holds(&self) -> &'static [Part] {
+        &[Part::Calls]
+    }
+
+    fn write(&self, policy: &Policy) -> Result<Written, EmitError> {
         let (policy, mut losses) =
             unattended(policy, |action| matches!(action, Action::Notify | Action::Trace(_)));
         let policy = with_sayable_errnos(policy, &mut losses);
@@ -95,7 +99,7 @@ impl Format for K8s {
                 element.args.iter().for_each(|argument| write_argument(&mut text, argument));
             }
         }
-        Ok(Emitted::text(text, losses))
+        Ok(Written::text(text, losses))
     }
 }
 

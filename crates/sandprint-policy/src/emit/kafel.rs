@@ -14,11 +14,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use sandprint_model::{Abi, Action, Comparison, Policy, Rule, Syscall, Width};
+use sandprint_model::{Abi, Action, Comparison, Part, Policy, Rule, Syscall, Width};
 
 use super::alternatives::{Atom, Lost, Test, When, one_action};
 use super::unattended::unattended;
-use super::{EmitError, Emitted, Format, escape, left_to_default, one_machine, reasons, stricter};
+use super::{EmitError, Format, Written, escape, left_to_default, one_machine, reasons, stricter};
 use crate::cbpf::MOST_INSTRUCTIONS;
 
 /// `nsjail --seccomp_policy FILE`.
@@ -38,7 +38,11 @@ impl Format for Kafel {
         "seccomp.kafel"
     }
 
-    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
+    fn holds(&self) -> &'static [Part] {
+        &[Part::Calls]
+    }
+
+    fn write(&self, policy: &Policy) -> Result<Written, EmitError> {
         let abi = one_machine::native_abi(policy)?;
         let (policy, mut losses) =
             unattended(policy, |action| matches!(action, Action::Notify | Action::Trace(_)));
@@ -68,7 +72,7 @@ impl Format for Kafel {
                 hint: "write the rules of some calls with fewer conditions".to_owned(),
             });
         }
-        Ok(Emitted::text(text(policy, abi, &blocks), losses))
+        Ok(Written::text(text(policy, abi, &blocks), losses))
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use sandprint_model::{Abi, Comparison, Condition, Policy, Reason, Rule, Syscall, Width};
+use sandprint_model::{Abi, Comparison, Condition, Part, Policy, Reason, Rule, Syscall, Width};
 
-use super::{EmitError, Emitted, Format, action_in_words, escape};
+use super::{EmitError, Format, Written, action_in_words, escape};
 
 /// Two tables and a list, for a review or a wiki page.
 #[derive(Debug)]
@@ -27,7 +27,11 @@ impl Format for Markdown {
         "policy.md"
     }
 
-    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
+    fn holds(&self) -> &'static [Part] {
+        &[Part::Calls]
+    }
+
+    fn write(&self, policy: &Policy) -> Result<Written, EmitError> {
         let mut text = String::from("# System call policy\n\n");
         let prose = |words: String| escape::markdown_prose(&words);
         // Writing to a String cannot fail, here and below.
@@ -62,7 +66,7 @@ impl Format for Markdown {
                 writeln!(text, "- {}", escape::markdown_prose(&note.0)).unwrap_or_default();
             }
         }
-        Ok(Emitted::text(text, BTreeSet::new()))
+        Ok(Written::text(text, BTreeSet::new()))
     }
 }
 

@@ -13,13 +13,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use sandprint_model::{Abi, Action, Comparison, KernelVersion, Loss, Policy, Reason, Rule, Syscall, Width};
+use sandprint_model::{
+    Abi, Action, Comparison, KernelVersion, Loss, Part, Policy, Reason, Rule, Syscall, Width,
+};
 
 use super::alternatives::{Atom, Lost, Test, When, reached, when};
 use super::unattended::unattended;
 use super::values::{Block, blocks};
 use super::{
-    EmitError, Emitted, Format, action_in_words, escape, left_to_default, one_machine, reasons, stricter,
+    EmitError, Format, Written, action_in_words, escape, left_to_default, one_machine, reasons, stricter,
 };
 use crate::cbpf::MOST_INSTRUCTIONS;
 use crate::enforce::runs;
@@ -52,7 +54,11 @@ impl Format for Minijail {
         "minijail.policy"
     }
 
-    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
+    fn holds(&self) -> &'static [Part] {
+        &[Part::Calls]
+    }
+
+    fn write(&self, policy: &Policy) -> Result<Written, EmitError> {
         let abi = one_machine::native_abi(policy)?;
         if runs(policy.calls.default_action) {
             return Err(EmitError {
@@ -81,7 +87,7 @@ impl Format for Minijail {
             losses.insert(stricter("default action", text));
         }
         losses.extend(file.losses.iter().cloned());
-        Ok(Emitted::text(file.text(policy, abi), losses))
+        Ok(Written::text(file.text(policy, abi), losses))
     }
 }
 

@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{Abi, Action, Arch, Comparison, Condition, Loss, Policy, json_pretty};
+use sandprint_model::{Abi, Action, Arch, Comparison, Condition, Loss, Part, Policy, json_pretty};
 use serde::Serialize;
 
 use super::by_name::{ByName, NamedCall, abis_of};
 use super::shape::Shape;
 use super::unattended::unattended;
-use super::{EmitError, Emitted, Format, names_in_words, stricter, weaker};
+use super::{EmitError, Format, Written, names_in_words, stricter, weaker};
 use crate::enforce::runs;
 use crate::libseccomp::OLD_LIBSECCOMP;
 use crate::synth::Runtime;
@@ -38,7 +38,11 @@ impl Format for Oci {
         &[Runtime::Crun, Runtime::Runc]
     }
 
-    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
+    fn holds(&self) -> &'static [Part] {
+        &[Part::Calls]
+    }
+
+    fn write(&self, policy: &Policy) -> Result<Written, EmitError> {
         let (policy, mut losses) = unattended(policy, |action| action == Action::Notify);
         let policy = policy.as_ref();
         let list = ByName::for_libseccomp(policy, &abis_of(policy));
@@ -51,7 +55,7 @@ impl Format for Oci {
             architectures: list.abis.iter().map(|abi| architecture(*abi)).collect(),
             syscalls: syscalls(entries),
         };
-        Ok(Emitted::text(to_json(&profile), losses))
+        Ok(Written::text(to_json(&profile), losses))
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use sandprint_model::{Policy, wire};
+use sandprint_model::{Part, Policy, wire};
 
-use super::{EmitError, Emitted, Format};
+use super::{EmitError, Format, Written};
 
 /// What people edit, and every command that takes a policy reads.
 #[derive(Debug)]
@@ -23,7 +23,11 @@ impl Format for PolicyFile {
         "policy.toml"
     }
 
-    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
-        Ok(Emitted::text(wire::PolicyFile::new(policy.clone()).write(), BTreeSet::new()))
+    fn holds(&self) -> &'static [Part] {
+        &[Part::Calls]
+    }
+
+    fn write(&self, policy: &Policy) -> Result<Written, EmitError> {
+        Ok(Written::text(wire::PolicyFile::new(policy.clone()).write(), BTreeSet::new()))
     }
 }

@@ -8,14 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use sandprint_model::{
-    Abi, Action, Arch, Comparison, Condition, KernelVersion, Loss, Policy, Reason, Syscall, errno,
+    Abi, Action, Arch, Comparison, Condition, KernelVersion, Loss, Part, Policy, Reason, Syscall, errno,
 };
 
 use super::by_name::{close_multiplexers, cut_loss};
 use super::oci::architecture;
 use super::shape::{Shape, shape};
 use super::unattended::unattended;
-use super::{EmitError, Emitted, Format, escape, left_to_default, names_in_words, reasons, stricter, weaker};
+use super::{EmitError, Format, Written, escape, left_to_default, names_in_words, reasons, stricter, weaker};
 use crate::enforce::runs;
 use crate::libseccomp::OLD_LIBSECCOMP;
 
@@ -42,7 +42,11 @@ impl Format for SeccompHeader {
         "sandprint_filter.h"
     }
 
-    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
+    fn holds(&self) -> &'static [Part] {
+        &[Part::Calls]
+    }
+
+    fn write(&self, policy: &Policy) -> Result<Written, EmitError> {
         // Nobody can be notified once the loader has returned and its handle of the filter is gone.
         let (policy, mut losses) = unattended(policy, |action| action == Action::Notify);
         let policy = policy.as_ref();
@@ -81,7 +85,7 @@ impl Format for SeccompHeader {
             write_build(&mut text, filters);
         }
         text.push_str(fragments::TAIL);
-        Ok(Emitted::text(text, losses))
+        Ok(Written::text(text, losses))
     }
 }
 

@@ -17,13 +17,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{Abi, Action, KernelVersion, Loss, Policy, Syscall, errno};
+use sandprint_model::{Abi, Action, KernelVersion, Loss, Part, Policy, Syscall, errno};
 
 use super::by_name::{ByName, MULTIPLEXERS, NEVER_IMPLEMENTED, NamedCall, abis_of, multiplexed};
 use super::escape;
 use super::shape::Shape;
 use super::unattended::unattended;
-use super::{EmitError, Emitted, Format, action_in_words, names_in_words, stricter, weaker};
+use super::{EmitError, Format, Written, action_in_words, names_in_words, stricter, weaker};
 use crate::enforce::runs;
 use crate::synth::Runtime;
 use crate::synth::additions::is_only_with_arguments;
@@ -63,7 +63,11 @@ impl Format for Systemd {
         &[Runtime::Systemd]
     }
 
-    fn emit(&self, policy: &Policy) -> Result<Emitted, EmitError> {
+    fn holds(&self) -> &'static [Part] {
+        &[Part::Calls]
+    }
+
+    fn write(&self, policy: &Policy) -> Result<Written, EmitError> {
         let (policy, mut losses) =
             unattended(policy, |action| matches!(action, Action::Notify | Action::Trace(_)));
         let policy = policy.as_ref();
@@ -96,7 +100,7 @@ impl Format for Systemd {
         text.push_str(&error_number(policy.calls.default_action, &mut losses));
         text.push_str(&log);
         text.push_str(&restricted.lines);
-        Ok(Emitted::text(text, losses))
+        Ok(Written::text(text, losses))
     }
 }
 
