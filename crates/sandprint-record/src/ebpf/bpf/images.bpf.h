@@ -41,25 +41,33 @@ struct {
 	__type(value, struct sp_image);
 } blank_image SEC(".maps");
 
+/*
+ * Hashes the next part of a string. The lowest bit of the hash says whether the string goes on. A function of
+ * its own is verified once, and needs its stack only while it runs; a loop would have the verifier prove each
+ * index.
+ */
+__noinline u64 hash_part(u64 address, u64 hash)
+{
+	u64 words[SP_HASH_STEP / 8] = {};
+	long length = bpf_probe_read_kernel_str(words, sizeof(words), (void *)address);
+
+	if (length <= 0)
+		return hash & ~1ULL;
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < SP_HASH_STEP / 8; i++)
+		hash = (hash ^ words[i]) * 0x9E3779B97F4A7C15ULL + (hash >> 29);
+	return length == SP_HASH_STEP ? hash | 1 : hash & ~1ULL;
+}
+
 static __always_inline u64 hash_script(const char *script)
 {
-	u64 words[SP_HASH_STEP / 8];
 	u64 hash = config.hash_seed;
 
-#pragma clang loop unroll(disable)
+#pragma clang loop unroll(full)
 	for (u32 step = 0; step < SP_HASH_STEPS; step++) {
-		long length;
-
-		__builtin_memset(words, 0, sizeof(words));
-		length = bpf_probe_read_kernel_str(words, sizeof(words), script);
-		if (length <= 0)
+		hash = hash_part((u64)script + step * (SP_HASH_STEP - 1), hash);
+		if (!(hash & 1))
 			break;
-#pragma clang loop unroll(disable)
-		for (u32 i = 0; i < SP_HASH_STEP / 8; i++)
-			hash = (hash ^ words[i]) * 0x9E3779B97F4A7C15ULL + (hash >> 29);
-		if (length < SP_HASH_STEP)
-			break;
-		script += SP_HASH_STEP - 1;
 	}
 	return hash;
 }
@@ -119,18 +127,28 @@ cut:
 	return 1;
 }
 
+/* Takes that many steps, or fewer to the end. Unrolled, as hash_part is. */
+#define SP_STEPS 8
+
+__noinline int path_steps(u64 id)
+{
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < SP_STEPS; i++)
+		if (path_step(id))
+			return 1;
+	return 0;
+}
+
 /* Writes the path's components, leaf first, as `fs` shows them. */
 static __always_inline void read_path(struct fs_struct *fs, struct file *file, struct sp_image *image, u64 id)
 {
-	u32 i;
-
 	image->dentry = (u64)BPF_CORE_READ(file, f_path.dentry);
 	image->mnt = (u64)BPF_CORE_READ(file, f_path.mnt);
 	image->root_dentry = (u64)BPF_CORE_READ(fs, root.dentry);
 	image->root_mnt = (u64)BPF_CORE_READ(fs, root.mnt);
-#pragma clang loop unroll(disable)
-	for (i = 0; i < SP_DEPTH; i++)
-		if (path_step(id))
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < SP_DEPTH / SP_STEPS; i++)
+		if (path_steps(id))
 			return;
 	image->flags |= SP_IMAGE_CUT;
 }
