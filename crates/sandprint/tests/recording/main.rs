@@ -6,6 +6,7 @@
 //! - [`notified`]: the same by the recorder that needs no rights, which agrees with the other one too.
 //! - [`traced`]: the same by tracing, which disturbs nothing but tracers.
 //! - [`arguments`]: what that one keeps of arguments is what strace shows of them, and policies made of it hold.
+//! - [`long_paths`]: programs are told apart by the whole of their paths.
 //! - [`harmless`]: what is no gap, by any recorder.
 //! - [`refused`]: calls that filters keep from running, as the watcher sees them.
 //! - [`programs`]: every BPF program is taken by every kernel that should take it.
@@ -34,6 +35,8 @@ mod workshop;
 mod arguments;
 #[cfg(test)]
 mod harmless;
+#[cfg(test)]
+mod long_paths;
 #[cfg(test)]
 mod notified;
 #[cfg(test)]
