@@ -8,9 +8,13 @@
 
 const volatile struct sp_config config = {};
 
-/* The task's tgid as the recorder's PID namespace numbers it; 0 where it has none there. */
-static __always_inline u32 tgid_in_our_namespace(struct task_struct *leader)
+/*
+ * The tgid of the task at that address, a leader, as the recorder's PID namespace numbers it; 0 where it has
+ * none there. Not inlined, so that the verifier goes through the loop once and not for each caller.
+ */
+__noinline u32 tgid_at(u64 leader_address)
 {
+	struct task_struct *leader = (void *)leader_address;
 	struct pid *pid = BPF_CORE_READ(leader, thread_pid);
 	u32 base = bpf_core_field_offset(struct pid, numbers);
 	u32 size = bpf_core_type_size(struct upid);
@@ -27,6 +31,11 @@ static __always_inline u32 tgid_in_our_namespace(struct task_struct *leader)
 			return BPF_CORE_READ(upid, nr);
 	}
 	return 0;
+}
+
+static __always_inline u32 tgid_in_our_namespace(struct task_struct *leader)
+{
+	return tgid_at((u64)leader);
 }
 
 /* Whether the current system call came in through the 32-bit ABI. */

@@ -3,9 +3,11 @@
 #ifndef SANDPRINT_FILTERS_H
 #define SANDPRINT_FILTERS_H
 
-/* Bytes that are hashed in one step. BPF_MAXINSNS instructions of 8 bytes take all steps. */
+/* Bytes that are hashed in one step, and steps in a row. BPF_MAXINSNS instructions of 8 bytes take all rows.
+ */
 #define SP_FILTER_STEP 128
-#define SP_FILTER_STEPS (SP_CODE_PART * SP_CODE_PARTS / SP_FILTER_STEP)
+#define SP_FILTER_ROW 16
+#define SP_FILTER_ROWS (SP_CODE_PART * SP_CODE_PARTS / SP_FILTER_STEP / SP_FILTER_ROW)
 
 /*
  * The filters whose instructions were told. Key: id. Value: 1.
@@ -29,33 +31,60 @@ struct {
 	__uint(max_entries, 256 * 1024);
 } code SEC(".maps");
 
-static __always_inline u64 hash_instructions(const void *instructions, u32 bytes)
+/*
+ * Hashes the first bytes, at most SP_FILTER_STEP; 0 where they cannot be read. As with hash_part, these are
+ * functions of their own and their loops are unrolled, so that the verifier sees each once: as one loop in
+ * another they were 190,000 instructions to it.
+ */
+__noinline u64 hash_step(u64 address, u32 bytes, u64 hash)
 {
-	u64 words[SP_FILTER_STEP / 8];
-	u64 hash = config.hash_seed ^ bytes;
+	u64 words[SP_FILTER_STEP / 8] = {};
+	u32 size = SP_FILTER_STEP;
 
-#pragma clang loop unroll(disable)
-	for (u32 step = 0; step < SP_FILTER_STEPS; step++) {
+	if (bytes < SP_FILTER_STEP) {
+		/* clang knows that it is less, and the verifier does not. */
+		barrier_var(bytes);
+		size = bytes & (SP_FILTER_STEP - 1);
+	}
+	if (bpf_probe_read_kernel(words, size, (void *)address))
+		return 0;
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < SP_FILTER_STEP / 8; i++)
+		hash = (hash ^ words[i]) * 0x9E3779B97F4A7C15ULL + (hash >> 29);
+	return hash | 1;
+}
+
+__noinline u64 hash_row(u64 address, u32 bytes, u64 hash)
+{
+#pragma clang loop unroll(full)
+	for (u32 step = 0; step < SP_FILTER_ROW; step++) {
 		u32 done = step * SP_FILTER_STEP;
-		u32 size = SP_FILTER_STEP;
 
 		if (done >= bytes)
 			break;
-		if (bytes - done < SP_FILTER_STEP) {
-			__builtin_memset(words, 0, sizeof(words));
-			/* clang knows that it is less, and the verifier does not. */
-			size = bytes - done;
-			barrier_var(size);
-			size &= SP_FILTER_STEP - 1;
-		}
-		if (bpf_probe_read_kernel(words, size, instructions + done))
-			return 0;
-#pragma clang loop unroll(disable)
-		for (u32 i = 0; i < SP_FILTER_STEP / 8; i++)
-			hash = (hash ^ words[i]) * 0x9E3779B97F4A7C15ULL + (hash >> 29);
+		hash = hash_step(address + done, bytes - done, hash);
+		if (!hash)
+			break;
 	}
-	/* 0 means that it could not be read. */
-	return hash | 1;
+	return hash;
+}
+
+/* 0 where they could not be read. */
+static __always_inline u64 hash_instructions(u64 address, u32 bytes)
+{
+	u64 hash = config.hash_seed ^ bytes;
+
+#pragma clang loop unroll(full)
+	for (u32 row = 0; row < SP_FILTER_ROWS; row++) {
+		u32 done = row * SP_FILTER_ROW * SP_FILTER_STEP;
+
+		if (done >= bytes)
+			break;
+		hash = hash_row(address + done, bytes - done, hash);
+		if (!hash)
+			break;
+	}
+	return hash;
 }
 
 /*
@@ -78,7 +107,7 @@ __noinline u64 filter_id(u64 address)
 	bytes = (u32)BPF_CORE_READ(original, len) * 8;
 	if (!instructions || !bytes || bytes > SP_CODE_PART * SP_CODE_PARTS)
 		return 0;
-	id = hash_instructions(instructions, bytes);
+	id = hash_instructions((u64)instructions, bytes);
 	if (!id || bpf_map_update_elem(&told_filters, &id, &one, BPF_NOEXIST) == -EEXIST)
 		return id;
 #pragma clang loop unroll(disable)

@@ -11,7 +11,7 @@ static __always_inline int on_resolve(struct task_struct *task)
 
 	if (!task || BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid))
 		return 0;
-	tgid = tgid_in_our_namespace(task);
+	tgid = tgid_in_our_namespace(BPF_CORE_READ(task, group_leader));
 	if (!tgid)
 		return 0;
 	global = BPF_CORE_READ(task, tgid);
