@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use libbpf_rs::{MapCore as _, MapFlags, MapHandle, Object, OpenMapMut, OpenObject};
 
-use super::decode::Config;
+use super::decode::{Config, State};
 use super::error::LoadError;
 use super::program::{Concern, Tasks, Wanted};
 use super::sys;
@@ -164,6 +164,13 @@ impl Maps {
         self.get(name)?
             .update(key, value, MapFlags::ANY)
             .map_err(|source| LoadError::Map { map: name.to_owned(), source })
+    }
+
+    /// What the programs know of the recording or the watch as a whole.
+    pub(super) fn state(&self) -> Result<State, LoadError> {
+        let words = self.array(".bss")?.iter();
+        let bytes: Vec<u8> = words.flat_map(|word| word.load(Ordering::SeqCst).to_ne_bytes()).collect();
+        State::decode(&bytes).ok_or_else(|| LoadError::Missing("the state".to_owned()))
     }
 
     /// The words of an array, which change at any time.

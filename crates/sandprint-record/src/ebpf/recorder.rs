@@ -286,9 +286,7 @@ impl Recorder {
 
     /// What the programs know of the recording as a whole.
     pub fn state(&self) -> Result<State, RecorderError> {
-        let words = self.programs.maps().array(".bss")?.iter();
-        let bytes: Vec<u8> = words.flat_map(|word| word.load(Ordering::SeqCst).to_ne_bytes()).collect();
-        State::decode(&bytes).ok_or_else(|| LoadError::Missing("the state".to_owned()).into())
+        Ok(self.programs.maps().state()?)
     }
 
     /// How many tasks are followed now. Where the kernel did not always run the program that sees them end, it is

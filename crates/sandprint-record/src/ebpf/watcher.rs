@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,7 +19,7 @@ use super::lost::Lost;
 use super::program::{Concern, Hooks, Tasks, Wanted};
 use super::programs::Programs;
 use super::{TargetId, choose_hooks, sys};
-use crate::host::{self, HostFacts};
+use crate::host::{self, CgroupUse, HostFacts};
 use crate::refused::{Code, FilterId, Refused};
 use crate::target::Target;
 
@@ -39,6 +40,15 @@ pub struct Watcher {
     images: BTreeMap<u64, ImageInfo>,
     told: BTreeMap<Vec<u8>, Told>,
     next_id: u64,
+    /// The cgroup that is watched, where it is one.
+    cgroup: Option<WatchedCgroup>,
+}
+
+/// A cgroup that is watched.
+struct WatchedCgroup {
+    directory: PathBuf,
+    /// Whether it had processes when the watch began.
+    was_used: bool,
 }
 
 impl std::fmt::Debug for Watcher {
@@ -105,11 +115,14 @@ impl Watcher {
         let code = Rc::new(RefCell::new(BTreeMap::new()));
         let ring = rings(&programs, &code)?;
         fill_selected(&programs, arch)?;
+        let mut cgroup = None;
         if let Target::Cgroup { directory, .. } = target {
             let own = [(directory.clone(), TargetId::FIRST)];
             let cgroups = Cgroups::expect(programs.maps(), own.into_iter())?;
             programs.attach(Concern::Cgroups)?;
             cgroups.enter(programs.maps())?;
+            let was_used = host::cgroup_use(directory) == CgroupUse::Populated;
+            cgroup = Some(WatchedCgroup { directory: directory.clone(), was_used });
         }
         if let Target::Processes(tgids) = target {
             for tgid in tgids {
@@ -122,6 +135,7 @@ impl Watcher {
             ring,
             code,
             arch,
+            cgroup,
             clock: Clock::now(),
             lacking: BTreeSet::new(),
             images: BTreeMap::new(),
@@ -308,6 +322,14 @@ impl Watcher {
             return Ok(false);
         }
         Ok(!self.programs.entries("members", 4)?.values().any(|value| members::lives(value)))
+    }
+
+    /// Whether the watched cgroup was in use and has no processes any more. Never so for what is watched otherwise.
+    pub fn is_empty(&self) -> Result<bool, RecorderError> {
+        let Some(cgroup) = &self.cgroup else { return Ok(false) };
+        // In this order: who comes in between is not missed.
+        let was_used = cgroup.was_used || self.programs.maps().state()?.populated > 0;
+        Ok(was_used && host::cgroup_use(&cgroup.directory) != CgroupUse::Populated)
     }
 
     /// Whether a process is or was, a little while ago, the watched one or a descendant of it, by its tgid in our PID

@@ -23,6 +23,15 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long the audit log must have been silent at the end.
 const STRAGGLERS: Duration = Duration::from_millis(50);
 
+/// When to stop, beside a signal and the end of watched processes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Plan {
+    /// After this time.
+    pub duration: Option<Duration>,
+    /// Once a cgroup that was in use has no processes any more; else its next use is watched too.
+    pub until_empty: bool,
+}
+
 /// Who is told. An error ends the watch.
 pub trait Observer {
     /// Why it could not be told.
@@ -104,19 +113,17 @@ impl<O: Observer> Session<O> {
     }
 
     /// Watches until a signal asks for the end, the time is over, or what is watched has ended.
-    pub fn watch(
-        &mut self,
-        foreground: &mut Foreground,
-        duration: Option<Duration>,
-    ) -> Result<(), WatchError<O::Error>> {
-        let end = duration.map(|duration| Instant::now() + duration);
+    pub fn watch(&mut self, foreground: &mut Foreground, plan: &Plan) -> Result<(), WatchError<O::Error>> {
+        let end = plan.duration.map(|duration| Instant::now() + duration);
         loop {
             let is_told_to_end =
                 foreground.attend(None, |_| false).map_err(WatchError::Foreground)?.is_some();
             let left = end.map(|end| end.saturating_duration_since(Instant::now()));
             // Before the last look, so that what the processes did until then is seen.
-            let is_over =
-                is_told_to_end || left.is_some_and(|left| left.is_zero()) || self.watcher.is_over()?;
+            let is_over = is_told_to_end
+                || left.is_some_and(|left| left.is_zero())
+                || self.watcher.is_over()?
+                || (plan.until_empty && self.watcher.is_empty()?);
             self.look()?;
             if is_over {
                 return self.finish();

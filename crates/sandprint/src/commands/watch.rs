@@ -15,14 +15,14 @@ use clap::{ValueEnum, ValueHint};
 use sandprint_record::ebpf::RecorderError;
 use sandprint_record::target::Target;
 use sandprint_sandbox::foreground::Foreground;
-use sandprint_trial::watch::session::{Session, WatchError};
+use sandprint_trial::watch::session::{Plan, Session, WatchError};
 
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::hint;
 use crate::output::{self, OutputError};
 use crate::policy_source::PolicySource;
 use crate::target::Host;
-use crate::usage::{long_help, parse_duration};
+use crate::usage::{Until, long_help, parse_duration};
 use teller::Teller;
 
 /// Report system calls that filters refuse, as it happens
@@ -31,6 +31,8 @@ use teller::Teller;
 /// refused call it reports the arguments, the process and its ancestors, the container and the unit, the code that
 /// made the call, what the filter did, and the smallest rule that would allow it. Repetitions are counted. Calls that
 /// a supervisor or tracer answered are told apart. What may have been missed is reported.
+///
+/// A cgroup, a unit or a container is watched from one run to the next, until Ctrl-C, `--duration` or `--until empty`.
 ///
 /// While nothing is refused, the processes feel two tracepoints and nothing else. Needs `CAP_BPF` and `CAP_PERFMON`,
 /// or root. Calls that a filter allows and logs appear only in the kernel's audit records, without arguments; they
@@ -57,6 +59,10 @@ pub(crate) struct WatchArgs {
     /// Stop after this time: 500ms, 30s, 5m, 1h; a plain number counts seconds
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     duration: Option<Duration>,
+
+    /// End also when nothing runs in the cgroup, unit or container any more
+    #[arg(long, value_name = "WHEN", conflicts_with_all = ["pid", "system"])]
+    until: Option<Until>,
 }
 
 /// What to watch: one of these.
@@ -111,7 +117,8 @@ pub(crate) fn run(args: &WatchArgs) -> anyhow::Result<ExitStatus> {
     let mut session = Session::begin(&target, Teller::new(args.format, policy)).map_err(failure)?;
     let below = if matches!(target, Target::Processes(_)) { " and its descendants" } else { "" };
     output::talk(&format!("watching {}{below}", target.describe()));
-    match session.watch(&mut foreground, args.duration) {
+    let plan = Plan { duration: args.duration, until_empty: args.until == Some(Until::Empty) };
+    match session.watch(&mut foreground, &plan) {
         // Who read what was told has gone: that is an end like any other.
         Err(WatchError::Unread | WatchError::Observer(OutputError::ReaderGone)) => {}
         other => other.map_err(failure)?,

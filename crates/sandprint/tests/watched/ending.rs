@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::support::{Gate, SANDPRINT, Watching, caller, can_watch, is_root};
+use testkit::cgroup::Group;
 use testkit::expect::skip;
 
 #[test]
@@ -133,4 +134,28 @@ fn without_rights_it_says_which_and_how_to_get_them() {
         "{said}"
     );
     assert!(!said.contains("notify"), "{said}");
+}
+
+#[test]
+fn a_cgroup_that_has_emptied_ends_it_only_when_asked() {
+    if !can_watch() {
+        return;
+    }
+    let (Some(used), Some(unused)) = (Group::new(), Group::new()) else { return };
+    let mut gate = Gate::before(&["true"]);
+    used.take(gate.pid());
+    let of = |group: &Group, rest: &[&str]| Watching::start(&[&["--cgroup", group.path()], rest].concat());
+    // One that is in use, one that is not yet, and one that is left to go on.
+    let ends = of(&used, &["--until", "empty"]);
+    let mut waits = of(&unused, &["--until", "empty"]);
+    let mut goes_on = of(&used, &[]);
+    assert!(gate.go().success());
+    assert_eq!(ends.end().status.code(), Some(0));
+    assert!(waits.goes_on() && goes_on.goes_on());
+    let mut late = Gate::before(&["true"]);
+    unused.take(late.pid());
+    assert!(late.go().success());
+    assert_eq!(waits.end().status.code(), Some(0));
+    assert!(goes_on.goes_on());
+    assert_eq!(goes_on.stop("INT").status.code(), Some(0));
 }

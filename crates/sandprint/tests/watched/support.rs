@@ -164,6 +164,11 @@ impl Watching {
         Told { status, stdout, stderr: std::mem::take(&mut self.said) }
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn goes_on(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// Tells it to end.
     pub(crate) fn stop(self, signal: &str) -> Told {
         self.signal(signal);

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::ValueEnum;
 use sandprint_model::Trace;
 use sandprint_record::ebpf::Options;
 use sandprint_record::session::{self, Plan, Recorded};
@@ -16,7 +15,7 @@ use super::recording::{self, OutputArgs};
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::output;
 use crate::target::Host;
-use crate::usage::{long_help, parse_duration};
+use crate::usage::{Until, long_help, parse_duration};
 
 /// Record running processes, a cgroup, a systemd unit or a container
 ///
@@ -56,13 +55,6 @@ pub(crate) struct AttachArgs {
     /// Name the run, for `coverage` and `show`
     #[arg(long, value_name = "RUN")]
     pub(crate) name: Option<String>,
-}
-
-/// When the recording of a cgroup ends by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Until {
-    /// When its last process has ended
-    Empty,
 }
 
 /// What to record: one of these.
