@@ -7,7 +7,7 @@ use sandprint_sandbox::probe;
 
 use crate::descriptors;
 use crate::host::{self, HostFacts};
-use crate::target::Target;
+use crate::target::{Entry, Target};
 
 mod btf;
 mod cgroups;
@@ -54,6 +54,8 @@ pub struct Options {
     /// What to follow, each with a footprint of its own, by its place ([`TargetId`]). A command can only be the first;
     /// see [`Recorder::expect_launch`].
     pub targets: Vec<Target>,
+    /// From when on who comes into a cgroup is followed.
+    pub entry: Entry,
     /// Whether children of followed processes are followed.
     pub follow_children: bool,
     /// How to keep tasks; `None` chooses the best that this kernel has.
@@ -174,7 +176,13 @@ mod tests {
     fn what_is_exact_is_tried_first_and_what_was_asked_for_stays() {
         use Hooks::{RawTracepoints, Tracepoints};
         let ways = |tasks, hooks, minor| {
-            let options = Options { targets: vec![Target::Command], follow_children: true, tasks, hooks };
+            let options = Options {
+                targets: vec![Target::Command],
+                entry: Entry::Call,
+                follow_children: true,
+                tasks,
+                hooks,
+            };
             super::ways(&options, Some(minor))
         };
         let (old, new) = (KernelVersion::new(6, 18), KernelVersion::new(7, 0));
@@ -189,7 +197,8 @@ mod tests {
     fn a_target_of_the_other_is_refused() {
         let facts = HostFacts::probe();
         let record = |targets: Vec<Target>| {
-            let options = Options { targets, follow_children: true, tasks: None, hooks: None };
+            let options =
+                Options { targets, entry: Entry::Call, follow_children: true, tasks: None, hooks: None };
             Recorder::load(&options, &facts).unwrap_err().to_string()
         };
         assert_eq!(record(vec![Target::System]), "record every process: that is no target for it");

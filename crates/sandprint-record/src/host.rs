@@ -143,7 +143,16 @@ pub(crate) fn cgroup_use(directory: &Path) -> CgroupUse {
 
 /// Nanoseconds of `CLOCK_MONOTONIC`, the clock of `bpf_ktime_get_ns`.
 pub fn monotonic_ns() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now_ns(rustix::time::ClockId::Monotonic)
+}
+
+/// Nanoseconds of `CLOCK_BOOTTIME`, by which the kernel dates the births of tasks.
+pub(crate) fn boottime_ns() -> u64 {
+    now_ns(rustix::time::ClockId::Boottime)
+}
+
+fn now_ns(clock: rustix::time::ClockId) -> u64 {
+    let now = rustix::time::clock_gettime(clock);
     let seconds = u64::try_from(now.tv_sec).unwrap_or_default();
     let nanoseconds = u64::try_from(now.tv_nsec).unwrap_or_default();
     seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds)

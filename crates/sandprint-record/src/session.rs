@@ -3,6 +3,7 @@
 //! The caller says what to record and when to stop, and is told how it goes; it prints, writes files and
 //! chooses exit statuses.
 
+pub(crate) mod errand;
 pub(crate) mod error;
 
 use std::os::fd::AsFd as _;
@@ -23,6 +24,7 @@ use crate::reader::Reader;
 use crate::target::Target;
 
 pub use crate::driver::{Choice, FellBack};
+pub use errand::{Errand, Stage};
 pub use error::SessionError;
 
 pub use sandprint_sandbox::deadline::GRACE;
@@ -103,6 +105,8 @@ pub enum Why {
     DurationOver,
     /// A signal asked for it.
     Interrupted(Signal),
+    /// What was to be done with the target failed; [`Recorded::failed`] says why.
+    ErrandFailed,
 }
 
 /// What a recording brought.
@@ -116,6 +120,8 @@ pub struct Recorded {
     pub why: Why,
     /// Processes that SIGKILL did not end after the time was up, each with the reason.
     pub survivors: Vec<String>,
+    /// Why the [`Errand`] failed, where it did.
+    pub failed: Option<String>,
 }
 
 /// Records a command and its tree. `foreground` was installed before any thread was started.
@@ -155,15 +161,17 @@ pub fn record_command(
     }
     let mut session = Session::begin(driver, plan, &facts)?;
     session.release(suspended, foreground)?;
-    session.watch(foreground, observer)
+    session.watch(foreground, observer, &mut ())
 }
 
-/// Records what runs already: by eBPF, since a filter is only ever put on by the process itself.
+/// Records what runs already, or is made to run by an errand: by eBPF, since a filter is only ever put on by the process
+/// itself.
 pub fn record_running(
     options: &Options,
     plan: &Plan,
     foreground: &mut Foreground,
     observer: &mut dyn Observer,
+    errand: &mut dyn Errand,
 ) -> Result<Recorded, SessionError> {
     let facts = HostFacts::probe();
     let reader = Reader::start();
@@ -172,7 +180,7 @@ pub fn record_running(
     recorder.attach()?;
     observer.attached();
     let session = Session::begin(Driver::Ebpf(Box::new(recorder)), plan, &facts)?;
-    session.watch(foreground, observer)
+    session.watch(foreground, observer, errand)
 }
 
 struct Session<'a> {
@@ -194,6 +202,10 @@ struct Session<'a> {
     interrupted: Option<(Signal, Instant)>,
     next_checkpoint: Option<Instant>,
     next_progress: Option<Instant>,
+    /// Why it ends, once it is to, while what the errand does at the end is still recorded.
+    ending: Option<Why>,
+    /// Why the errand failed.
+    failed: Option<String>,
 }
 
 impl<'a> Session<'a> {
@@ -228,6 +240,8 @@ impl<'a> Session<'a> {
             interrupted: None,
             next_checkpoint: plan.checkpoint_every.map(|every| began + every),
             next_progress: plan.progress_every.map(|every| began + every),
+            ending: None,
+            failed: None,
         })
     }
 
@@ -249,20 +263,51 @@ impl<'a> Session<'a> {
         mut self,
         foreground: &mut Foreground,
         observer: &mut dyn Observer,
+        errand: &mut dyn Errand,
     ) -> Result<Recorded, SessionError> {
         let events = self.driver.events_fd()?;
         let why = loop {
-            if let Some(why) = self.step(foreground, observer)? {
+            if let Some(why) = self.next(foreground, observer, errand)? {
                 break why;
             }
             let timeout = self.next_deadline().map(|at| at.saturating_duration_since(Instant::now()));
             let living = self.first.as_ref().filter(|_| self.first_exit.is_none());
-            // Without a first process, the signals stand in its place: the array's length is fixed.
-            let end = living.map_or(foreground.as_fd(), Running::end);
+            // Where there is nothing to wait for, the signals stand in its place: the array's length is fixed.
+            let under_way = errand.fd();
+            let end = living.map(Running::end).or(under_way).unwrap_or(foreground.as_fd());
             let wanted = [events.as_fd(), foreground.as_fd(), end];
             sandprint_sandbox::poll::readable(wanted, timeout).map_err(SessionError::Wait)?;
         };
         self.finish(why)
+    }
+
+    /// Does what is due, and has the errand go on; says why to stop, if it is time to.
+    fn next(
+        &mut self,
+        foreground: &mut Foreground,
+        observer: &mut dyn Observer,
+        errand: &mut dyn Errand,
+    ) -> Result<Option<Why>, SessionError> {
+        if self.ending.is_some() {
+            self.driver.attend()?;
+            // Whoever asks once more does not want to wait for it.
+            if foreground.attend(None, |_| false)?.is_some() {
+                return Ok(self.ending);
+            }
+        } else {
+            self.ending = self.step(foreground, observer)?;
+            if self.ending.is_some() {
+                errand.end();
+            }
+        }
+        match errand.attend() {
+            Stage::UnderWay => Ok(None),
+            Stage::Done => Ok(self.ending),
+            Stage::Failed(why) => {
+                self.failed = Some(why);
+                Ok(Some(Why::ErrandFailed))
+            }
+        }
     }
 
     /// Does what is due; says why to stop, if it is time to.
@@ -394,6 +439,9 @@ impl<'a> Session<'a> {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
+        if self.ending.is_some() {
+            return Some(Instant::now() + LOOK_AGAIN);
+        }
         let ending = self.deadline.as_ref().map(Deadline::next);
         let duration = self.plan.duration.map(|limit| self.began + limit);
         // The event of the last end may not have fitted into the ring buffer.
@@ -435,7 +483,8 @@ impl<'a> Session<'a> {
         if let Some(words) = self.cut_short(why) {
             trace.note_gap(Gap { kind: GapKind::EndedEarly, run: self.id, detail: Some(words) }, 1);
         }
-        Ok(Recorded { trace, exit: self.first_exit, why, survivors: self.survivors })
+        let Session { first_exit: exit, survivors, failed, .. } = self;
+        Ok(Recorded { trace, exit, why, survivors, failed })
     }
 
     /// What ended the recording before what it recorded, in words, if anything did.
@@ -443,6 +492,7 @@ impl<'a> Session<'a> {
         let left = |count: u64| if count == 0 { String::new() } else { format!("; {count} left running") };
         match why {
             Why::TreeEnded | Why::MainEnded | Why::DurationOver => None,
+            Why::ErrandFailed => self.failed.clone(),
             Why::TimedOut => {
                 let limit = self.plan.timeout.unwrap_or_default();
                 let survivors = self.survivors.join("; ");
@@ -452,6 +502,10 @@ impl<'a> Session<'a> {
             }
             Why::Interrupted(signal) => {
                 let live = self.driver.followed().map_or(0, |followed| followed.live);
+                // A cgroup is followed for as long as somebody likes.
+                if live == 0 && matches!(self.driver.target(), Target::Cgroup { .. }) {
+                    return None;
+                }
                 Some(format!("{signal}{}", left(live)))
             }
         }

@@ -22,6 +22,19 @@ pub enum Target {
     System,
 }
 
+/// From when on a task is followed that comes into a cgroup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Entry {
+    /// From its next call on.
+    #[default]
+    Call,
+    /// From its `execve` on, that call included: before it, a service manager sets the unit up from within its cgroup.
+    /// Who was there before the recording is followed from its next call on.
+    Exec,
+    /// The same, and who was there before is left out: the unit is restarted once the recording has begun.
+    ExecAnew,
+}
+
 impl Target {
     /// It in words. Of what runs already, a trace's run keeps them.
     pub fn describe(&self) -> String {

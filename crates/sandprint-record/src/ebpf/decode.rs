@@ -71,15 +71,16 @@ pub(super) struct Control {
     pub attaching: bool,
     pub image: u64,
     pub stopped: bool,
+    pub exec_from: u64,
 }
 
 impl Control {
     /// Its words: each is written at once.
-    pub(super) fn words(self) -> [u64; 3] {
+    pub(super) fn words(self) -> [u64; 4] {
         let mut first = [0; 8];
         first[..4].copy_from_slice(&self.launch_pid.to_ne_bytes());
         first[4..].copy_from_slice(&u32::from(self.attaching).to_ne_bytes());
-        [u64::from_ne_bytes(first), self.image, self.stopped.into()]
+        [u64::from_ne_bytes(first), self.image, self.stopped.into(), self.exec_from]
     }
 }
 

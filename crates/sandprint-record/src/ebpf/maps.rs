@@ -49,7 +49,7 @@ static MAPS: [Row; 28] = [
     row("image_info", Access::Calls, &[]),
     row("blank_image", Access::Programs, &[]),
     row("perf_events", Access::Calls, &[]),
-    Row { name: "cgroups", access: Access::Calls, concerns: &[Cgroups, Calls, WatchCalls, WatchTasks], large_for: Some(Cgroups) },
+    Row { name: "cgroups", access: Access::Calls, concerns: &[Cgroups, Calls, Follow, WatchCalls, WatchTasks], large_for: Some(Cgroups) },
 
     row("components", Access::Calls, &[Cgroups]),
     row("on_path", Access::Calls, &[Cgroups]),

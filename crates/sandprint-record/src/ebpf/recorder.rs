@@ -24,11 +24,15 @@ use super::{Options, TargetId, sys, ways};
 use crate::host::{self, CgroupUse, HostFacts};
 use crate::image::BuildId;
 use crate::reader::{Question, Reader};
-use crate::target::Target;
+use crate::target::{Entry, Target};
 
 /// How often running tasks are walked at most. Memory for a task, which must be had at once, can be short for
 /// a moment; what could not be taken in then is a gap all the same.
 const MOST_WALKS: usize = 5;
+
+/// Who is born so soon, in nanoseconds, after calls are counted may be a child of who was there before, whose fork had
+/// begun unseen.
+const BORN_BEFORE: u64 = 100_000_000;
 
 /// A loaded recorder.
 pub struct Recorder {
@@ -39,6 +43,7 @@ pub struct Recorder {
     events: Rc<RefCell<Vec<Event>>>,
     arch: Arch,
     targets: Vec<Target>,
+    entry: Entry,
     /// The targets of which calls were made before the recording.
     begun_before: BTreeSet<TargetId>,
     control: Control,
@@ -129,6 +134,7 @@ impl Recorder {
             events,
             arch,
             targets: options.targets.clone(),
+            entry: options.entry,
             begun_before: BTreeSet::new(),
             control: Control::default(),
             images: BTreeMap::new(),
@@ -172,10 +178,19 @@ impl Recorder {
         if self.targets.iter().any(|target| *target != Target::Command) {
             self.programs.walk(WALK_RESOLVE)?;
         }
+        if self.entry != Entry::Call {
+            // All that begins with its exec is none of those that are there.
+            self.set_control(|control| control.exec_from = 1)?;
+        }
         self.enter_cgroups()?;
         if processes.is_empty() {
             self.attach_programs()?;
-            return self.note_who_came();
+            self.note_who_came()?;
+            if self.entry == Entry::Exec && !self.begun_before.is_empty() {
+                let exec_from = host::boottime_ns().saturating_add(BORN_BEFORE);
+                self.set_control(|control| control.exec_from = exec_from)?;
+            }
+            return Ok(());
         }
         let resolved = self.programs.maps().get("targets")?.keys().count();
         if resolved < processes.len() {
@@ -224,7 +239,7 @@ impl Recorder {
         self.programs.attach(Concern::Cgroups)?;
         cgroups.enter(self.programs.maps())?;
         for (directory, id) in directories {
-            if host::cgroup_use(&directory) == CgroupUse::Populated {
+            if self.entry != Entry::ExecAnew && host::cgroup_use(&directory) == CgroupUse::Populated {
                 self.begun_before.insert(id);
             }
         }
@@ -238,7 +253,7 @@ impl Recorder {
         let may_have = |target: &Target| match target {
             Target::Command | Target::System => false,
             Target::Processes(_) => true,
-            Target::Cgroup { .. } => came,
+            Target::Cgroup { .. } => came && self.entry != Entry::ExecAnew,
         };
         let begun: Vec<_> = self.targets().filter(|(_, target)| may_have(target)).map(|(id, _)| id).collect();
         self.begun_before.extend(begun);

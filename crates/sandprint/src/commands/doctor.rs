@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sandprint_record::ebpf::{LoadError, Options, PerfError, Recorder, RecorderError, Tasks};
 use sandprint_record::host::HostFacts;
-use sandprint_record::target::Target;
+use sandprint_record::target::{Entry, Target};
 use sandprint_sandbox::confine::feature::Feature;
 use sandprint_sandbox::confine::landlock::{self, LandlockError};
 use sandprint_sandbox::launch::Launch;
@@ -238,7 +238,13 @@ fn try_notification(facts: &HostFacts) -> Check {
 
 /// Loads and attaches the recorder for a moment.
 fn try_recording(facts: &HostFacts) -> Check {
-    let options = Options { targets: vec![Target::Command], follow_children: true, tasks: None, hooks: None };
+    let options = Options {
+        targets: vec![Target::Command],
+        entry: Entry::Call,
+        follow_children: true,
+        tasks: None,
+        hooks: None,
+    };
     let tried = Recorder::load(&options, facts).and_then(|mut recorder| {
         recorder.attach()?;
         // What is loaded only when a recording ends before its workload does.

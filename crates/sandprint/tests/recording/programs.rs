@@ -2,7 +2,7 @@
 
 use sandprint_record::ebpf::{self, Options, Recorder};
 use sandprint_record::host::HostFacts;
-use sandprint_record::target::Target;
+use sandprint_record::target::{Entry, Target};
 
 use crate::{recorder, turns};
 
@@ -36,7 +36,13 @@ fn the_recorder_takes_the_best_way_on_this_kernel() {
         return;
     }
     let facts = HostFacts::probe();
-    let options = Options { targets: vec![Target::Command], follow_children: true, tasks: None, hooks: None };
+    let options = Options {
+        targets: vec![Target::Command],
+        entry: Entry::Call,
+        follow_children: true,
+        tasks: None,
+        hooks: None,
+    };
     let recorder = Recorder::load(&options, &facts).expect("this machine can record");
     eprintln!("{}: {:?}, {:?}", facts.release, recorder.hooks(), recorder.tasks());
     assert_eq!(recorder.refused().map(ToString::to_string), None);

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use sandprint_model::{KernelVersion, RunId, Trace, wire};
 use sandprint_record::ebpf::{Hooks, Options, Recorder, TargetId, Tasks};
 use sandprint_record::host::HostFacts;
-use sandprint_record::target::Target;
+use sandprint_record::target::{Entry, Target};
 use tempfile::TempDir;
 use testkit::cgroup::Group;
 
@@ -114,6 +114,7 @@ fn each_of_many_targets_has_its_own_footprint() {
         let cgroup = |group: &Group| Target::Cgroup { directory: group.path().into(), words: String::new() };
         let options = Options {
             targets: vec![cgroup(&one), Target::Processes(vec![by_pid.pid]), cgroup(&two)],
+            entry: Entry::Call,
             follow_children: true,
             tasks,
             hooks,
@@ -146,6 +147,63 @@ fn each_of_many_targets_has_its_own_footprint() {
     }
 }
 
+/// A shell, not our child, that has come into the cgroup and waits for a line: then it does something and executes.
+fn come(group: &Group, does: &str) -> Child {
+    let inner = format!("echo $$ > {}/cgroup.procs; echo in; read -r line; {does}", group.path());
+    let mut parent = Command::new("sh");
+    parent.args(["-c", "sh -c \"$1\"; exit $?", "sh", &inner]);
+    let mut parent = parent.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("there is a shell");
+    let mut line = String::new();
+    BufReader::new(parent.stdout.as_mut().expect("it is piped")).read_line(&mut line).expect("it says so");
+    assert_eq!(line, "in\n");
+    parent
+}
+
+#[test]
+fn who_comes_into_a_cgroup_is_followed_from_its_exec_where_a_manager_sets_it_up() {
+    let _turn = turns::alone();
+    if !recorder::can_record() {
+        return;
+    }
+    // Whether what the shells did themselves is seen: that of the one that was there, and of the one that came.
+    for (entry, of_the_first, of_the_second) in
+        [(Entry::Call, true, true), (Entry::Exec, true, false), (Entry::ExecAnew, false, false)]
+    {
+        let Some(group) = Group::new() else { return };
+        let mut first = come(&group, "kill -0 $$; exec true");
+        let target = Target::Cgroup { directory: group.path().into(), words: String::new() };
+        for tasks in [None, Some(Tasks::ByTid)] {
+            let options =
+                Options { targets: vec![target.clone()], entry, follow_children: true, tasks, hooks: None };
+            let mut recorder =
+                Recorder::load(&options, &HostFacts::probe()).expect("this machine can record");
+            recorder.attach().expect("the cgroup is there");
+            // Who is born at once may be a child of who was there.
+            std::thread::sleep(std::time::Duration::from_millis(200));
+            let mut second = come(&group, "umask 022; exec sleep 0");
+            for shell in [&mut first, &mut second] {
+                drop(shell.stdin.take());
+                assert!(shell.wait().expect("it is our child").success());
+            }
+            recorder.stop().expect("it records");
+            let mut trace = Trace::default();
+            recorder.collect(TargetId::FIRST, &RunId::from_bits(1), 0, &mut trace).expect("it has stopped");
+            let seen = |name: &str| trace.syscalls().iter().any(|call| call.name() == Some(name));
+            assert_eq!((seen("kill"), seen("umask")), (of_the_first, of_the_second), "{entry:?} {tasks:?}");
+            let programs: Vec<String> = trace.images().iter().map(|image| image.path.to_string()).collect();
+            for program in ["true", "sleep"] {
+                assert!(programs.iter().any(|path| path.ends_with(&format!("/{program}"))), "{programs:?}");
+            }
+            assert!(seen("execve"), "the footprint begins with it");
+            let is_gap = trace.blocking_gaps().next().is_some();
+            assert_eq!(is_gap, entry != Entry::ExecAnew, "{entry:?}: one was there before");
+            first = come(&group, "kill -0 $$; exec true");
+        }
+        drop(first.stdin.take());
+        first.wait().expect("it is our child");
+    }
+}
+
 #[test]
 fn a_directory_that_is_no_cgroup_is_refused() {
     if !recorder::can_record() {
@@ -153,7 +211,13 @@ fn a_directory_that_is_no_cgroup_is_refused() {
     }
     let folder: PathBuf = fs::canonicalize(".").expect("we are somewhere");
     let target = Target::Cgroup { directory: folder.clone(), words: String::new() };
-    let options = Options { targets: vec![target], follow_children: true, tasks: None, hooks: None };
+    let options = Options {
+        targets: vec![target],
+        entry: Entry::Call,
+        follow_children: true,
+        tasks: None,
+        hooks: None,
+    };
     let mut recorder = Recorder::load(&options, &HostFacts::probe()).expect("this machine can record");
     let error = recorder.attach().expect_err("it is no cgroup").to_string();
     assert_eq!(error, format!("open the cgroup {}", Path::new(&folder).display()));

@@ -87,7 +87,7 @@ static __always_inline int count_slow(struct task_struct *task, const struct sp_
 
 /*
  * A followed cgroup: whatever makes a call in it is followed from that call on, however it came in, so
- * that there is no moment between entering and being seen.
+ * that there is no moment between entering and being seen. But for who begins with its exec: see on_exec.
  */
 static __always_inline struct sp_head *admit_in_cgroup(struct task_struct *task, bool by_tid)
 {
@@ -96,7 +96,7 @@ static __always_inline struct sp_head *admit_in_cgroup(struct task_struct *task,
 	if (!config.cgroup)
 		return NULL;
 	target = target_of_cgroup();
-	if (!target || is_ours(task))
+	if (!target || is_ours(task) || begins_with_exec(task))
 		return NULL;
 	return admit_running(task, target, running_image(task), by_tid);
 }

@@ -117,6 +117,18 @@ static __always_inline bool is_ours(struct task_struct *task)
 }
 
 /*
+ * Whether a task that comes into a followed cgroup is followed only from its exec on: a service manager makes
+ * the task, puts it there, and has it set up the unit's sandbox first. Asked of the process, whose threads
+ * may be younger.
+ */
+static __always_inline bool begins_with_exec(struct task_struct *task)
+{
+	u64 from = control.exec_from;
+
+	return from && BPF_CORE_READ(task, group_leader, start_boottime) >= from;
+}
+
+/*
  * The target that a task which is not followed is to be of, now that running tasks are being attached to: the
  * walk has not come to it yet. 0 for none.
  */

@@ -49,6 +49,29 @@ static __always_inline enum sp_exec kind_of(struct linux_binprm *bprm)
 }
 
 /*
+ * The target whose footprint begins with this exec: that of the recorder's own child, or of a cgroup. 0 for
+ * none.
+ */
+static __always_inline u32 target_of_exec(struct task_struct *task)
+{
+	struct bpf_pidns_info ids = {};
+
+	if (config.cgroup && control.exec_from && !is_ours(task)) {
+		u32 target = target_of_cgroup();
+
+		if (target)
+			return target;
+	}
+	if (!control.launch_pid || state.launched_ns)
+		return 0;
+	if (bpf_get_ns_current_pid_tgid(config.pid_ns_dev, config.pid_ns, &ids, sizeof(ids)) ||
+	    ids.tgid != control.launch_pid)
+		return 0;
+	state.launched_ns = bpf_ktime_get_ns();
+	return SP_TARGET_COMMAND;
+}
+
+/*
  * Runs after an exec that succeeded, in the task that goes on. Other threads of the process are gone;
  * the task has taken over its leader's tid, `old_pid` is the one it had. `file` is what runs now, `filename`
  * the string that the call gave: both are addresses.
@@ -57,7 +80,7 @@ static __always_inline int on_exec(struct task_struct *task, s32 old_pid, u64 fi
 				   enum sp_exec kind, bool by_tid)
 {
 	struct sp_head *head;
-	u32 attach = 0;
+	u32 attach = 0, begins = 0;
 	u64 image;
 
 	if (!by_tid) {
@@ -83,12 +106,8 @@ static __always_inline int on_exec(struct task_struct *task, s32 old_pid, u64 fi
 	if (!head || !head->image)
 		attach = target_to_be_attached(task);
 	if (!head && !attach) {
-		struct bpf_pidns_info ids = {};
-
-		if (!control.launch_pid || state.launched_ns)
-			return 0;
-		if (bpf_get_ns_current_pid_tgid(config.pid_ns_dev, config.pid_ns, &ids, sizeof(ids)) ||
-		    ids.tgid != control.launch_pid)
+		begins = target_of_exec(task);
+		if (!begins)
 			return 0;
 	}
 
@@ -102,16 +121,15 @@ static __always_inline int on_exec(struct task_struct *task, s32 old_pid, u64 fi
 	if (attach)
 		head = admit_running(task, attach, image, by_tid);
 	else if (!head) {
-		/* The recorder's own child: the footprint begins here, with this call. */
+		/* The footprint begins here, with this call. */
 		struct sp_call_key key = {
 			.image = image,
-			.target = SP_TARGET_COMMAND,
+			.target = begins,
 			.abi = SP_ABI_NATIVE,
 			.nr = config.execve_nr,
 		};
 
-		state.launched_ns = bpf_ktime_get_ns();
-		if (admit_running(task, SP_TARGET_COMMAND, image, by_tid))
+		if (admit_running(task, begins, image, by_tid))
 			add_calls(&key, 1, true);
 		return 0;
 	}

@@ -62,6 +62,11 @@ struct sp_control {
 	__u32 attaching;  /* the existing tasks are being walked: look at ancestors on fork, exec and exit */
 	__u64 image;	  /* the image that user space is about to read */
 	__u64 stopped;	  /* calls are no longer counted, though programs may stay attached for a while */
+	/*
+	 * Who was born from then on (CLOCK_BOOTTIME) and comes into a followed cgroup is followed from its
+	 * exec on, others from any call on. 0: all from any call on.
+	 */
+	__u64 exec_from;
 };
 
 /* Written by the programs alone. */

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use sandprint_model::Trace;
 use sandprint_record::ebpf::Options;
 use sandprint_record::session::{self, Plan, Recorded};
-use sandprint_record::target::Target;
+use sandprint_record::target::{Entry, Target};
 use sandprint_sandbox::foreground::Foreground;
 
 use super::observer::{self, Screen};
@@ -73,6 +73,9 @@ pub(crate) struct TargetArgs {
     pub(crate) cgroup: Option<PathBuf>,
 
     /// This systemd unit, of the system or a user; `.service` may be omitted
+    ///
+    /// If a unit of the system does not run, the recording waits for its start. What systemd calls before it executes
+    /// the unit's programs is left out.
     #[arg(long, value_name = "NAME")]
     pub(crate) unit: Option<String>,
 
@@ -137,6 +140,8 @@ fn record(
     let words = target.describe();
     let options = Options {
         targets: vec![target],
+        // A service manager sets a unit up in its cgroup before it executes the unit's programs.
+        entry: if args.target.unit.is_some() { Entry::Exec } else { Entry::Call },
         follow_children: true,
         tasks: recording::tasks()?,
         hooks: recording::hooks()?,
@@ -151,7 +156,7 @@ fn record(
     };
     let mut foreground = Foreground::install_alone().context("failed to take signals")?;
     let mut screen = Screen::new(false, checkpoint);
-    let recorded = session::record_running(&options, &plan, &mut foreground, &mut screen)
+    let recorded = session::record_running(&options, &plan, &mut foreground, &mut screen, &mut ())
         .map_err(|error| recording::failure(error, words.as_ref()))?;
     drop(screen);
     Ok((recorded, foreground))

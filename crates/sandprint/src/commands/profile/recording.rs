@@ -139,7 +139,7 @@ pub(crate) fn status_of(exit: Option<Exit>) -> ExitStatus {
 /// Says why a recording ended, where that is not what anybody would expect.
 fn say_why(why: Why) {
     match why {
-        Why::TreeEnded | Why::MainEnded | Why::DurationOver => {}
+        Why::TreeEnded | Why::MainEnded | Why::DurationOver | Why::ErrandFailed => {}
         Why::TimedOut => output::note("the time was up, and the command and its descendants were ended"),
         Why::Interrupted(signal) => {
             output::note(&format!("{signal} ended the recording; what still runs was left running"));

@@ -9,7 +9,7 @@ use sandprint_model::{ByteString, Trace};
 use sandprint_policy::bystanders;
 use sandprint_record::ebpf::Options;
 use sandprint_record::session::{self, Choice, Plan, Recorded};
-use sandprint_record::target::Target;
+use sandprint_record::target::{Entry, Target};
 use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::launch::Launch;
 use sandprint_sandbox::user::User;
@@ -195,6 +195,7 @@ fn record(
     launch.user = args.user.as_deref().map(User::resolve).transpose().context("failed to change the user")?;
     let options = Options {
         targets: vec![Target::Command],
+        entry: Entry::Call,
         follow_children: !args.no_children,
         tasks: recording::tasks()?,
         hooks: recording::hooks()?,
