@@ -291,8 +291,8 @@ impl<'a> Session<'a> {
         if self.ending.is_some() {
             self.driver.attend()?;
             // Whoever asks once more does not want to wait for it.
-            if foreground.attend(None, |_| false)?.is_some() {
-                return Ok(self.ending);
+            if let Some(signal) = foreground.attend(None, |_| false)? {
+                return Ok(Some(Why::Interrupted(signal)));
             }
         } else {
             self.ending = self.step(foreground, observer)?;

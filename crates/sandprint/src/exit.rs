@@ -40,7 +40,8 @@ Exit status:
   125    sandprint itself failed; stderr says why, with a hint
   126    the command was found, but could not be run
   127    the command was not found
-  2      the command line is wrong";
+  2      the command line is wrong
+  With --unit: 0, or 1 if the unit did not start or has failed";
 
 /// The end of `run --help`.
 pub(crate) const HELP_CONFINED: &str = "\

@@ -14,6 +14,7 @@ use crate::commands::profile::recording::Failed;
 use crate::exit::Deciding;
 use crate::output::OutputError;
 use crate::policy_source::{self, PolicyError};
+use crate::systemd::SystemdError;
 use crate::target::TargetError;
 use crate::trace_file::{ReadError, TraceOutputError, WriteError};
 
@@ -29,6 +30,9 @@ fn of_cause(cause: &(dyn Error + 'static)) -> Option<String> {
         return Some(error.hint.clone());
     }
     if let Some(error) = cause.downcast_ref::<TargetError>() {
+        return Some(error.hint());
+    }
+    if let Some(error) = cause.downcast_ref::<SystemdError>() {
         return Some(error.hint());
     }
     if let Some(error) = cause.downcast_ref::<ReadError>() {

@@ -9,6 +9,7 @@ mod hint;
 mod output;
 mod policy_source;
 mod report;
+mod systemd;
 mod target;
 mod trace_file;
 mod usage;

@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use sandprint_model::ByteString;
 use sandprint_record::target::Target;
 
-use crate::output::quote;
+use crate::output::{self, quote};
+use crate::systemd::SystemdError;
 
 pub(crate) use place::Place;
 
@@ -73,6 +74,9 @@ pub(crate) enum TargetError {
         /// Its cgroups, below the mount.
         found: Vec<String>,
     },
+    /// The unit does not run, and the manager knows none that could be waited for.
+    #[error(transparent)]
+    Systemd(SystemdError),
     /// No container has that id or name.
     #[error("no running container {container} was found")]
     NoContainer {
@@ -137,6 +141,7 @@ impl TargetError {
                 "`systemctl status {unit}` says whether it runs, and `systemctl show -P ControlGroup {unit}` \
                  gives a path for `--cgroup`"
             ),
+            TargetError::Systemd(error) => error.hint(),
             TargetError::ManyUnits { .. } => "give one of these paths to `--cgroup`".to_owned(),
             TargetError::NoContainer { .. } => {
                 "give the id that `docker ps`, `podman ps` or `crictl ps` shows, \
@@ -201,9 +206,18 @@ impl Host {
         cgroup::find(self, path)
     }
 
-    /// The cgroup of the running systemd unit of that name, of the system or of a user.
+    /// The cgroup of the systemd unit of that name, of the system or of a user. Where it does not run, the one that it
+    /// will have, which the user is told.
     pub(crate) fn unit(&self, name: &str) -> Result<Target, TargetError> {
-        unit::find(self, name)
+        match unit::find(self, name) {
+            // Another tree has no manager.
+            Err(absent @ TargetError::NoUnit { .. }) if self.root == Path::new("/") => {
+                let next = unit::next(self, name, absent)?;
+                output::note(&format!("{} does not run; waiting for its start", next.describe()));
+                Ok(next)
+            }
+            found => found,
+        }
     }
 
     /// The cgroup of the running container of that id, beginning of an id, or name.

@@ -80,6 +80,8 @@ struct TargetArgs {
     cgroup: Option<PathBuf>,
 
     /// This systemd unit, of the system or a user; `.service` may be omitted
+    ///
+    /// If a unit of the system does not run, the watch waits for its start.
     #[arg(long, value_name = "NAME")]
     unit: Option<String>,
 

@@ -1,10 +1,11 @@
-//! A systemd unit by its name, found in the cgroup tree: no D-Bus, no systemctl.
+//! A systemd unit by its name, found in the cgroup tree: no D-Bus, and systemctl only for one that does not run yet.
 //!
 //! systemd gives every running unit a cgroup of the unit's name, below its slices: /system.slice for
 //! those of the system, /user.slice/user-UID.slice/user@UID.service for a user's.
 
 use super::cgroup;
 use super::{Host, Target, TargetError};
+use crate::systemd::{SystemdError, Unit};
 
 use sandprint_model::ByteString;
 
@@ -47,6 +48,19 @@ pub(super) fn find(host: &Host, name: &str) -> Result<Target, TargetError> {
                 .collect(),
         }),
     }
+}
+
+/// The cgroup that a unit will have which does not run. Where the manager has none to offer, it stays `absent`.
+pub(super) fn next(host: &Host, name: &str, absent: TargetError) -> Result<Target, TargetError> {
+    let unit = match Unit::look_up(name) {
+        Ok(unit) => unit,
+        Err(SystemdError::NoSystemctl(_) | SystemdError::NoManager(_) | SystemdError::NoUnit(_)) => {
+            return Err(absent);
+        }
+        Err(error) => return Err(TargetError::Systemd(error)),
+    };
+    let directory = cgroup::mounts(host)?.unified.join(unit.cgroup().map_err(TargetError::Systemd)?);
+    Ok(Target::Cgroup { directory, words: format!("unit {}", unit.shown()) })
 }
 
 /// The unit that a cgroup of this name belongs to, if it is one. Slices hold units, and are none that runs something.

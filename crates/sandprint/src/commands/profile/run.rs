@@ -1,5 +1,7 @@
 //! `profile run`: record a command and everything that it starts.
 
+mod unit;
+
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -21,22 +23,29 @@ use crate::output;
 use crate::trace_file;
 use crate::usage::{long_help, parse_duration};
 
-/// Record a command and everything that it starts
+/// Record a command or a unit of systemd, and everything that it starts
 ///
 /// Counts every system call of the command and its descendants, from its execve on. Input, output, terminal and
 /// signals stay the command's own. A summary goes to stderr at the end; `-o` keeps the trace, from which `profile
 /// generate` makes a profile.
 ///
+/// With `--unit` it restarts a service of systemd, or a socket, and records all of its programs in the unit's own
+/// environment and sandbox, from their execve on: `ExecStartPre=`, `ExecStart=`, `ExecReload=`, `ExecStop=` and others. What
+/// systemd does before that is left out.
+///
 /// With `CAP_BPF` and `CAP_PERFMON`, or as root, the kernel counts, and the command hardly feels it. Without them the
 /// recording is slower: see `--recorder`. `sandprint doctor` says what this machine can do.
 #[derive(Debug, clap::Args)]
 #[command(
-    override_usage = "sandprint profile run [OPTIONS] [--] <CMD>...",
+    override_usage = "sandprint profile run [OPTIONS] [--] <CMD>...\n       sandprint profile run [OPTIONS] --unit <NAME>",
     after_long_help = long_help(EXAMPLES, exit::HELP_RUN),
 )]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) output: OutputArgs,
+
+    #[command(flatten)]
+    pub(crate) unit: unit::UnitArgs,
 
     /// Run the command as this user, with that user's groups (under sudo the command runs as root otherwise)
     #[arg(long, value_name = "NAME", value_hint = ValueHint::Username)]
@@ -75,7 +84,7 @@ pub(crate) struct RunArgs {
     pub(crate) quiet: output::QuietArgs,
 
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
+    #[arg(required_unless_present = "unit", trailing_var_arg = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
     pub(crate) command: Vec<OsString>,
 }
 
@@ -132,12 +141,19 @@ const EXAMPLES: &str = "
     sudo sandprint profile run --timeout 60s -o nginx.trace.json -- \\
       nginx -g 'daemon off;'
 
+  Record a unit of systemd, with its reload and its stop:
+    sudo sandprint profile run --unit nginx --reload --stop --duration 1m \\
+      -o nginx.trace.json
+
 While the command's first process lives, Ctrl-C goes to it. After that, Ctrl-C
 ends the recording and leaves alone what still runs.";
 
 /// Records, says what was seen, writes the trace, and ends as the command did.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
     args.quiet.apply();
+    if let Some(name) = &args.unit.unit {
+        return unit::run(args, name);
+    }
     let output = args.output.prepare(false)?;
     if let Some(note) = root_note(args.user.as_deref()) {
         output::talk(&note);

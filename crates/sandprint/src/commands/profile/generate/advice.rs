@@ -18,8 +18,8 @@ pub(super) fn hint(gaps: impl Iterator<Item = GapKind>) -> String {
 fn remedy(gap: GapKind) -> Option<&'static str> {
     match gap {
         GapKind::AttachedMidRun => Some(
-            "record it from its start: with `profile run`, or with `profile attach` while the unit or container \
-             restarts",
+            "record it from its start: with `profile run`, a unit with `profile run --unit`, a container with \
+             `profile attach` while it restarts",
         ),
         GapKind::AdmissionFailed => Some("record it again with another `--recorder`"),
         GapKind::CallsLost => Some("record its parts in runs of their own (`profile run --append`)"),

@@ -1,0 +1,151 @@
+//! Units of every kind, recorded by `profile run --unit`: under the drop-in that follows they start, reload, restart and
+//! stop.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::host::{self, Host};
+use testkit::expect::skip;
+use testkit::shell::{find, run, static_busybox};
+
+/// A kind of unit.
+struct Kind {
+    /// What it is asked for by.
+    unit: &'static str,
+    /// Where the drop-in goes.
+    confined: &'static str,
+    /// Its section, and those that go with it.
+    text: &'static str,
+    reloads: bool,
+    /// What is done with it once it runs: see `drive.sh`.
+    used: &'static str,
+}
+
+const fn service(unit: &'static str, text: &'static str) -> Kind {
+    Kind { unit, confined: unit, text, reloads: false, used: "-" }
+}
+
+const fn reloading(unit: &'static str, text: &'static str) -> Kind {
+    Kind { reloads: true, ..service(unit, text) }
+}
+
+const KINDS: [Kind; 13] = [
+    service("simple.service", "ExecStart=/service simple\n"),
+    service("exec.service", "Type=exec\nExecStart=/service simple\n"),
+    service(
+        "forking.service",
+        "Type=forking\nPIDFile=/run/forking.pid\nExecStart=/service behind /run/forking.pid\n",
+    ),
+    service(
+        "oneshot.service",
+        "Type=oneshot\nExecStart=/busybox uname -a\nExecStart=/service once /left/oneshot.service.ran\n",
+    ),
+    service("notify.service", "Type=notify\nExecStart=/service notify\n"),
+    reloading(
+        "notify-reload.service",
+        "Type=notify\nExecStart=/service notify\nExecReload=/busybox touch /run/reloaded\n\
+         ExecReload=/busybox kill -HUP $MAINPID\n",
+    ),
+    reloading(
+        "simple-reload.service",
+        "ExecStart=/service simple\nExecReload=/busybox sh -c 'kill -HUP $MAINPID; uname -a'\n",
+    ),
+    Kind {
+        unit: "activated.socket",
+        confined: "activated.service",
+        text: "ExecStart=/service socket\n",
+        reloads: false,
+        used: "/run/activated.sock",
+    },
+    Kind {
+        unit: "each.socket",
+        confined: "each@.service",
+        text: "ExecStart=/service connection\nStandardInput=socket\n",
+        reloads: false,
+        used: "/run/each.sock",
+    },
+    service(
+        "dynamic.service",
+        "DynamicUser=yes\nStateDirectory=dynamic\nExecStartPre=/busybox touch /var/lib/dynamic/here\n\
+         ExecStart=/service simple\n",
+    ),
+    service(
+        "user.service",
+        "User=nobody\nGroup=nogroup\nRuntimeDirectory=user\nExecStartPre=/service once /run/user/made\n\
+         ExecStart=/service simple\nExecStop=/busybox sh -c 'kill -TERM $MAINPID'\n\
+         ExecStopPost=/busybox rmdir /run/user/made\n",
+    ),
+    Kind {
+        used: "kill",
+        ..service("always.service", "Restart=always\nRestartSec=100ms\nExecStart=/service simple\n")
+    },
+    service("threads.service", "Type=notify\nRestrictNamespaces=yes\nExecStart=/service threads\n"),
+];
+
+#[test]
+fn units_of_every_kind_live_under_the_drop_in_of_their_recording() {
+    if !host::can_boot() {
+        return;
+    }
+    let Some(busybox) = static_busybox() else {
+        return skip("busybox", "there is no static busybox in PATH");
+    };
+    if find("gcc").is_none() {
+        return skip("gcc", "there is no gcc in PATH");
+    }
+    if let Err(error) = testkit::bpf::load_smallest_program() {
+        return skip("ebpf", &format!("the kernel refuses the smallest BPF program: {error}"));
+    }
+    let host = Host::new(busybox);
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/consumers/systemd");
+    let mut gcc = Command::new("gcc");
+    let compiled = run(gcc
+        .args(["-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"])
+        .arg(host.path("service"))
+        .arg(tests.join("service.c")));
+    assert!(compiled.status.success(), "{compiled}");
+    for (from, to) in
+        [(Path::new(env!("CARGO_BIN_EXE_sandprint")), "sandprint"), (&tests.join("drive.sh"), "drive.sh")]
+    {
+        fs::copy(from, host.path(to)).expect("it can be copied");
+    }
+    let mut rows = String::new();
+    for Kind { unit, confined, text, reloads, used } in &KINDS {
+        host.unit(confined, &format!("[Unit]\nDefaultDependencies=no\n[Service]\n{text}"));
+        if let Some(name) = unit.strip_suffix(".socket") {
+            let accept = if confined.contains('@') { "yes" } else { "no" };
+            host.unit(
+                unit,
+                &format!(
+                    "[Unit]\nDefaultDependencies=no\n[Socket]\nListenStream=/run/{name}.sock\nAccept={accept}\n"
+                ),
+            );
+        }
+        writeln!(rows, "{unit} {confined} {} {used}", if *reloads { "yes" } else { "no" }).expect("it fits");
+    }
+    fs::write(host.path("kinds"), rows).expect("the folder is ours");
+    host.unit("default.target", "[Unit]\nDefaultDependencies=no\nWants=drive.service\n");
+    host.unit(
+        "drive.service",
+        "[Unit]\nDefaultDependencies=no\nSuccessAction=poweroff-force\nFailureAction=poweroff-force\n\
+         [Service]\nType=oneshot\nTimeoutStartSec=400\nExecStart=/bin/sh /drive.sh\n\
+         StandardOutput=file:/left/drive.log\nStandardError=file:/left/drive.log\n",
+    );
+    let booted = run(&mut host.boot());
+    let table = host.left("table").unwrap_or_default();
+    let went_well =
+        |kind: &Kind| format!("{}\tyes\t{}\tyes\tyes", kind.unit, if kind.reloads { "yes" } else { "-" });
+    let expected: Vec<String> = KINDS.iter().map(went_well).collect();
+    let log = |kind: &Kind| Some(format!("== {}\n{}", kind.unit, host.left(&format!("{}.log", kind.unit))?));
+    let logs: Vec<String> = KINDS.iter().filter_map(log).collect();
+    let rows: Vec<&str> = table.lines().collect();
+    assert_eq!(
+        rows,
+        expected,
+        "{booted}\n{}\n{}",
+        host.left("drive.log").unwrap_or_default(),
+        logs.join("\n")
+    );
+}
