@@ -133,6 +133,33 @@ static int many(void)
     return 0;
 }
 
+/* Filters of those lengths, two of each, which differ in their last instruction alone; each of a process of its own. */
+static int lengthy(void)
+{
+    static const unsigned lengths[] = {5, 16, 17, 256, 257, 4095, 4096};
+    static struct sock_filter code[4096];
+
+    for (unsigned i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        for (int number = 1; number <= 2; number++) {
+            struct sock_fprog program = {lengths[i], code};
+            int status = 0;
+
+            for (unsigned at = 0; at < lengths[i]; at++)
+                code[at] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+            code[0] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0);
+            code[1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_getppid, 0, 1);
+            code[2] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JA, lengths[i] - 4, 0, 0);
+            code[lengths[i] - 1].k = SECCOMP_RET_ERRNO | number;
+            if (!fork())
+                _exit(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+                      syscall(__NR_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) || calls(1) != 1);
+            if (wait(&status) < 0 || status)
+                return 96;
+        }
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *how = argc > 1 ? argv[1] : "";
@@ -167,6 +194,8 @@ int main(int argc, char **argv)
         return install(SECCOMP_RET_KILL_THREAD, 0) || calls(1);
     if (!strcmp(how, "many"))
         return many();
+    if (!strcmp(how, "lengthy"))
+        return lengthy();
     if (!strcmp(how, "child")) {
         install(SECCOMP_RET_ERRNO | EDOM, 0);
         if (!fork())

@@ -146,3 +146,25 @@ fn a_call_is_never_told_before_its_filters() {
     assert!(seen.len() >= FILTERS, "{}", seen.len());
     assert_eq!(watcher.missed().unwrap(), []);
 }
+
+/// Their instructions are hashed in steps and in rows of steps, and told in parts: these lengths are at the edges of all.
+#[test]
+fn filters_that_differ_in_their_last_instruction_are_told_apart() {
+    let Some((_turn, program, mut watcher)) = begin() else { return };
+    let status = Command::new(&program).arg("lengthy").status().unwrap();
+    assert!(status.success(), "{status}");
+    let mut seen = BTreeSet::new();
+    for refused in watcher.news().unwrap() {
+        let [id] = refused.filters[..] else { panic!("{refused:#?}") };
+        let instructions = watcher.filter(id).unwrap();
+        let last = instructions.last_chunk::<4>().map(|word| u32::from_ne_bytes(*word) & 0xffff);
+        seen.insert((id, instructions.len() / 8, last));
+    }
+    let lengths = [5, 16, 17, 256, 257, 4095, 4096];
+    let expected: BTreeSet<_> =
+        lengths.iter().flat_map(|length| [(*length, Some(1)), (*length, Some(2))]).collect();
+    let distinct: BTreeSet<_> = seen.iter().map(|(id, ..)| id).collect();
+    assert_eq!(distinct.len(), expected.len(), "{seen:?}");
+    assert_eq!(seen.iter().map(|(_, length, last)| (*length, *last)).collect::<BTreeSet<_>>(), expected);
+    assert_eq!(watcher.missed().unwrap(), []);
+}
