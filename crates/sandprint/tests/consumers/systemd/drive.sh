@@ -2,7 +2,8 @@
 # says in /left/table how start, reload, restart and stop went under it.
 #
 # A row of /kinds: the unit; the unit that the drop-in is for; whether it reloads (yes, no); what is done with it once it
-# has started: `-`, the path of a socket that it is to answer on, or `kill`, after which it is to run anew.
+# has started: `-`, the path of a socket that it is to answer on, `exec COMMAND`, which is to succeed, or `kill`, after which
+# it is to run anew.
 export PATH=/usr/bin:/usr/sbin
 
 # Waits until the command succeeds, for at most a minute.
@@ -35,6 +36,7 @@ runs_anew() {
 use() {
     case $2 in
     -) ;;
+    exec\ *) until_ sh -c "$2" ;;
     kill)
         before=$(systemctl show -P MainPID "$1")
         systemctl kill --kill-who=main "$1" && until_ runs_anew "$1" "$before"
