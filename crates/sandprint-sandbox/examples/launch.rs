@@ -3,6 +3,7 @@
 //! - `--user USER[:GROUP]`: run it as that user.
 //! - `--set NAME=VALUE`: a variable for it.
 //! - `--pause MILLISECONDS`: wait between the fork and the execve, as long as a recorder takes to attach.
+//! - `--hold FILE`: say that the child waits, and hold its execve back until there is that file.
 //! - `--linger`: after its end, say so, wait for a signal that ends us, and say which.
 //!
 //! The exit status is the command's; 128+N for signal N; 125, 126 and 127 as for env(1).
@@ -53,6 +54,7 @@ fn status(exit: Exit) -> u8 {
 fn run() -> Result<Ended, Box<dyn Error>> {
     let mut launch = Launch::new("", [] as [OsString; 0]);
     let mut pause = Duration::ZERO;
+    let mut hold = None;
     let mut linger = false;
     let mut words = std::env::args_os().skip(1);
     let value = |words: &mut dyn Iterator<Item = OsString>| {
@@ -67,6 +69,7 @@ fn run() -> Result<Ended, Box<dyn Error>> {
                 launch.variables.push((name.into(), Some(value.into())));
             }
             Some("--pause") => pause = Duration::from_millis(value(&mut words)?.parse()?),
+            Some("--hold") => hold = Some(value(&mut words)?),
             Some("--linger") => linger = true,
             _ => {
                 launch.program = word;
@@ -79,6 +82,12 @@ fn run() -> Result<Ended, Box<dyn Error>> {
     let suspended = launch.suspend()?;
     // Here a recorder attaches to suspended.pid().
     std::thread::sleep(pause);
+    if let Some(file) = hold {
+        eprintln!("launch: holds {}", suspended.pid());
+        while !std::fs::exists(&file)? {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
     let mut running = suspended.release()?;
     let pid = running.pid();
     let ended = loop {

@@ -27,6 +27,7 @@ pub const NEEDS: &[(&str, &str)] = &[
     ("namespaces", "user namespaces"),
     ("notify", "seccomp notifications"),
     ("oracle", "strace, and at least 60 of the oracle's commands"),
+    ("perl", "perl"),
     ("ptrace", "the right to trace what is started"),
     ("root", "the rights of root"),
     ("runc", "runc"),
@@ -34,6 +35,7 @@ pub const NEEDS: &[(&str, &str)] = &[
     ("strace", "strace, and the right to trace"),
     ("systemd", "systemd, and util-linux to start it in namespaces"),
     ("user_dispatch", "syscall user dispatch"),
+    ("vim", "vim"),
 ];
 
 /// Ends a test that cannot run here, for the reason `why`.

@@ -14,13 +14,37 @@ const PAUSE: Duration = Duration::from_millis(3);
 /// # Panics
 ///
 /// If it is not there in time.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    within(DEADLINE, look).unwrap_or_else(|| panic!("{what}: not within {DEADLINE:?}"))
+}
+
+/// What is there in this time. `None` must decide nothing but what is tried next.
+pub fn within<T>(time: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let begin = Instant::now();
     loop {
         if let Some(found) = look() {
-            return found;
+            return Some(found);
         }
-        assert!(begin.elapsed() < DEADLINE, "{what}: not within {DEADLINE:?}");
+        if begin.elapsed() >= time {
+            return None;
+        }
         thread::sleep(PAUSE);
+    }
+}
+
+/// Tests a time limit of ours that is to be up only once a command is ready: `attempt` is given a limit, and says by
+/// `None` that the command was not. Then it is tried with a limit that is twice as long.
+///
+/// # Panics
+///
+/// If no limit is long enough.
+pub fn long_enough<T>(first: Duration, mut attempt: impl FnMut(Duration) -> Option<T>) -> T {
+    let mut limit = first;
+    loop {
+        if let Some(done) = attempt(limit) {
+            return done;
+        }
+        limit *= 2;
+        assert!(limit < DEADLINE, "not ready within {limit:?}");
     }
 }

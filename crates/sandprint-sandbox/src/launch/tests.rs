@@ -2,7 +2,7 @@
 
 use super::*;
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::symlink;
 
 use sandprint_model::Exit;
@@ -78,12 +78,15 @@ fn a_dropped_running_workload_goes_on() {
     let (mut reader, writer) = io::pipe().unwrap();
     let descriptor = std::os::fd::AsRawFd::as_raw_fd(&writer);
     let own = format!("/proc/{}/fd/{descriptor}", std::process::id());
-    let script = format!("exec > {own}; echo started; sleep 0.2; echo survived");
+    let (gate, mut go) = io::pipe().unwrap();
+    let gate = format!("/proc/{}/fd/{}", std::process::id(), std::os::fd::AsRawFd::as_raw_fd(&gate));
+    let script = format!("exec > {own} < {gate}; echo started; read line; echo survived");
     let running = shell(&script).suspend().unwrap().release().unwrap();
     let mut started = [0; 8];
     reader.read_exact(&mut started).unwrap();
     drop(running);
     drop(writer);
+    go.write_all(b"\n").unwrap();
     let mut rest = String::new();
     reader.read_to_string(&mut rest).unwrap();
     assert_eq!((&started, rest.as_str()), (b"started\n", "survived\n"));
@@ -127,6 +130,7 @@ fn a_child_let_go_and_killed_before_its_execve_is_not_taken_for_a_workload() {
     }
     let killer = Process::open(suspended.pid()).unwrap().unwrap();
     let thread = std::thread::spawn(move || {
+        // So that it most often waits for the execve by then; what comes of it is the same if not.
         std::thread::sleep(Duration::from_millis(100));
         killer.signal(Signal::KILL).unwrap()
     });
@@ -141,6 +145,7 @@ fn a_stopped_suspended_child_can_be_released_and_runs_when_continued() {
     suspended.child.process.signal(Signal::STOP).unwrap();
     let waker = Process::open(suspended.pid()).unwrap().unwrap();
     let thread = std::thread::spawn(move || {
+        // So that it most often waits for the execve by then; what comes of it is the same if not.
         std::thread::sleep(Duration::from_millis(200));
         waker.signal(Signal::CONT).unwrap()
     });

@@ -1,18 +1,19 @@
 //! The program under test, and what all tests need to watch processes.
 
-use std::fs;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use sandprint_sandbox::process::Process;
 use sandprint_sandbox::signals::Signal;
 
-/// How long anything may take that takes no time: the machine may be busy.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+use testkit::expect::skip;
+pub(crate) use testkit::output::Output;
+pub(crate) use testkit::process::{children, is_running, stat, state};
+pub(crate) use testkit::wait::{DEADLINE as PATIENCE, until as wait_for};
 
 /// The example `launch`, which `cargo test` builds beside the tests (but not if it is given `--test`).
 pub(crate) fn path() -> PathBuf {
@@ -60,87 +61,9 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// Asks until there is an answer.
-pub(crate) fn wait_for<T>(what: &str, mut answer: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(answer) = answer() {
-            return answer;
-        }
-        assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
-/// What a process writes, read by a thread, so that a test that waits in vain fails and does not hang.
-pub(crate) struct Output {
-    bytes: Receiver<Vec<u8>>,
-    unread: Vec<u8>,
-}
-
-impl Output {
-    pub(crate) fn of(mut source: impl Read + Send + 'static) -> Output {
-        let (sender, bytes) = channel();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(length @ 1..) = source.read(&mut buffer) {
-                if sender.send(buffer[..length].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        Output { bytes, unread: Vec::new() }
-    }
-
-    /// The next line, without its end.
-    pub(crate) fn line(&mut self) -> String {
-        loop {
-            if let Some(end) = self.unread.iter().position(|&byte| byte == b'\n') {
-                let rest = self.unread.split_off(end + 1);
-                let line = std::mem::replace(&mut self.unread, rest);
-                return String::from_utf8(line).unwrap().trim_end().to_owned();
-            }
-            assert!(self.more(), "no line, but the end after {:?}", self.unread);
-        }
-    }
-
-    /// All that comes until the last process that could write has ended.
-    pub(crate) fn rest(&mut self) -> String {
-        while self.more() {}
-        String::from_utf8(std::mem::take(&mut self.unread)).unwrap()
-    }
-
-    fn more(&mut self) -> bool {
-        match self.bytes.recv_timeout(PATIENCE) {
-            Ok(bytes) => self.unread.extend(bytes),
-            Err(RecvTimeoutError::Disconnected) => return false,
-            Err(RecvTimeoutError::Timeout) => panic!("nothing more came after {:?}", self.unread),
-        }
-        true
-    }
-}
-
-/// The fields of /proc/PID/stat after the name, so that proc(5)'s field n is at n-3; `None` if it is gone.
-pub(crate) fn stat(pid: u32) -> Option<Vec<String>> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, fields) = stat.rsplit_once(") ")?;
-    Some(fields.split_whitespace().map(str::to_owned).collect())
-}
-
-/// Its state as ps(1) shows it: R, S, T, Z ...; `None` if it is gone.
-pub(crate) fn state(pid: u32) -> Option<char> {
-    stat(pid)?.first()?.chars().next()
-}
-
 /// Waits until it is in that state.
 pub(crate) fn wait_for_state(pid: u32, wanted: char) {
     wait_for(&format!("state {wanted} of {pid}"), || (state(pid) == Some(wanted)).then_some(()));
-}
-
-/// Its children.
-pub(crate) fn children(pid: u32) -> Vec<u32> {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    children.split_whitespace().map(|number| number.parse().unwrap()).collect()
 }
 
 /// Its only child, once that has executed a program of that name.
@@ -151,26 +74,29 @@ pub(crate) fn child_running(pid: u32, name: &str) -> u32 {
     })
 }
 
-/// The first process below, at any depth, that has executed a program of that name.
-///
-/// To be waited for before a stop: a shell that is stopped between its vfork and its child's execve hangs
-/// until the child is continued, without us as well.
-pub(crate) fn descendant_running(pid: u32, name: &str) -> u32 {
-    wait_for(&format!("{name} somewhere below {pid}"), || {
-        let mut waiting = children(pid);
-        while let Some(pid) = waiting.pop() {
-            if is_running(pid, name) {
-                return Some(pid);
-            }
-            waiting.extend(children(pid));
-        }
-        None
-    })
+/// A named pipe by which a workload waits for the test, wherever its input is: `read line < PATH` of a shell.
+pub(crate) struct Gate {
+    folder: tempfile::TempDir,
+    file: File,
 }
 
-/// Whether the process has executed a program of that name.
-pub(crate) fn is_running(pid: u32, name: &str) -> bool {
-    fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name)
+impl Gate {
+    pub(crate) fn new() -> Gate {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Command::new("mkfifo").arg(folder.path().join("gate")).status().unwrap().success());
+        // Both ends, so that nobody waits for the other one to be opened.
+        let file = File::options().read(true).write(true).open(folder.path().join("gate")).unwrap();
+        Gate { folder, file }
+    }
+
+    pub(crate) fn path(&self) -> String {
+        self.folder.path().join("gate").into_os_string().into_string().unwrap()
+    }
+
+    /// Lets one that waits go on.
+    pub(crate) fn open(&mut self) {
+        self.file.write_all(b"\n").unwrap();
+    }
 }
 
 /// Kills every process that `wanted` says is a test's own, and that the test may have left.
@@ -186,23 +112,20 @@ pub(crate) fn kill_those(wanted: impl Fn(&[String]) -> bool) {
     }
 }
 
-/// Whether this test cannot run here. Says why, unless `SANDPRINT_EXPECT` names the need: then it must.
-pub(crate) fn skips_without(need: &str, there: bool) -> bool {
-    let expected = std::env::var("SANDPRINT_EXPECT").unwrap_or_default();
-    assert!(there || !expected.split(',').any(|word| word == need), "{need} is expected here");
+/// Whether this test cannot run here for lack of a program; says so.
+pub(crate) fn skips_without(need: &str) -> bool {
+    let there = testkit::shell::find(need).is_some();
     if !there {
-        println!("skipped: this test needs {need}");
+        skip(need, "it is not installed");
     }
     !there
 }
 
-/// Whether PATH has that program.
-pub(crate) fn is_installed(name: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|directory| directory.join(name).exists())
-}
-
-/// Whether we are root.
-pub(crate) fn is_root() -> bool {
-    fs::read_to_string("/proc/self/status").unwrap().contains("\nUid:\t0\t0\t0\t0\n")
+/// Whether this test cannot run here for lack of rights; says so.
+pub(crate) fn skips_without_root() -> bool {
+    let there = testkit::shell::is_root();
+    if !there {
+        skip("root", "the tests run as somebody else");
+    }
+    !there
 }

@@ -4,6 +4,8 @@ use std::io::Write as _;
 use std::process::Stdio;
 use std::time::Duration;
 
+use testkit::instants::Instants;
+
 use crate::program;
 
 /// Says so when it has started, waits, and says so when it goes on.
@@ -12,22 +14,19 @@ const WORKLOAD: &str = "echo started; read line; echo survived $line";
 #[test]
 fn a_killed_launcher_leaves_a_started_workload_or_none_at_all() {
     let (mut started, mut never) = (0, 0);
-    // On an idle machine the fork comes within the first milliseconds, and the execve 4 ms after that. On a
-    // busy one they come later: then with longer steps.
-    for microseconds in [50, 200, 1000] {
-        for step in 0..300_u64 {
-            let after = Duration::from_micros(step * microseconds);
-            if kill_after(after) {
-                started += 1;
-            } else {
-                never += 1;
-            }
+    // On an idle machine the fork comes within the first milliseconds, and the execve 4 ms after that; on a busy one
+    // later.
+    let mut instants = Instants::up_to(Duration::from_millis(15));
+    while started + never < 300 || started < 30 || never < 30 {
+        if kill_after(instants.after_start()) {
+            started += 1;
+            instants.earlier();
+        } else {
+            never += 1;
+            instants.later();
         }
-        if started >= 30 && never >= 30 {
-            return;
-        }
+        assert!(started + never < 10_000, "{started} started and {never} did not: too few to mean anything");
     }
-    panic!("{started} started and {never} did not: too few to mean anything");
 }
 
 /// Kills a launcher that long after its start; whether its workload had started, and then goes on.

@@ -7,7 +7,7 @@ use crate::program;
 
 #[test]
 fn between_fork_and_execve_the_child_makes_exactly_these_calls() {
-    if program::skips_without("strace", program::is_installed("strace")) {
+    if program::skips_without("strace") {
         return;
     }
     let directory = tempfile::tempdir().unwrap();

@@ -58,7 +58,7 @@ fn setpriv(arguments: &[&str]) -> Command {
 
 #[test]
 fn a_workload_of_another_user_is_as_setpriv_makes_it() {
-    if program::skips_without("root", program::is_root()) {
+    if program::skips_without_root() {
         return;
     }
     let environment = |command: &mut Command| {
@@ -89,7 +89,7 @@ fn a_workload_of_another_user_is_as_setpriv_makes_it() {
 
 #[test]
 fn who_may_not_become_the_user_is_told_which_call_refused() {
-    if program::skips_without("root", program::is_root()) {
+    if program::skips_without_root() {
         return;
     }
     let (_directory, launch) = public_directory();
@@ -106,7 +106,7 @@ fn who_may_not_become_the_user_is_told_which_call_refused() {
 
 #[test]
 fn a_program_is_looked_for_with_the_rights_of_the_user() {
-    if program::skips_without("root", program::is_root()) {
+    if program::skips_without_root() {
         return;
     }
     let (directory, _launch) = public_directory();
