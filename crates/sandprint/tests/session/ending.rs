@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Beside, NOTIFY, RUN_WAYS, Scratch, gaps_by, lives, rare, until};
+use crate::support::{Beside, NOTIFY, RUN_WAYS, Scratch, gaps_by, lives, milliseconds, rare, until};
 use testkit::expect::skip;
+use testkit::wait::long_enough;
 
 /// The processes of `stubborn`, as they wrote themselves down.
 fn stubborn_pids(scratch: &Scratch) -> BTreeMap<String, u32> {
@@ -17,31 +19,44 @@ fn stubborn_pids(scratch: &Scratch) -> BTreeMap<String, u32> {
 
 #[test]
 fn a_tree_that_does_not_hear_is_killed_after_its_time_with_all_that_hid() {
-    let recorders: Vec<_> = RUN_WAYS
-        .into_iter()
-        .filter_map(|way| {
-            let scratch = Scratch::new()?;
-            let arguments = ["run", "--timeout", "700ms", "--", &scratch.workload(), "stubborn"];
-            let recorder = Beside::start(&mut scratch.profile(way, &arguments));
-            Some((way, scratch, recorder, Instant::now()))
-        })
-        .collect();
-    for (way, scratch, mut recorder, begin) in recorders {
-        let pids = until("all five", || Some(stubborn_pids(&scratch)).filter(|pids| pids.len() >= 5));
-        let names: Vec<&str> = pids.keys().map(String::as_str).collect();
-        assert_eq!(names[..names.len().min(1)], ["child"]);
-        assert_eq!(recorder.wait().signal(), Some(9), "{way}: {}", scratch.read("said"));
-        assert!(begin.elapsed() >= Duration::from_millis(5700), "they had no grace");
+    thread::scope(|scope| {
+        for way in RUN_WAYS {
+            scope.spawn(move || {
+                long_enough(Duration::from_millis(700), |limit| stubborn_under(way, limit));
+            });
+        }
+    });
+}
+
+/// `None` if its time was up before all were there.
+fn stubborn_under(way: &str, limit: Duration) -> Option<()> {
+    let Some(scratch) = Scratch::new() else { return Some(()) };
+    let arguments = ["run", "--timeout", &milliseconds(limit), "--", &scratch.workload(), "stubborn"];
+    let begin = Instant::now();
+    let mut recorder = Beside::start(&mut scratch.profile(way, &arguments));
+    let were_there = until("all five, or the end", || {
         let pids = stubborn_pids(&scratch);
-        let names: Vec<&str> = pids.keys().map(String::as_str).collect();
-        // The stopped one was continued, so that it could have heard.
-        assert_eq!(names, ["child", "continued", "daemon", "first", "session", "stopped"]);
-        let left: Vec<_> = pids.into_iter().filter(|(_, pid)| lives(*pid)).collect();
-        assert_eq!(left, [], "{way}");
-        assert!(scratch.read("said").contains("the time was up"), "{}", scratch.read("said"));
-        assert_eq!(gaps_by(way, &scratch.trace("trace")), ["ended-early"]);
-        assert_eq!(scratch.files(), ["pids", "trace"]);
+        (pids.len() >= 5 && pids.contains_key("first"))
+            .then(|| begin.elapsed() < limit)
+            .or_else(|| recorder.try_wait().map(|_| false))
+    });
+    let status = recorder.wait();
+    let ended = begin.elapsed();
+    if !were_there {
+        return None;
     }
+    assert_eq!(status.signal(), Some(9), "{way}: {}", scratch.read("said"));
+    assert!(ended >= limit + Duration::from_secs(5), "they had no grace");
+    let pids = stubborn_pids(&scratch);
+    let names: Vec<&str> = pids.keys().map(String::as_str).collect();
+    // The stopped one was continued, so that it could have heard.
+    assert_eq!(names, ["child", "continued", "daemon", "first", "session", "stopped"]);
+    let left: Vec<_> = pids.into_iter().filter(|(_, pid)| lives(*pid)).collect();
+    assert_eq!(left, [], "{way}");
+    assert!(scratch.read("said").contains("the time was up"), "{}", scratch.read("said"));
+    assert_eq!(gaps_by(way, &scratch.trace("trace")), ["ended-early"]);
+    assert_eq!(scratch.files(), ["pids", "trace"]);
+    Some(())
 }
 
 #[test]

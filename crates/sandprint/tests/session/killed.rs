@@ -1,6 +1,7 @@
 //! SIGKILL of the recorder at any moment: the workload is unharmed or never was, and nothing stays attached.
 
 use std::fs;
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
@@ -9,12 +10,7 @@ use sandprint_model::GapKind;
 use crate::privilege::{NOBODY, with_capabilities};
 use crate::support::{Beside, SANDPRINT, Scratch, lives, rare, until};
 use crate::sys::owners_of_programs;
-
-/// Numbers that look random and are the same each time (Knuth's multiplier for a linear generator).
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-    *state >> 33
-}
+use testkit::instants::Instants;
 
 #[test]
 fn at_any_instant_the_workload_runs_to_its_end_or_never_ran() {
@@ -37,10 +33,10 @@ fn kill_at_any_instant(recorder: &str, capabilities: &[&str]) {
         return;
     };
     let user: u32 = NOBODY.parse().unwrap();
-    // How long a start takes here and now: instants are spread over that, and somewhat beyond.
-    let mut state = 1;
-    let mut longest = 60_000;
+    // Spread over a start, and as long again.
+    let mut instants = Instants::up_to(Duration::from_millis(60));
     let mut in_mid_run = 0;
+    let mut outputs = Vec::new();
     for number in 0..INSTANTS {
         // Always in the middle of a call, of one process or another.
         let busy = "i=0; while test $i -lt 20; do i=$((i + 1)); (exit 0); done; sleep 0.02";
@@ -57,27 +53,21 @@ fn kill_at_any_instant(recorder: &str, capabilities: &[&str]) {
             "--",
         ]);
         command.args(["sh", "-c", &script]).env("SANDPRINT_CHECKPOINT_MS", "10");
-        let mut recorder = Beside::start(&mut command);
-        thread::sleep(Duration::from_micros(random(&mut state) % longest));
+        let mut recorder = Beside::start(command.stdout(Stdio::piped()));
+        outputs.push(recorder.output());
+        thread::sleep(instants.after_start());
         let before = scratch.path(&format!("begun.{number}")).exists();
         recorder.signal("KILL");
         recorder.wait();
         let began = scratch.path(&format!("begun.{number}")).exists();
         in_mid_run += usize::from(before);
         // About every second kill is to come before the workload began.
-        longest = if began { longest * 9 / 10 } else { longest * 11 / 10 }.clamp(5_000, 2_000_000);
+        if began { instants.earlier() } else { instants.later() }
     }
-    // What began ends, by itself.
-    until("the end of what began", || {
-        let names = scratch.files();
-        let of = |kind: &str| {
-            let names = names.iter().filter_map(|name| name.strip_prefix(kind));
-            names.map(str::to_owned).collect::<Vec<_>>()
-        };
-        (of("begun.") == of("ended.")).then_some(())
-    });
-    // What had not begun does not begin any more.
-    thread::sleep(Duration::from_millis(300));
+    // What began ends, by itself, and what had not begun does not begin any more: nobody is left who could write.
+    for output in &mut outputs {
+        assert_eq!(output.rest(), "");
+    }
     let names = scratch.files();
     let began = names.iter().filter(|name| name.starts_with("begun.")).count();
     let ended = names.iter().filter(|name| name.starts_with("ended.")).count();
@@ -107,7 +97,7 @@ fn the_programs_of_a_live_recorder_are_found() {
     let words: Vec<&str> = around.iter().map(String::as_str).collect();
     let arguments = ["run", "--", &scratch.workload(), "wait-rare", "1"];
     let mut command = scratch.profile_under(&words, "", &arguments);
-    let mut recorder = Beside::start(command.stdin(std::process::Stdio::piped()));
+    let mut recorder = Beside::start(command.stdin(Stdio::piped()));
     scratch.until_attached(&mut recorder);
     assert!(owners_of_programs().contains(&61235));
     recorder.go();
@@ -121,7 +111,7 @@ fn what_was_saved_last_is_there_and_says_that_it_is_unfinished() {
     fs::write(scratch.path("trace"), "{}").unwrap();
     let script = "./workload rare 9; read line; echo > ended";
     let mut command = scratch.profile("", &["run", "--", "sh", "-c", script]);
-    let mut recorder = Beside::start(command.stdin(std::process::Stdio::piped()));
+    let mut recorder = Beside::start(command.stdin(Stdio::piped()));
     until("a checkpoint with what was done", || {
         let bytes = fs::read(scratch.path("trace.partial")).ok()?;
         let trace = sandprint_model::wire::decode_trace(&bytes).unwrap();

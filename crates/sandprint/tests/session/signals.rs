@@ -4,11 +4,14 @@ use std::fs;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use sandprint_model::Exit;
 
-use crate::support::{Beside, NOTIFY, Scratch, gaps, gaps_by, lives, signal, until};
+use crate::support::{Beside, NOTIFY, Scratch, gaps, gaps_by, lives, milliseconds, signal, until};
 use testkit::expect::skip;
+use testkit::process::is_running;
+use testkit::wait::long_enough;
 
 /// How often each is done: what is lost by a race is lost now and then.
 const OFTEN: usize = 4;
@@ -155,27 +158,39 @@ fn what_is_frozen_is_named_and_left_when_its_time_is_up() {
     // Each takes as long as it takes to give up.
     std::thread::scope(|scope| {
         for way in ["storage", NOTIFY] {
-            scope.spawn(move || frozen_in_its_time(way));
+            scope.spawn(move || long_enough(Duration::from_secs(1), |limit| frozen_in_its_time(way, limit)));
         }
     });
 }
 
-fn frozen_in_its_time(way: &str) {
-    let Some(scratch) = Scratch::new() else { return };
+/// `None` if its time was up before it was frozen.
+fn frozen_in_its_time(way: &str, limit: Duration) -> Option<()> {
+    let Some(scratch) = Scratch::new() else { return Some(()) };
     let name = format!("sandprint-test-{way}-{}", std::process::id());
     let group = Path::new("/sys/fs/cgroup/freezer").join(&name);
     if fs::create_dir(&group).is_err() {
         skip("freezer", "no cgroup of version 1 can be made here that freezes");
-        return;
+        return Some(());
     }
     let script = format!("echo $$ > {}/cgroup.procs; echo $$ > begun; exec sleep 1000", group.display());
-    let arguments = ["run", "--timeout", "1s", "--", "sh", "-c", &script];
+    let arguments = ["run", "--timeout", &milliseconds(limit), "--", "sh", "-c", &script];
+    let begin = Instant::now();
     let mut recorder = Beside::start(&mut scratch.profile(way, &arguments));
-    let pid: u32 = until("the workload", || scratch.read("begun").trim().parse().ok());
-    until("its execve", || (fs::read(format!("/proc/{pid}/comm")).ok()? == b"sleep\n").then_some(()));
-    fs::write(group.join("freezer.state"), "FROZEN").unwrap();
+    let sleeper = until("its execve, or the end", || {
+        let ended = recorder.try_wait().is_some();
+        let pid = scratch.read("begun").trim().parse().ok().filter(|pid| is_running(*pid, "sleep"));
+        if pid.is_some() { Some(pid) } else { ended.then_some(None) }
+    });
+    let state = group.join("freezer.state");
+    fs::write(&state, "FROZEN").unwrap();
+    until("a frozen cgroup", || (fs::read_to_string(&state).ok()? == "FROZEN\n").then_some(()));
+    let was_frozen = begin.elapsed() < limit;
     let status = recorder.wait();
-    fs::write(group.join("freezer.state"), "THAWED").unwrap();
+    fs::write(&state, "THAWED").unwrap();
+    let Some(pid) = sleeper.filter(|_| was_frozen) else {
+        until("an empty cgroup", || fs::remove_dir(&group).ok());
+        return None;
+    };
     until("the end of what was frozen", || (!lives(pid)).then_some(()));
     until("an empty cgroup", || fs::remove_dir(&group).ok());
     let said = scratch.read("said");
@@ -186,6 +201,8 @@ fn frozen_in_its_time(way: &str) {
     assert!(said.contains(&waiting) && said.contains(&error), "{said}");
     let trace = scratch.trace("trace");
     let details: Vec<_> = trace.gaps.keys().filter_map(|gap| gap.detail.clone()).collect();
-    assert!(details.contains(&format!("the time of 1s was up; left running: {whom}")), "{details:?}");
+    let time = limit.as_secs();
+    assert!(details.contains(&format!("the time of {time}s was up; left running: {whom}")), "{details:?}");
     assert_eq!(exits(&scratch), [None]);
+    Some(())
 }

@@ -1,5 +1,5 @@
 // A file system of one program, `p`, which it reads from a file: `stuck PROGRAM FOLDER`. It serves who executes that,
-// and never answers who opens it a second time. Needs the right to mount.
+// and never answers who opens it a second time, but says on its output that it holds one. Needs the right to mount.
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -76,9 +76,12 @@ int main(int argc, char **argv)
 		}
 		case FUSE_OPEN: {
 			struct fuse_open_out out = { .fh = 1, .open_flags = FOPEN_KEEP_CACHE };
-			if (opened++)
+			if (opened++) {
+				puts("held");
+				fflush(stdout);
 				for (;;)
 					pause();
+			}
 			answer(head->unique, 0, &out, sizeof(out));
 			break;
 		}

@@ -10,12 +10,15 @@ use std::time::{Duration, Instant};
 
 use sandprint_model::GapKind;
 
-use crate::support::{Beside, NOTIFY, PTRACE, RUN_WAYS, Scratch, gaps, lives, signal, until};
+use crate::support::{Beside, NOTIFY, PTRACE, RUN_WAYS, Scratch, gaps, lives, milliseconds, signal, until};
 use testkit::expect::skip;
 use testkit::mounts::why_no_mounts;
+use testkit::process::{children, is_running};
+use testkit::wait::long_enough;
 
-/// A recording in a mount namespace of its own, so that nothing is left mounted, where `mounted/p` is this program.
-fn beside_a_server(scratch: &Scratch, way: &str, program: &str, arguments: &[&str]) -> Beside {
+/// A recording in a mount namespace of its own, so that nothing is left mounted, where `mounted/p` is this program; and
+/// an instant before its start.
+fn beside_a_server(scratch: &Scratch, way: &str, program: &str, arguments: &[&str]) -> (Instant, Beside) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/session/stuck.c");
     let mut gcc = Command::new("gcc");
     gcc.args(["-O1", "-Wall", "-Wextra", "-Werror", "-o"]).arg(scratch.path("server")).arg(&source);
@@ -27,7 +30,7 @@ fn beside_a_server(scratch: &Scratch, way: &str, program: &str, arguments: &[&st
     let around = ["unshare", "-m", "sh", "-c", script, program];
     let mut command = scratch.profile_under(&around, way, arguments);
     command.stdout(File::create(scratch.path("ledger")).unwrap());
-    Beside::start(&mut command)
+    (Instant::now(), Beside::start(&mut command))
 }
 
 /// The status that the recorder ended with, as a shell has it; `None` where nothing could be mounted.
@@ -47,13 +50,12 @@ fn a_file_system_that_stops_answering_holds_nobody_up() {
     }
     for way in RUN_WAYS {
         let Some(scratch) = Scratch::new() else { return };
-        let begin = Instant::now();
-        let arguments = ["run", "--timeout", "20s", "--", "mounted/p"];
-        let mut recorder = beside_a_server(&scratch, way, "/bin/true", &arguments);
+        let arguments = ["run", "--timeout", "100s", "--", "mounted/p"];
+        let (_, mut recorder) = beside_a_server(&scratch, way, "/bin/true", &arguments);
         let Some(status) = ended(&scratch, &mut recorder) else { return };
         assert_eq!(status, "0", "{way}: {}", scratch.read("said"));
         // Nor is it the time that was set which ended it.
-        assert!(begin.elapsed() < Duration::from_secs(15), "{way}: {:?}", begin.elapsed());
+        assert!(!scratch.read("said").contains("the time "), "{way}: {}", scratch.read("said"));
         let trace = scratch.trace("trace");
         let gaps: Vec<_> = trace
             .gaps
@@ -86,32 +88,45 @@ fn while_it_does_not_answer_signals_and_the_time_end_a_recording() {
 
 /// By a signal to both, or by its time where that is none.
 fn ends_by(way: &str, name: &str, status: &str) {
-    let Some(scratch) = Scratch::new() else { return };
+    if name.is_empty() {
+        long_enough(Duration::from_millis(1500), |limit| ends_within(limit, way, name, status));
+    } else {
+        ends_within(Duration::from_secs(1000), way, name, status).unwrap();
+    }
+}
+
+/// `None` if the time was up before anybody hung.
+fn ends_within(limit: Duration, way: &str, name: &str, status: &str) -> Option<()> {
+    let Some(scratch) = Scratch::new() else { return Some(()) };
     let script = "echo $PPID > recorder; exec mounted/p 1000";
-    let time = if name.is_empty() { "1500ms" } else { "100s" };
-    let arguments = ["run", "--timeout", time, "--", "sh", "-c", script];
-    let mut recorder = beside_a_server(&scratch, way, "/bin/sleep", &arguments);
-    let own: u32 = until("the workload", || match recorder.try_wait() {
-        Some(_) => Some(0),
-        None => scratch.read("recorder").trim().parse().ok(),
-    });
-    if own != 0 && !name.is_empty() {
-        let children = || fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
-        let is_asleep = |pid: &u32| fs::read(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm == b"p\n");
-        let pid = until("its execve", || {
-            children().split_whitespace().filter_map(|pid| pid.parse().ok()).find(is_asleep)
-        });
-        // Whoever looks into the program hangs by then.
-        thread::sleep(Duration::from_millis(500));
+    let arguments = ["run", "--timeout", &milliseconds(limit), "--", "sh", "-c", script];
+    let (begin, mut recorder) = beside_a_server(&scratch, way, "/bin/sleep", &arguments);
+    // Whoever looks into the program.
+    let hung = until_hung(&scratch, &mut recorder) && begin.elapsed() < limit;
+    if hung && !name.is_empty() {
+        let own: u32 = scratch.read("recorder").trim().parse().unwrap();
+        let pid = until("its execve", || children(own).into_iter().find(|pid| is_running(*pid, "p")));
         signal(pid, name);
         signal(own, name);
     }
-    let begin = Instant::now();
-    let Some(ended) = ended(&scratch, &mut recorder) else { return };
-    assert_eq!(ended, status, "{way} {name}: {}", scratch.read("said"));
-    assert!(begin.elapsed() < Duration::from_secs(30), "{way} {name}: {:?}", begin.elapsed());
+    let Some(ended) = ended(&scratch, &mut recorder) else { return Some(()) };
+    if !hung {
+        return None;
+    }
+    let said = scratch.read("said");
+    assert_eq!(ended, status, "{way} {name}: {said}");
+    assert_eq!(said.contains("the time was up"), name.is_empty(), "{way} {name}: {said}");
     let trace = scratch.trace("trace");
     assert!(gaps(&trace).contains(&"image-unreadable"), "{way} {name}: {:?}", trace.gaps);
+    Some(())
+}
+
+/// Waits until somebody waits for the server for ever; false if the recording has ended instead.
+fn until_hung(scratch: &Scratch, recorder: &mut Beside) -> bool {
+    until("who hangs, or the end", || {
+        let ended = recorder.try_wait().is_some();
+        if scratch.read("ledger").contains("held") { Some(true) } else { ended.then_some(false) }
+    })
 }
 
 #[test]
@@ -121,22 +136,26 @@ fn what_waits_for_it_for_ever_is_named_and_left() {
     }
     thread::scope(|scope| {
         for way in ["storage", NOTIFY, PTRACE] {
-            scope.spawn(move || hangs(way));
+            scope.spawn(move || long_enough(Duration::from_millis(1500), |limit| hangs(way, limit)));
         }
     });
 }
 
-/// Of a command that hangs where no signal reaches it: its second open is never answered.
-fn hangs(way: &str) {
-    let Some(scratch) = Scratch::new() else { return };
+/// Of a command that hangs where no signal reaches it: its second open is never answered. `None` if its time was up
+/// before.
+fn hangs(way: &str, limit: Duration) -> Option<()> {
+    let Some(scratch) = Scratch::new() else { return Some(()) };
     let script = "cat mounted/p > /dev/null; echo $$ > begun; exec cat mounted/p";
-    let arguments = ["run", "--timeout", "1500ms", "--", "sh", "-c", script];
-    let mut recorder = beside_a_server(&scratch, way, "/bin/true", &arguments);
-    let begin = Instant::now();
-    let Some(status) = ended(&scratch, &mut recorder) else { return };
+    let time = milliseconds(limit);
+    let arguments = ["run", "--timeout", &time, "--", "sh", "-c", script];
+    let (begin, mut recorder) = beside_a_server(&scratch, way, "/bin/true", &arguments);
+    let hung = until_hung(&scratch, &mut recorder) && begin.elapsed() < limit;
+    let Some(status) = ended(&scratch, &mut recorder) else { return Some(()) };
+    if !hung {
+        return None;
+    }
     let said = scratch.read("said");
     assert_eq!(status, "125", "{way}: {said}");
-    assert!(begin.elapsed() < Duration::from_secs(30), "{way}: {:?}", begin.elapsed());
     let pid: u32 = scratch.read("begun").trim().parse().unwrap();
     let whom = format!("process {pid} (cat): it waits in the kernel, where no signal reaches it");
     for start in [
@@ -147,36 +166,44 @@ fn hangs(way: &str) {
     }
     assert!(said.contains("\nhint: "), "{way}: {said}");
     let trace = scratch.trace("trace");
-    let told = format!("the time of 1.5s was up; left running: {whom}");
+    let told = format!("the time of {}s was up; left running: {whom}", limit.as_secs_f64());
     let details: Vec<_> = trace.gaps.keys().filter_map(|gap| gap.detail.clone()).collect();
     assert!(details.iter().any(|detail| detail.starts_with(&told)), "{way}: {details:?}");
     until("the end of what hung", || (!lives(pid)).then_some(()));
+    Some(())
 }
 
 #[test]
 fn what_the_workloads_own_tracer_has_stopped_is_ended_in_its_time() {
     thread::scope(|scope| {
         for way in ["storage", NOTIFY, PTRACE] {
-            scope.spawn(move || {
-                let Some(scratch) = Scratch::new() else { return };
-                let arguments = ["run", "--timeout", "1s", "--", &scratch.workload(), "traced"];
-                let mut recorder = Beside::start(&mut scratch.profile(way, &arguments));
-                let begin = Instant::now();
-                let status = recorder.wait();
-                let said = scratch.read("said");
-                assert_eq!(status.signal(), Some(9), "{way}: {said}");
-                assert!(begin.elapsed() < Duration::from_secs(30), "{way}: {:?}", begin.elapsed());
-                assert!(said.contains("the time was up"), "{way}: {said}");
-                let pids: Vec<u32> = scratch
-                    .read("pids")
-                    .lines()
-                    .map(|line| line.split_once(' ').unwrap().1.parse().unwrap())
-                    .collect();
-                assert_eq!(pids.len(), 2, "{way}");
-                let left = pids.into_iter().filter(|pid| lives(*pid)).collect::<Vec<_>>();
-                assert_eq!(left, [0_u32; 0], "{way}: {said}");
-                assert!(gaps(&scratch.trace("trace")).contains(&"ended-early"), "{way}");
-            });
+            scope.spawn(move || long_enough(Duration::from_secs(1), |limit| traced_in_time(way, limit)));
         }
     });
+}
+
+/// `None` if its time was up before it had stopped what it traces.
+fn traced_in_time(way: &str, limit: Duration) -> Option<()> {
+    let Some(scratch) = Scratch::new() else { return Some(()) };
+    let arguments = ["run", "--timeout", &milliseconds(limit), "--", &scratch.workload(), "traced"];
+    let begin = Instant::now();
+    let mut recorder = Beside::start(&mut scratch.profile(way, &arguments));
+    let was_ready = until("both, or the end", || {
+        let is_ready = scratch.read("pids").contains("tracer ");
+        is_ready.then(|| begin.elapsed() < limit).or_else(|| recorder.try_wait().map(|_| false))
+    });
+    let status = recorder.wait();
+    if !was_ready {
+        return None;
+    }
+    let said = scratch.read("said");
+    assert_eq!(status.signal(), Some(9), "{way}: {said}");
+    assert!(said.contains("the time was up"), "{way}: {said}");
+    let text = scratch.read("pids");
+    let pids: Vec<u32> = text.lines().map(|line| line.split_once(' ').unwrap().1.parse().unwrap()).collect();
+    assert_eq!(pids.len(), 2, "{way}");
+    let left = pids.into_iter().filter(|pid| lives(*pid)).collect::<Vec<_>>();
+    assert_eq!(left, [0_u32; 0], "{way}: {said}");
+    assert!(gaps(&scratch.trace("trace")).contains(&"ended-early"), "{way}");
+    Some(())
 }

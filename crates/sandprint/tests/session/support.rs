@@ -5,12 +5,15 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio, id};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use sandprint_model::{Trace, wire};
 
+pub(crate) use testkit::process::lives;
 pub(crate) use testkit::wait::until;
 
 use testkit::expect::skip;
+use testkit::output::Output;
 
 /// The program under test.
 pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
@@ -117,8 +120,11 @@ impl Scratch {
     /// Waits until a recorder has everything attached: it saves what it knows from then on.
     pub(crate) fn until_attached(&self, recorder: &mut Beside) {
         until("a checkpoint", || {
-            assert!(recorder.try_wait().is_none(), "the recorder ended: {}", self.read("said"));
-            self.path("trace").exists().then_some(())
+            // Asked first: what ended has saved it before.
+            let ended = recorder.try_wait().is_some();
+            let saved = self.path("trace").exists();
+            assert!(saved || !ended, "the recorder ended: {}", self.read("said"));
+            saved.then_some(())
         });
     }
 
@@ -159,6 +165,11 @@ impl Beside {
         self.child.id()
     }
 
+    /// What it and all its descendants write; their output is to be piped.
+    pub(crate) fn output(&mut self) -> Output {
+        Output::of(self.child.stdout.take().unwrap())
+    }
+
     /// Ends its input, for it and for all its descendants.
     pub(crate) fn go(&mut self) {
         self.input = None;
@@ -191,10 +202,9 @@ pub(crate) fn signal(pid: u32, name: &str) {
     assert!(status.success(), "kill -{name} {pid}");
 }
 
-/// Whether a process is there and not a zombie.
-pub(crate) fn lives(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+/// A time for an option.
+pub(crate) fn milliseconds(time: Duration) -> String {
+    format!("{}ms", time.as_millis())
 }
 
 /// How often a call was made in all, by its name; numbers without one are `#number`.

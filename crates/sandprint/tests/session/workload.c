@@ -235,6 +235,8 @@ static void stay(const char *who)
 /* stubborn: a tree that SIGTERM does not end. */
 static int stubborn(void)
 {
+	pid_t pid;
+
 	signal(SIGTERM, SIG_IGN);
 	if (!child())
 		stay("child");
@@ -248,7 +250,8 @@ static int stubborn(void)
 			stay("daemon");
 		_exit(0);
 	}
-	if (!child()) {
+	pid = child();
+	if (!pid) {
 		char text[64];
 
 		snprintf(text, sizeof(text), "stopped %d\n", getpid());
@@ -256,6 +259,8 @@ static int stubborn(void)
 		raise(SIGSTOP);
 		stay("continued");
 	}
+	/* The last to say so says it of all. */
+	waitpid(pid, NULL, WUNTRACED);
 	stay("first");
 	return 0;
 }
