@@ -1,11 +1,10 @@
 //! `profile refine --ask` on a terminal.
 
-use std::time::Duration;
-
 use sandprint_model::{Action, Call, Syscall};
 
 use crate::support::{SANDPRINT, Scratch, can_notify, native};
 use testkit::terminal::Terminal;
+use testkit::wait::DEADLINE;
 
 /// Refines `p.toml` for a command on a terminal of its own. Each question is answered by what `answer` makes of its
 /// text. Gives all that was shown, and the exit status.
@@ -16,7 +15,7 @@ fn ask(scratch: &Scratch, command: &[&str], answer: impl Fn(&str) -> &'static st
     asked.env("USER", "tester");
     let (mut terminal, mut child) = Terminal::start(asked, |asked| asked.spawn().unwrap());
     let (mut text, mut answered) = (String::new(), 0);
-    while let Ok(bytes) = terminal.shown.recv_timeout(Duration::from_secs(20)) {
+    while let Ok(bytes) = terminal.shown.recv_timeout(DEADLINE) {
         text.push_str(&String::from_utf8_lossy(&bytes));
         while let Some(end) = text[answered..].find("q: stop") {
             let question = &text[answered..answered + end];

@@ -2,15 +2,17 @@
 //! never ran.
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sandprint_model::Action;
 
 use crate::support::{SANDPRINT, Scratch, all_but, can_notify, until};
+use testkit::instants::Instants;
+use testkit::output::Output;
 
-/// How often each is killed.
+/// How often each is killed, at least.
 const INSTANTS: u32 = 40;
 
 /// Makes a call that the policy refuses, again and again, and says what came of it and that it has ended.
@@ -20,47 +22,52 @@ const REFUSED: &str = "i=0; while test $i -lt 15; do \
 
 /// Kills commands at instants that are spread over as long as one takes; those that began end, and left this behind.
 fn kill_at_any_instant(scratch: &Scratch, words: &[&str], statuses: &str) {
-    // How long one takes here and now.
-    let start_of_whole = std::time::Instant::now();
-    let mut whole = start(scratch, words, "whole");
-    whole.wait().unwrap();
-    let length = start_of_whole.elapsed();
-    let mut began = 0;
-    for number in 0..INSTANTS {
+    let start_of_whole = Instant::now();
+    start(scratch, words, "whole").wait().unwrap();
+    let mut instants = Instants::up_to(start_of_whole.elapsed());
+    let (mut number, mut began) = (0, 0);
+    while number < INSTANTS || began <= INSTANTS / 4 {
+        assert!(number < 100 * INSTANTS, "{began} of {number} began: too few to mean anything");
         let name = number.to_string();
         let mut child = start(scratch, words, &name);
-        thread::sleep(length.mul_f64(f64::from(number) / f64::from(INSTANTS)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        if scratch.path(&format!("statuses.{name}")).exists() {
-            let statuses_of = || scratch.read(&format!("statuses.{name}"));
-            let is_whole = || statuses_of().lines().count().is_multiple_of(15);
-            let ended = scratch.path(&format!("ended.{name}"));
-            until("the end of what began", || ended.exists() && is_whole());
-            let found = statuses_of();
-            // It may have been killed in its second run.
+        thread::sleep(instants.after_start());
+        let was_over = child.try_wait().unwrap().is_some();
+        end(&mut child);
+        let has_begun = scratch.path(&format!("statuses.{name}")).exists();
+        assert_eq!(
+            scratch.path(&format!("ended.{name}")).exists(),
+            has_begun,
+            "{name}: what began did not end"
+        );
+        if was_over {
+            instants.earlier();
+        } else if !has_begun {
+            instants.later();
+        }
+        if has_begun {
+            let found = scratch.read(&format!("statuses.{name}"));
+            // It may have been killed in its second run, which then ended too.
             assert!(found == statuses || found == statuses.repeat(2), "{name}: {found}");
             let said = scratch.read(&format!("said.{name}"));
             assert!(!said.contains("not implemented"), "{name}: {said}");
             began += 1;
         }
+        number += 1;
     }
-    // One that was just let go may begin only now.
-    thread::sleep(Duration::from_millis(200));
-    let count = |kind: &str| {
-        let entries = fs::read_dir(scratch.root()).unwrap();
-        entries
-            .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(kind))
-            .count()
-    };
-    until("the end of all that began", || count("statuses.") == count("ended."));
-    assert!(began > INSTANTS / 4, "{began} of {INSTANTS} began: too few to mean anything");
 }
 
-fn start(scratch: &Scratch, words: &[&str], name: &str) -> std::process::Child {
+/// Kills it, and waits until its command has ended as well, or never began: nobody is left who could write.
+fn end(child: &mut Child) {
+    let mut output = Output::of(child.stdout.take().unwrap());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    output.rest();
+}
+
+fn start(scratch: &Scratch, words: &[&str], name: &str) -> Child {
     let script = format!("set {name}; {REFUSED}");
     let line = [&["profile"], words, &["--", "sh", "-c", &script]].concat();
-    scratch.command(SANDPRINT, &line).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    scratch.command(SANDPRINT, &line).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 #[test]
@@ -92,9 +99,7 @@ fn a_killed_refinement_lets_run_what_it_would_accept() {
         let mut child = start(&scratch, &words, &name);
         until("its begin", || scratch.path(&format!("statuses.{name}")).exists());
         thread::sleep(Duration::from_millis(u64::from(number)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        until("its end", || scratch.path(&format!("ended.{name}")).exists());
+        end(&mut child);
         let found = scratch.read(&format!("statuses.{name}"));
         assert!(found == "0\n".repeat(15), "{name}: {found}");
     };

@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt as _;
 
 use sandprint_model::{Action, Reason, Syscall, wire};
 
-use crate::support::{Ended, SANDPRINT, Scratch, can_notify, native};
+use crate::support::{Ended, SANDPRINT, Scratch, can_notify, native, until};
 
 fn allowed(scratch: &Scratch, policy: &str) -> BTreeSet<String> {
     scratch.policy_file(policy).calls.allowed().map(|syscall| syscall.to_string()).collect()
@@ -192,13 +192,11 @@ fn an_interruption_keeps_what_was_decided() {
         scratch.path("p.toml").exists()
             && scratch.read("p.toml").contains(".clock_nanosleep]]\ndo = \"allow\"\nwhy = [\n    { decided")
     };
-    for _ in 0..400 {
-        if sleeps() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(25));
-    }
-    assert!(sleeps(), "{}", scratch.read("log"));
+    until("the sleep", || {
+        let ended = child.try_wait().unwrap();
+        assert_eq!(ended, None, "{}", scratch.read("log"));
+        sleeps()
+    });
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     // As the command did, so that a loop of a shell ends too.

@@ -134,7 +134,7 @@ impl Scratch {
 }
 
 /// Waits until something is so.
-pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     testkit::wait::until(what, || is_so().then_some(()));
 }
 
