@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use sandprint_model::{Abi, Action, Arch, CallRules, Policy, Rule, Syscall, wire};
 use serde_json::json;
@@ -53,8 +52,8 @@ pub(crate) fn expected(count: u64) -> Vec<(&'static str, &'static str, u64)> {
     ]
 }
 
-/// Runs the caller under a policy and a watch of it.
-fn watch(policy: &Policy, options: &[&str], words: &[&str]) -> Option<Told> {
+/// Runs the caller under a policy and a watch of it. `logged`: how many of its calls are logged.
+fn watch(policy: &Policy, options: &[&str], words: &[&str], logged: u64) -> Option<Told> {
     if !can_watch() {
         return None;
     }
@@ -63,18 +62,18 @@ fn watch(policy: &Policy, options: &[&str], words: &[&str]) -> Option<Told> {
     let path = folder.path().join("policy");
     fs::write(&path, wire::encode_policy(policy)).unwrap();
     let run = [&[SANDPRINT, "run", "-p", path.to_str().unwrap(), "--", caller][..], words].concat();
-    let mut gate = Gate::before(&run);
+    let mut gate = Gate::around(&run);
     let pid = gate.pid().to_string();
     let watching = Watching::start(&[&["--pid", &pid, "--format", "json"][..], options].concat());
-    let status = gate.go();
-    assert!(status.success(), "{status}");
-    Some(watching.end())
+    let (status, told) = watching.over(&mut gate, logged);
+    assert_eq!(status, 0, "{told:?}");
+    Some(told)
 }
 
 #[test]
 fn every_refused_call_is_told_with_its_action_and_count_and_nothing_else_is() {
     for count in [1, 50] {
-        let Some(told) = watch(&all_but(&EVERY_ACTION), &[], &[&count.to_string()]) else { return };
+        let Some(told) = watch(&all_but(&EVERY_ACTION), &[], &[&count.to_string()], count) else { return };
         told.assert_calls(&format!("{count} of each"), &expected(count));
         for event in told.of_kind("denial") {
             let path = caller().unwrap().canonicalize().unwrap();
@@ -100,7 +99,7 @@ fn every_refused_call_is_told_with_its_action_and_count_and_nothing_else_is() {
 
 #[test]
 fn of_a_policy_that_refuses_nothing_of_what_is_done_nothing_is_told() {
-    let Some(told) = watch(&all_but(&EVERY_ACTION), &[], &["quiet"]) else { return };
+    let Some(told) = watch(&all_but(&EVERY_ACTION), &[], &["quiet"], 0) else { return };
     told.assert_calls("quiet", &[]);
     assert_eq!(told.of_kind("missed"), [] as [serde_json::Value; 0]);
 }
@@ -117,11 +116,10 @@ fn logged_calls_of_processes_that_end_at_once_are_told_too() {
     fs::write(&path, wire::encode_policy(&all_but(&[("sched_get_priority_min", Action::Log)]))).unwrap();
     let script = format!("for i in $(seq {PROCESSES}); do \"$0\" 1 & done; wait");
     let run = [SANDPRINT, "run", "-p", path.to_str().unwrap(), "--", "sh", "-c", &script];
-    let mut gate = Gate::before(&[&run[..], &[caller.to_str().unwrap()]].concat());
+    let mut gate = Gate::around(&[&run[..], &[caller.to_str().unwrap()]].concat());
     let watching = Watching::start(&["--pid", &gate.pid().to_string(), "--format", "json"]);
-    let status = gate.go();
-    assert!(status.success(), "{status}");
-    let told = watching.end();
+    let (status, told) = watching.over(&mut gate, PROCESSES);
+    assert_eq!(status, 0, "{told:?}");
     told.assert_calls("short", &[("sched_get_priority_min", "logged", PROCESSES)]);
     let missed = told.of_kind("missed");
     assert!(!missed.iter().any(|event| event["what"].as_str().unwrap().starts_with("logged")), "{missed:?}");
@@ -138,7 +136,7 @@ fn a_policy_is_asked_what_it_says_of_each_refused_call() {
     );
     fs::write(&path, &text).unwrap();
     let asked = path.to_str().unwrap();
-    let Some(told) = watch(&all_but(&EVERY_ACTION), &["--suggest", asked], &["2"]) else { return };
+    let Some(told) = watch(&all_but(&EVERY_ACTION), &["--suggest", asked], &["2"], 2) else { return };
     told.assert_calls("asked", &expected(2));
     for event in told.of_kind("denial") {
         let name = event["name"].as_str().unwrap();
@@ -178,8 +176,8 @@ fn a_cgroup_and_the_whole_machine_are_watched_too() {
     let of_group = Watching::start(&["--format", "json", "--cgroup", group.path()]);
     let of_all = Watching::start(&["--format", "json", "--system"]);
     assert!(gate.go().success() && other.go().success());
-    // Counts are looked at once in a second, and audit records come when they do.
-    std::thread::sleep(Duration::from_millis(300));
+    // Audit records come when they do.
+    of_group.until_logged(6);
     let told = of_group.stop("TERM");
     told.assert_calls("a cgroup", &expected(6));
     for event in told.of_kind("denial") {
@@ -218,5 +216,6 @@ fn a_cgroup_that_is_made_again_is_watched_on() {
     let mut gate = Gate::before(&run);
     again.take(gate.pid());
     assert!(gate.go().success());
+    watching.until_logged(6);
     watching.stop("TERM").assert_calls("a cgroup that was made again", &expected(6));
 }

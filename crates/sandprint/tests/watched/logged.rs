@@ -34,7 +34,8 @@ fn each_logged_call_is_a_record_with_its_process() {
     assert!(status.success(), "{status}");
     let begin = Instant::now();
     let mut ours = Vec::new();
-    // The kernel hands records on a little later.
+    // The kernel hands records on a little later. The time after the last is for one too many: too short a time could
+    // only hide that.
     while ours.len() < COUNT || begin.elapsed() < Duration::from_millis(300) {
         assert!(begin.elapsed() < DEADLINE, "{} of {COUNT}", ours.len());
         poll::readable([log.as_fd()], Some(Duration::from_millis(50))).unwrap();

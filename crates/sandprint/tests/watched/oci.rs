@@ -41,11 +41,10 @@ fn check(runtime: &str) {
     let folder = bundle(runtime, caller, &format!("/{name}/{}", container()));
     let _agent = Agent::start(caller, &folder.path().join(SOCKET));
     let bundle = folder.path().to_str().unwrap();
-    let mut gate = Gate::before(&words_in_cgroup2(&[runtime, "run", "--bundle", bundle, &name]));
+    let mut gate = Gate::around(&words_in_cgroup2(&[runtime, "run", "--bundle", bundle, &name]));
     let watching = Watching::start(&["--pid", &gate.pid().to_string(), "--format", "json"]);
-    let status = gate.go();
-    let told = watching.end();
-    assert!(status.success(), "{runtime}: {status}");
+    let (status, told) = watching.over(&mut gate, COUNT);
+    assert_eq!(status, 0, "{runtime}: {told:?}");
     told.assert_calls(
         runtime,
         &[

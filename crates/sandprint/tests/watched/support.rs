@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
@@ -18,6 +18,7 @@ pub(crate) use testkit::wait::{DEADLINE, until as within};
 
 use testkit::bpf;
 use testkit::expect::skip;
+use testkit::output::Output;
 
 /// The program under test.
 pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
@@ -90,6 +91,23 @@ impl Gate {
         self.child.id()
     }
 
+    /// The same for a command below it: it stays there itself until [`Gate::go`]. What was logged is told a little after
+    /// it was done, and a watch ends with the last process.
+    pub(crate) fn around(words: &[&str]) -> Gate {
+        let mut command = Command::new("sh");
+        let script = "read line; \"$@\" < /dev/null > /dev/null 2>&1; echo $?; read line";
+        command.args(["-c", script, "sh"]).args(words);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        Gate { child: command.spawn().unwrap() }
+    }
+
+    /// Lets the command below it run, waits for its end, and gives its status as a shell has it.
+    pub(crate) fn run(&mut self) -> i32 {
+        self.child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+        let mut output = Output::of(self.child.stdout.take().unwrap());
+        output.line().parse().unwrap()
+    }
+
     /// Lets it go on, and waits for its end.
     pub(crate) fn go(&mut self) -> ExitStatus {
         drop(self.child.stdin.take());
@@ -107,7 +125,9 @@ impl Drop for Gate {
 /// A `sandprint watch` that has begun.
 pub(crate) struct Watching {
     child: Child,
-    stdout: Option<JoinHandle<String>>,
+    stdout: Option<JoinHandle<()>>,
+    /// What it has told so far.
+    told: Arc<Mutex<String>>,
     stderr: Receiver<String>,
     said: String,
 }
@@ -132,7 +152,8 @@ impl Watching {
     /// The same with a command that was put together otherwise.
     pub(crate) fn begin(mut command: Command) -> Watching {
         let mut child = command.spawn().unwrap();
-        let stdout = child.stdout.take().map(read_all);
+        let told = Arc::default();
+        let stdout = child.stdout.take().map(|from| read_all(from, Arc::clone(&told)));
         let (sender, stderr) = channel();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         thread::spawn(move || {
@@ -142,7 +163,7 @@ impl Watching {
                 }
             }
         });
-        let mut watching = Watching { child, stdout, stderr, said: String::new() };
+        let mut watching = Watching { child, stdout, told, stderr, said: String::new() };
         let begin = Instant::now();
         loop {
             let line = watching.stderr.recv_timeout(DEADLINE.saturating_sub(begin.elapsed()));
@@ -159,7 +180,10 @@ impl Watching {
     /// Waits until it ends by itself.
     pub(crate) fn end(mut self) -> Told {
         let status = within("the end of the watch", || self.child.try_wait().unwrap());
-        let stdout = self.stdout.take().map_or_else(String::new, |reader| reader.join().unwrap());
+        if let Some(reader) = self.stdout.take() {
+            reader.join().unwrap();
+        }
+        let stdout = std::mem::take(&mut *self.told.lock().unwrap());
         self.said.extend(self.stderr.iter().map(|line| line + "\n"));
         Told { status, stdout, stderr: std::mem::take(&mut self.said) }
     }
@@ -167,6 +191,27 @@ impl Watching {
     /// Whether it has not ended.
     pub(crate) fn goes_on(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Runs the command in the gate, waits until so many of its calls were told that were logged, and until the watch
+    /// ends with it. Gives the status of the command too.
+    pub(crate) fn over(self, gate: &mut Gate, logged: u64) -> (i32, Told) {
+        let status = gate.run();
+        self.until_logged(logged);
+        gate.go();
+        (status, self.end())
+    }
+
+    /// Waits until it has told that so many calls were logged, where this machine can see them.
+    pub(crate) fn until_logged(&self, count: u64) {
+        if !can_see_logged() {
+            return;
+        }
+        within("the logged calls", || {
+            let calls = calls(&self.told.lock().unwrap().lines().map(event).collect::<Vec<_>>());
+            let logged = calls.iter().filter(|((_, answer), _)| answer == "logged").map(|(_, count)| *count);
+            (logged.sum::<u64>() >= count).then_some(())
+        });
     }
 
     /// Tells it to end.
@@ -190,11 +235,13 @@ impl Drop for Watching {
     }
 }
 
-fn read_all(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
+fn read_all(from: impl Read + Send + 'static, to: Arc<Mutex<String>>) -> JoinHandle<()> {
     thread::spawn(move || {
-        let mut text = String::new();
-        from.read_to_string(&mut text).unwrap();
-        text
+        for line in BufReader::new(from).lines() {
+            let mut told = to.lock().unwrap();
+            told.push_str(&line.unwrap());
+            told.push('\n');
+        }
     })
 }
 

@@ -42,10 +42,9 @@ fn what_systemd_refuses_is_told_with_its_unit() {
     let host = host(caller);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lab/boot-systemd");
     let words = [script.as_path(), Path::new("/usr"), host.path(), &busybox];
-    let mut gate = Gate::before(&words.map(|word| word.to_str().unwrap()));
+    let mut gate = Gate::around(&words.map(|word| word.to_str().unwrap()));
     let watching = Watching::start(&["--pid", &gate.pid().to_string(), "--format", "json"]);
-    gate.go();
-    let told = watching.end();
+    let (_, told) = watching.over(&mut gate, COUNT);
     assert_eq!(fs::read_to_string(host.path().join("left")).unwrap_or_default(), "ran\n", "{told:?}");
     told.assert_calls(
         "systemd",

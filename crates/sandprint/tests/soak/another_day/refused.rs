@@ -8,7 +8,6 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -113,7 +112,6 @@ impl Watcher {
 
     /// By run, what was refused in it; and what may have been missed.
     pub(crate) fn end(mut self) -> (BTreeMap<usize, BTreeSet<Refused>>, Vec<String>) {
-        thread::sleep(Duration::from_secs(2));
         let interrupted = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         assert!(interrupted.is_ok_and(|status| status.success()));
         self.child.wait().expect("it is our child");
