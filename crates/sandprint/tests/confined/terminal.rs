@@ -3,12 +3,12 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::ExitStatus;
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
 
 use sandprint_model::Action;
 
 use crate::support::{SANDPRINT, Scratch, all_but};
 use testkit::terminal::Terminal;
+use testkit::wait::DEADLINE;
 
 /// What a command shows on a terminal of its own until it says `ready`, and how it ends when these keys are then
 /// pressed.
@@ -20,7 +20,7 @@ fn on_a_terminal(scratch: &Scratch, words: &[&str], keys: &str) -> (String, Exit
     let (mut terminal, mut child) = Terminal::start(command, |command| command.spawn().unwrap());
     let mut text = String::new();
     while !text.contains("ready") {
-        match terminal.shown.recv_timeout(Duration::from_secs(20)) {
+        match terminal.shown.recv_timeout(DEADLINE) {
             Ok(bytes) => text.push_str(&String::from_utf8_lossy(&bytes)),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 child.kill().unwrap();

@@ -3,12 +3,13 @@
 use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use sandprint_model::Action;
 
 use crate::support::{Ended, How, SANDPRINT, Scratch, all_but, has_landlock};
 use testkit::expect::skip;
+use testkit::process::is_running;
+use testkit::wait::until;
 
 #[test]
 fn the_status_is_the_commands_own_and_so_is_the_signal() {
@@ -51,11 +52,7 @@ fn the_process_is_the_commands_and_no_other_stays() {
         let children = said.lines().nth(1).unwrap().split_whitespace().count();
         assert_eq!(said.lines().next().unwrap(), format!("{pid} {}", std::process::id()), "{options:?}");
         assert_eq!(children, 1, "{said}");
-        let deadline = Instant::now() + Duration::from_secs(10);
-        while std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap() != "sleep\n" {
-            assert!(Instant::now() < deadline);
-            std::thread::sleep(Duration::from_millis(2));
-        }
+        until("its execve", || is_running(pid, "sleep").then_some(()));
         child.kill().unwrap();
         assert_eq!(child.wait().unwrap().signal(), Some(9));
     }

@@ -3,17 +3,16 @@
 //! bubblewrap loads the filter and executes them as PID 1. The default of the filters kills, so that whatever an init
 //! calls and no rule allows would end it.
 
-use std::fs;
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::bwrap::{bwrap, command, filter, startable};
 use crate::workload::{INITS, LISTED};
 use testkit::expect::skip;
+use testkit::process::{children, is_running};
 use testkit::shell::find;
+use testkit::wait::until;
 
 /// How often each is started: a call that is made in few starts only must be allowed too.
 const STARTS: usize = 10;
@@ -86,33 +85,14 @@ fn a_signal_to_the_init_reaches_the_workload() {
 /// Starts bubblewrap with an init, sends a signal to the init once the workload runs, and gives bubblewrap's status.
 fn signalled(bwrap: &mut Command, signal: Signal) -> Option<i32> {
     let mut launcher = bwrap.stdin(Stdio::null()).spawn().expect("bwrap is there");
-    let begin = Instant::now();
-    let within_limits = || assert!(begin.elapsed() < Duration::from_mins(10), "{bwrap:?} hangs");
-    loop {
-        within_limits();
-        let init = only_child(launcher.id());
-        if let Some(init) = init
-            && only_child(init).is_some_and(|child| is_named(child, "sleep"))
-        {
-            let init = Pid::from_raw(i32::try_from(init).expect("a process id")).expect("it is not 0");
-            kill_process(init, signal).expect("it is a child of ours");
-            break;
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    loop {
-        within_limits();
-        if let Some(status) = launcher.try_wait().expect("it is our child") {
-            return status.code();
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
+    let init = until("its workload", || {
+        let init = only_child(launcher.id())?;
+        is_running(only_child(init)?, "sleep").then_some(init)
+    });
+    testkit::signals::send(init, signal);
+    until("its end", || launcher.try_wait().expect("it is our child")).code()
 }
 
 fn only_child(of: u32) -> Option<u32> {
-    fs::read_to_string(format!("/proc/{of}/task/{of}/children")).ok()?.trim().parse().ok()
-}
-
-fn is_named(process: u32, name: &str) -> bool {
-    fs::read_to_string(format!("/proc/{process}/comm")).is_ok_and(|comm| comm.trim_end() == name)
+    <[u32; 1]>::try_from(children(of)).ok().map(|[child]| child)
 }

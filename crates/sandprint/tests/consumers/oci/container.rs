@@ -2,8 +2,6 @@
 
 use std::fs::{self, File};
 use std::process::Stdio;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -11,6 +9,7 @@ use tempfile::TempDir;
 use crate::workload::Workload;
 use testkit::container::{Cgroups, base_config, container_name, in_cgroup2};
 use testkit::shell::{Ended, run};
+use testkit::wait::until;
 
 /// A container's folder: its configuration, beside the workload's root.
 pub(super) struct Bundle<'r> {
@@ -109,11 +108,7 @@ impl Created<'_> {
     /// Starts the container, waits for its end, and gives what it printed.
     pub(super) fn start(&self) -> String {
         self.release();
-        let begin = Instant::now();
-        while !self.command(&["state"]).stdout.contains("stopped") {
-            assert!(begin.elapsed() < Duration::from_secs(30), "{} does not end", self.name);
-            thread::sleep(Duration::from_millis(20));
-        }
+        until("its end", || self.command(&["state"]).stdout.contains("stopped").then_some(()));
         fs::read_to_string(self.bundle.folder.path().join("output")).expect("it was created")
     }
 }

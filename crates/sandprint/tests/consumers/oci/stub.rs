@@ -1,8 +1,6 @@
 //! The filters that runc and crun load decide as the imported profile, but for the ENOSYS that runc puts before it.
 
 use std::collections::BTreeMap;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use sandprint_model::{Abi, Action, Call, KernelVersion, Note, Syscall};
 use sandprint_policy::import::{Format, Site, import};
@@ -16,6 +14,7 @@ use crate::workload::recorded;
 use testkit::container::why_no_containers;
 use testkit::expect::skip;
 use testkit::shell::{find, is_root};
+use testkit::wait::until;
 
 /// Default actions with their errno, and whether runc answers ENOSYS above the highest number.
 const DEFAULTS: &[(&str, Option<u16>, bool)] = &[
@@ -145,10 +144,6 @@ fn scmp_name(abi: Abi) -> &'static str {
 
 /// The filters of a container's process, once it executes its program.
 fn filters(pid: u32) -> Stack {
-    let begin = Instant::now();
-    while !waits::is(pid) {
-        assert!(begin.elapsed() < Duration::from_secs(30), "the container's program does not start");
-        thread::sleep(Duration::from_millis(2));
-    }
+    until("the container's program", || waits::is(pid).then_some(()));
     Stack::of(pid).expect("root may read filters")
 }

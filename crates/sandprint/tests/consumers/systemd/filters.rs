@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::process::{self, Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use sandprint_policy::import::{Format, ImportError, Site, import};
 
@@ -13,6 +11,7 @@ use crate::installed::{ARCH, Stack};
 use crate::waits;
 use testkit::expect::skip;
 use testkit::shell::{find, run};
+use testkit::wait::until;
 
 /// Lines of `[Service]` sections; beside these there is one for each group of calls.
 const UNITS: &[&str] = &[
@@ -201,13 +200,17 @@ fn stacks(host: &Host, units: &[String]) -> Vec<Stack> {
     host.unit(
         "off.service",
         "[Unit]\nDefaultDependencies=no\nSuccessAction=poweroff-force\nFailureAction=poweroff-force\n\
-         [Service]\nRuntimeMaxSec=60\nExecStart=/busybox sh -c 'until [ -e /left/done ]; do /busybox usleep 20000; done'\n",
+         [Service]\nRuntimeMaxSec=600\nExecStart=/busybox sh -c 'until [ -e /left/done ]; do /busybox usleep 20000; done'\n",
     );
     let console = File::create(host.path("console")).expect("the folder is ours");
     let mut command = host.boot();
     command.stdin(Stdio::null()).stdout(console.try_clone().expect("a file")).stderr(console);
     let mut booted = command.spawn().expect("the script is there");
-    let processes = processes(&names);
+    let processes = until("the units, or the end", || {
+        let ended = booted.try_wait().expect("it is our child").is_some();
+        let found = processes(&names);
+        (ended || found.len() == names.len()).then_some(found)
+    });
     let read: Vec<_> = names.iter().map(|name| processes.get(name).map(|pid| Stack::of(*pid))).collect();
     fs::write(host.path("left/done"), "").expect("the folder is ours");
     booted.wait().expect("it is our child");
@@ -219,26 +222,20 @@ fn stacks(host: &Host, units: &[String]) -> Vec<Stack> {
     units.iter().zip(read).map(started).collect()
 }
 
-/// The processes of these units, once each executes its program: by unit.
+/// The processes of these units that execute their program by now: by unit.
 fn processes(units: &[String]) -> BTreeMap<String, u32> {
-    let begin = Instant::now();
-    loop {
-        let mut found = BTreeMap::new();
-        for entry in fs::read_dir("/proc").expect("there is /proc").flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            // It may have ended by now.
-            let read = |name: &str| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
-            if waits::is(pid)
-                && let Some(unit) = read("cgroup")
-                    .lines()
-                    .find_map(|line| units.iter().find(|unit| line.rsplit('/').next() == Some(unit.as_str())))
-            {
-                found.insert(unit.clone(), pid);
-            }
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir("/proc").expect("there is /proc").flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // It may have ended by now.
+        let read = |name: &str| fs::read_to_string(entry.path().join(name)).unwrap_or_default();
+        if waits::is(pid)
+            && let Some(unit) = read("cgroup")
+                .lines()
+                .find_map(|line| units.iter().find(|unit| line.rsplit('/').next() == Some(unit.as_str())))
+        {
+            found.insert(unit.clone(), pid);
         }
-        if found.len() == units.len() || begin.elapsed() > Duration::from_secs(30) {
-            return found;
-        }
-        thread::sleep(Duration::from_millis(20));
     }
+    found
 }
