@@ -2,7 +2,6 @@
 
 #![no_main]
 
-#[path = "../profiles.rs"]
-mod profiles;
+use testkit::hostile::profiles;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| profiles::bpf(bytes));

@@ -2,7 +2,6 @@
 
 #![no_main]
 
-#[path = "../properties.rs"]
-mod properties;
+use testkit::hostile::properties;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| properties::read_policy_file(bytes));

@@ -2,17 +2,9 @@
 //!
 //! The same seed gives the same inputs on every machine. The full targets are in `fuzz/`.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test, also outside its test functions")]
-
-#[path = "../../../fuzz/mutation.rs"]
-mod mutation;
-#[path = "../../../fuzz/numbers.rs"]
-mod numbers;
-#[path = "../../../fuzz/properties.rs"]
-mod properties;
-
-use mutation::{mutated, run};
-use numbers::Numbers;
+use testkit::hostile::mutation::{mutated, run};
+use testkit::hostile::numbers::Numbers;
+use testkit::hostile::properties;
 
 macro_rules! data {
     ($name:literal) => {

@@ -2,25 +2,14 @@
 //!
 //! The same seed gives the same inputs on every machine. The full targets are in `fuzz/`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test, also outside its test functions"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test, also outside its test functions")]
 
-#[path = "../../../fuzz/mutation.rs"]
-mod mutation;
-#[path = "../../../fuzz/numbers.rs"]
-mod numbers;
-#[path = "../../../fuzz/profiles.rs"]
-mod profiles;
-
-use mutation::{mutated, run};
-use numbers::Numbers;
 use sandprint_model::Arch;
 use sandprint_policy::cbpf::{Program, compile};
 use sandprint_policy::import::{Format, Site, import};
+use testkit::hostile::mutation::{mutated, run};
+use testkit::hostile::numbers::Numbers;
+use testkit::hostile::profiles;
 
 macro_rules! corpus {
     ($name:literal) => {

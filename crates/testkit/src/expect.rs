@@ -17,7 +17,7 @@ pub const NEEDS: &[(&str, &str)] = &[
     ),
     ("ebpf", "the right to load BPF programs"),
     ("freezer", "the right to make a cgroup of version 1 that freezes"),
-    ("gcc", "a C compiler"),
+    ("gcc", "a C compiler, and one for C++"),
     ("i386", "a compiler for 32-bit programs, and a kernel that runs them"),
     ("inits", "tini-static and catatonit, the inits of containers"),
     ("io_uring", "a kernel that offers io_uring"),

@@ -5,8 +5,8 @@ use sandprint_model::{Abi, Action, Call};
 use sandprint_policy::cbpf;
 use sandprint_policy::emit::by_name;
 
-use crate::grid;
-use crate::policies::{any_policy, ls, policy};
+use testkit::policies::grid;
+use testkit::policies::{any_policy, ls, policy};
 
 /// A filter as `seccomp_export_bpf` writes it.
 pub(crate) struct Program(cbpf::Program);

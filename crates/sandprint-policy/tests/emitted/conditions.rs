@@ -8,9 +8,9 @@ use proptest::test_runner::TestRunner;
 use sandprint_model::{Action, Call, Comparison, Condition, Policy, Reason, Rule, Syscall, Width};
 use sandprint_policy::emit::by_name;
 
-use crate::hosts::NATIVE;
-use crate::policies::allowing;
 use crate::seccomp_header::{export_twice, has_libseccomp};
+use testkit::hosts::NATIVE;
+use testkit::policies::allowing;
 
 /// Comparisons with values at the edges of both widths, few enough that two of them often meet.
 fn any_comparison() -> impl Strategy<Value = Comparison> {

@@ -12,8 +12,8 @@ use seccompiler::TargetArch;
 
 use crate::bpf::Program;
 use crate::one_machine::of_one_machine;
-use crate::policies::{allowing, any_policy, call, ls, policy};
-use crate::{grid, losses};
+use testkit::policies::{allowing, any_policy, call, ls, policy};
+use testkit::policies::{grid, losses};
 
 fn emit(policy: &Policy) -> Emitted {
     by_name("firecracker").unwrap().emit(policy).unwrap()

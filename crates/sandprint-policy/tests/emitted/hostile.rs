@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use sandprint_model::{Image, Note, Policy, Reason, wire};
 use sandprint_policy::emit::{FORMATS, by_name};
 
-use crate::hosts::NATIVE;
 use crate::one_machine::{ONE_MACHINE, of_one_machine};
-use crate::policies::{any_policy, call};
 use crate::seccomp_header::{export, has_libseccomp};
+use testkit::hosts::NATIVE;
+use testkit::policies::{any_policy, call};
 
 fn text(format: &str, policy: &Policy) -> String {
     by_name(format).unwrap().emit(policy).unwrap().content.as_text().unwrap().to_owned()
@@ -131,7 +131,7 @@ fn hostile_comments_compile() {
     if !has_libseccomp() {
         return;
     }
-    let mut policy = crate::policies::allowing(&[call(NATIVE, "read"), call(NATIVE, "clone3")]);
+    let mut policy = testkit::policies::allowing(&[call(NATIVE, "read"), call(NATIVE, "clone3")]);
     let texts = ["*/ #error", "/* /*", "??/", "\\", "*\\\n/", "\u{2028}*\u{202e}/", "\"'", "// x \\"];
     for rule in policy.calls.rules.values_mut().flatten() {
         rule.reasons = texts.iter().map(|text| Reason::ByHand((*text).to_owned())).collect();

@@ -7,8 +7,8 @@ use sandprint_model::{Abi, Action, Call, Policy};
 use sandprint_policy::emit::{Emitted, by_name};
 
 use crate::one_machine::of_one_machine;
-use crate::policies::{any_policy, call, ls, policy};
-use crate::{grid, losses};
+use testkit::policies::{any_policy, call, ls, policy};
+use testkit::policies::{grid, losses};
 
 /// A file as kafel reads it (`src/lexer.l`, `src/parser.y`).
 struct File {
@@ -289,7 +289,7 @@ fn a_recorded_policy_is_exact_for_every_call_of_its_abi() {
 
 #[test]
 fn two_machines_are_refused() {
-    let both = crate::policies::allowing(&[call(Abi::X86_64, "read"), call(Abi::Aarch64, "read")]);
+    let both = testkit::policies::allowing(&[call(Abi::X86_64, "read"), call(Abi::Aarch64, "read")]);
     assert!(by_name("kafel").unwrap().emit(&both).unwrap_err().hint.contains("--arch"));
 }
 

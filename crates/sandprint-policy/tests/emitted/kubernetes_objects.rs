@@ -9,8 +9,8 @@ use sandprint_policy::emit::by_name;
 use serde_json::Value;
 
 use crate::oci_profiles::Profile;
-use crate::policies::{any_policy, call, ls, policy};
-use crate::{grid, losses};
+use testkit::policies::{any_policy, call, ls, policy};
+use testkit::policies::{grid, losses};
 
 static SCHEMA: &str = include_str!("../data/seccompprofile-v1.schema.json");
 
@@ -123,7 +123,7 @@ fn the_head_says_how_a_pod_names_it_with_the_operator_and_without() {
 
 #[test]
 fn the_schema_can_be_broken() {
-    let (good, _) = object(&crate::policies::allowing(&[call(Abi::X86_64, "read")]));
+    let (good, _) = object(&testkit::policies::allowing(&[call(Abi::X86_64, "read")]));
     let schema: Value = serde_json::from_str(SCHEMA).unwrap();
     for (pointer, value) in [
         ("/spec/defaultAction", Value::from("ERRNO")),
@@ -145,7 +145,7 @@ proptest! {
         let machines: BTreeSet<Arch> = policy.calls.rules.keys().map(|syscall| syscall.abi.arch()).collect();
         for machine in machines {
             let profile = profile(&object, machine);
-            let calls = grid::calls(&policy).chain(crate::policies::telling_calls(&policy, args));
+            let calls = grid::calls(&policy).chain(testkit::policies::telling_calls(&policy, args));
             let here = calls.filter(|call| call.syscall.abi.arch() == machine);
             losses::check(&policy, &losses, here, |call| profile.decide(call));
         }

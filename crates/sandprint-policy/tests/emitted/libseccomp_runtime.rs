@@ -17,10 +17,12 @@ use sandprint_model::{Abi, Action, Arch, Comparison, Condition, Policy, Reason, 
 use sandprint_policy::emit::by_name;
 
 use crate::bpf::Program;
+use crate::kubernetes_objects;
 use crate::oci_profiles::{Check, Profile};
-use crate::policies::{allowing, any_policy, call, ls, policy, telling_calls};
 use crate::seccomp_header::{compile, has_libseccomp};
-use crate::{grid, hosts, kubernetes_objects, losses};
+use testkit::hosts;
+use testkit::policies::{allowing, any_policy, call, ls, policy, telling_calls};
+use testkit::policies::{grid, losses};
 
 /// Reads `default ACTION`, `arch TOKEN` and `rule ACTION NAME COUNT {INDEX OP A B}...`, in numbers; writes the
 /// filter to standard output.

@@ -2,7 +2,6 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,
-    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "helpers of tests may fail where tests may"
 )]
@@ -10,17 +9,13 @@
 mod bpf;
 mod conditions;
 mod firecracker_filters;
-mod grid;
 mod hostile;
-mod hosts;
 mod kafel_policies;
 mod kubernetes_objects;
 mod libseccomp_runtime;
-mod losses;
 mod minijail_policies;
 mod oci_profiles;
 mod one_machine;
-mod policies;
 mod refused_values;
 mod seccomp_header;
 mod snapshots;

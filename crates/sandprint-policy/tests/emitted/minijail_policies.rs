@@ -7,8 +7,8 @@ use sandprint_model::{Abi, Action, Call, Policy, Syscall};
 use sandprint_policy::emit::{Emitted, by_name};
 
 use crate::one_machine::of_one_machine;
-use crate::policies::{allowing, any_policy, call, ls, policy};
-use crate::{grid, losses};
+use testkit::policies::{allowing, any_policy, call, ls, policy};
+use testkit::policies::{grid, losses};
 
 /// A file as libminijail reads it (minijail0(5), `syscall_filter.c`).
 struct File {

@@ -7,8 +7,8 @@ use sandprint_model::{Abi, Action, Arch, Call, CallSeen, Loss, Policy, RunId, Su
 use sandprint_policy::emit::by_name;
 use serde_json::Value;
 
-use crate::losses::{self, runs};
-use crate::policies::{any_policy, call, ls, policy, telling_calls};
+use testkit::policies::losses::{self, runs};
+use testkit::policies::{any_policy, call, ls, policy, telling_calls};
 
 /// A profile as a runtime on one machine reads it.
 pub(crate) struct Profile {

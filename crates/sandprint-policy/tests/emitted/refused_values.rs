@@ -4,11 +4,12 @@
 use sandprint_model::{Action, Call, Comparison, Condition, Policy, Width};
 use sandprint_policy::emit::by_name;
 
-use crate::hosts::NATIVE;
 use crate::libseccomp_runtime::{export, profiles, runtime, with_rules};
 use crate::oci_profiles::Profile;
-use crate::policies::call;
-use crate::{losses, seccomp_header};
+use crate::seccomp_header;
+use testkit::hosts::NATIVE;
+use testkit::policies::call;
+use testkit::policies::losses;
 
 const EAFNOSUPPORT: Action = Action::Errno(97);
 

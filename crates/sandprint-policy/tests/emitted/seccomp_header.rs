@@ -10,9 +10,9 @@ use sandprint_policy::emit::{Emitted, by_name};
 use sandprint_policy::synth::{DefaultAction, SynthConfig, synthesize};
 
 use crate::bpf::Program;
-use crate::hosts::{self, NATIVE};
-use crate::policies::{allowing, any_policy, call, ls, policy, telling_calls};
-use crate::{grid, losses};
+use testkit::hosts::{self, NATIVE};
+use testkit::policies::{allowing, any_policy, call, ls, policy, telling_calls};
+use testkit::policies::{grid, losses};
 
 const EXPORT: &str = r#"
 #include <stdio.h>
@@ -63,7 +63,7 @@ fn export_as(emitted: &Emitted, compilers: &[(&str, &str, &str)]) -> Program {
     hosts::write(&folder.path().join("sandprint_filter.h"), emitted.content.as_text().unwrap());
     let mut exported = Vec::new();
     for (compiler, standard, name) in compilers {
-        if !hosts::has(compiler, hosts::run(compiler, &["--version"]).map(drop)) {
+        if !hosts::has("gcc", hosts::run(compiler, &["--version"]).map(drop)) {
             continue;
         }
         let source = folder.path().join(name);

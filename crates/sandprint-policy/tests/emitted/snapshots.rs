@@ -11,7 +11,7 @@ use sandprint_policy::emit::{Content, FORMATS, by_name};
 use sandprint_policy::synth::{DefaultAction, SynthConfig, synthesize};
 
 use crate::one_machine::ONE_MACHINE;
-use crate::policies::{allowing, call, ls, policy, trace};
+use testkit::policies::{allowing, call, ls, policy, trace};
 
 /// A path that tries to end every kind of quotes.
 const HOSTILE: &[u8] = b"/tmp/*/ \"evil\" `|<b>&amp;\n\\\xff\xe2\x80\xae]*/";

@@ -14,10 +14,10 @@ use sandprint_policy::emit::by_name;
 use sandprint_policy::import::{Format, Site, import};
 use sandprint_policy::synth::{DefaultAction, Runtime, SynthConfig, synthesize};
 
-use crate::hosts::{self, NATIVE};
-use crate::policies::{allowing, any_policy, call, ls, policy, telling_calls, trace};
+use testkit::hosts::{self, NATIVE};
+use testkit::policies::{allowing, any_policy, call, ls, policy, telling_calls, trace};
 
-use crate::{grid, losses};
+use testkit::policies::{grid, losses};
 
 static DEFAULT_GROUP: &str = include_str!("../../data/systemd-default.txt");
 

@@ -7,8 +7,8 @@ use sandprint_model::{Abi, Arch, Loss, Policy, Rule};
 use sandprint_policy::emit::by_name;
 use sandprint_policy::import::{Format, Site, import};
 
-use crate::losses;
-use crate::policies::{any_policy, ls, policy, telling_calls};
+use testkit::policies::losses;
+use testkit::policies::{any_policy, ls, policy, telling_calls};
 
 const FORMATS: [Format; 3] = [Format::Docker, Format::Oci, Format::Systemd];
 

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use sandprint_model::{Abi, Action};
 use sandprint_policy::cbpf::Program;
 
-use crate::hosts;
+use testkit::hosts;
 
 /// Reads lines: `default ACTION`, `optimize`, `arch NAME`, `rule ACTION NAME COUNT (INDEX OPERATOR A B)...`;
 /// actions and operators as libseccomp's numbers.

@@ -7,9 +7,9 @@ use sandprint_policy::cbpf::{Program, SeccompData, returned_action, simulate};
 use sandprint_policy::import::{Format, Site, import, sniff};
 use serde_json::Value;
 
-use crate::hosts::NATIVE;
 use crate::libseccomp::{Compared, Steps, Tool};
-use crate::policies::call;
+use testkit::hosts::NATIVE;
+use testkit::policies::call;
 
 const DOCKER: &str = include_str!("../../../../corpus/profiles/docker-20.10.24.json");
 const PODMAN: &str = include_str!("../../../../corpus/profiles/podman-0.50.1.json");

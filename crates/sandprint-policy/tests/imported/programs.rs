@@ -7,8 +7,8 @@ use sandprint_model::{Abi, Action, Arch, Call, Loss, Syscall};
 use sandprint_policy::cbpf::{Instruction, Program, SeccompData, compile, returned_action, simulate};
 use sandprint_policy::import::{Format, Imported, Site, import};
 
-use crate::policies::{allowing, any_policy, ls, policy, telling_calls};
 use crate::profiles::{differing, grid};
+use testkit::policies::{allowing, any_policy, ls, policy, telling_calls};
 
 fn read(program: &Program) -> Imported {
     import(Format::Bpf, &program.to_bytes(), &Site::new(Arch::X86_64)).unwrap()

@@ -10,10 +10,10 @@ use sandprint_model::{Abi, Action, Arch, Call};
 use sandprint_policy::import::{Format, Site, import};
 use serde_json::json;
 
-use crate::hosts::NATIVE;
 use crate::libseccomp::{Compared, Steps, Tool};
-use crate::policies::call;
 use crate::profiles::differing;
+use testkit::hosts::NATIVE;
+use testkit::policies::call;
 
 const NAMES: [&str; 6] = ["read", "socket", "semget", "mmap", "clone", "no_such_call"];
 

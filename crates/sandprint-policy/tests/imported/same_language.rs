@@ -6,7 +6,7 @@ use sandprint_model::{Arch, Call, Loss, Policy};
 use sandprint_policy::emit::by_name;
 use sandprint_policy::import::{Format, Imported, Site, import};
 
-use crate::{grid, losses};
+use testkit::policies::{grid, losses};
 
 fn read(format: Format, bytes: &[u8]) -> Imported {
     import(format, bytes, &Site::new(Arch::X86_64)).unwrap()

@@ -15,9 +15,9 @@ use sandprint_policy::emit::FORMATS;
 use sandprint_policy::import::{Format, Imported, Site, import};
 use serde_json::{Value, json};
 
-use crate::policies::any_policy;
 use crate::programs::any_program;
-use crate::{grid, losses};
+use testkit::policies::any_policy;
+use testkit::policies::{grid, losses};
 
 const NAMES: [&str; 12] = [
     "read",

@@ -9,8 +9,6 @@
 #[cfg(test)]
 mod child;
 #[cfg(test)]
-#[path = "../../../../fuzz/numbers.rs"]
-mod numbers;
 #[cfg(test)]
 mod programs;
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use sandprint_policy::cbpf::{Instruction, Program};
 
 use crate::child::{ALLOW, ERRNO, instruction};
-use crate::numbers::Numbers;
+use testkit::hostile::numbers::Numbers;
 
 /// Values at which something may change.
 const VALUES: [u32; 16] = [
@@ -45,7 +45,7 @@ const ACTIONS: [u32; 10] = [
 /// A word: often one of few, so that comparisons sometimes hold.
 pub(crate) fn value(numbers: &mut Numbers) -> u32 {
     match numbers.below(4) {
-        0 => u32::try_from(numbers.next() & 0xffff_ffff).unwrap(),
+        0 => u32::try_from(numbers.any() & 0xffff_ffff).unwrap(),
         _ => VALUES[numbers.below(VALUES.len())],
     }
 }

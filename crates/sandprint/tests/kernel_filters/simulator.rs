@@ -4,10 +4,10 @@ use sandprint_policy::cbpf::{Program, returned_action, simulate, validate};
 use sandprint_sandbox::confine::{self, ConfineError, Filter, Flags};
 
 use crate::child::{ALLOW, Answer, ERRNO, compare, data, instruction, words};
-use crate::numbers::Numbers;
 use crate::programs::{argument, changed, unused_number, valid};
 use crate::sys::{self, Call};
 use testkit::expect::skip;
+use testkit::hostile::numbers::Numbers;
 
 const ENOSYS: i32 = 38;
 const EBUSY: i32 = 16;

@@ -15,9 +15,9 @@ use sandprint_policy::import::{Format, Site, import};
 use sandprint_policy::synth::{DefaultAction, SynthConfig, synthesize};
 
 use crate::child::{ALLOW, Answer, ERRNO, compare, instruction, native};
-use crate::numbers::Numbers;
 use crate::programs::{argument, value};
 use crate::sys;
+use testkit::hostile::numbers::Numbers;
 
 /// What the older filter answers: like those of the policies here, an errno that no call gives by itself.
 const LET_THROUGH: u16 = 3999;

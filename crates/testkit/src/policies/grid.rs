@@ -14,7 +14,7 @@ const BEYOND: [u32; 5] = [600, 1023, 4999, 5000, 0x0f_0005];
 const PARTNERS: usize = 7;
 
 /// Every call of the grid. Numbers without rules are tried with two sets of arguments.
-pub(crate) fn calls(policy: &Policy) -> impl Iterator<Item = Call> {
+pub fn calls(policy: &Policy) -> impl Iterator<Item = Call> {
     let numbers = NUMBERS.chain(BEYOND);
     let listed: BTreeSet<Syscall> = policy.calls.rules.keys().copied().collect();
     let all = Abi::ALL.into_iter().flat_map(move |abi| numbers.clone().map(move |nr| Syscall { abi, nr }));
@@ -23,7 +23,7 @@ pub(crate) fn calls(policy: &Policy) -> impl Iterator<Item = Call> {
 }
 
 /// Calls of one number at the boundaries of its conditions.
-pub(crate) fn boundary_calls(policy: &Policy, syscall: Syscall) -> impl Iterator<Item = Call> {
+pub fn boundary_calls(policy: &Policy, syscall: Syscall) -> impl Iterator<Item = Call> {
     let rules = policy.calls.rules.get(&syscall).map_or(&[][..], Vec::as_slice);
     let near = cases::values(rules.iter().flat_map(|rule| &rule.conditions));
     // Arguments that no condition names must not matter.

@@ -4,7 +4,7 @@ use super::numbers::Numbers;
 
 /// One document of the corpus, or some of its lines, with a few changes; `words` are put in, which mean something to
 /// a reader.
-pub(crate) fn mutated(numbers: &mut Numbers, corpus: &[&[u8]], words: &[&[u8]]) -> Vec<u8> {
+pub fn mutated(numbers: &mut Numbers, corpus: &[&[u8]], words: &[&[u8]]) -> Vec<u8> {
     let mut bytes = sample(numbers, corpus).to_vec();
     for _ in 0..=numbers.below(3) {
         let at = numbers.below(bytes.len());
@@ -51,7 +51,7 @@ fn sample<'c>(numbers: &mut Numbers, corpus: &[&'c [u8]]) -> &'c [u8] {
 }
 
 /// Gives the property so many mutated documents, and each document cut after every so many of its first bytes.
-pub(crate) fn run(
+pub fn run(
     seed: u64,
     times: usize,
     corpus: &[&[u8]],

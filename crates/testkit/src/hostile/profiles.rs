@@ -15,11 +15,13 @@ use sandprint_policy::cbpf::{
 };
 use sandprint_policy::import::{Format, Imported, Site, import, sniff};
 
+use super::properties::check_message;
+
 /// Most rules of a policy that is looked at further: the largest real profiles have fewer.
 const MOST_RULES: usize = 2500;
 
 /// Anything as a raw classic BPF program.
-pub(crate) fn bpf(bytes: &[u8]) {
+pub fn bpf(bytes: &[u8]) {
     if let Some(imported) = check(Format::Bpf, bytes)
         && imported.losses.is_empty()
     {
@@ -30,17 +32,17 @@ pub(crate) fn bpf(bytes: &[u8]) {
 }
 
 /// Anything as a profile of Docker or Podman.
-pub(crate) fn docker(bytes: &[u8]) {
+pub fn docker(bytes: &[u8]) {
     check(Format::Docker, bytes);
 }
 
 /// Anything as the profile of an OCI runtime.
-pub(crate) fn oci(bytes: &[u8]) {
+pub fn oci(bytes: &[u8]) {
     check(Format::Oci, bytes);
 }
 
 /// Anything as a unit of systemd.
-pub(crate) fn systemd(bytes: &[u8]) {
+pub fn systemd(bytes: &[u8]) {
     check(Format::Systemd, bytes);
 }
 
@@ -111,9 +113,4 @@ fn decides_as(program: &Program, policy: &Policy) {
     }
     // None of the rules' actions is one that cannot be said.
     assert!(policy.calls.rules.values().flatten().all(|rule| !matches!(rule.action, Action::Errno(4096..))));
-}
-
-/// Text that reaches a terminal.
-fn check_message(text: &str) {
-    assert!(!text.chars().any(|c| c != '\n' && c.is_control()), "{text:?}");
 }

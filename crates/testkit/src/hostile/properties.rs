@@ -10,7 +10,7 @@ use sandprint_model::wire::{
 use sandprint_model::{Arch, Coverage, Trace, TraceDiff};
 
 /// Anything as a trace.
-pub(crate) fn decode_trace(bytes: &[u8]) {
+pub fn decode_trace(bytes: &[u8]) {
     match read_trace(bytes) {
         Ok(trace) => check(&trace),
         Err(error) => check_message(&error.to_string()),
@@ -18,7 +18,7 @@ pub(crate) fn decode_trace(bytes: &[u8]) {
 }
 
 /// Anything as a policy.
-pub(crate) fn decode_policy(bytes: &[u8]) {
+pub fn decode_policy(bytes: &[u8]) {
     match read_policy(bytes) {
         Ok(policy) => {
             let text = encode_policy(&policy);
@@ -30,7 +30,7 @@ pub(crate) fn decode_policy(bytes: &[u8]) {
 
 /// Anything as a policy file. What is read means the same when it is written, and its form is one: writing it again
 /// changes nothing.
-pub(crate) fn read_policy_file(bytes: &[u8]) {
+pub fn read_policy_file(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match PolicyFile::read(text) {
         Ok(file) => {
@@ -54,18 +54,18 @@ pub(crate) fn read_policy_file(bytes: &[u8]) {
 }
 
 /// Anything as a log of strace, of one machine or the other.
-pub(crate) fn import_strace(bytes: &[u8]) {
+pub fn import_strace(bytes: &[u8]) {
     let arch = if bytes.len().is_multiple_of(4) { Arch::Aarch64 } else { Arch::X86_64 };
     check_import(Source::Strace, arch, bytes);
 }
 
 /// Anything as an audit log.
-pub(crate) fn import_audit(bytes: &[u8]) {
+pub fn import_audit(bytes: &[u8]) {
     check_import(Source::Audit, Arch::X86_64, bytes);
 }
 
 /// Anything as a trace of sandprint 0.1.
-pub(crate) fn import_sandprint01(bytes: &[u8]) {
+pub fn import_sandprint01(bytes: &[u8]) {
     check_import(Source::Sandprint01, Arch::X86_64, bytes);
 }
 
@@ -94,6 +94,6 @@ fn check(trace: &Trace) {
 }
 
 /// Text that reaches a terminal.
-fn check_message(text: &str) {
+pub(super) fn check_message(text: &str) {
     assert!(!text.chars().any(|c| c != '\n' && c.is_control()), "{text:?}");
 }

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use sandprint_model::{Abi, Action, Call, KernelVersion, Loss, Policy, Syscall};
 
 /// Whether a call with this action runs.
-pub(crate) fn runs(action: Action) -> bool {
+pub fn runs(action: Action) -> bool {
     matches!(action, Action::Allow | Action::Log)
 }
 
 /// Holds a profile against its policy, call by call: every difference must be covered by a loss, and one
 /// that lets a call run which the policy refuses by a loss that says so.
-pub(crate) fn check(
+pub fn check(
     policy: &Policy,
     losses: &BTreeSet<Loss>,
     calls: impl Iterator<Item = Call>,

@@ -1,16 +1,17 @@
 //! Reproducible numbers: the same seed gives the same inputs on every machine.
 
 /// A small generator (xorshift64*).
-pub(crate) struct Numbers(u64);
+#[derive(Debug)]
+pub struct Numbers(u64);
 
 impl Numbers {
     /// A seed that is not 0.
-    pub(crate) fn new(seed: u64) -> Numbers {
+    pub fn new(seed: u64) -> Numbers {
         Numbers(seed)
     }
 
     /// The next one: 48 bits.
-    pub(crate) fn next(&mut self) -> u64 {
+    pub fn any(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -18,7 +19,7 @@ impl Numbers {
     }
 
     /// One from 0 up to the limit, without it.
-    pub(crate) fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next()).unwrap() % limit.max(1)
+    pub fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.any()).unwrap() % limit.max(1)
     }
 }

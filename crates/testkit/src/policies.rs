@@ -12,8 +12,11 @@ use sandprint_model::{
 };
 use sandprint_policy::synth::{SynthConfig, synthesize};
 
+pub mod grid;
+pub mod losses;
+
 /// What `ls /tmp` does on a glibc system, with its counts.
-pub(crate) const LS: &[(&str, u64)] = &[
+pub const LS: &[(&str, u64)] = &[
     ("mmap", 36),
     ("openat", 35),
     ("close", 26),
@@ -41,12 +44,12 @@ pub(crate) const LS: &[(&str, u64)] = &[
 ];
 
 /// A call that must exist.
-pub(crate) fn call(abi: Abi, name: &str) -> Syscall {
+pub fn call(abi: Abi, name: &str) -> Syscall {
     Syscall::from_name(abi, name).unwrap_or_else(|| panic!("no {name} in {abi}"))
 }
 
 /// A trace of one run on one kernel.
-pub(crate) fn trace(abi: Abi, kernel: &str, run: u128, image: &[u8], calls: &[(Syscall, u64)]) -> Trace {
+pub fn trace(abi: Abi, kernel: &str, run: u128, image: &[u8], calls: &[(Syscall, u64)]) -> Trace {
     let id = RunId::from_bits(run);
     let mut trace = Trace::default();
     trace.runs.insert(
@@ -71,19 +74,19 @@ pub(crate) fn trace(abi: Abi, kernel: &str, run: u128, image: &[u8], calls: &[(S
 }
 
 /// `ls /tmp`, recorded on Linux 6.1, as far as the ABI has its calls.
-pub(crate) fn ls(abi: Abi) -> Trace {
+pub fn ls(abi: Abi) -> Trace {
     let here = LS.iter().filter_map(|(name, count)| Some((Syscall::from_name(abi, name)?, *count)));
     let calls: Vec<_> = here.collect();
     trace(abi, "6.1.0-50-cloud-amd64", 1, b"/usr/bin/ls", &calls)
 }
 
 /// The policy of a trace, as `generate` makes it without options.
-pub(crate) fn policy(trace: &Trace) -> Policy {
+pub fn policy(trace: &Trace) -> Policy {
     synthesize(trace, &SynthConfig::default()).unwrap()
 }
 
 /// A policy that allows these calls with any arguments, and nothing else.
-pub(crate) fn allowing(calls: &[Syscall]) -> Policy {
+pub fn allowing(calls: &[Syscall]) -> Policy {
     let rule = |_: &Syscall| Rule {
         conditions: Vec::new(),
         action: Action::Allow,
@@ -207,7 +210,7 @@ fn any_rule(conditions: std::ops::Range<usize>) -> impl Strategy<Value = Rule> {
 }
 
 /// Policies with every ABI, action and kind of condition, numbers without names, and hostile texts.
-pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
+pub fn any_policy() -> impl Strategy<Value = Policy> {
     let abi = select(&[Abi::X86_64, Abi::X86_64, Abi::I386, Abi::X32, Abi::Aarch64, Abi::Arm][..]);
     let named = (abi.clone(), select(NAMES))
         .prop_filter_map("not in this ABI", |(abi, name)| Syscall::from_name(abi, name));
@@ -227,7 +230,7 @@ pub(crate) fn any_policy() -> impl Strategy<Value = Policy> {
 
 /// Calls that could tell a profile from its policy: every interesting name and number, and arguments near
 /// those that [`any_policy`] compares with.
-pub(crate) fn telling_calls(policy: &Policy, args: [u64; 6]) -> impl Iterator<Item = Call> {
+pub fn telling_calls(policy: &Policy, args: [u64; 6]) -> impl Iterator<Item = Call> {
     let named = Abi::ALL
         .into_iter()
         .flat_map(|abi| NAMES.iter().filter_map(move |name| Syscall::from_name(abi, name)));
