@@ -69,9 +69,9 @@ pub struct Refused {
 /// A process above another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ancestor {
-    /// Its number in the initial PID namespace.
-    pub host_tgid: u32,
-    /// Its number in the watcher's PID namespace; none where it has none there.
+    /// Its number in the initial PID namespace; only the kernel tells it.
+    pub host_tgid: Option<u32>,
+    /// Its number in our PID namespace; none where it has none there.
     pub tgid: Option<u32>,
     /// The name of its main thread.
     pub comm: ByteString,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use sandprint_model::{Action, ByteString, Call, Reason, Rule};
 use sandprint_policy::suggest;
 use sandprint_record::code::Location;
+use sandprint_record::refused::Ancestor;
 
 /// A process that still lives after this time has not ended for a refused call.
 pub(crate) const WENT_ON: Duration = Duration::from_millis(200);
@@ -29,15 +30,6 @@ pub struct Denial {
     pub next: Next,
     /// The smallest rule that would allow it.
     pub rule: Rule,
-}
-
-/// A process of the tree.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ancestor {
-    /// Its number.
-    pub pid: u32,
-    /// The name of its main thread.
-    pub comm: ByteString,
 }
 
 /// What a process did after its call was refused.

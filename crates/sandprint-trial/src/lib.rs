@@ -25,7 +25,7 @@ pub mod verify;
 mod wait;
 pub mod watch;
 
-pub use denial::{Ancestor, Denial, Next};
+pub use denial::{Denial, Next};
 pub use draft::{Answer, Decision};
 pub use trial::Trial;
 pub use verdict::{Expected, Pass, Verdict};

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use sandprint_model::ByteString;
 use sandprint_record::code::{Code, Location};
+use sandprint_record::refused::Ancestor;
 use sandprint_sandbox::process::{self, Status};
 
-use crate::denial::Ancestor;
 use crate::symbols::Symbols;
 
 /// Deepest tree that is followed up.
@@ -141,7 +141,7 @@ fn ancestry(tgid: u32, first: u32) -> Vec<Ancestor> {
     let mut chain = Vec::new();
     let mut pid = tgid;
     while pid > 1 && chain.len() < DEEPEST {
-        chain.push(Ancestor { pid, comm: process::comm(pid) });
+        chain.push(Ancestor { host_tgid: None, tgid: Some(pid), comm: process::comm(pid) });
         if pid == first {
             break;
         }
@@ -149,7 +149,7 @@ fn ancestry(tgid: u32, first: u32) -> Vec<Ancestor> {
         pid = parent;
     }
     // An orphan's parent is none of the trial: what is above it says nothing.
-    if chain.last().is_some_and(|last| last.pid != first) {
+    if chain.last().is_some_and(|last| last.tgid != Some(first)) {
         chain.truncate(1);
     }
     chain.reverse();

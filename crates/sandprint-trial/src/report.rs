@@ -7,6 +7,7 @@ mod text;
 
 use sandprint_model::wire::condition_in_words;
 use sandprint_model::{Exit, arguments};
+use sandprint_record::refused::Ancestor;
 
 use crate::denial::Denial;
 use crate::verdict::{Expected, Pass, Verdict};
@@ -44,8 +45,13 @@ pub fn rule_in_words(denial: &Denial) -> String {
 
 /// The tree down to the process that made the call.
 fn ancestry_in_words(denial: &Denial) -> String {
-    let each = denial.ancestry.iter().map(|process| format!("{}[{}]", process.comm, process.pid));
+    let each = denial.ancestry.iter().map(|process| format!("{}[{}]", process.comm, number(process)));
     each.collect::<Vec<_>>().join(" > ")
+}
+
+/// The number that we see, else the host's.
+fn number(process: &Ancestor) -> u32 {
+    process.tgid.or(process.host_tgid).unwrap_or_default()
 }
 
 fn location_in_words(denial: &Denial) -> String {

@@ -17,6 +17,11 @@ impl Status {
         Status(text.into())
     }
 
+    /// Whether it has ended, and its parent has not taken note of that yet.
+    pub fn has_ended(&self) -> Option<bool> {
+        Some(self.value("State")?.starts_with(['Z', 'X']))
+    }
+
     /// The process that it is a thread of.
     pub fn tgid(&self) -> Option<u32> {
         self.number("Tgid")
@@ -116,7 +121,7 @@ mod tests {
 
     #[test]
     fn lines_are_read_by_their_whole_name() {
-        let text = "Name:\tPPid:\\n9\nTgid:\t7\nPid:\t8\nPPid:\t1\nTracerPid:\t0\nUid:\t1\t2\t3\t4\nNSpid:\t8\t2\n\
+        let text = "Name:\tPPid:\\n9\nState:\tZ (zombie)\nTgid:\t7\nPid:\t8\nPPid:\t1\nTracerPid:\t0\nUid:\t1\t2\t3\t4\nNSpid:\t8\t2\n\
                     SigPnd:\t0000000000000001\nShdPnd:\t0000000000000200\nSigBlk:\t0000000000000000\nSigIgn:\t\
                     8000000000000000\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n";
         let status = Status::from_bytes(text);
@@ -124,8 +129,11 @@ mod tests {
         assert_eq!((status.users(), status.numbers()), (Some([1, 2, 3, 4]), Some(vec![8, 2])));
         assert_eq!((status.pending(), status.blocked(), status.ignored()), (0x201, 0, 1 << 63));
         assert_eq!((status.has_no_new_privileges(), status.seccomp()), (Some(true), Some(Seccomp::Filter)));
+        assert_eq!(status.has_ended(), Some(true));
+        assert_eq!(Status::from_bytes("State:\tS (sleeping)\n").has_ended(), Some(false));
         // There is no such line.
         assert_eq!((status.caught(), Status::from_bytes("").tgid()), (0, None));
+        assert_eq!(Status::from_bytes("").has_ended(), None);
     }
 
     #[test]

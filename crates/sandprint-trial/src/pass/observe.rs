@@ -9,13 +9,13 @@ use sandprint_policy::cbpf::Program;
 use sandprint_policy::enforce;
 use sandprint_record::ebpf::{RecorderError, Watcher};
 use sandprint_record::host::HostFacts;
-use sandprint_record::refused::{Outcome, Refused};
+use sandprint_record::refused::{Ancestor, Outcome, Refused};
 use sandprint_record::target::Target;
 use sandprint_sandbox::confine::{Confinement, Filter, Flags};
 use sandprint_sandbox::launch::Launch;
 
 use super::confirm::has_filter;
-use crate::denial::{Ancestor, Denial, Next, WENT_ON};
+use crate::denial::{Denial, Next, WENT_ON};
 use crate::denials::{Denials, Kind};
 use crate::error::TrialError;
 use crate::trial::Trial;
@@ -209,13 +209,7 @@ impl Findings<'_> {
     fn ancestry(&self, refused: &Refused) -> Vec<Ancestor> {
         let chain = &refused.ancestry;
         let from = chain.iter().position(|process| process.tgid == Some(self.first)).unwrap_or_default();
-        let chain = chain.get(from..).unwrap_or_default().iter();
-        chain
-            .map(|process| Ancestor {
-                pid: process.tgid.unwrap_or(process.host_tgid),
-                comm: process.comm.clone(),
-            })
-            .collect()
+        chain.get(from..).unwrap_or_default().to_vec()
     }
 
     fn caveats(&self) -> Vec<String> {

@@ -4,7 +4,7 @@ use sandprint_model::{Exit, arguments, json_pretty};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::conditions;
+use super::{conditions, number};
 use crate::denial::{Denial, Next};
 use crate::verdict::{Expected, Pass, Verdict};
 
@@ -114,7 +114,7 @@ fn row(denial: &Denial) -> Row<'_> {
         ancestry: denial
             .ancestry
             .iter()
-            .map(|process| Process { pid: process.pid, comm: process.comm.escaped() })
+            .map(|process| Process { pid: number(process), comm: process.comm.escaped() })
             .collect(),
         location: denial.location.as_ref().ok().map(|location| Code {
             module: location.code.module.escaped(),

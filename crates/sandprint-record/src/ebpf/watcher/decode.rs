@@ -98,7 +98,11 @@ impl Value {
         for _ in 0..PARENTS {
             let (host_tgid, our_tgid) = (fields.u32()?, fields.u32()?);
             let comm = ByteString::new(until_nul(fields.bytes(16)?));
-            ancestry.push(Ancestor { host_tgid, tgid: (our_tgid > 0).then_some(our_tgid), comm });
+            ancestry.push(Ancestor {
+                host_tgid: Some(host_tgid),
+                tgid: (our_tgid > 0).then_some(our_tgid),
+                comm,
+            });
         }
         let cgroup = fields.bytes(CGROUP)?;
         let is = |flag| flags & flag != 0;

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
+use sandprint_sandbox::process::Status;
+
 use crate::ebpf::RecorderError;
 use crate::ebpf::maps::Maps;
 use crate::host;
@@ -66,10 +68,6 @@ fn processes() -> impl Iterator<Item = (u32, u32)> {
 
 /// The parent of a process that has not ended.
 fn parent(pid: u32) -> Option<u32> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let field = |name| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-    if field("State:")?.starts_with(['Z', 'X']) {
-        return None;
-    }
-    field("PPid:")?.parse().ok()
+    let status = Status::of(pid)?;
+    if status.has_ended()? { None } else { status.parent() }
 }

@@ -78,7 +78,7 @@ struct ProcessRow {
 #[derive(Serialize)]
 struct AncestorRow {
     pid: Option<u32>,
-    host_pid: u32,
+    host_pid: Option<u32>,
     comm: String,
 }
 

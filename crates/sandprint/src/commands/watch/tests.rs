@@ -25,7 +25,11 @@ fn seen(abi: Abi, name: &str, args: [u64; 6], outcome: Outcome, verdict: Verdict
     let call = Call { syscall: Syscall::from_name(abi, name).unwrap(), args };
     let mut rule = allowing(&call, Reason::ByHand(String::new()));
     rule.reasons.clear();
-    let ancestor = |tgid, host_tgid, comm: &str| Ancestor { tgid, host_tgid, comm: ByteString::from(comm) };
+    let ancestor = |tgid, host_tgid, comm: &str| Ancestor {
+        tgid,
+        host_tgid: Some(host_tgid),
+        comm: ByteString::from(comm),
+    };
     Seen {
         refused: Refused {
             id: 77,

@@ -145,14 +145,18 @@ fn answer_in_words(seen: &Seen) -> String {
 fn process_in_words(refused: &Refused) -> String {
     let image = if refused.image.is_empty() { "a program".to_owned() } else { refused.image.escaped() };
     // Numbers are those that we see; one in brackets, where there is none, is the host's.
-    let number = |ours: Option<u32>, host: u32| ours.map_or(format!("({host})"), |pid| pid.to_string());
+    let number = |ours: Option<u32>, host: Option<u32>| match (ours, host) {
+        (Some(pid), _) => pid.to_string(),
+        (None, Some(pid)) => format!("({pid})"),
+        (None, None) => "?".to_owned(),
+    };
     let each = refused
         .ancestry
         .iter()
         .map(|process| format!("{}[{}]", process.comm, number(process.tgid, process.host_tgid)));
     let mut tree: Vec<String> = each.collect();
     if tree.is_empty() {
-        tree.push(format!("{}[{}]", refused.comm, number(refused.tgid, refused.host_tgid)));
+        tree.push(format!("{}[{}]", refused.comm, number(refused.tgid, Some(refused.host_tgid))));
     }
     format!("{image} ({})", tree.join(" > "))
 }
