@@ -9,7 +9,7 @@ pub(crate) use unit::{Footing, Unit};
 
 use std::io;
 
-use sandprint_model::ByteString;
+use sandprint_model::{ByteString, Trace};
 
 /// A unit cannot be asked for, or had started.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +107,12 @@ fn in_one_line(said: &[u8]) -> String {
     ByteString::from(why).escaped()
 }
 
+/// A recording of a unit without the program that systemd, from version 255 on, executes in the unit's cgroup to set it up.
+/// What that calls under the unit's filter is known.
+pub(crate) fn without_executor(trace: &Trace) -> Trace {
+    trace.of_images(|image| !image.path.as_bytes().ends_with(b"/systemd-executor"))
+}
+
 /// Whether units are in hierarchies of cgroup version 1 only, by what `/proc/1/cgroup` says (cgroups(7)).
 pub(crate) fn is_in_v1(first_process: &str) -> bool {
     let path = |hierarchy: &str| {
@@ -121,6 +127,10 @@ pub(crate) fn is_in_v1(first_process: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use sandprint_model::{Abi, CallSeen, Image, RunId, Subject, Syscall};
+
     use super::*;
 
     #[test]
@@ -133,6 +143,23 @@ mod tests {
         ] {
             assert_eq!(in_one_line(said.as_bytes()), told);
         }
+    }
+
+    #[test]
+    fn what_sets_a_unit_up_is_no_part_of_it() {
+        let mut trace = Trace::default();
+        for (path, name) in [
+            ("/usr/lib/systemd/systemd-executor", "mount"),
+            ("/usr/lib/systemd/systemd", "read"),
+            ("/usr/bin/app", "write"),
+        ] {
+            let image = Image { path: path.into(), build_id: None, script: None };
+            let call = Syscall::from_name(Abi::X86_64, name).unwrap();
+            trace.calls.join(Subject::of(&Arc::new(image)), call, RunId::from_bits(1), CallSeen::times(1));
+        }
+        let names: Vec<_> = without_executor(&trace).syscalls().iter().map(ToString::to_string).collect();
+        // A manager may be the unit itself: that of a user.
+        assert_eq!(names, ["read", "write"]);
     }
 
     #[test]

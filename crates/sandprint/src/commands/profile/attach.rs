@@ -14,6 +14,7 @@ use super::observer::{self, Screen};
 use super::recording::{self, OutputArgs};
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::output;
+use crate::systemd;
 use crate::target::Host;
 use crate::usage::{Until, long_help, parse_duration};
 
@@ -99,12 +100,15 @@ pub(crate) fn run(args: &AttachArgs) -> anyhow::Result<ExitStatus> {
     args.quiet.apply();
     let target = args.target.find(&Host::here())?;
     let output = args.output.prepare(true)?;
+    let cleaned = |trace: Trace| {
+        if args.target.unit.is_some() { systemd::without_executor(&trace) } else { trace }
+    };
     let mut checkpoint = |trace: Trace| match &output {
-        Some(output) => output.checkpoint(&trace),
+        Some(output) => output.checkpoint(&cleaned(trace)),
         None => Ok(()),
     };
     let (recorded, foreground) = record(args, target, &mut checkpoint)?;
-    recording::finish(&recorded.trace, Some(recorded.why), output.as_ref(), foreground)?;
+    recording::finish(&cleaned(recorded.trace), Some(recorded.why), output.as_ref(), foreground)?;
     Ok(ExitStatus::Success)
 }
 

@@ -71,7 +71,7 @@ pub(super) fn run(args: &RunArgs, name: &str) -> anyhow::Result<ExitStatus> {
             // Those of its sandbox, which are in force wherever the unit runs.
             trace.gaps.retain(|gap, _| gap.kind != GapKind::SeccompActive);
         }
-        trace
+        systemd::without_executor(&trace)
     };
     let mut checkpoint = |trace: Trace| match &output {
         Some(output) => output.checkpoint(&cleaned(trace)),
