@@ -41,7 +41,7 @@ pub use bytes::ByteString;
 pub use date::{Date, ParseDateError};
 pub use gap::{Gap, GapKind};
 pub use kernel::{KernelVersion, ParseKernelVersionError};
-pub use loss::Loss;
+pub use loss::{About, Loss};
 pub use policy::{Action, Call, CallRules, Comparison, Condition, Note, Part, Policy, Reason, Rule, Width};
 pub use printable::{is_printable, json_line, json_pretty};
 pub use syscall::{PROBE_NUMBERS, Syscall};

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use sandprint_model::{Action, Loss, Part, Policy, Rule, errno};
+use sandprint_model::{About, Action, Loss, Part, Policy, Rule, errno};
 
 use crate::synth::Runtime;
 
@@ -103,7 +103,7 @@ impl dyn Format {
         let Written { content, mut losses } = self.write(policy)?;
         let held = self.holds();
         let missing = policy.parts().filter(|part| !held.contains(part));
-        losses.extend(missing.map(|part| weaker(part.to_string(), "nothing of them is checked")));
+        losses.extend(missing.map(|part| weaker(About::Part(part), "nothing of them is checked")));
         Ok(Emitted { content, losses })
     }
 }
@@ -169,45 +169,29 @@ impl Content {
 }
 
 /// A loss after which no more is allowed than before.
-fn stricter(subject: impl Into<String>, text: impl Into<String>) -> Loss {
-    Loss { subject: subject.into(), text: text.into(), weaker: false, breaks: false }
+fn stricter(about: About, text: impl Into<String>) -> Loss {
+    Loss { about, text: text.into(), weaker: false, breaks: false }
 }
 
 /// A loss after which something is refused that the policy allows: the workload may fail.
-fn breaking(subject: impl Into<String>, text: impl Into<String>) -> Loss {
-    Loss { subject: subject.into(), text: text.into(), weaker: false, breaks: true }
+fn breaking(about: About, text: impl Into<String>) -> Loss {
+    Loss { about, text: text.into(), weaker: false, breaks: true }
 }
 
 /// The loss of what rules say of a call that gets the default action instead.
-fn left_to_default(
-    subject: impl Into<String>,
-    text: impl Into<String>,
-    rules: &[Rule],
-    default: Action,
-) -> Loss {
+fn left_to_default(about: About, text: impl Into<String>, rules: &[Rule], default: Action) -> Loss {
     if shape::is_refusal_lost(rules, default) {
-        weaker(subject, text)
+        weaker(about, text)
     } else if shape::is_run_lost(rules, default) {
-        breaking(subject, text)
+        breaking(about, text)
     } else {
-        stricter(subject, text)
+        stricter(about, text)
     }
 }
 
 /// A loss after which something is allowed that the policy does not allow.
-fn weaker(subject: impl Into<String>, text: impl Into<String>) -> Loss {
-    Loss { subject: subject.into(), text: text.into(), weaker: true, breaks: false }
-}
-
-/// A list of names for a sentence. Long ones are cut: who wants all of them has the policy.
-fn names_in_words(names: &[&str]) -> String {
-    const NAMED: usize = 6;
-    match names.get(..NAMED) {
-        Some(first) if names.len() > NAMED + 1 => {
-            format!("{} and {} more", first.join(", "), names.len() - NAMED)
-        }
-        _ => names.join(", "),
-    }
+fn weaker(about: About, text: impl Into<String>) -> Loss {
+    Loss { about, text: text.into(), weaker: true, breaks: false }
 }
 
 /// An action in words, for people.
@@ -264,7 +248,7 @@ mod tests {
         }
 
         fn write(&self, _: &Policy) -> Result<Written, EmitError> {
-            Ok(Written::text("\n".to_owned(), BTreeSet::from([stricter("default action", "its own")])))
+            Ok(Written::text("\n".to_owned(), BTreeSet::from([stricter(About::DefaultAction, "its own")])))
         }
     }
 
@@ -273,8 +257,8 @@ mod tests {
         let policy = crate::synth::starting_point(Abi::X86_64);
         let silent: &dyn Format = &Silent;
         let emitted = silent.emit(&policy).unwrap();
-        let missing = policy.parts().map(|part| weaker(part.to_string(), "nothing of them is checked"));
-        let own = stricter("default action", "its own");
+        let missing = policy.parts().map(|part| weaker(About::Part(part), "nothing of them is checked"));
+        let own = stricter(About::DefaultAction, "its own");
         assert_eq!(emitted.losses, missing.chain([own]).collect());
         assert_eq!(emitted.content, Content::Text("\n".to_owned()));
     }

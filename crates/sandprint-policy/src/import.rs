@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::wire::Position;
 use sandprint_model::{
-    Abi, Action, Arch, ByteString, CallRules, KernelVersion, Loss, Note, Policy, Reason, Rule, Syscall,
+    Abi, About, Action, Arch, ByteString, CallRules, KernelVersion, Loss, Note, Policy, Reason, Rule, Syscall,
 };
 
 use crate::cbpf::{Invalid, Program};
@@ -252,9 +252,14 @@ fn reason(format: Format, comment: &str) -> Reason {
     })
 }
 
+/// A loss about something that only the profile's language has.
+fn loss_of(word: impl Into<String>, text: impl Into<String>, weaker: bool) -> Loss {
+    loss(About::Word(word.into()), text, weaker)
+}
+
 /// A loss.
-fn loss(subject: impl Into<String>, text: impl Into<String>, weaker: bool) -> Loss {
-    Loss { subject: subject.into(), text: text.into(), weaker, breaks: false }
+fn loss(about: About, text: impl Into<String>, weaker: bool) -> Loss {
+    Loss { about, text: text.into(), weaker, breaks: false }
 }
 
 /// Puts a policy together. An ABI that takes part without a rule of its own gets one that says the default

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::{
-    Abi, Action, Arch, CallRules, Comparison, Condition, Loss, Note, Policy, Reason, Rule, Syscall,
+    Abi, About, Action, Arch, CallRules, Comparison, Condition, Loss, Note, Policy, Reason, Rule, Syscall,
 };
 
 use crate::enforce::runs;
@@ -124,7 +124,7 @@ impl Translation {
         let breaks = !runs(self.default) && rules.iter().any(|rule| runs(rule.action));
         let text =
             format!("the policy has rules of its own for {there}, so that nothing is translated into these");
-        self.losses.insert(Loss { subject: format!("all of {abi}"), text, weaker, breaks });
+        self.losses.insert(Loss { about: About::Abi(abi), text, weaker, breaks });
     }
 
     /// Carries over what is not of one architecture only.
@@ -137,7 +137,7 @@ impl Translation {
         let Some(name) = of.name() else {
             let text =
                 format!("it has no name, so nobody knows its number in {abi}: it gets the default action");
-            self.lose(&format!("{} number {}", of.abi, of.nr), &text, &kept);
+            self.lose(About::Call(of), text, &kept);
             return;
         };
         let same = Syscall::from_name(abi, name);
@@ -174,7 +174,7 @@ impl Translation {
         let others = portable::equivalents_there(name, abi);
         if others.is_empty() {
             let text = format!("{abi} has no call of that name or purpose: it gets the default action");
-            self.lose(&format!("{} {name}", of.abi), &text, &kept);
+            self.lose(About::Call(of), text, &kept);
         }
         for (there, why) in others {
             self.replace(there, of, &kept, why, |_| None);
@@ -208,8 +208,7 @@ impl Translation {
             if conditions.is_none() {
                 let text =
                     format!("its conditions on the arguments of {of} cannot be carried over: any will do");
-                let subject = format!("{} {there}", there.abi);
-                self.losses.insert(Loss { subject, text, weaker: !refuses, breaks: false });
+                self.losses.insert(Loss { about: About::Call(there), text, weaker: !refuses, breaks: false });
             }
             carried.push(Rule { conditions: conditions.unwrap_or_default(), ..rule.clone() });
         }
@@ -296,10 +295,10 @@ impl Translation {
         Ok(())
     }
 
-    fn lose(&mut self, subject: &str, text: &str, rules: &[Rule]) {
+    fn lose(&mut self, about: About, text: String, rules: &[Rule]) {
         let weaker = runs(self.default) && rules.iter().any(|rule| !runs(rule.action));
         let breaks = !runs(self.default) && rules.iter().any(|rule| runs(rule.action));
-        self.losses.insert(Loss { subject: subject.to_owned(), text: text.to_owned(), weaker, breaks });
+        self.losses.insert(Loss { about, text, weaker, breaks });
     }
 }
 

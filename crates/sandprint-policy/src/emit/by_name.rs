@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::errno::{ENOSYS, EPERM};
-use sandprint_model::{Abi, Action, Condition, KernelVersion, Loss, Policy, Reason, Rule, Syscall};
+use sandprint_model::{Abi, About, Action, Condition, KernelVersion, Loss, Policy, Reason, Rule, Syscall};
 
 use super::shape::{Cut, Shape, shape};
 use super::{action_in_words, left_to_default, stricter, weaker};
@@ -100,8 +100,8 @@ impl<'p> ByName<'p> {
         let free = |name: &&&str| in_abi(name).is_some() && !self.calls.contains_key(**name);
         let Some(name) = NEVER_IMPLEMENTED.iter().find(free).copied() else {
             let text = "libseccomp 2.5.4 and older may give all its calls the default action";
-            let subject = format!("all of {abi}");
-            self.losses.insert(if runs(default) { weaker(subject, text) } else { stricter(subject, text) });
+            let about = About::Abi(abi);
+            self.losses.insert(if runs(default) { weaker(about, text) } else { stricter(about, text) });
             return;
         };
         // A rule that equals the default action would be dropped.
@@ -111,7 +111,7 @@ impl<'p> ByName<'p> {
              without a call that has no conditions",
             action_in_words(Action::Errno(answer))
         );
-        self.losses.insert(stricter(name, text));
+        self.losses.insert(stricter(About::Name(name), text));
         let shape = Shape::Always(Action::Errno(answer));
         self.calls.insert(name, NamedCall { shape, reasons: BTreeSet::new(), since: None });
     }
@@ -123,21 +123,20 @@ impl<'p> ByName<'p> {
             if default == foreign || policy.calls.rules.keys().any(|syscall| syscall.abi == *abi) {
                 continue;
             }
-            let subject = format!("{abi} without rules");
             let text = format!(
                 "it is the machine's own ABI and takes part: other calls get the default action, while the \
                  policy says: {}",
                 action_in_words(foreign)
             );
             let allows_more = runs(default) && !runs(foreign);
-            self.losses.insert(if allows_more { weaker(subject, text) } else { stricter(subject, text) });
+            let about = About::Abi(*abi);
+            self.losses.insert(if allows_more { weaker(about, text) } else { stricter(about, text) });
         }
     }
 
     fn lose_number(&mut self, policy: &Policy, syscall: Syscall, rules: &[Rule]) {
-        let subject = format!("{} number {}", syscall.abi, syscall.nr);
         let text = "it has no name, and this format has no numbers: it gets the default action";
-        self.losses.insert(left_to_default(subject, text, rules, policy.calls.default_action));
+        self.losses.insert(left_to_default(About::Call(syscall), text, rules, policy.calls.default_action));
     }
 
     fn add(&mut self, policy: &'p Policy, name: &'static str, differences: &mut Differences) {
@@ -150,10 +149,9 @@ impl<'p> ByName<'p> {
             let rules = policy.calls.rules.get(&syscall).map_or(&[][..], Vec::as_slice);
             let shaped = shape(*abi, rules, default);
             if let Some(cut) = shaped.cut {
-                self.losses.insert(cut_loss(&format!("{abi} {name}"), cut, rules, default));
+                self.losses.insert(cut_loss(syscall, cut, rules, default));
             }
-            self.losses
-                .extend(shaped.lost.iter().map(|lost| stricter(format!("{abi} {name}"), lost.words())));
+            self.losses.extend(shaped.lost.iter().map(|lost| stricter(About::Call(syscall), lost.words())));
             reasons.extend(rules.iter().flat_map(|rule| &rule.reasons));
             since = since.max(syscall.since());
             let beside_narrow = self.abis.iter().any(|other| matches!(other, Abi::Arm | Abi::I386));
@@ -163,7 +161,7 @@ impl<'p> ByName<'p> {
                 let why = "libseccomp mistakes what looks at the upper half of an argument alone, where a 32-bit ABI \
                            takes part";
                 let cut = Cut { why, is_whole: shape == Shape::Default };
-                self.losses.insert(cut_loss(&format!("{abi} {name}"), cut, rules, default));
+                self.losses.insert(cut_loss(syscall, cut, rules, default));
             }
             own.push((*abi, shape));
         }
@@ -263,14 +261,17 @@ pub(super) fn close_multiplexers(
         }
         if !closed.is_empty() {
             let text = format!("i386 refuses it where it refuses {}", closed.join(", "));
-            losses.insert(stricter(multiplexer, text));
+            losses.insert(stricter(About::Name(multiplexer), text));
         }
         if runs(default) {
             let is_other = |part: &&str| shapes.get(part).and_then(|shape| shape.action()) != Some(default);
             let others: Vec<&str> = opened.into_iter().filter(is_other).collect();
             if !others.is_empty() {
                 let how = if default == Action::Log { "does not log it" } else { "logs it" };
-                losses.insert(stricter(multiplexer, format!("i386 {how} for {}", others.join(", "))));
+                losses.insert(stricter(
+                    About::Name(multiplexer),
+                    format!("i386 {how} for {}", others.join(", ")),
+                ));
             }
             continue;
         }
@@ -280,23 +281,24 @@ pub(super) fn close_multiplexers(
         if own.is_some() || default == Action::Errno(ENOSYS) {
             // Conditions would be OR-ed with the opening; a rule that equals the default would be dropped.
             let text = format!("i386 allows it for {}, whatever the further arguments", opened.join(", "));
-            losses.insert(weaker(multiplexer, text));
+            losses.insert(weaker(About::Name(multiplexer), text));
             continue;
         }
         let text = "it fails with ENOSYS instead of getting the default action, because libseccomp would \
                     otherwise allow it on i386 together with the calls that it stands for";
-        losses.insert(stricter(multiplexer, text));
+        losses.insert(stricter(About::Name(multiplexer), text));
         refused.push(multiplexer);
     }
     refused
 }
 
 /// The loss of what [`shape`] cut off.
-pub(super) fn cut_loss(subject: &str, cut: Cut, rules: &[Rule], default: Action) -> Loss {
+pub(super) fn cut_loss(syscall: Syscall, cut: Cut, rules: &[Rule], default: Action) -> Loss {
     let Cut { why, is_whole } = cut;
     let rest = if is_whole { "whatever its arguments" } else { "with some of the arguments that they name" };
     let text = format!("{why}: it gets the default action {rest}");
-    if runs(default) { weaker(subject, text) } else { left_to_default(subject, text, rules, default) }
+    let about = About::Call(syscall);
+    if runs(default) { weaker(about, text) } else { left_to_default(about, text, rules, default) }
 }
 
 /// What a name means for all ABIs together: whatever one of them lets run, runs in all.
@@ -345,20 +347,16 @@ impl Differences {
     }
 
     fn losses(self) -> impl Iterator<Item = Loss> {
-        let list = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
-        let allowed = self.allowed_too.into_iter().map(move |(abi, names)| {
-            let text = format!(
-                "one list of names holds for every ABI, so calls of another ABI are allowed here too: {}",
-                list(names)
-            );
-            weaker(abi.name(), text)
+        let calls = |(abi, names): (Abi, BTreeSet<&str>)| {
+            About::Calls(abi, names.into_iter().filter_map(|name| Syscall::from_name(abi, name)).collect())
+        };
+        let allowed = self.allowed_too.into_iter().map(move |of_abi| {
+            let text = "one list of names holds for every ABI, so calls of another ABI are allowed here too";
+            weaker(calls(of_abi), text)
         });
-        let refused = self.otherwise_refused.into_iter().map(move |(abi, names)| {
-            let text = format!(
-                "one list of names holds for every ABI, so these are refused as in another ABI: {}",
-                list(names)
-            );
-            stricter(abi.name(), text)
+        let refused = self.otherwise_refused.into_iter().map(move |of_abi| {
+            let text = "one list of names holds for every ABI, so these are refused as in another ABI";
+            stricter(calls(of_abi), text)
         });
         allowed.chain(refused)
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use sandprint_model::{Abi, Action, Arch, Loss, Part, Policy, Reason};
+use sandprint_model::{Abi, About, Action, Arch, Loss, Part, Policy, Reason};
 use serde::Serialize;
 
 use super::by_name::{ByName, abis_of};
@@ -169,5 +169,5 @@ fn default_errno_loss(errno: u16) -> Loss {
         "older Docker releases (20.10 among them) know no default errno and answer EPERM instead of {}",
         sandprint_model::errno::in_words(errno)
     );
-    stricter("default action", text)
+    stricter(About::DefaultAction, text)
 }

@@ -16,7 +16,7 @@ use std::fmt::Write;
 
 use sandprint_model::errno::ENOSYS;
 use sandprint_model::{
-    Abi, Action, Comparison, KernelVersion, Loss, Part, Policy, Rule, Syscall, Width, json_line,
+    Abi, About, Action, Comparison, KernelVersion, Loss, Part, Policy, Rule, Syscall, Width, json_line,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -110,11 +110,11 @@ impl Filter {
         for (syscall, rules) in policy.calls.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
             let found = one_action(rules, default);
             for lost in found.lost {
-                let subject = format!("{abi} {syscall}");
+                let about = About::Call(*syscall);
                 losses.insert(if lost == Lost::TooMany {
-                    left_to_default(subject, lost.words(), rules, default)
+                    left_to_default(about, lost.words(), rules, default)
                 } else {
-                    stricter(subject, lost.words())
+                    stricter(about, lost.words())
                 });
             }
             if let Some((action, when)) = found.taken {
@@ -129,18 +129,17 @@ impl Filter {
                  says is {}",
                 action_in_words(default)
             );
-            losses.insert(stricter("default action", text));
+            losses.insert(stricter(About::DefaultAction, text));
         }
         let mut filter = Filter { matching, otherwise, calls: BTreeMap::new(), losses };
-        let mut changed: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
+        let mut changed: BTreeMap<&'static str, BTreeSet<Syscall>> = BTreeMap::new();
         for (syscall, rules, action, when) in decided {
             if let Some(change) = filter.add(policy, syscall, rules, action, &when) {
-                changed.entry(change).or_default().insert(syscall.to_string());
+                changed.entry(change).or_default().insert(syscall);
             }
         }
-        for (change, names) in changed {
-            let names = names.into_iter().collect::<Vec<_>>().join(", ");
-            filter.losses.insert(stricter(abi.name(), format!("{change}: {names}")));
+        for (change, calls) in changed {
+            filter.losses.insert(stricter(About::Calls(abi, calls), change));
         }
         filter
     }
@@ -172,15 +171,12 @@ impl Filter {
         } else {
             return Some("there is one action for calls that do not match, so these get it too");
         };
-        let subject = || match syscall.name() {
-            Some(name) => format!("{} {name}", syscall.abi),
-            None => format!("{} number {}", syscall.abi, syscall.nr),
-        };
+        let about = About::Call(syscall);
         let default = policy.calls.default_action;
         let Some(name) = syscall.name() else {
             let text =
                 "seccompiler has no name for it, and this format no numbers: it gets the default action";
-            self.losses.insert(left_to_default(subject(), text, rules, default));
+            self.losses.insert(left_to_default(about, text, rules, default));
             return None;
         };
         if syscall.since().is_none_or(|since| since > NAMED_UP_TO) {
@@ -188,7 +184,7 @@ impl Filter {
                 "it came after Linux {NAMED_UP_TO}, and seccompiler refuses a file with a name that it does not know: \
                  it gets the default action"
             );
-            self.losses.insert(left_to_default(subject(), text, rules, default));
+            self.losses.insert(left_to_default(about, text, rules, default));
             return None;
         }
         let alternatives = match when {
@@ -196,7 +192,7 @@ impl Filter {
             When::AnyOf(alternatives) => {
                 let arguments: Vec<_> = alternatives.iter().flat_map(|one| spelled_out(one)).collect();
                 if arguments.len() > MOST_ALTERNATIVES {
-                    self.losses.insert(left_to_default(subject(), Lost::TooMany.words(), rules, default));
+                    self.losses.insert(left_to_default(about, Lost::TooMany.words(), rules, default));
                     return None;
                 }
                 arguments

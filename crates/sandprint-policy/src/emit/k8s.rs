@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use sandprint_model::{Action, Comparison, Condition, Loss, Part, Policy};
+use sandprint_model::{About, Action, Comparison, Condition, Loss, Part, Policy, Syscall};
 
 use super::by_name::{ByName, abis_of};
 use super::oci::{Argument, action_name, architecture, consumer_losses, syscalls};
@@ -144,25 +144,30 @@ fn with_sayable_errnos<'p>(policy: Cow<'p, Policy>, losses: &mut BTreeSet<Loss>)
             "the object has no errno for it, and runtimes answer EPERM; the policy says: {}",
             action_in_words(policy.calls.default_action)
         );
-        losses.insert(stricter("default action", text));
+        losses.insert(stricter(About::DefaultAction, text));
         policy.to_mut().calls.default_action = Action::Errno(EPERM);
     }
     let zero = Action::Errno(0);
     let with_zero =
         policy.calls.rules.iter().filter(|(_, rules)| rules.iter().any(|rule| rule.action == zero));
-    let subjects: Vec<String> = with_zero.map(|(syscall, _)| format!("{} {syscall}", syscall.abi)).collect();
-    if !subjects.is_empty() {
+    let answering: Vec<Syscall> = with_zero.map(|(syscall, _)| *syscall).collect();
+    if !answering.is_empty() {
         for rule in policy.to_mut().calls.rules.values_mut().flatten().filter(|rule| rule.action == zero) {
             rule.action = Action::Errno(EPERM);
         }
     }
     let text = "an errno of zero is left out on the way to the runtime, which answers EPERM";
-    losses.extend(subjects.into_iter().map(|subject| stricter(subject, text)));
+    losses.extend(answering.into_iter().map(|syscall| stricter(About::Call(syscall), text)));
     policy
 }
 
 /// The shape without the entries whose values the object cannot hold.
-fn with_sayable_values(name: &str, shape: &Shape, default: Action, losses: &mut BTreeSet<Loss>) -> Shape {
+fn with_sayable_values(
+    name: &'static str,
+    shape: &Shape,
+    default: Action,
+    losses: &mut BTreeSet<Loss>,
+) -> Shape {
     let Shape::When(action, entries) = shape else { return shape.clone() };
     if entries.iter().flatten().all(is_sayable) {
         return shape.clone();
@@ -178,10 +183,11 @@ fn with_sayable_values(name: &str, shape: &Shape, default: Action, losses: &mut 
     }
     let text =
         "the object holds no value above 2^63 - 1: where one is compared with, the default action decides";
+    let about = About::Name(name);
     losses.insert(match (runs(default), runs(*action)) {
-        (true, false) => weaker(name, text),
-        (false, true) => breaking(name, text),
-        _ => stricter(name, text),
+        (true, false) => weaker(about, text),
+        (false, true) => breaking(about, text),
+        _ => stricter(about, text),
     });
     if kept.is_empty() { Shape::Default } else { Shape::When(*action, kept) }
 }

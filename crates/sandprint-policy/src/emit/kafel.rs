@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use sandprint_model::{Abi, Action, Comparison, Part, Policy, Rule, Syscall, Width};
+use sandprint_model::{Abi, About, Action, Comparison, Part, Policy, Rule, Syscall, Width};
 
 use super::alternatives::{Atom, Lost, Test, When, one_action};
 use super::unattended::unattended;
@@ -53,11 +53,11 @@ impl Format for Kafel {
         for (syscall, rules) in policy.calls.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
             let found = one_action(rules, policy.calls.default_action);
             for lost in found.lost {
-                let subject = format!("{abi} {syscall}");
+                let about = About::Call(*syscall);
                 losses.insert(if lost == Lost::TooMany {
-                    left_to_default(subject, lost.words(), rules, policy.calls.default_action)
+                    left_to_default(about, lost.words(), rules, policy.calls.default_action)
                 } else {
-                    stricter(subject, lost.words())
+                    stricter(about, lost.words())
                 });
             }
             let Some((action, when)) = found.taken else { continue };

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use sandprint_model::{
-    Abi, Action, Comparison, KernelVersion, Loss, Part, Policy, Reason, Rule, Syscall, Width,
+    Abi, About, Action, Comparison, KernelVersion, Loss, Part, Policy, Reason, Rule, Syscall, Width,
 };
 
 use super::alternatives::{Atom, Lost, Test, When, reached, when};
@@ -84,7 +84,7 @@ impl Format for Minijail {
                  says: {}",
                 action_in_words(policy.calls.default_action)
             );
-            losses.insert(stricter("default action", text));
+            losses.insert(stricter(About::DefaultAction, text));
         }
         losses.extend(file.losses.iter().cloned());
         Ok(Written::text(file.text(policy, abi), losses))
@@ -118,11 +118,10 @@ struct Term {
 
 impl File {
     fn add(&mut self, syscall: Syscall, rules: &[Rule]) {
-        let subject = format!("{} {syscall}", syscall.abi);
+        let about = || About::Call(syscall);
         let Some(name) = syscall.name() else {
-            let subject = format!("{} number {}", syscall.abi, syscall.nr);
             let text = "it has no name, and this format has no numbers: it gets the default action";
-            self.losses.insert(left_to_default(subject, text, rules, Action::KillThread));
+            self.losses.insert(left_to_default(about(), text, rules, Action::KillThread));
             return;
         };
         let mut actions: BTreeSet<Action> = reached(rules).into_iter().collect();
@@ -130,12 +129,12 @@ impl File {
             actions.insert(self.default);
         }
         if actions.contains(&Action::Log) {
-            self.losses.insert(stricter(&subject, "it runs without being logged"));
+            self.losses.insert(stricter(about(), "it runs without being logged"));
         }
         let groups = if let Some(Some(groups)) = when(rules, runs).as_ref().map(groups) {
             groups
         } else {
-            self.losses.insert(left_to_default(&subject, Lost::TooMany.words(), rules, Action::KillThread));
+            self.losses.insert(left_to_default(about(), Lost::TooMany.words(), rules, Action::KillThread));
             Some(Vec::new())
         };
         let refusals: BTreeSet<Action> = actions.into_iter().filter(|action| !runs(*action)).collect();
@@ -148,7 +147,7 @@ impl File {
         let answer = errno.map_or(Action::KillThread, Action::Errno);
         if !is_plain && refusals.iter().any(|refusal| *refusal != answer) {
             let text = format!("all that its rules refuse is answered alike: {}", action_in_words(answer));
-            self.losses.insert(stricter(&subject, text));
+            self.losses.insert(stricter(about(), text));
         }
         if never && errno.is_none() {
             return;
@@ -160,13 +159,13 @@ impl File {
                     "it came with {since}, and a minijail built with older headers would refuse the file for its name: \
                      it gets the default action"
                 );
-                self.losses.insert(stricter(&subject, text));
+                self.losses.insert(stricter(about(), text));
                 return;
             }
             let text = format!(
                 "it came with {since}: a minijail built with older headers refuses the file for its name"
             );
-            self.losses.insert(stricter(&subject, text));
+            self.losses.insert(stricter(about(), text));
         }
         let reasons = rules.iter().flat_map(|rule| &rule.reasons);
         self.lines.insert(name, Line { groups, errno: errno.filter(|_| !is_plain), why: why(reasons) });

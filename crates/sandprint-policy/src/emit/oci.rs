@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{Abi, Action, Arch, Comparison, Condition, Loss, Part, Policy, json_pretty};
+use sandprint_model::{Abi, About, Action, Arch, Comparison, Condition, Loss, Part, Policy, json_pretty};
 use serde::Serialize;
 
 use super::by_name::{ByName, NamedCall, abis_of};
 use super::shape::Shape;
 use super::unattended::unattended;
-use super::{EmitError, Format, Written, names_in_words, stricter, weaker};
+use super::{EmitError, Format, Written, stricter, weaker};
 use crate::enforce::runs;
 use crate::libseccomp::OLD_LIBSECCOMP;
 use crate::synth::Runtime;
@@ -139,7 +139,7 @@ pub(super) fn consumer_losses(policy: &Policy, list: &ByName<'_>) -> BTreeSet<Lo
             "a call through an ABI that is not listed kills the thread that makes it; the policy says: {}",
             super::action_in_words(policy.calls.foreign_action)
         );
-        losses.insert(stricter("other ABIs", text));
+        losses.insert(stricter(About::OtherAbis, text));
     }
     let stub = !matches!(
         policy.calls.default_action,
@@ -148,7 +148,7 @@ pub(super) fn consumer_losses(policy: &Policy, list: &ByName<'_>) -> BTreeSet<Lo
     if stub {
         let text = "runc answers ENOSYS, not the default action, above the highest number that the profile \
                     names";
-        losses.insert(stricter("default action", text));
+        losses.insert(stricter(About::DefaultAction, text));
     }
     losses.extend(unknown_losses(policy, list));
     losses
@@ -164,13 +164,10 @@ fn unknown_losses(policy: &Policy, list: &ByName<'_>) -> BTreeSet<Loss> {
         calls.into_iter().map(|(name, _)| name).collect()
     };
     let (running, refused) = (names(running), names(refused));
-    let loss = |names: &[&str], is_weaker: bool| {
-        let subject = format!("calls newer than Linux {OLD_LIBSECCOMP}");
-        let text = format!(
-            "a runtime built with libseccomp 2.5.4 or older cannot name them and gives them the default action: {}",
-            names_in_words(names)
-        );
-        (!names.is_empty()).then(|| if is_weaker { weaker(subject, text) } else { stricter(subject, text) })
+    let loss = |names: &[&'static str], is_weaker: bool| {
+        let about = About::Newer { abi: None, than: OLD_LIBSECCOMP, names: names.to_vec() };
+        let text = "a runtime built with libseccomp 2.5.4 or older cannot name them and gives them the default action";
+        (!names.is_empty()).then(|| if is_weaker { weaker(about, text) } else { stricter(about, text) })
     };
     if runs(default) {
         return loss(&running, false).into_iter().chain(loss(&refused, true)).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::{Abi, Action, Arch, Loss, Policy, Rule};
+use sandprint_model::{Abi, About, Action, Arch, Loss, Policy, Rule};
 
 use super::{EmitError, action_in_words, breaking, stricter, weaker};
 use crate::enforce::runs;
@@ -46,18 +46,18 @@ pub(super) fn other_abis(policy: &Policy, abi: Abi, elsewhere: Action, unlisted:
             "this format holds the calls of {abi} only; what it does to these: {}",
             action_in_words(got)
         );
-        let subject = format!("all of {other}");
+        let about = About::Abi(*other);
         let any = |wanted: fn(Action) -> bool| rules.iter().any(|rule| wanted(rule.action));
         losses.insert(if *other == Abi::X32 && runs(got) && any(|action| !runs(action)) {
-            weaker(subject, text)
+            weaker(about, text)
         } else if !runs(got) && any(runs) {
-            breaking(subject, text)
+            breaking(about, text)
         } else {
-            stricter(subject, text)
+            stricter(about, text)
         });
     }
-    let mut lose = |subject: String, text: String, allows_more: bool| {
-        losses.insert(if allows_more { weaker(subject, text) } else { stricter(subject, text) });
+    let mut lose = |about: About, text: String, allows_more: bool| {
+        losses.insert(if allows_more { weaker(about, text) } else { stricter(about, text) });
     };
     if foreign != elsewhere {
         let text = format!(
@@ -65,7 +65,7 @@ pub(super) fn other_abis(policy: &Policy, abi: Abi, elsewhere: Action, unlisted:
             action_in_words(elsewhere),
             action_in_words(foreign)
         );
-        lose("other ABIs".to_owned(), text, runs(elsewhere) && !runs(foreign));
+        lose(About::OtherAbis, text, runs(elsewhere) && !runs(foreign));
     }
     if abi == Abi::X86_64 && !further.contains_key(&Abi::X32) && unlisted != foreign {
         let text = format!(
@@ -73,7 +73,7 @@ pub(super) fn other_abis(policy: &Policy, abi: Abi, elsewhere: Action, unlisted:
             action_in_words(unlisted),
             action_in_words(foreign)
         );
-        lose("all of x32".to_owned(), text, runs(unlisted) && !runs(foreign));
+        lose(About::Abi(Abi::X32), text, runs(unlisted) && !runs(foreign));
     }
     losses
 }

@@ -8,14 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use sandprint_model::{
-    Abi, Action, Arch, Comparison, Condition, KernelVersion, Loss, Part, Policy, Reason, Syscall, errno,
+    Abi, About, Action, Arch, Comparison, Condition, KernelVersion, Loss, Part, Policy, Reason, Syscall,
+    errno,
 };
 
 use super::by_name::{close_multiplexers, cut_loss};
 use super::oci::architecture;
 use super::shape::{Shape, shape};
 use super::unattended::unattended;
-use super::{EmitError, Format, Written, escape, left_to_default, names_in_words, reasons, stricter, weaker};
+use super::{EmitError, Format, Written, escape, left_to_default, reasons, stricter, weaker};
 use crate::enforce::runs;
 use crate::libseccomp::OLD_LIBSECCOMP;
 
@@ -122,18 +123,18 @@ impl Filter {
         let mut named = BTreeMap::new();
         for (syscall, rules) in policy.calls.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
             let fitted = shape(abi, rules, default);
-            let subject = format!("{abi} {syscall}");
+            let about = || About::Call(*syscall);
             if let Some(cut) = fitted.cut {
-                losses.insert(cut_loss(&subject, cut, rules, default));
+                losses.insert(cut_loss(*syscall, cut, rules, default));
             }
-            losses.extend(fitted.lost.iter().map(|lost| stricter(&subject, lost.words())));
+            losses.extend(fitted.lost.iter().map(|lost| stricter(about(), lost.words())));
             let name = syscall.name();
             // libseccomp's numbers are those of the ABI that it was compiled for; the others go by name.
             let sayable =
                 name.is_some() || (abi == abi.arch().native_abi() && i32::try_from(syscall.nr).is_ok());
             if !sayable {
                 let text = "libseccomp cannot name this number: it gets the default action";
-                losses.insert(left_to_default(subject, text, rules, default));
+                losses.insert(left_to_default(about(), text, rules, default));
                 continue;
             }
             if let Some(name) = name {
@@ -177,14 +178,11 @@ impl Filter {
             if names.is_empty() {
                 continue;
             }
-            let subject = format!("{} calls newer than Linux {OLD_LIBSECCOMP}", self.abi);
-            let names: Vec<&str> = names.into_iter().collect();
-            let names = if running { names.join(", ") } else { names_in_words(&names) };
-            let text = format!(
-                "libseccomp 2.5.4 and older cannot name them, and they get the default action: {names}"
-            );
+            let names = names.into_iter().collect();
+            let about = About::Newer { abi: Some(self.abi), than: OLD_LIBSECCOMP, names };
+            let text = "libseccomp 2.5.4 and older cannot name them, and they get the default action";
             let allows_more = runs(default) && !running;
-            losses.insert(if allows_more { weaker(subject, text) } else { stricter(subject, text) });
+            losses.insert(if allows_more { weaker(about, text) } else { stricter(about, text) });
         }
     }
 

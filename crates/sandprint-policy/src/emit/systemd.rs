@@ -17,13 +17,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{Abi, Action, KernelVersion, Loss, Part, Policy, Syscall, errno};
+use sandprint_model::{Abi, About, Action, KernelVersion, Loss, Part, Policy, Syscall, errno};
 
 use super::by_name::{ByName, MULTIPLEXERS, NEVER_IMPLEMENTED, NamedCall, abis_of, multiplexed};
 use super::escape;
 use super::shape::Shape;
 use super::unattended::unattended;
-use super::{EmitError, Format, Written, action_in_words, names_in_words, stricter, weaker};
+use super::{EmitError, Format, Written, action_in_words, stricter, weaker};
 use crate::enforce::runs;
 use crate::synth::Runtime;
 use crate::synth::additions::is_only_with_arguments;
@@ -145,7 +145,7 @@ impl Names {
             Shape::Always(action) => self.refuse(name, *action, unknown),
             Shape::When(action, _) if runs(*action) => {
                 let text = "systemd cannot check arguments: any are allowed";
-                self.losses.insert(weaker(name, text));
+                self.losses.insert(weaker(About::Name(name), text));
                 self.allow(name, *action, unknown);
             }
             Shape::When(..) => self.leave_to_default(name, "systemd cannot check arguments"),
@@ -164,11 +164,9 @@ impl Names {
     }
 
     fn lose_left_out(&mut self) {
-        let names: Vec<&str> = self.left_out.iter().copied().collect();
-        if !names.is_empty() {
-            let text = "systemd cannot check arguments: calls that were not observed and are allowed with some only get the default action";
-            self.losses.insert(stricter(names_in_words(&names), text));
-        }
+        let text = "systemd cannot check arguments: a call that was not observed and is allowed with some only gets \
+                    the default action";
+        self.losses.extend(self.left_out.iter().map(|name| stricter(About::Name(name), text)));
     }
 
     fn allow(&mut self, name: &'static str, action: Action, unknown: bool) {
@@ -177,7 +175,7 @@ impl Names {
                 "it came after Linux {NAMED_UP_TO}: a systemd that knows it allows it with its group @default, an \
                  older one refuses it"
             );
-            self.losses.insert(stricter(name, text));
+            self.losses.insert(stricter(About::Name(name), text));
             self.left_to_systemd.insert(name);
             return;
         }
@@ -185,7 +183,7 @@ impl Names {
             let text = format!(
                 "it came after Linux {NAMED_UP_TO}: systemd with an older libseccomp warns, and refuses it"
             );
-            self.losses.insert(stricter(name, text));
+            self.losses.insert(stricter(About::Name(name), text));
         }
         self.allowed.insert(name);
         if action == Action::Log {
@@ -214,13 +212,13 @@ impl Names {
     fn leave_to_default(&mut self, name: &'static str, why: &str) {
         let is_multiplexer = MULTIPLEXERS.contains(&name) && !runs(self.default);
         if is_multiplexer && self.default != Action::Errno(ENOSYS) {
-            self.lose_refusal(name, &format!("{why}: the call fails with ENOSYS"));
+            self.lose_refusal(About::Name(name), &format!("{why}: the call fails with ENOSYS"));
             self.refused.entry("ENOSYS".to_owned()).or_default().insert(name);
         } else if is_multiplexer {
             let text = format!("{why}: i386 allows the call together with those that it stands for");
-            self.losses.insert(weaker(name, text));
+            self.losses.insert(weaker(About::Name(name), text));
         } else {
-            self.lose_refusal(name, &format!("{why}: the call gets the default action"));
+            self.lose_refusal(About::Name(name), &format!("{why}: the call gets the default action"));
         }
     }
 
@@ -231,25 +229,22 @@ impl Names {
             let refused: Vec<&str> = parts.iter().filter(is_refused).copied().collect();
             if self.logged.contains(multiplexer) && runs(self.default) && !refused.is_empty() {
                 let text = format!("i386 refuses it where it refuses {}", refused.join(", "));
-                self.losses.insert(stricter(multiplexer, text));
+                self.losses.insert(stricter(About::Name(multiplexer), text));
             }
         }
     }
 
-    fn lose_refusal(&mut self, name: &str, text: &str) {
-        self.losses.insert(if runs(self.default) { weaker(name, text) } else { stricter(name, text) });
+    fn lose_refusal(&mut self, about: About, text: &str) {
+        self.losses.insert(if runs(self.default) { weaker(about, text) } else { stricter(about, text) });
     }
 
     fn lose_unspoken(&mut self) {
         if self.unspoken.is_empty() {
             return;
         }
-        let names: Vec<&str> = self.unspoken.iter().copied().collect();
-        let text = format!(
-            "an older systemd would warn of their names at every load, so they get the default action: {}",
-            names_in_words(&names)
-        );
-        self.lose_refusal(&format!("calls newer than Linux {NAMED_UP_TO}"), &text);
+        let names = self.unspoken.iter().copied().collect();
+        let text = "an older systemd would warn of their names at every load, so they get the default action";
+        self.lose_refusal(About::Newer { abi: None, than: NAMED_UP_TO, names }, text);
     }
 
     /// Takes back what `@default` would allow beyond the policy.
@@ -270,10 +265,10 @@ impl Names {
         }
         let text =
             "a later systemd may have more calls in its group @default than version 252, and allows them";
-        self.losses.insert(weaker("@default", text));
+        self.losses.insert(weaker(About::Word("@default".to_owned()), text));
         for name in lossy {
             let text = "a systemd that knows this call allows it, as part of its group @default";
-            self.losses.insert(weaker(name, text));
+            self.losses.insert(weaker(About::Name(name), text));
         }
     }
 
@@ -312,7 +307,7 @@ impl Names {
                 // Not `@known`, which leaves out what this systemd has no name for.
                 let [never, _] = NEVER_IMPLEMENTED;
                 let text = "it is not logged: the setting must name a call, and no kernel has this one";
-                self.losses.insert(stricter(never, text));
+                self.losses.insert(stricter(About::Name(never), text));
                 unlogged.insert(never);
             }
             text.push_str("# Every call but these is logged.\n");
@@ -372,7 +367,7 @@ fn architectures(policy: &Policy, abis: &[Abi], losses: &mut BTreeSet<Loss>) -> 
             "a call through another ABI is decided by the same names; the policy says: {}",
             action_in_words(policy.calls.foreign_action)
         );
-        losses.insert(stricter("other ABIs", text));
+        losses.insert(stricter(About::OtherAbis, text));
         return "SystemCallArchitectures=\n".to_owned();
     }
     if policy.calls.foreign_action != Action::KillThread {
@@ -380,7 +375,7 @@ fn architectures(policy: &Policy, abis: &[Abi], losses: &mut BTreeSet<Loss>) -> 
             "a call through an ABI that is not listed kills the thread that makes it; the policy says: {}",
             action_in_words(policy.calls.foreign_action)
         );
-        losses.insert(stricter("other ABIs", text));
+        losses.insert(stricter(About::OtherAbis, text));
     }
     let others = abis.iter().filter_map(|abi| match abi {
         Abi::Arm => Some(" arm"),
@@ -398,7 +393,7 @@ fn error_number(default: Action, losses: &mut BTreeSet<Loss>) -> String {
         Action::Allow | Action::Log | Action::KillProcess => String::new(),
         _ => {
             let text = format!("systemd cannot {}: the process is killed", action_in_words(default));
-            losses.insert(stricter("default action", text));
+            losses.insert(stricter(About::DefaultAction, text));
             String::new()
         }
     };

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{Action, Loss, Policy, Syscall};
+use sandprint_model::{About, Action, Loss, Policy, Syscall};
 
 use super::stricter;
 
@@ -22,12 +22,13 @@ pub(super) fn unattended(policy: &Policy, asks: fn(Action) -> bool) -> (Cow<'_, 
         .collect();
     let text = "no supervisor is started that could be asked: it fails with ENOSYS";
     let mut losses: BTreeSet<Loss> =
-        asking.iter().map(|syscall| stricter(format!("{} {syscall}", syscall.abi), text)).collect();
-    for (subject, action) in
-        [("default action", policy.calls.default_action), ("other ABIs", policy.calls.foreign_action)]
-    {
+        asking.iter().map(|syscall| stricter(About::Call(*syscall), text)).collect();
+    for (about, action) in [
+        (About::DefaultAction, policy.calls.default_action),
+        (About::WithoutRules, policy.calls.foreign_action),
+    ] {
         if asks(action) {
-            losses.insert(stricter(subject, text));
+            losses.insert(stricter(about, text));
         }
     }
     if losses.is_empty() {

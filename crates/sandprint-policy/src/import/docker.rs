@@ -12,7 +12,7 @@ use sandprint_model::{Arch, KernelVersion, Note};
 
 use super::oci::{self, finish};
 use super::profile::{self, Entry, Profile};
-use super::{Format, ImportError, Imported, Site, listed, loss};
+use super::{Format, ImportError, Imported, Site, listed, loss_of};
 
 /// What Docker gives a container without being asked (oci/caps/defaults.go of moby).
 pub const DEFAULT_CAPABILITIES: [&str; 14] = [
@@ -103,7 +103,7 @@ pub(super) fn import(text: &str, site: &Site) -> Result<Imported, ImportError> {
     }
     if !ignored_kernels.is_empty() {
         let text = format!("Podman, whose profile this is, ignores it: {}", listed(&ignored_kernels));
-        profile.losses.insert(loss("`minKernel`", text, false));
+        profile.losses.insert(loss_of("`minKernel`", text, false));
     }
     let kernel = site.kernel.map_or("the newest kernel".to_owned(), |kernel| format!("Linux {kernel}"));
     let words = format!("rules were chosen for {} on {kernel}, {}", site.arch, capabilities_in_words(site));

@@ -20,7 +20,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sandprint_model::{
-    Abi, Action, Comparison, Condition, KernelVersion, Loss, Note, Reason, Rule, Syscall, Width,
+    Abi, About, Action, Comparison, Condition, KernelVersion, Loss, Note, Reason, Rule, Syscall, Width,
 };
 
 use super::profile::{Argument, Operator};
@@ -190,7 +190,7 @@ impl Filter {
         };
         let text = "all its rules have conditions, and other calls of the profile it has not: libseccomp 2.5.4 may then \
                     match none of them";
-        let loss = |abi: &Abi| super::loss(format!("all of {abi}"), text, runs(self.default));
+        let loss = |abi: &Abi| super::loss(About::Abi(*abi), text, runs(self.default));
         self.abis.iter().filter(is_unmatched).map(loss).collect()
     }
 
@@ -207,7 +207,7 @@ impl Filter {
                 let text = "libseccomp 2.5.4, and others before 2.6.1, may make another filter of its rules, one that \
                             lets more run, or never come to an end with them: several rules, and not all ask for \
                             equality";
-                faults.insert(super::loss(name, text, true));
+                faults.insert(super::loss(About::Name(name), text, true));
             }
             if self.dropped.contains(name) {
                 told.dropped.insert(name);
@@ -217,7 +217,7 @@ impl Filter {
         let lost = told.overlapping.iter().map(|name| {
             let text = "rules with different actions may match one call, and libseccomp's order decides: the \
                         stricter one was put first";
-            super::loss(*name, text, false)
+            super::loss(About::Name(name), text, false)
         });
         let losses = lost.collect();
         Finished { rules, losses, faults, notes: told.notes() }

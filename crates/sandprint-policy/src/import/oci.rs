@@ -11,7 +11,7 @@ use sandprint_model::{Abi, Action, Note, Syscall};
 
 use super::libseccomp::Filter;
 use super::profile::{self, Profile};
-use super::{Format, ImportError, Imported, Site, listed, loss, policy, quoted, reason, runs};
+use super::{Format, ImportError, Imported, Site, listed, loss_of, policy, quoted, reason, runs};
 use crate::libseccomp::OLD_LIBSECCOMP;
 
 /// Reads a profile.
@@ -41,7 +41,11 @@ pub(super) fn abis(
         }
     }
     if !others.is_empty() {
-        profile.losses.insert(loss("architectures", format!("not known here: {}", listed(&others)), false));
+        profile.losses.insert(loss_of(
+            "architectures",
+            format!("not known here: {}", listed(&others)),
+            false,
+        ));
     }
     let native = site.arch.native_abi();
     profile.lists_architectures = !listed_abis.is_empty();
@@ -89,7 +93,7 @@ pub(super) fn finish(format: Format, profile: Profile, abis: &[Abi]) -> Imported
         let refused = filter.unknown.values().any(|refuses| *refuses);
         let names: BTreeSet<String> = std::mem::take(&mut filter.unknown).into_keys().collect();
         let text = format!("no call of a machine that is known here has such a name: {}", listed(&names));
-        losses.insert(loss("unknown names", text, refused && runs(default)));
+        losses.insert(loss_of("unknown names", text, refused && runs(default)));
     }
     // Without a list of architectures, `findLastSyscalls` of runc's patchbpf has nothing to go through.
     let is_patched = profile.lists_architectures

@@ -10,7 +10,7 @@ use sandprint_model::wire::Position;
 use sandprint_model::{Action, KernelVersion, Loss, Note, errno};
 
 use super::json::{self, Comment, Document, Node, Value};
-use super::{Format, ImportError, loss, quoted, runs};
+use super::{Format, ImportError, loss_of, quoted, runs};
 
 /// Words that only profiles of Docker and Podman have.
 const DOCKER_WORDS: [&str; 8] =
@@ -341,7 +341,7 @@ impl Reader {
             let text = format!(
                 "runc, Docker and Podman take a key in any case, and so does the policy; crun skips it: to crun {what}"
             );
-            self.profile.faults.insert(loss(key, text, weaker));
+            self.profile.faults.insert(loss_of(key, text, weaker));
         }
     }
 
@@ -350,7 +350,7 @@ impl Reader {
     }
 
     fn lose(&mut self, key: &str, why: &str) {
-        self.profile.losses.insert(loss(quoted(key), why, false));
+        self.profile.losses.insert(loss_of(quoted(key), why, false));
     }
 
     /// A word that whoever reads such profiles skips.

@@ -15,7 +15,7 @@ use std::mem;
 use sandprint_model::{Abi, Action, Arch, Loss, Note, Policy, Reason, Rule, Syscall};
 
 use super::libseccomp::Filter;
-use super::{Format, ImportError, Imported, Site, listed, loss, quoted, reason, runs};
+use super::{Format, ImportError, Imported, Site, listed, loss_of, quoted, reason, runs};
 use crate::emit::NAMED_UP_TO;
 use settings::Settings;
 use unit_file::{Assignment, UnitFile};
@@ -46,7 +46,7 @@ pub(super) fn import(text: &str, site: &Site) -> Result<Imported, ImportError> {
     }
     let mut settings = Settings::default();
     for at in strange {
-        settings.losses.insert(loss(
+        settings.losses.insert(loss_of(
             format!("line {}", at.line),
             "no `Key=value`: systemd ignores it",
             false,
@@ -167,7 +167,7 @@ fn lose_unknown(filter: &Filter, default: Action, losses: &mut BTreeSet<Loss>) {
         filter.unknown.keys().filter(|name| !in_groups.contains(name.as_str())).cloned().collect();
     if !names.is_empty() {
         let text = format!("no call of a machine that is known here has such a name: {}", listed(&names));
-        losses.insert(loss("unknown names", text, runs(default)));
+        losses.insert(loss_of("unknown names", text, runs(default)));
     }
 }
 
@@ -181,7 +181,7 @@ fn lose_newer(filter: &Filter, default: Action, losses: &mut BTreeSet<Loss>) {
             "they came after Linux {NAMED_UP_TO}: systemd 252 ignores them, a newer one may not: {}",
             listed(&names)
         );
-        losses.insert(loss("newer names", text, runs(default)));
+        losses.insert(loss_of("newer names", text, runs(default)));
     }
 }
 
@@ -231,5 +231,5 @@ fn stricter_of(a: &Layer, b: &Layer) -> Layer {
 
 /// A value that systemd does not understand, and ignores with a warning.
 fn ignored(key: &str, value: &str) -> Loss {
-    loss(key, format!("{} is not understood, and systemd ignores it", quoted(value)), false)
+    loss_of(key, format!("{} is not understood, and systemd ignores it", quoted(value)), false)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sandprint_model::{
-    Abi, Action, Arch, Call, CallRules, Comparison, Condition, Policy, Reason, Rule, Syscall, Width,
+    Abi, About, Action, Arch, Call, CallRules, Comparison, Condition, Policy, Reason, Rule, Syscall, Width,
 };
 
 use super::replaced::{OWN, REPLACED, STARTING};
@@ -77,7 +77,11 @@ fn every_call_of_x86_64_has_an_answer_in_aarch64() {
         let own = OWN.iter().any(|(own, _)| *own == name);
         let lost = WITHOUT_EQUAL.contains(&name);
         assert_eq!(policy.calls.rules.is_empty(), own || lost, "{name}");
-        assert_eq!(losses.iter().any(|loss| loss.subject == format!("x86_64 {name}")), lost, "{name}");
+        assert_eq!(
+            losses.iter().any(|loss| loss.about == About::Call(syscall(Abi::X86_64, name))),
+            lost,
+            "{name}"
+        );
         assert_eq!(policy.notes.len(), if own { 2 } else { 1 }, "{name}");
         for (there, rules) in &policy.calls.rules {
             assert_eq!(there.abi, Abi::Aarch64);
@@ -160,8 +164,8 @@ fn conditions_follow_their_arguments_and_open_flags_their_bits() {
     assert!(runs("dup3", [9, 2, 0, 0, 0, 0]) && !runs("dup3", [9, 3, 0, 0, 0, 0]));
     assert!(runs("socket", [1, 0, 0, 0, 0, 0]) && !runs("socket", [2, 0, 0, 0, 0, 0]));
     assert!(runs("epoll_create1", [7, 0, 0, 0, 0, 0]), "its argument is another one");
-    let weaker: Vec<_> = translated.losses.iter().map(|loss| (loss.subject.as_str(), loss.weaker)).collect();
-    assert_eq!(weaker, [("aarch64 epoll_create1", true)]);
+    let weaker: Vec<_> = translated.losses.iter().map(|loss| (loss.about.clone(), loss.weaker)).collect();
+    assert_eq!(weaker, [(About::Call(syscall(Abi::Aarch64, "epoll_create1")), true)]);
 }
 
 #[test]
@@ -201,8 +205,8 @@ fn a_policy_of_the_architecture_stays_as_it_is() {
 fn numbers_without_a_name_are_lost() {
     let numbered = Syscall { abi: Abi::X86_64, nr: 5000 };
     let translated = translated(&policy([(numbered, vec![allowed(observed(), Vec::new())])]), Arch::Aarch64);
-    let subjects: Vec<_> = translated.losses.iter().map(|loss| loss.subject.as_str()).collect();
-    assert_eq!(subjects, ["x86_64 number 5000"]);
+    let about: Vec<_> = translated.losses.iter().map(|loss| loss.about.to_string()).collect();
+    assert_eq!(about, ["x86_64 number 5000"]);
 }
 
 /// For every pair of ABIs of two machines: the rules that are there decide, whatever the default is.
@@ -226,14 +230,10 @@ fn nothing_is_translated_into_an_abi_that_has_rules_of_its_own() {
                 let translated = translated(&policy, there.arch());
                 let is_counterpart = super::counterpart(of) == there;
                 let what = format!("{of} to {there} by {default_action:?}");
-                let losses: Vec<_> = translated
-                    .losses
-                    .iter()
-                    .map(|loss| (loss.subject.as_str(), loss.weaker, loss.breaks))
-                    .collect();
+                let losses: Vec<_> =
+                    translated.losses.iter().map(|loss| (&loss.about, loss.weaker, loss.breaks)).collect();
                 let refuses = !super::runs(default_action);
-                let of = format!("all of {of}");
-                let said = [(of.as_str(), !refuses, refuses)];
+                let said = [(&About::Abi(of), !refuses, refuses)];
                 assert_eq!(losses, if is_counterpart { &said[..] } else { &[] }, "{what}");
                 let own: Vec<_> = translated
                     .policy

@@ -1,7 +1,7 @@
 //! A call with some values refused and the rest allowed stays in every format, and lets in exactly the rest: also
 //! with something in the upper half of an argument of which the kernel looks at the lower one only.
 
-use sandprint_model::{Action, Call, Comparison, Condition, Policy, Width};
+use sandprint_model::{About, Action, Call, Comparison, Condition, Policy, Width};
 use sandprint_policy::emit::by_name;
 
 use crate::libseccomp_runtime::{export, profiles, runtime, with_rules};
@@ -91,7 +91,10 @@ fn values_that_are_refused_do_not_take_the_call_away() {
             let (losses, profiles) = profiles(format, &policy);
             if format == "k8s" && what == "raw sockets of two families, all bits" {
                 // Its masks look at the highest bit, and so are larger than the object's numbers.
-                assert!(losses.iter().any(|loss| loss.breaks && loss.subject == "socket"), "{losses:#?}");
+                assert!(
+                    losses.iter().any(|loss| loss.breaks && loss.about == About::Name("socket")),
+                    "{losses:#?}"
+                );
                 continue;
             }
             assert!(
@@ -114,7 +117,7 @@ fn values_that_are_refused_do_not_take_the_call_away() {
         }
         for format in ["bpf", "firecracker", "kafel", "minijail", "toml"] {
             let emitted = by_name(format).unwrap().emit(&policy).unwrap();
-            let of_socket = emitted.losses.iter().filter(|loss| loss.subject.contains("socket"));
+            let of_socket = emitted.losses.iter().filter(|loss| loss.about.covers(call(NATIVE, "socket")));
             assert!(
                 of_socket.clone().all(|loss| !loss.weaker && !loss.breaks),
                 "{what} as {format}: {:#?}",
@@ -142,8 +145,7 @@ fn what_cannot_be_said_without_breaking_the_workload_is_a_loss_that_breaks_it() 
         let policy = with_rules(Action::Errno(1), socket, rules);
         for format in ["docker", "k8s", "oci", "seccomp-h"] {
             let losses = by_name(format).unwrap().emit(&policy).unwrap().losses;
-            let subject = format!("{NATIVE} socket");
-            let of_socket: Vec<_> = losses.iter().filter(|loss| loss.subject == subject).collect();
+            let of_socket: Vec<_> = losses.iter().filter(|loss| loss.about == About::Call(socket)).collect();
             let [loss] = of_socket[..] else { panic!("{format}: {losses:#?}") };
             let expected = format!("its conditions need too many entries: it gets the default action {text}");
             assert_eq!((loss.text.as_str(), loss.weaker, loss.breaks), (expected.as_str(), false, true));

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use sandprint_model::{Abi, Action, Call, KernelVersion, Policy, Syscall};
+use sandprint_model::{Abi, About, Action, Call, KernelVersion, Policy, Syscall};
 use sandprint_policy::emit::{Emitted, by_name};
 use sandprint_policy::synth::{DefaultAction, SynthConfig, synthesize};
 
@@ -178,8 +178,8 @@ fn three_abis_of_one_program_differ_in_listed_calls_only() {
     let policy = policy(&everything);
     let emitted = emit(&policy);
     assert!(emitted.losses.iter().all(|loss| !loss.weaker));
-    let subjects: Vec<_> = emitted.losses.iter().map(|loss| loss.subject.as_str()).collect();
-    assert_eq!(subjects, ["i386 calls newer than Linux 5.17", "x32 calls newer than Linux 5.17"]);
+    let about: Vec<_> = emitted.losses.iter().map(|loss| loss.about.to_string()).collect();
+    assert_eq!(about, ["i386 calls newer than Linux 5.17", "x32 calls newer than Linux 5.17"]);
     for (syscall, wanted, got) in differing(&policy, &export(&emitted), [0; 6]) {
         assert!(syscall.abi != NATIVE && syscall.since() > Some(KernelVersion::new(5, 17)), "{syscall:?}");
         assert_eq!((wanted, got), (Action::Errno(38), Action::Errno(1)), "{syscall:?}");
@@ -195,8 +195,8 @@ fn a_direct_i386_socket_call_does_not_open_the_multiplexer() {
     let names = ["socket", "recvmmsg", "accept4", "semget", "shmat"];
     let policy = allowing(&names.map(|name| call(Abi::I386, name)));
     let emitted = emit(&policy);
-    let subjects: Vec<_> = emitted.losses.iter().map(|loss| (loss.subject.as_str(), loss.weaker)).collect();
-    assert_eq!(subjects, [("ipc", false), ("socketcall", false)]);
+    let about: Vec<_> = emitted.losses.iter().map(|loss| (&loss.about, loss.weaker)).collect();
+    assert_eq!(about, [(&About::Name("ipc"), false), (&About::Name("socketcall"), false)]);
     let program = export(&emitted);
     for sub_call in 0..30 {
         let multiplexers = ["socketcall", "ipc"].map(|name| call(Abi::I386, name));

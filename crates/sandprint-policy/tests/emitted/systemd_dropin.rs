@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use sandprint_model::{
-    Abi, Action, Arch, Call, Comparison, Condition, KernelVersion, Policy, Rule, Syscall, Width,
+    Abi, About, Action, Arch, Call, Comparison, Condition, KernelVersion, Policy, Rule, Syscall, Width,
 };
 use sandprint_policy::emit::by_name;
 use sandprint_policy::import::{Format, Site, import};
@@ -286,7 +286,8 @@ fn conditions_that_a_setting_of_systemd_holds_are_held_by_it() {
     {
         assert!(text.contains(line), "{line}: {text}");
     }
-    let of_the_held = |loss: &&sandprint_model::Loss| held.iter().any(|(name, _, _)| loss.subject == *name);
+    let of_the_held =
+        |loss: &&sandprint_model::Loss| held.iter().any(|(name, _, _)| loss.about == About::Name(name));
     assert!(!emitted.losses.iter().filter(of_the_held).any(|loss| loss.weaker), "{:?}", emitted.losses);
     let unit = Unit::read(text, NATIVE.arch(), |_| true);
     let here = grid::calls(&policy).filter(|call| call.syscall.abi.arch() == NATIVE.arch());
@@ -300,7 +301,7 @@ fn conditions_that_a_setting_of_systemd_holds_are_held_by_it() {
     ] {
         let emitted = dropin(&under_conditions(conditions, others));
         assert!(!emitted.content.as_text().unwrap().contains("Restrict"), "{emitted:?}");
-        assert!(emitted.losses.iter().any(|loss| loss.weaker && loss.subject == conditions[0].0));
+        assert!(emitted.losses.iter().any(|loss| loss.weaker && loss.about == About::Name(conditions[0].0)));
     }
 }
 
@@ -327,7 +328,11 @@ fn everything_is_logged_where_nothing_is_allowed_silently() {
     let silent =
         calls.filter(|syscall| unit.decide(&Call { syscall: *syscall, args: [0; 6] }) != Action::Log);
     assert_eq!(silent.collect::<Vec<_>>(), [call(Abi::X86_64, "nfsservctl")]);
-    assert!(emitted.losses.iter().any(|loss| loss.subject == "nfsservctl"), "{:?}", emitted.losses);
+    assert!(
+        emitted.losses.iter().any(|loss| loss.about == About::Name("nfsservctl")),
+        "{:?}",
+        emitted.losses
+    );
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use sandprint_model::{Abi, Arch, Loss, Policy, Rule};
+use sandprint_model::{Abi, About, Arch, Loss, Policy, Rule};
 use sandprint_policy::emit::by_name;
 use sandprint_policy::import::{Format, Site, import};
 
@@ -51,9 +51,9 @@ proptest! {
                 let imported = import(format, emitted.content.as_bytes(), &Site::new(machine)).unwrap();
                 // To libseccomp a rule for socket is one for a sub-call of socketcall as well, where that is: it may
                 // overlap with the policy's own rules for socketcall, and then the order is libseccomp's.
-                let multiplexed = |loss: &&Loss| !loss.weaker && ["socketcall", "ipc"].contains(&loss.subject.as_str());
+                let multiplexed = |loss: &&Loss| !loss.weaker && matches!(loss.about, About::Name("socketcall" | "ipc"));
                 // What systemd 252 does not know yet, the emitter has told too.
-                let newer = |loss: &&Loss| format == Format::Systemd && loss.subject == "newer names";
+                let newer = |loss: &&Loss| format == Format::Systemd && loss.about == About::Word("newer names".to_owned());
                 let told = imported.losses.iter().all(|loss| multiplexed(&loss) || newer(&loss));
                 prop_assert!(told, "{:?}", imported.losses);
                 let losses: BTreeSet<Loss> = emitted.losses.union(&imported.losses).cloned().collect();

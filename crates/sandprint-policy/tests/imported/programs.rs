@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use sandprint_model::{Abi, Action, Arch, Call, Loss, Syscall};
+use sandprint_model::{Abi, About, Action, Arch, Call, Loss, Syscall};
 use sandprint_policy::cbpf::{Instruction, Program, SeccompData, compile, returned_action, simulate};
 use sandprint_policy::import::{Format, Imported, Site, import};
 
@@ -105,8 +105,8 @@ fn what_a_program_calculates_is_told_and_the_strictest_is_taken() {
         assert_eq!(imported.policy.calls.decide(&call), expected, "{nr}");
     }
     let about = |nr| {
-        let subject = format!("x86_64 {}", Syscall { abi: Abi::X86_64, nr });
-        imported.losses.iter().filter(|loss| loss.subject == subject && !loss.weaker).count()
+        let about = About::Call(Syscall { abi: Abi::X86_64, nr });
+        imported.losses.iter().filter(|loss| loss.about == about && !loss.weaker).count()
     };
     assert_eq!([about(0), about(1), about(2)], [0, 1, 1], "{:?}", imported.losses);
 }
@@ -148,14 +148,7 @@ fn numbers_without_a_name_are_kept() {
 
 /// Whether a loss speaks of a call.
 fn is_told(losses: &std::collections::BTreeSet<Loss>, call: &Call, weaker: bool) -> bool {
-    let syscall = call.syscall;
-    let covers = |loss: &Loss| {
-        let range = loss.subject.strip_prefix(&format!("{} numbers ", syscall.abi));
-        let within = range.and_then(|range| range.split_once(" to ")).is_some_and(|(first, last)| {
-            (first.parse::<u32>().unwrap()..=last.parse().unwrap()).contains(&syscall.nr)
-        });
-        loss.subject == format!("{} {syscall}", syscall.abi) || within || loss.subject == "other machines"
-    };
+    let covers = |loss: &Loss| loss.about == About::OtherAbis || loss.about.covers(call.syscall);
     losses.iter().any(|loss| covers(loss) && (loss.weaker || !weaker))
 }
 

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::{Abi, Action, Comparison, Loss, Policy, Reason, Rule, Syscall, Width};
+use sandprint_model::{Abi, About, Action, Comparison, Loss, Policy, Reason, Rule, Syscall, Width};
 
 use super::push_names;
 use crate::emit::alternatives::{Atom, Test, When, reached, when};
@@ -78,7 +78,7 @@ pub(super) fn restrict(policy: &Policy, abis: &[Abi]) -> Restricted {
         for (syscall, rules) in &setting.refused {
             refused.entry(*syscall).or_default().extend(rules.iter().cloned());
         }
-        losses.extend(setting.refuses_more.iter().map(|(name, text)| stricter(*name, *text)));
+        losses.extend(setting.refuses_more.iter().map(|(name, text)| stricter(About::Name(name), *text)));
     }
     let mut rest = policy.clone();
     for (syscall, refused) in &refused {
@@ -94,11 +94,11 @@ pub(super) fn restrict(policy: &Policy, abis: &[Abi]) -> Restricted {
             vec![Rule { conditions: Vec::new(), action: running, reasons: calls.reasons(*syscall) }]
         };
         rest.calls.rules.insert(*syscall, rules);
-        let subject = syscall.to_string();
-        losses.extend(calls.other_answers(*syscall, refused).map(|text| stricter(&subject, text)));
+        let Some(name) = syscall.name() else { continue };
+        losses.extend(calls.other_answers(*syscall, refused).map(|text| stricter(About::Name(name), text)));
         if is_left {
             let text = "systemd checks no more of its arguments: any others are allowed";
-            losses.insert(weaker(&subject, text));
+            losses.insert(weaker(About::Name(name), text));
         }
     }
     Restricted { lines: chosen.into_iter().map(|setting| setting.lines).collect(), rest, losses }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sandprint_model::{Abi, Action, Call, Comparison, Condition, Rule, Syscall};
+use sandprint_model::{Abi, About, Action, Call, Comparison, Condition, Rule, Syscall};
 
 use super::super::{Imported, loss, runs};
 use super::Analysed;
@@ -45,17 +45,9 @@ pub(super) fn compare(program: &Program, analysed: &Analysed, imported: &mut Imp
         }
     }
     for (syscall, weaker) in differing {
-        let subject = format!("{} {syscall}", syscall.abi);
-        let numbers = |subject: &str| {
-            let range = subject.strip_prefix(syscall.abi.name())?.strip_prefix(" numbers ")?;
-            let (first, last) = range.split_once(" to ")?;
-            Some((first.parse::<u32>().ok()?..=last.parse().ok()?).contains(&syscall.nr))
-        };
-        let is_said =
-            |known: &sandprint_model::Loss| known.subject == subject || numbers(&known.subject) == Some(true);
-        if weaker || !imported.losses.iter().any(is_said) {
+        if weaker || !imported.losses.iter().any(|known| known.about.covers(syscall)) {
             let text = "the program answers some calls of it otherwise than the policy";
-            imported.losses.insert(loss(subject, text, weaker));
+            imported.losses.insert(loss(About::Call(syscall), text, weaker));
         }
     }
 }

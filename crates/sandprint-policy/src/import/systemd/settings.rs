@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::{Abi, Action, Arch, Loss, Note, errno};
 
-use super::super::{groups, loss, quoted};
+use super::super::{groups, loss_of, quoted};
 use super::refusals::{self, RESTRICT_SUID_SGID, Refusal, SWITCHES};
 use super::unit_file::{Assignment, words as words_of};
 use super::{CALL_SETTINGS, ignored};
@@ -274,7 +274,7 @@ fn inversion(value: &str) -> (bool, &str) {
 /// A value whose end systemd ignores.
 fn broken_off(key: &str, value: &str) -> Loss {
     let text = format!("{} breaks off, and systemd ignores its last word", quoted(value));
-    loss(key, text, false)
+    loss_of(key, text, false)
 }
 
 /// What systemd takes for true and for false.
@@ -327,7 +327,7 @@ fn take_names(
         let names: Vec<&str> = if name.starts_with('@') {
             let Some(members) = groups::members(name) else {
                 let text = format!("{} is no group of systemd 252, which ignores it", quoted(name));
-                losses.insert(loss(key, text, !list.allows));
+                losses.insert(loss_of(key, text, !list.allows));
                 continue;
             };
             members.into_iter().collect()

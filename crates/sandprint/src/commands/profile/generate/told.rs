@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use sandprint_model::{Loss, Note};
+use sandprint_model::{About, Loss, Note};
 
 use crate::output;
 
@@ -58,10 +58,10 @@ impl Report {
             (breaking, format!("{format} refuses what the policy allows")),
         ];
         for (losses, head) in heads {
-            report.warnings.extend(by_text(&losses).into_iter().map(|(text, subjects)| {
+            report.warnings.extend(by_text(&losses).into_iter().map(|(text, about)| {
                 let space = room("warning").saturating_sub(head.len() + 2);
-                let full = format!("{head}: {}: {text}", subjects.join(", "));
-                Told { line: format!("{head}: {}", few(&subjects, space)), full: vec![full] }
+                let full = format!("{head}: {}: {text}", in_full(&about));
+                Told { line: format!("{head}: {}", few(&in_short(about), space)), full: vec![full] }
             }));
         }
         report.notes.extend(actions);
@@ -94,26 +94,42 @@ impl Report {
 fn inexpressible(format: &str, losses: &[&Loss]) -> Option<Told> {
     let end = format!(" cannot be expressed in {format}");
     let groups = by_text(losses);
-    let subjects: Vec<&str> = groups.iter().flat_map(|(_, subjects)| subjects.iter().copied()).collect();
-    let full = groups.iter().map(|(text, subjects)| format!("{}{end}: {text}", subjects.join(", ")));
+    let full = groups.iter().map(|(text, about)| format!("{}{end}: {text}", in_full(about)));
+    let subjects = in_short(groups.iter().flat_map(|(_, about)| about.iter().copied()));
     let space = room("note").saturating_sub(end.len());
     (!subjects.is_empty())
         .then(|| Told { line: format!("{}{end}", few(&subjects, space)), full: full.collect() })
 }
 
-/// The subjects of each text, in the order of their first.
-fn by_text<'a>(losses: &[&'a Loss]) -> Vec<(&'a str, Vec<&'a str>)> {
+/// What each text is about, in the order of the first.
+fn by_text<'a>(losses: &[&'a Loss]) -> Vec<(&'a str, Vec<&'a About>)> {
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    let mut groups: Vec<(&str, Vec<&About>)> = Vec::new();
     for loss in losses {
         let place = *places.entry(&loss.text).or_insert(groups.len());
         match groups.get_mut(place) {
-            Some((_, subjects)) if subjects.contains(&loss.subject.as_str()) => {}
-            Some((_, subjects)) => subjects.push(&loss.subject),
-            None => groups.push((&loss.text, vec![&loss.subject])),
+            Some((_, about)) if about.contains(&&loss.about) => {}
+            Some((_, about)) => about.push(&loss.about),
+            None => groups.push((&loss.text, vec![&loss.about])),
         }
     }
     groups
+}
+
+/// What a text is about, with every call.
+fn in_full(about: &[&About]) -> String {
+    about.iter().map(|about| about.in_full()).collect::<Vec<_>>().join(", ")
+}
+
+/// What texts are about, each thing once.
+fn in_short<'a>(about: impl IntoIterator<Item = &'a About>) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for words in about.into_iter().map(About::to_string) {
+        if !all.contains(&words) {
+            all.push(words);
+        }
+    }
+    all
 }
 
 /// Columns behind a label.
@@ -122,7 +138,7 @@ fn room(label: &str) -> usize {
 }
 
 /// As many of these as fit, and how many more there are.
-fn few(names: &[&str], space: usize) -> String {
+fn few(names: &[String], space: usize) -> String {
     let list = |told: usize| {
         let head = names.get(..told).unwrap_or(names).join(", ");
         match names.len().saturating_sub(told) {
@@ -147,10 +163,12 @@ fn fitted(text: &str, space: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use sandprint_model::{Abi, Syscall};
+
     use super::*;
 
     fn loss(subject: &str, text: &str, weaker: bool, breaks: bool) -> Loss {
-        Loss { subject: subject.to_owned(), text: text.to_owned(), weaker, breaks }
+        Loss { about: About::Word(subject.to_owned()), text: text.to_owned(), weaker, breaks }
     }
 
     fn lines(all: &[Told]) -> Vec<&str> {
@@ -194,6 +212,26 @@ mod tests {
         let warned = full(&report.warnings);
         assert!(warned[1].ends_with("call_y, call_z: no look"), "{warned:?}");
         assert!(report.is_shortened());
+    }
+
+    #[test]
+    fn one_sentence_about_two_lists_is_said_once_and_one_subject_is_named_once() {
+        let calls = |abi, names: &[&str]| {
+            About::Calls(abi, names.iter().filter_map(|name| Syscall::from_name(abi, name)).collect())
+        };
+        let lists = [calls(Abi::I386, &["openat", "execve"]), calls(Abi::X86_64, &["write"])];
+        let mut losses: Vec<Loss> =
+            lists.into_iter().map(|about| Loss { about, ..loss("", "one list", true, false) }).collect();
+        losses.extend(["first", "second"].map(|text| loss("default action", text, false, false)));
+        let report = Report::new("f", std::iter::empty(), [].iter(), [].iter(), losses.iter());
+        assert_eq!(
+            lines(&report.warnings),
+            ["f allows more than the policy: calls of i386, calls of x86_64"]
+        );
+        let told = "f allows more than the policy: calls of i386 (execve, openat), calls of x86_64 (write): one list";
+        assert_eq!(report.warnings[0].full, [told]);
+        assert_eq!(lines(&report.notes), ["default action cannot be expressed in f"]);
+        assert_eq!(report.notes[0].full.len(), 2);
     }
 
     #[test]
