@@ -22,8 +22,8 @@ fn a_client_of_a_daemon_is_told_at_the_start_and_by_generate() {
     scratch.write("deploy", "./systemctl status x; ./docker ps\n");
     let docker = "warning: docker has its work done by Docker's daemon, which is not recorded with it: `sandprint profile \
                   attach --container NAME`, beside the running container records that\n";
-    let systemctl = "warning: systemctl has its work done by systemd, which is not recorded with it: `sandprint profile \
-                     attach --unit UNIT`, beside the running unit records that\n";
+    let systemctl = "warning: systemctl has its work done by systemd, which is not recorded with it: `sandprint profile run \
+                     --unit UNIT` records that\n";
     for (command, at_once, later) in [
         (&["./docker", "run", "debian"][..], &[docker][..], &[docker][..]),
         (&["env", "A=b", "./docker", "run", "debian"], &[docker], &[docker]),

