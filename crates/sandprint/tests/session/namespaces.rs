@@ -69,7 +69,8 @@ fn the_time_of_a_tree_in_pid_namespaces_comes_too() {
 fn heard_in_time(way: &str, around: &[&str], limit: Duration) -> Option<()> {
     let Some(scratch) = Scratch::new().filter(|_| can_unshare()) else { return Some(()) };
     // SIGTERM does not end the first process of a namespace that has no handler, so this one has.
-    let inner = "trap 'echo heard > heard; exit 3' TERM; echo > ready; sleep 1000 & wait";
+    // A signal may interrupt its open where that is answered by notification (a gap says so): then it tries again.
+    let inner = "trap 'until echo heard > heard; do :; done; exit 3' TERM; echo > ready; sleep 1000 & wait";
     let run = ["run", "--timeout", &milliseconds(limit), "--", "unshare", "-pf", "sh", "-c", inner];
     let begin = Instant::now();
     let mut recorder = Beside::start(&mut scratch.profile_under(around, way, &run));
