@@ -166,7 +166,7 @@ impl GapKind {
     }
 
     /// What it means, in plain words: one sentence.
-    pub fn explain(self) -> &'static str {
+    pub fn meaning(self) -> &'static str {
         match self {
             GapKind::AttachedMidRun => {
                 "The target ran before the recording began; calls made only at its start are missing."

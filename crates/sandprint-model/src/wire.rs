@@ -140,7 +140,7 @@ pub enum LooksLike {
 
 impl LooksLike {
     /// What it is, in a sentence.
-    pub fn explain(self) -> &'static str {
+    pub fn in_words(self) -> &'static str {
         match self {
             LooksLike::Policy => "it is a sandprint policy",
             LooksLike::Trace => "it is a sandprint trace",
@@ -185,7 +185,7 @@ pub enum DecodeError {
         problem: String,
     },
     /// It is JSON of another kind.
-    #[error("this is no sandprint {}: {}", document.noun(), looks_like.explain())]
+    #[error("this is no sandprint {}: {}", document.noun(), looks_like.in_words())]
     Foreign {
         /// What was expected.
         document: Document,

@@ -145,7 +145,7 @@ pub fn explain(file: &PolicyFile, trace: Option<&Trace>) -> Explanation {
         .flat_map(|(syscall, rule)| words::findings(syscall, rule, &file.comments(syscall, rule)))
         .collect();
     let gaps =
-        trace.map(|trace| trace.blocking_gaps().map(|(gap, _)| gap.kind.explain().to_owned()).collect());
+        trace.map(|trace| trace.blocking_gaps().map(|(gap, _)| gap.kind.meaning().to_owned()).collect());
     Explanation {
         default_action: policy.calls.default_action,
         foreign_action: policy.calls.foreign_action,

@@ -29,8 +29,9 @@ const AUDIT_GET: u16 = 1000;
 const REQUEST: u16 = 1;
 /// `struct nlmsghdr`: length, type, flags, sequence, port.
 const HEADER: usize = 16;
-/// Where `lost` lies in `struct audit_status` (linux/audit.h).
+/// Where `lost` and `backlog` lie in `struct audit_status` (linux/audit.h).
 const LOST: usize = HEADER + 6 * 4;
+const BACKLOG: usize = HEADER + 7 * 4;
 /// The longest record (`MAX_AUDIT_MESSAGE_LENGTH`, 8970), with its header, and room.
 const LONGEST: usize = 16 * 1024;
 /// What may wait for us, in bytes: tens of thousands of records.
@@ -81,7 +82,13 @@ impl LogReader {
         if sockopt::set_socket_recv_buffer_size_force(&socket, WAITING).is_err() {
             sockopt::set_socket_recv_buffer_size(&socket, WAITING).unwrap_or_default();
         }
-        Ok(LogReader { socket, buffer: vec![0; LONGEST], lost_before: lost(), overflows: 0, unreadable: 0 })
+        Ok(LogReader {
+            socket,
+            buffer: vec![0; LONGEST],
+            lost_before: status().map(|status| status.lost),
+            overflows: 0,
+            unreadable: 0,
+        })
     }
 
     /// What arrived since, without waiting: only records of calls that ran and were logged.
@@ -114,10 +121,17 @@ impl LogReader {
         Ok(records)
     }
 
+    /// How many records the kernel has made and not handed on yet, of whatever kind; 0 where we may not ask.
+    ///
+    /// A thread of the kernel's own hands them on, and on a busy machine it comes to that late.
+    pub fn pending(&self) -> u32 {
+        status().map_or(0, |status| status.backlog)
+    }
+
     /// What was missed so far, as far as that is known.
     pub fn missed(&self) -> Vec<Missed> {
-        let dropped = match (self.lost_before, lost()) {
-            (Some(before), Some(now)) => u64::from(now.wrapping_sub(before)),
+        let dropped = match (self.lost_before, status()) {
+            (Some(before), Some(now)) => u64::from(now.lost.wrapping_sub(before)),
             _ => 0,
         };
         [
@@ -240,8 +254,26 @@ fn in_another_network_namespace() -> bool {
         )
 }
 
-/// How many records the kernel has dropped since it was started, where we may ask (`CAP_AUDIT_CONTROL`).
-fn lost() -> Option<u32> {
+/// The kernel's state of auditing, as far as we need it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Status {
+    /// How many records it has dropped since it was started.
+    lost: u32,
+    /// How many wait to be handed on.
+    backlog: u32,
+}
+
+impl Status {
+    fn decode(answer: &[u8]) -> Option<Status> {
+        // An error instead (NLMSG_ERROR) is of another type.
+        (message_type(answer) == Some(AUDIT_GET)).then_some(())?;
+        let word = |at: usize| Some(u32::from_ne_bytes(answer.get(at..at + 4)?.try_into().ok()?));
+        Some(Status { lost: word(LOST)?, backlog: word(BACKLOG)? })
+    }
+}
+
+/// Asks for it, where we may (`CAP_AUDIT_CONTROL`).
+fn status() -> Option<Status> {
     let socket = open_socket(0).ok()?;
     let length = u32::try_from(HEADER).ok()?;
     let mut request = Vec::with_capacity(HEADER);
@@ -253,10 +285,7 @@ fn lost() -> Option<u32> {
     let mut buffer = [0; 1024];
     let [true] = poll::readable([socket.as_fd()], Some(ANSWER)).ok()? else { return None };
     let (_, length) = rustix::net::recv(&socket, buffer.as_mut_slice(), RecvFlags::DONTWAIT).ok()?;
-    let answer = buffer.get(..length)?;
-    // An error instead (NLMSG_ERROR) is of another type.
-    (message_type(answer) == Some(AUDIT_GET)).then_some(())?;
-    Some(u32::from_ne_bytes(answer.get(LOST..LOST + 4)?.try_into().ok()?))
+    Status::decode(buffer.get(..length)?)
 }
 
 #[cfg(test)]
@@ -295,6 +324,22 @@ mod tests {
                 if end < 6 { Decoded::Other } else { Decoded::Unreadable }
             );
         }
+    }
+
+    #[test]
+    fn what_is_lost_and_what_waits_is_read_from_an_answer_and_from_nothing_else() {
+        // mask, enabled, failure, pid, rate_limit, backlog_limit, lost, backlog, as `auditctl -s` shows them.
+        let words = [0, 1, 1, 300, 0, 8192, 17, 4_u32];
+        let answer = |kind: u16| {
+            let mut bytes = message(kind, "");
+            bytes.extend(words.iter().flat_map(|word| word.to_ne_bytes()));
+            bytes
+        };
+        assert_eq!(Status::decode(&answer(AUDIT_GET)), Some(Status { lost: 17, backlog: 4 }));
+        // NLMSG_ERROR.
+        assert_eq!(Status::decode(&answer(2)), None);
+        let whole = answer(AUDIT_GET);
+        assert_eq!(Status::decode(&whole[..whole.len() - 1]), None);
     }
 
     #[test]

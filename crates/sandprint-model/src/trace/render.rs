@@ -80,7 +80,7 @@ pub(super) fn counted(count: usize, noun: &str) -> String {
 
 /// What a gap means, with its detail and how often, as one sentence.
 pub(super) fn gap_sentence(gap: &Gap, count: u64) -> String {
-    let mut out = gap.kind.explain().to_owned();
+    let mut out = gap.kind.meaning().to_owned();
     let detail = gap.detail.as_deref().map(one_line);
     let times = (count > 1).then(|| format!("{count} times"));
     let beside: Vec<String> = detail.into_iter().chain(times).collect();

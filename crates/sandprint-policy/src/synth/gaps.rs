@@ -38,7 +38,7 @@ fn in_words(kind: GapKind, gaps: &[&Gap]) -> String {
     if runs.len() > 1 {
         told.push(format!("in {} runs", runs.len()));
     }
-    let sentence = kind.explain();
+    let sentence = kind.meaning();
     match (told.is_empty(), sentence.strip_suffix('.')) {
         (false, Some(sentence)) => format!("{sentence} ({}).", told.join(", ")),
         _ => sentence.to_owned(),

@@ -20,8 +20,11 @@ use super::{News, Totals, Watch};
 /// How often counts are looked at again: repetitions wake nobody.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// How long the audit log must have been silent at the end.
+/// How long the audit log must have been silent at the end, once the kernel has handed everything on.
 const STRAGGLERS: Duration = Duration::from_millis(50);
+
+/// How long the kernel has for that.
+const HANDING_ON: Duration = Duration::from_secs(5);
 
 /// When to stop, beside a signal and the end of watched processes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -193,13 +196,32 @@ impl<O: Observer> Session<O> {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), WatchError<O::Error>> {
-        // The kernel hands records on a little later than the calls are made.
-        while let Some(log) = &self.log
-            && let [true] = poll::readable([log.as_fd()], Some(STRAGGLERS)).map_err(WatchError::Wait)?
-        {
-            self.read_log()?;
+    /// Reads what the kernel hands on later than the calls were made: all of it, unless that takes too long.
+    fn await_log(&mut self) -> Result<(), WatchError<O::Error>> {
+        let end = Instant::now() + HANDING_ON;
+        while let Some(log) = &self.log {
+            // Before the silence: the last of them may be on its way when the kernel counts it no more.
+            let pending = log.pending();
+            let [has_more] = poll::readable([log.as_fd()], Some(STRAGGLERS)).map_err(WatchError::Wait)?;
+            let is_late = Instant::now() >= end;
+            if has_more {
+                self.read_log()?;
+            }
+            if pending > 0 && is_late {
+                let what = "audit records that the kernel had not handed on yet, perhaps of logged calls";
+                let missed = Missed { what: what.to_owned(), count: pending.into() };
+                self.observer.missed(&missed).map_err(WatchError::Observer)?;
+                self.missed.push(missed);
+            }
+            if is_late || (pending == 0 && !has_more) {
+                break;
+            }
         }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), WatchError<O::Error>> {
+        self.await_log()?;
         let of_log = self.log.as_ref().map(LogReader::missed).unwrap_or_default();
         for item in &of_log {
             self.observer.missed(item).map_err(WatchError::Observer)?;

@@ -57,7 +57,7 @@ fn push_lines(out: &mut String, trace: &Trace, groups: &[Group<'_>], told: usize
             writeln!(out, "  - {}", sentence(trace, group)).unwrap_or_default();
         } else if before == told {
             let more = all.saturating_sub(told);
-            writeln!(out, "  - {} ({more} more)", group.kind.explain()).unwrap_or_default();
+            writeln!(out, "  - {} ({more} more)", group.kind.meaning()).unwrap_or_default();
         }
     }
 }
@@ -76,9 +76,9 @@ pub(super) fn sentence(trace: &Trace, group: &Group<'_>) -> String {
         remarks.push(format!("in {} of {} runs", group.runs.len(), trace.runs.len()));
     }
     if remarks.is_empty() {
-        group.kind.explain().to_owned()
+        group.kind.meaning().to_owned()
     } else {
-        format!("{} ({})", group.kind.explain(), remarks.join(", "))
+        format!("{} ({})", group.kind.meaning(), remarks.join(", "))
     }
 }
 

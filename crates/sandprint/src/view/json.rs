@@ -137,7 +137,7 @@ fn gap_facts<'a>(group: &gaps::Group<'a>) -> GapFacts<'a> {
     GapFacts {
         kind: group.kind.name(),
         blocking: group.kind.is_blocking(),
-        explanation: group.kind.explain(),
+        explanation: group.kind.meaning(),
         detail: group.detail,
         count: group.count,
         runs: group.runs.iter().map(RunId::to_string).collect(),

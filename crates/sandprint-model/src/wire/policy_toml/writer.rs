@@ -21,7 +21,7 @@ pub(super) fn call_place(syscall: Syscall) -> String {
     format!("{}/{}", syscall.abi, reason::write_key(syscall))
 }
 
-struct Page<'c> {
+struct Sheet<'c> {
     text: String,
     comments: &'c Comments,
     /// Places whose comments above them are written, and beside them: rules that say the same share theirs.
@@ -29,7 +29,7 @@ struct Page<'c> {
     beside: BTreeSet<String>,
 }
 
-impl<'c> Page<'c> {
+impl<'c> Sheet<'c> {
     fn above(&mut self, place: &str, indent: &str) {
         if !self.written.insert(place.to_owned()) {
             return;
@@ -106,16 +106,17 @@ impl<'c> Page<'c> {
 
 /// Writes it.
 pub(super) fn write(policy: &Policy, comments: &Comments) -> String {
-    let mut page = Page { text: String::new(), comments, written: BTreeSet::new(), beside: BTreeSet::new() };
-    page.line("version", "", &format!("version = {VERSION}"));
+    let mut sheet =
+        Sheet { text: String::new(), comments, written: BTreeSet::new(), beside: BTreeSet::new() };
+    sheet.line("version", "", &format!("version = {VERSION}"));
     if let Some(kernel) = policy.kernel {
-        page.line("kernel", "", &format!("kernel = \"{kernel}\""));
+        sheet.line("kernel", "", &format!("kernel = \"{kernel}\""));
     }
-    page.line("default", "", &format!("default = \"{}\"", policy.calls.default_action));
-    page.line("foreign", "", &format!("foreign = \"{}\"", policy.calls.foreign_action));
+    sheet.line("default", "", &format!("default = \"{}\"", policy.calls.default_action));
+    sheet.line("foreign", "", &format!("foreign = \"{}\"", policy.calls.foreign_action));
     if !policy.notes.is_empty() {
         let notes: Vec<String> = policy.notes.iter().map(|note| reason::quote(&note.0)).collect();
-        page.array("notes", "notes", &notes, false);
+        sheet.array("notes", "notes", &notes, false);
     }
     let mut calls: Vec<Syscall> = policy.calls.rules.keys().copied().collect();
     calls.sort_by_key(|syscall| (syscall.abi.name(), reason::write_key(*syscall), syscall.nr));
@@ -123,36 +124,36 @@ pub(super) fn write(policy: &Policy, comments: &Comments) -> String {
     for syscall in calls {
         let rules = policy.calls.rules.get(&syscall).map(Vec::as_slice).unwrap_or_default();
         for (place, rule) in rules.iter().enumerate() {
-            page.text.push('\n');
+            sheet.text.push('\n');
             if abi != Some(syscall.abi) {
                 abi = Some(syscall.abi);
-                page.above(syscall.abi.name(), "");
+                sheet.above(syscall.abi.name(), "");
             }
             if place == 0 {
-                page.above(&call_place(syscall), "");
+                sheet.above(&call_place(syscall), "");
             }
-            page.rule(syscall, rule);
+            sheet.rule(syscall, rule);
         }
     }
-    finish(page)
+    finish(sheet)
 }
 
 /// The comments at the end, and those whose facts are gone.
-fn finish(mut page: Page<'_>) -> String {
-    let left_over = page.comments.left_over(&page.written);
+fn finish(mut sheet: Sheet<'_>) -> String {
+    let left_over = sheet.comments.left_over(&sheet.written);
     if !left_over.is_empty() {
-        page.text.push('\n');
+        sheet.text.push('\n');
         for line in left_over {
-            page.text.push_str(&line);
-            page.text.push('\n');
+            sheet.text.push_str(&line);
+            sheet.text.push('\n');
         }
     }
-    if page.comments.at(END).is_some() {
-        page.text.push('\n');
-        page.above(END, "");
+    if sheet.comments.at(END).is_some() {
+        sheet.text.push('\n');
+        sheet.above(END, "");
     }
-    while page.text.ends_with("\n\n") {
-        page.text.pop();
+    while sheet.text.ends_with("\n\n") {
+        sheet.text.pop();
     }
-    page.text
+    sheet.text
 }

@@ -1,15 +1,18 @@
 //! `profile run --unit`: restart a unit of systemd, record it by its cgroup, and leave it as it was found.
 
-use std::collections::VecDeque;
+mod settling;
+mod steps;
+
 use std::fs;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::AsFd as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use sandprint_model::{GapKind, Trace};
 use sandprint_record::cgroup::Mounts;
 use sandprint_record::ebpf::Options;
-use sandprint_record::session::{self, Errand, Plan, Recorded, Stage, Why};
+use sandprint_record::session::{self, Plan, Recorded, Why};
 use sandprint_record::target::{Entry, Target};
 use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::poll;
@@ -22,6 +25,7 @@ use crate::output;
 use crate::systemd::{self, Call, Footing, SystemdError, Unit};
 use crate::target::TargetError;
 use crate::usage::parse_duration;
+use steps::Steps;
 
 /// Which unit, and what is done with it.
 #[derive(Debug, clap::Args)]
@@ -38,7 +42,7 @@ pub(crate) struct UnitArgs {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "unit", conflicts_with = "command")]
     pub(crate) duration: Option<Duration>,
 
-    /// Reload the unit before the end, and record that too
+    /// Reload the unit before the end, and record that too, until its processes are idle
     #[arg(long, requires = "unit", conflicts_with = "command")]
     pub(crate) reload: bool,
 
@@ -51,7 +55,9 @@ pub(crate) struct UnitArgs {
 pub(super) fn run(args: &RunArgs, name: &str) -> anyhow::Result<ExitStatus> {
     let output = args.output.prepare(true)?;
     let found = Found::look_up(name)?;
-    let target = found.target()?;
+    let directory = found.directory()?;
+    let words = format!("unit {}", found.programs_of().shown());
+    let target = Target::Cgroup { directory: directory.clone(), words };
     let unit = &found.asked;
     if found.programs_of().has_filter() {
         output::warn(&format!(
@@ -78,7 +84,7 @@ pub(super) fn run(args: &RunArgs, name: &str) -> anyhow::Result<ExitStatus> {
         None => Ok(()),
     };
     let mut foreground = Foreground::install_alone().context("failed to take signals")?;
-    let mut steps = Steps::new(&found, args);
+    let mut steps = Steps::new(&found, &args.unit, directory);
     let recorded = record(args, target, &mut foreground, &mut checkpoint, &mut steps);
     let has_failed = steps.has_failed();
     drop(steps);
@@ -157,14 +163,13 @@ impl Found {
         self.service.as_ref().unwrap_or(&self.asked)
     }
 
-    fn target(&self) -> anyhow::Result<Target> {
+    /// The cgroup of the unit whose programs are recorded.
+    fn directory(&self) -> anyhow::Result<PathBuf> {
         let mounts = Mounts::here().ok_or(TargetError::NoCgroup2)?;
         if fs::read_to_string("/proc/1/cgroup").is_ok_and(|cgroups| systemd::is_in_v1(&cgroups)) {
             return Err(SystemdError::OnlyV1.into());
         }
-        let unit = self.programs_of();
-        let directory = mounts.unified.join(unit.cgroup()?);
-        Ok(Target::Cgroup { directory, words: format!("unit {}", unit.shown()) })
+        Ok(mounts.unified.join(self.programs_of().cgroup()?))
     }
 
     /// Both, in the order in which they are stopped: a socket starts its service again.
@@ -210,92 +215,5 @@ fn wait_for(verb: &str, unit: &Unit, foreground: &mut Foreground) -> Result<(), 
         if is_signalled && foreground.attend(None, |_| false).map_err(|error| error.to_string())?.is_some() {
             return Err("a signal ended the waiting, and systemd goes on with it".to_owned());
         }
-    }
-}
-
-/// What is done with a unit while it is recorded.
-#[derive(Debug)]
-struct Steps {
-    unit: String,
-    /// The service of a socket: an active one keeps the socket from being started.
-    service: Option<String>,
-    /// What is still to be done, in its order: the verb, the unit.
-    next: VecDeque<(&'static str, String)>,
-    at_the_end: Vec<&'static str>,
-    under_way: Option<(&'static str, Call)>,
-    /// Why the unit counts as failed when the recording was to end.
-    failed: Option<String>,
-}
-
-impl Steps {
-    fn new(found: &Found, args: &RunArgs) -> Steps {
-        let unit = found.asked.id.clone();
-        let service = found.service.as_ref().map(|service| service.id.clone());
-        let stop_first = service.clone().map(|service| ("stop", service));
-        let next = stop_first.into_iter().chain([("restart", unit.clone())]).collect();
-        let wanted = [(args.unit.reload, "reload"), (args.unit.stop, "stop")];
-        let at_the_end = wanted.into_iter().filter(|(asked, _)| *asked).map(|(_, verb)| verb).collect();
-        Steps { unit, service, next, at_the_end, under_way: None, failed: None }
-    }
-
-    /// Why the unit counts as failed, if it does.
-    fn has_failed(&self) -> Option<String> {
-        self.failed.clone()
-    }
-
-    /// The unit whose programs are recorded.
-    fn programs_of(&self) -> &str {
-        self.service.as_deref().unwrap_or(&self.unit)
-    }
-
-    fn fails(&mut self, why: String) -> Stage {
-        self.next.clear();
-        self.failed = Some(why.clone());
-        Stage::Failed(why)
-    }
-}
-
-impl Errand for Steps {
-    fn attend(&mut self) -> Stage {
-        if let Some((verb, call)) = &mut self.under_way {
-            let verb = *verb;
-            let is_ready = poll::readable([call.fd()], Some(Duration::ZERO)).unwrap_or([true]);
-            if is_ready == [false] {
-                return Stage::UnderWay;
-            }
-            match call.attend() {
-                None => return Stage::UnderWay,
-                Some(Ok(())) => self.under_way = None,
-                Some(Err(said)) => {
-                    self.under_way = None;
-                    return self.fails(format!("failed to {verb} {}: {said}", self.unit));
-                }
-            }
-        }
-        let Some((verb, unit)) = self.next.pop_front() else { return Stage::Done };
-        match Call::begin(verb, &unit) {
-            Ok(call) => {
-                self.under_way = Some((verb, call));
-                Stage::UnderWay
-            }
-            Err(error) => self.fails(format!("failed to {verb} {unit}: {error}")),
-        }
-    }
-
-    fn end(&mut self) {
-        self.under_way = None;
-        self.next.clear();
-        let unit = self.programs_of().to_owned();
-        let Ok(now) = Unit::look_up(&unit) else { return };
-        match now.footing() {
-            Footing::Running => self.next.extend(self.at_the_end.iter().map(|verb| (*verb, unit.clone()))),
-            Footing::Failed => self.failed = Some(format!("{} has failed: {}", now.shown(), now.result())),
-            // It has ended by itself, or whoever ends the recording before it has started wants nothing more of it.
-            Footing::Stopped | Footing::Starting => {}
-        }
-    }
-
-    fn fd(&self) -> Option<BorrowedFd<'_>> {
-        self.under_way.as_ref().map(|(_, call)| call.fd())
     }
 }
