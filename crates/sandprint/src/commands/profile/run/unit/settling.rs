@@ -33,8 +33,8 @@ impl Settling {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
         let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
         let each = Timespec { tv_sec: 0, tv_nsec: EACH.subsec_nanos().into() };
-        let times = Itimerspec { it_interval: each, it_value: each };
-        rustix::time::timerfd_settime(&timer, TimerfdTimerFlags::empty(), &times)?;
+        let interval = Itimerspec { it_interval: each, it_value: each };
+        rustix::time::timerfd_settime(&timer, TimerfdTimerFlags::empty(), &interval)?;
         let now = Instant::now();
         let used = processor_time(directory);
         Ok(Settling { directory: directory.to_owned(), timer, used, idle_since: now, end: now + LONGEST })
