@@ -1,5 +1,7 @@
 //! Loads every program in every form, so that a test can ask any kernel whether it takes them.
 
+use std::rc::Rc;
+
 use libbpf_rs::libbpf_sys::bpf_insn;
 use sandprint_model::KernelVersion;
 
@@ -41,13 +43,13 @@ pub fn load_every_program(facts: &HostFacts) -> Result<Vec<Attempt>, RecorderErr
 fn attempt(config: &Config, wanted: &Wanted) -> Attempt {
     let form = format!("{:?}, {:?}, locates: {}", wanted.hooks, wanted.tasks, wanted.locates);
     let load = |wanted: &Wanted, types| Programs::load_with(config, wanted.clone(), types);
-    let types = || Types::of(wanted.hooks.object());
-    let picked = types().is_some();
-    let (taken, readers) = match load(wanted, types()) {
+    let types = Types::of(wanted.hooks.object()).map(Rc::new);
+    let picked = types.is_some();
+    let (taken, readers) = match load(wanted, types.clone()) {
         Err(error) if wanted.has_readers() => (wanted.clone().without_readers(), Err(error)),
         _ => (wanted.clone(), Ok(())),
     };
-    let compared = load(&taken, types()).and_then(|picked| Ok(differing(&picked, &load(&taken, None)?)));
+    let compared = load(&taken, types).and_then(|picked| Ok(differing(&picked, &load(&taken, None)?)));
     let programs = taken.at_once().count();
     match compared {
         Ok(differing) => Attempt { form, programs, result: Ok(()), readers, picked, differing },

@@ -4,6 +4,7 @@
 use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use libbpf_rs::{Link, MapCore as _, Object, ObjectBuilder, OpenObject};
@@ -47,7 +48,7 @@ pub(super) struct Programs {
     wanted: Wanted,
     maps: Maps,
     /// The kernel's types that they need; `None` where libbpf looks through all of them.
-    types: Option<Types>,
+    types: Option<Rc<Types>>,
     /// How many perf events were opened.
     events: Cell<u32>,
     attached: BTreeMap<Concern, Vec<Attached>>,
@@ -65,23 +66,23 @@ impl std::fmt::Debug for Programs {
 impl Programs {
     /// Loads what is wanted. Nothing is attached yet.
     pub(super) fn load(config: &Config, wanted: Wanted) -> Result<Programs, LoadError> {
-        let object = wanted.hooks.object();
-        let first = match Programs::load_with(config, wanted.clone(), Types::of(object)) {
+        let types = Types::of(wanted.hooks.object()).map(Rc::new);
+        let first = match Programs::load_with(config, wanted.clone(), types.clone()) {
             Err(error @ LoadError::Load { .. }) if wanted.has_readers() => error,
             result => return result,
         };
         // If that fails too, it was not for the readers.
-        Programs::load_with(config, wanted.without_readers(), Types::of(object)).map_err(|_second| first)
+        Programs::load_with(config, wanted.without_readers(), types).map_err(|_second| first)
     }
 
     /// The same with these of the kernel's types.
     pub(super) fn load_with(
         config: &Config,
         wanted: Wanted,
-        types: Option<Types>,
+        types: Option<Rc<Types>>,
     ) -> Result<Programs, LoadError> {
         listen();
-        let mut open = open(wanted.hooks, types.as_ref())?;
+        let mut open = open(wanted.hooks, types.as_deref())?;
         let names: Vec<_> = wanted.at_once().map(|(_, name)| name).collect();
         autoload(&mut open, |name| names.iter().any(|wanted| wanted == name));
         maps::choose(&mut open, config, &wanted)?;
@@ -163,7 +164,7 @@ impl Programs {
         if let Some(loaded) = self.late.get() {
             return Ok(loaded);
         }
-        let mut open = open(self.wanted.hooks, self.types.as_ref())?;
+        let mut open = open(self.wanted.hooks, self.types.as_deref())?;
         let names: Vec<_> = self.wanted.of(&[Concern::Gather]).map(|(_, name)| name).collect();
         autoload(&mut open, |name| names.iter().any(|wanted| wanted == name));
         for mut map in open.maps_mut() {
