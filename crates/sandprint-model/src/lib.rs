@@ -13,7 +13,7 @@
 //! - [`Gap`]: something that may have been missed, as data.
 //! - [`Policy`]: what is allowed, in parts: today [`CallRules`], [`Rule`]s with [`Reason`]s, whose meaning is
 //!   [`CallRules::decide`].
-//! - [`Loss`]: what one output language cannot say of a policy.
+//! - [`Loss`]: what one output language cannot say of a policy, as data.
 //! - [`import`]: recordings of other tools, read as traces.
 //! - [`wire`]: the serialized form of traces and policies.
 //!
@@ -29,9 +29,10 @@ pub mod errno;
 mod gap;
 pub mod import;
 mod kernel;
-mod loss;
+pub mod loss;
 mod policy;
 mod printable;
+pub mod sentence;
 mod syscall;
 mod trace;
 pub mod wire;
@@ -41,7 +42,7 @@ pub use bytes::ByteString;
 pub use date::{Date, ParseDateError};
 pub use gap::{Gap, GapKind};
 pub use kernel::{KernelVersion, ParseKernelVersionError};
-pub use loss::{About, Loss};
+pub use loss::{About, Loss, LossKind};
 pub use policy::{Action, Call, CallRules, Comparison, Condition, Note, Part, Policy, Reason, Rule, Width};
 pub use printable::{is_printable, json_line, json_pretty};
 pub use syscall::{PROBE_NUMBERS, Syscall};

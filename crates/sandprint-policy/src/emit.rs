@@ -10,8 +10,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use sandprint_model::{About, Action, Loss, Part, Policy, Rule, errno};
+use sandprint_model::{About, Action, Loss, LossKind, Part, Policy, Rule};
 
+use crate::enforce::runs;
 use crate::synth::Runtime;
 
 mod alternatives;
@@ -103,7 +104,7 @@ impl dyn Format {
         let Written { content, mut losses } = self.write(policy)?;
         let held = self.holds();
         let missing = policy.parts().filter(|part| !held.contains(part));
-        losses.extend(missing.map(|part| weaker(About::Part(part), "nothing of them is checked")));
+        losses.extend(missing.map(|part| Loss::weaker(About::Part(part), LossKind::NotHeld)));
         Ok(Emitted { content, losses })
     }
 }
@@ -168,44 +169,20 @@ impl Content {
     }
 }
 
-/// A loss after which no more is allowed than before.
-fn stricter(about: About, text: impl Into<String>) -> Loss {
-    Loss { about, text: text.into(), weaker: false, breaks: false }
-}
-
-/// A loss after which something is refused that the policy allows: the workload may fail.
-fn breaking(about: About, text: impl Into<String>) -> Loss {
-    Loss { about, text: text.into(), weaker: false, breaks: true }
-}
-
 /// The loss of what rules say of a call that gets the default action instead.
-fn left_to_default(about: About, text: impl Into<String>, rules: &[Rule], default: Action) -> Loss {
+fn left_to_default(about: About, kind: LossKind, rules: &[Rule], default: Action) -> Loss {
     if shape::is_refusal_lost(rules, default) {
-        weaker(about, text)
+        Loss::weaker(about, kind)
     } else if shape::is_run_lost(rules, default) {
-        breaking(about, text)
+        Loss::breaking(about, kind)
     } else {
-        stricter(about, text)
+        Loss::stricter(about, kind)
     }
 }
 
-/// A loss after which something is allowed that the policy does not allow.
-fn weaker(about: About, text: impl Into<String>) -> Loss {
-    Loss { about, text: text.into(), weaker: true, breaks: false }
-}
-
-/// An action in words, for people.
-fn action_in_words(action: Action) -> String {
-    match action {
-        Action::Allow => "allow".to_owned(),
-        Action::Log => "allow and log".to_owned(),
-        Action::Errno(number) => format!("fail with {}", errno::in_words(number)),
-        Action::Trace(value) => format!("ask the tracer ({value})"),
-        Action::Notify => "ask the supervisor".to_owned(),
-        Action::Trap => "send SIGSYS".to_owned(),
-        Action::KillThread => "kill the thread".to_owned(),
-        Action::KillProcess => "kill the process".to_owned(),
-    }
+/// The loss where one answer is given in place of another.
+fn answered(about: About, got: Action, policy: Action) -> Loss {
+    Loss::weaker_if(runs(got) && !runs(policy), about, LossKind::Answer { got, policy })
 }
 
 #[cfg(test)]
@@ -224,6 +201,10 @@ mod tests {
         let files: BTreeSet<_> = FORMATS.iter().map(|format| format.file_name()).collect();
         assert_eq!(files.len(), FORMATS.len());
         assert!(by_name("no such format").is_none());
+    }
+
+    fn own_loss() -> Loss {
+        Loss::stricter(About::DefaultAction, LossKind::RuncStub)
     }
 
     /// A language that can say nothing of a policy.
@@ -248,7 +229,7 @@ mod tests {
         }
 
         fn write(&self, _: &Policy) -> Result<Written, EmitError> {
-            Ok(Written::text("\n".to_owned(), BTreeSet::from([stricter(About::DefaultAction, "its own")])))
+            Ok(Written::text("\n".to_owned(), BTreeSet::from([own_loss()])))
         }
     }
 
@@ -257,9 +238,8 @@ mod tests {
         let policy = crate::synth::starting_point(Abi::X86_64);
         let silent: &dyn Format = &Silent;
         let emitted = silent.emit(&policy).unwrap();
-        let missing = policy.parts().map(|part| weaker(About::Part(part), "nothing of them is checked"));
-        let own = stricter(About::DefaultAction, "its own");
-        assert_eq!(emitted.losses, missing.chain([own]).collect());
+        let missing = policy.parts().map(|part| Loss::weaker(About::Part(part), LossKind::NotHeld));
+        assert_eq!(emitted.losses, missing.chain([own_loss()]).collect());
         assert_eq!(emitted.content, Content::Text("\n".to_owned()));
     }
 

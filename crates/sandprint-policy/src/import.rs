@@ -6,9 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sandprint_model::sentence::listed;
 use sandprint_model::wire::Position;
 use sandprint_model::{
-    Abi, About, Action, Arch, ByteString, CallRules, KernelVersion, Loss, Note, Policy, Reason, Rule, Syscall,
+    Abi, About, Action, Arch, CallRules, KernelVersion, Loss, LossKind, Note, Policy, Reason, Rule, Syscall,
 };
 
 use crate::cbpf::{Invalid, Program};
@@ -218,30 +219,6 @@ pub fn sniff(bytes: &[u8]) -> Option<Format> {
     crate::cbpf::validate(&program).is_ok().then_some(Format::Bpf)
 }
 
-/// Text of a profile inside a message: escaped, cut, in backquotes.
-fn quoted(text: &str) -> String {
-    const SHOWN: usize = 80;
-    let mut escaped = ByteString::from(text).escaped();
-    if let Some((end, _)) = escaped.char_indices().nth(SHOWN) {
-        escaped.truncate(end);
-        escaped.push_str("...");
-    }
-    format!("`{escaped}`")
-}
-
-/// A list of names for a sentence: escaped, and cut where it is long.
-fn listed<'n>(names: impl IntoIterator<Item = &'n String>) -> String {
-    const NAMED: usize = 40;
-    let names: Vec<String> =
-        names.into_iter().map(|name| ByteString::from(name.as_str()).escaped()).collect();
-    match names.get(..NAMED) {
-        Some(first) if names.len() > NAMED + 1 => {
-            format!("{} and {} more", first.join(", "), names.len() - NAMED)
-        }
-        _ => names.join(", "),
-    }
-}
-
 /// The reason of a rule: the format, and what the profile's author wrote beside it.
 fn reason(format: Format, comment: &str) -> Reason {
     let comment = comment.trim();
@@ -252,14 +229,14 @@ fn reason(format: Format, comment: &str) -> Reason {
     })
 }
 
-/// A loss about something that only the profile's language has.
-fn loss_of(word: impl Into<String>, text: impl Into<String>, weaker: bool) -> Loss {
-    loss(About::Word(word.into()), text, weaker)
+/// What a loss about something that only the profile's language has is about; safe to print.
+fn word(word: impl Into<String>) -> About {
+    About::Word(word.into())
 }
 
-/// A loss.
-fn loss(about: About, text: impl Into<String>, weaker: bool) -> Loss {
-    Loss { about, text: text.into(), weaker, breaks: false }
+/// The loss of names that no call has: weaker where one of them was refused, and the default action does not.
+fn unknown_names(names: BTreeSet<String>, weaker: bool) -> Loss {
+    Loss::weaker_if(weaker, word("unknown names"), LossKind::UnknownNames(names))
 }
 
 /// Puts a policy together. An ABI that takes part without a rule of its own gets one that says the default

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::{
-    Abi, About, Action, Arch, CallRules, Comparison, Condition, Loss, Note, Policy, Reason, Rule, Syscall,
+    Abi, About, Action, Arch, CallRules, Comparison, Condition, Loss, LossKind, Note, Policy, Reason, Rule,
+    Syscall,
 };
 
 use crate::enforce::runs;
@@ -113,18 +114,8 @@ impl Translation {
     /// Says that an ABI is not translated, since the policy speaks of the one that it would become.
     fn leave(&mut self, policy: &Policy, abi: Abi) {
         let there = counterpart(abi);
-        let rules: Vec<&Rule> = policy
-            .calls
-            .rules
-            .iter()
-            .filter(|(syscall, _)| syscall.abi == abi)
-            .flat_map(|(_, rules)| rules)
-            .collect();
-        let weaker = runs(self.default) && rules.iter().any(|rule| !runs(rule.action));
-        let breaks = !runs(self.default) && rules.iter().any(|rule| runs(rule.action));
-        let text =
-            format!("the policy has rules of its own for {there}, so that nothing is translated into these");
-        self.losses.insert(Loss { about: About::Abi(abi), text, weaker, breaks });
+        let rules = policy.calls.rules.iter().filter(|(syscall, _)| syscall.abi == abi);
+        self.lose(About::Abi(abi), LossKind::HasRulesThere(there), rules.flat_map(|(_, rules)| rules));
     }
 
     /// Carries over what is not of one architecture only.
@@ -135,9 +126,7 @@ impl Translation {
         }
         let abi = counterpart(of.abi);
         let Some(name) = of.name() else {
-            let text =
-                format!("it has no name, so nobody knows its number in {abi}: it gets the default action");
-            self.lose(About::Call(of), text, &kept);
+            self.lose(About::Call(of), LossKind::NamelessThere(abi), &kept);
             return;
         };
         let same = Syscall::from_name(abi, name);
@@ -173,8 +162,7 @@ impl Translation {
         }
         let others = portable::equivalents_there(name, abi);
         if others.is_empty() {
-            let text = format!("{abi} has no call of that name or purpose: it gets the default action");
-            self.lose(About::Call(of), text, &kept);
+            self.lose(About::Call(of), LossKind::NoCounterpart(abi), &kept);
         }
         for (there, why) in others {
             self.replace(there, of, &kept, why, |_| None);
@@ -206,9 +194,8 @@ impl Translation {
                 })
                 .collect();
             if conditions.is_none() {
-                let text =
-                    format!("its conditions on the arguments of {of} cannot be carried over: any will do");
-                self.losses.insert(Loss { about: About::Call(there), text, weaker: !refuses, breaks: false });
+                let kind = LossKind::ConditionsOf(of);
+                self.losses.insert(Loss::weaker_if(!refuses, About::Call(there), kind));
             }
             carried.push(Rule { conditions: conditions.unwrap_or_default(), ..rule.clone() });
         }
@@ -295,10 +282,12 @@ impl Translation {
         Ok(())
     }
 
-    fn lose(&mut self, about: About, text: String, rules: &[Rule]) {
-        let weaker = runs(self.default) && rules.iter().any(|rule| !runs(rule.action));
-        let breaks = !runs(self.default) && rules.iter().any(|rule| runs(rule.action));
-        self.losses.insert(Loss { about, text, weaker, breaks });
+    /// What these rules say is lost, and the default action decides.
+    fn lose<'r>(&mut self, about: About, kind: LossKind, rules: impl IntoIterator<Item = &'r Rule>) {
+        let runs_then = runs(self.default);
+        let differs = rules.into_iter().any(|rule| runs(rule.action) != runs_then);
+        let (weaker, breaks) = (runs_then && differs, !runs_then && differs);
+        self.losses.insert(Loss { about, kind, weaker, breaks });
     }
 }
 

@@ -194,6 +194,20 @@ impl Action {
     pub fn lets_run(self) -> bool {
         matches!(self, Action::Allow | Action::Log | Action::Notify | Action::Trace(_))
     }
+
+    /// For people, as it follows "to".
+    pub fn in_words(self) -> String {
+        match self {
+            Action::Allow => "allow".to_owned(),
+            Action::Log => "allow and log".to_owned(),
+            Action::Errno(number) => format!("fail with {}", errno::in_words(number)),
+            Action::Trace(value) => format!("ask the tracer ({value})"),
+            Action::Notify => "ask the supervisor".to_owned(),
+            Action::Trap => "send SIGSYS".to_owned(),
+            Action::KillThread => "kill the thread".to_owned(),
+            Action::KillProcess => "kill the process".to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for Action {

@@ -6,8 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use sandprint_model::{Action, Comparison, Condition, Rule, Width};
+use sandprint_model::loss::Cut;
+use sandprint_model::{About, Action, Comparison, Condition, Loss, LossKind, Rule, Syscall, Width};
 
+use super::left_to_default;
 use crate::enforce::runs;
 
 /// How many alternatives one call may have: each costs a filter several of its 4096 instructions.
@@ -52,32 +54,26 @@ pub(super) enum When {
 pub(super) struct OneAction {
     /// The action, and when it is taken.
     pub(super) taken: Option<(Action, When)>,
-    /// What of the rules cannot be said so: those calls get another action than the policy's, as it says.
-    pub(super) lost: BTreeSet<Lost>,
+    /// What of the rules cannot be said so. Nothing more runs by it.
+    pub(super) lost: BTreeSet<LossKind>,
+    /// Whether they need too many alternatives, so that the default action decides alone.
+    pub(super) is_too_long: bool,
 }
 
-/// What is lost by having one action for a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Lost {
-    /// Its refusals get the default action, which refuses too.
-    Refusals,
-    /// All its refusals are answered in one way.
-    RefusalsAlike,
-    /// Its logged calls run without being logged, or the other way round.
-    Logging,
-    /// Its rules need too many alternatives: the default action decides alone.
-    TooMany,
-}
+/// Conditions that need too many alternatives: the default action decides alone.
+pub(super) const TOO_LONG: LossKind = LossKind::ConditionsCut { why: Cut::TooMany, is_whole: true };
 
-impl Lost {
-    /// The loss in words, as it follows a subject.
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Lost::Refusals => "a call has one action here: what its rules refuse gets the default action",
-            Lost::RefusalsAlike => "a call has one action here: all that its rules refuse is answered alike",
-            Lost::Logging => "a call has one action here: logging does not depend on arguments",
-            Lost::TooMany => "its conditions need too many alternatives: it gets the default action",
-        }
+impl OneAction {
+    /// What is lost by it of the rules of a call.
+    pub(super) fn losses(
+        &self,
+        syscall: Syscall,
+        rules: &[Rule],
+        default: Action,
+    ) -> impl Iterator<Item = Loss> {
+        let about = move || About::Call(syscall);
+        let too_long = self.is_too_long.then(|| left_to_default(about(), TOO_LONG, rules, default));
+        self.lost.iter().map(move |lost| Loss::stricter(about(), lost.clone())).chain(too_long)
     }
 }
 
@@ -86,7 +82,7 @@ impl Lost {
 /// Where the default refuses, the one action is the one that lets the call run, because the workload needs
 /// it; where the default lets it run, the one that refuses.
 pub(super) fn one_action(rules: &[Rule], default: Action) -> OneAction {
-    let mut lost = BTreeSet::new();
+    let (mut lost, mut is_too_long) = (BTreeSet::new(), false);
     let actions = reached(rules);
     let other = |wanted: &dyn Fn(Action) -> bool| {
         actions.iter().copied().find(|action| *action != default && wanted(*action))
@@ -97,12 +93,12 @@ pub(super) fn one_action(rules: &[Rule], default: Action) -> OneAction {
     let refuses = |action| !runs(action);
     let taken = if runs(default) {
         if aside(&runs, default) && other(&refuses).is_some() {
-            lost.insert(Lost::Logging);
+            lost.insert(LossKind::LoggedWhole);
         }
         match other(&refuses) {
             Some(refusal) => {
                 if aside(&refuses, refusal) {
-                    lost.insert(Lost::RefusalsAlike);
+                    lost.insert(LossKind::RefusedAlike(refusal));
                 }
                 Some((refusal, when(rules, refuses)))
             }
@@ -110,30 +106,30 @@ pub(super) fn one_action(rules: &[Rule], default: Action) -> OneAction {
         }
     } else if let Some(running) = other(&|it| it == Action::Allow).or_else(|| other(&runs)) {
         if aside(&runs, running) {
-            lost.insert(Lost::Logging);
+            lost.insert(LossKind::LoggedWhole);
         }
         if aside(&refuses, default) {
-            lost.insert(Lost::Refusals);
+            lost.insert(LossKind::RefusedByDefault);
         }
         Some((running, when(rules, runs)))
     } else {
         let refusal = other(&refuses);
         refusal.map(|refusal| {
             if actions.iter().any(|action| *action != refusal && *action != default) {
-                lost.insert(Lost::Refusals);
+                lost.insert(LossKind::RefusedByDefault);
             }
             (refusal, when(rules, |it| it == refusal))
         })
     };
     let taken = taken.and_then(|(action, when)| match when {
         None => {
-            lost.insert(Lost::TooMany);
+            is_too_long = true;
             None
         }
         Some(When::AnyOf(alternatives)) if alternatives.is_empty() => None,
         Some(when) => Some((action, when)),
     });
-    OneAction { taken, lost }
+    OneAction { taken, lost, is_too_long }
 }
 
 /// The actions of the rules that can decide, in order.

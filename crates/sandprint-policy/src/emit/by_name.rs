@@ -7,10 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::errno::{ENOSYS, EPERM};
-use sandprint_model::{Abi, About, Action, Condition, KernelVersion, Loss, Policy, Reason, Rule, Syscall};
+use sandprint_model::loss::{self, Multiplexed};
+use sandprint_model::{
+    Abi, About, Action, Condition, KernelVersion, Loss, LossKind, Policy, Reason, Rule, Syscall,
+};
 
+use super::left_to_default;
 use super::shape::{Cut, Shape, shape};
-use super::{action_in_words, left_to_default, stricter, weaker};
 use crate::enforce::runs;
 use crate::libseccomp::{OLD_LIBSECCOMP, loads_with_first_call};
 
@@ -99,20 +102,13 @@ impl<'p> ByName<'p> {
         }
         let free = |name: &&&str| in_abi(name).is_some() && !self.calls.contains_key(**name);
         let Some(name) = NEVER_IMPLEMENTED.iter().find(free).copied() else {
-            let text = "libseccomp 2.5.4 and older may give all its calls the default action";
-            let about = About::Abi(abi);
-            self.losses.insert(if runs(default) { weaker(about, text) } else { stricter(about, text) });
+            self.losses.insert(Loss::weaker_if(runs(default), About::Abi(abi), LossKind::MatchesNone));
             return;
         };
         // A rule that equals the default action would be dropped.
-        let answer = if default == Action::Errno(ENOSYS) { EPERM } else { ENOSYS };
-        let text = format!(
-            "{} instead of the default action, as no kernel has it: libseccomp 2.5.4 and older match nothing of {abi} \
-             without a call that has no conditions",
-            action_in_words(Action::Errno(answer))
-        );
-        self.losses.insert(stricter(About::Name(name), text));
-        let shape = Shape::Always(Action::Errno(answer));
+        let errno = if default == Action::Errno(ENOSYS) { EPERM } else { ENOSYS };
+        self.losses.insert(Loss::stricter(About::Name(name), LossKind::AddedToMatch { errno, abi }));
+        let shape = Shape::Always(Action::Errno(errno));
         self.calls.insert(name, NamedCall { shape, reasons: BTreeSet::new(), since: None });
     }
 
@@ -123,20 +119,15 @@ impl<'p> ByName<'p> {
             if default == foreign || policy.calls.rules.keys().any(|syscall| syscall.abi == *abi) {
                 continue;
             }
-            let text = format!(
-                "it is the machine's own ABI and takes part: other calls get the default action, while the \
-                 policy says: {}",
-                action_in_words(foreign)
-            );
+            let kind = LossKind::MachinesOwnAbi { policy: foreign };
             let allows_more = runs(default) && !runs(foreign);
-            let about = About::Abi(*abi);
-            self.losses.insert(if allows_more { weaker(about, text) } else { stricter(about, text) });
+            self.losses.insert(Loss::weaker_if(allows_more, About::Abi(*abi), kind));
         }
     }
 
     fn lose_number(&mut self, policy: &Policy, syscall: Syscall, rules: &[Rule]) {
-        let text = "it has no name, and this format has no numbers: it gets the default action";
-        self.losses.insert(left_to_default(About::Call(syscall), text, rules, policy.calls.default_action));
+        let (about, default) = (About::Call(syscall), policy.calls.default_action);
+        self.losses.insert(left_to_default(about, LossKind::Nameless, rules, default));
     }
 
     fn add(&mut self, policy: &'p Policy, name: &'static str, differences: &mut Differences) {
@@ -151,16 +142,15 @@ impl<'p> ByName<'p> {
             if let Some(cut) = shaped.cut {
                 self.losses.insert(cut_loss(syscall, cut, rules, default));
             }
-            self.losses.extend(shaped.lost.iter().map(|lost| stricter(About::Call(syscall), lost.words())));
+            self.losses
+                .extend(shaped.lost.into_iter().map(|lost| Loss::stricter(About::Call(syscall), lost)));
             reasons.extend(rules.iter().flat_map(|rule| &rule.reasons));
             since = since.max(syscall.since());
             let beside_narrow = self.abis.iter().any(|other| matches!(other, Abi::Arm | Abi::I386));
             let whole = shaped.shape.clone();
             let shape = if beside_narrow { shaped.shape.without_upper_halves() } else { shaped.shape };
             if shape != whole {
-                let why = "libseccomp mistakes what looks at the upper half of an argument alone, where a 32-bit ABI \
-                           takes part";
-                let cut = Cut { why, is_whole: shape == Shape::Default };
+                let cut = Cut { why: loss::Cut::UpperHalfAlone, is_whole: shape == Shape::Default };
                 self.losses.insert(cut_loss(syscall, cut, rules, default));
             }
             own.push((*abi, shape));
@@ -250,7 +240,7 @@ pub(super) fn close_multiplexers(
 ) -> Vec<&'static str> {
     let mut refused = Vec::new();
     for (multiplexer, parts) in multiplexed() {
-        let with = |wanted: fn(Action) -> bool| -> Vec<&str> {
+        let with = |wanted: fn(Action) -> bool| -> Vec<&'static str> {
             let has = |part: &&&str| shapes.get(**part).and_then(|shape| shape.action()).is_some_and(wanted);
             parts.iter().filter(has).copied().collect()
         };
@@ -260,18 +250,16 @@ pub(super) fn close_multiplexers(
             continue;
         }
         if !closed.is_empty() {
-            let text = format!("i386 refuses it where it refuses {}", closed.join(", "));
-            losses.insert(stricter(About::Name(multiplexer), text));
+            let kind = LossKind::Multiplexer(Multiplexed::Refused, closed);
+            losses.insert(Loss::stricter(About::Name(multiplexer), kind));
         }
         if runs(default) {
             let is_other = |part: &&str| shapes.get(part).and_then(|shape| shape.action()) != Some(default);
-            let others: Vec<&str> = opened.into_iter().filter(is_other).collect();
+            let others: Vec<&'static str> = opened.into_iter().filter(is_other).collect();
             if !others.is_empty() {
-                let how = if default == Action::Log { "does not log it" } else { "logs it" };
-                losses.insert(stricter(
-                    About::Name(multiplexer),
-                    format!("i386 {how} for {}", others.join(", ")),
-                ));
+                let how = if default == Action::Log { Multiplexed::Unlogged } else { Multiplexed::Logged };
+                let kind = LossKind::Multiplexer(how, others);
+                losses.insert(Loss::stricter(About::Name(multiplexer), kind));
             }
             continue;
         }
@@ -280,13 +268,11 @@ pub(super) fn close_multiplexers(
         }
         if own.is_some() || default == Action::Errno(ENOSYS) {
             // Conditions would be OR-ed with the opening; a rule that equals the default would be dropped.
-            let text = format!("i386 allows it for {}, whatever the further arguments", opened.join(", "));
-            losses.insert(weaker(About::Name(multiplexer), text));
+            let kind = LossKind::Multiplexer(Multiplexed::Allowed, opened);
+            losses.insert(Loss::weaker(About::Name(multiplexer), kind));
             continue;
         }
-        let text = "it fails with ENOSYS instead of getting the default action, because libseccomp would \
-                    otherwise allow it on i386 together with the calls that it stands for";
-        losses.insert(stricter(About::Name(multiplexer), text));
+        losses.insert(Loss::stricter(About::Name(multiplexer), LossKind::MultiplexerClosed));
         refused.push(multiplexer);
     }
     refused
@@ -295,10 +281,8 @@ pub(super) fn close_multiplexers(
 /// The loss of what [`shape`] cut off.
 pub(super) fn cut_loss(syscall: Syscall, cut: Cut, rules: &[Rule], default: Action) -> Loss {
     let Cut { why, is_whole } = cut;
-    let rest = if is_whole { "whatever its arguments" } else { "with some of the arguments that they name" };
-    let text = format!("{why}: it gets the default action {rest}");
-    let about = About::Call(syscall);
-    if runs(default) { weaker(about, text) } else { left_to_default(about, text, rules, default) }
+    let (about, kind) = (About::Call(syscall), LossKind::ConditionsCut { why, is_whole });
+    if runs(default) { Loss::weaker(about, kind) } else { left_to_default(about, kind, rules, default) }
 }
 
 /// What a name means for all ABIs together: whatever one of them lets run, runs in all.
@@ -350,14 +334,10 @@ impl Differences {
         let calls = |(abi, names): (Abi, BTreeSet<&str>)| {
             About::Calls(abi, names.into_iter().filter_map(|name| Syscall::from_name(abi, name)).collect())
         };
-        let allowed = self.allowed_too.into_iter().map(move |of_abi| {
-            let text = "one list of names holds for every ABI, so calls of another ABI are allowed here too";
-            weaker(calls(of_abi), text)
-        });
-        let refused = self.otherwise_refused.into_iter().map(move |of_abi| {
-            let text = "one list of names holds for every ABI, so these are refused as in another ABI";
-            stricter(calls(of_abi), text)
-        });
+        let allowed = self.allowed_too.into_iter();
+        let allowed = allowed.map(move |of_abi| Loss::weaker(calls(of_abi), LossKind::AllowedWithOtherAbi));
+        let refused = self.otherwise_refused.into_iter();
+        let refused = refused.map(move |of_abi| Loss::stricter(calls(of_abi), LossKind::RefusedAsInOtherAbi));
         allowed.chain(refused)
     }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use sandprint_model::{Abi, About, Action, Arch, Loss, Part, Policy, Reason};
+use sandprint_model::{Abi, About, Action, Arch, Loss, LossKind, Part, Policy, Reason};
 use serde::Serialize;
 
 use super::by_name::{ByName, abis_of};
@@ -14,7 +14,7 @@ use super::oci::{
 };
 use super::shape::Shape;
 use super::unattended::unattended;
-use super::{EmitError, Format, Written, stricter};
+use super::{EmitError, Format, Written};
 use crate::synth::Runtime;
 
 /// `docker run --security-opt seccomp=FILE`.
@@ -165,9 +165,5 @@ pub(super) fn comment<'r>(reasons: impl Iterator<Item = &'r Reason>) -> (u8, &'s
 }
 
 fn default_errno_loss(errno: u16) -> Loss {
-    let text = format!(
-        "older Docker releases (20.10 among them) know no default errno and answer EPERM instead of {}",
-        sandprint_model::errno::in_words(errno)
-    );
-    stricter(About::DefaultAction, text)
+    Loss::stricter(About::DefaultAction, LossKind::OldDocker { errno })
 }

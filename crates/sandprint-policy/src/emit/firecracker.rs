@@ -15,16 +15,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use sandprint_model::errno::ENOSYS;
+use sandprint_model::loss::Reader;
 use sandprint_model::{
-    Abi, About, Action, Comparison, KernelVersion, Loss, Part, Policy, Rule, Syscall, Width, json_line,
+    Abi, About, Action, Comparison, KernelVersion, Loss, LossKind, Part, Policy, Rule, Syscall, Width,
+    json_line,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::alternatives::{Atom, Lost, MOST_ALTERNATIVES, Test, When, one_action};
+use super::alternatives::{Atom, MOST_ALTERNATIVES, TOO_LONG, Test, When, one_action};
 use super::docker::comment;
 use super::unattended::unattended;
-use super::{EmitError, Format, Written, action_in_words, left_to_default, one_machine, stricter};
+use super::{EmitError, Format, Written, left_to_default, one_machine};
 use crate::cbpf::MOST_INSTRUCTIONS;
 use crate::enforce::runs;
 
@@ -109,14 +111,7 @@ impl Filter {
         let mut decided: Vec<(Syscall, &[Rule], Action, When)> = Vec::new();
         for (syscall, rules) in policy.calls.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
             let found = one_action(rules, default);
-            for lost in found.lost {
-                let about = About::Call(*syscall);
-                losses.insert(if lost == Lost::TooMany {
-                    left_to_default(about, lost.words(), rules, default)
-                } else {
-                    stricter(about, lost.words())
-                });
-            }
+            losses.extend(found.losses(*syscall, rules, default));
             if let Some((action, when)) = found.taken {
                 decided.push((*syscall, rules, action, when));
             }
@@ -124,27 +119,22 @@ impl Filter {
         let matching = matching_action(default, decided.iter().map(|(_, _, action, _)| *action));
         let otherwise = otherwise(default, &decided);
         if otherwise != default {
-            let text = format!(
-                "there is one errno for all calls that do not match, and some must fail with ENOSYS: what the policy \
-                 says is {}",
-                action_in_words(default)
-            );
-            losses.insert(stricter(About::DefaultAction, text));
+            losses.insert(Loss::stricter(About::DefaultAction, LossKind::MismatchesAlike(otherwise)));
         }
         let mut filter = Filter { matching, otherwise, calls: BTreeMap::new(), losses };
-        let mut changed: BTreeMap<&'static str, BTreeSet<Syscall>> = BTreeMap::new();
+        let mut changed: BTreeMap<LossKind, BTreeSet<Syscall>> = BTreeMap::new();
         for (syscall, rules, action, when) in decided {
             if let Some(change) = filter.add(policy, syscall, rules, action, &when) {
                 changed.entry(change).or_default().insert(syscall);
             }
         }
         for (change, calls) in changed {
-            filter.losses.insert(stricter(About::Calls(abi, calls), change));
+            filter.losses.insert(Loss::stricter(About::Calls(abi, calls), change));
         }
         filter
     }
 
-    /// Adds one call; in words what becomes of its action, where that changes without anything more running.
+    /// Adds one call; what becomes of its action, where that changes without anything more running.
     fn add(
         &mut self,
         policy: &Policy,
@@ -152,39 +142,30 @@ impl Filter {
         rules: &[Rule],
         action: Action,
         when: &When,
-    ) -> Option<&'static str> {
+    ) -> Option<LossKind> {
         if action == self.otherwise && *when == When::Always {
             return None;
         }
         let change = if action == self.matching {
             None
         } else if runs(action) && runs(self.matching) {
-            Some(
-                "there is one action for calls that match, so whether these are logged is not what the policy says",
-            )
+            Some(LossKind::Logged(self.matching == Action::Log))
         } else if runs(self.otherwise) && !runs(action) {
-            Some("there is one action for calls that match, so these are refused in another way")
+            Some(LossKind::MatchesAlike(self.matching))
         } else if runs(action) {
-            return Some("there is one action for calls that match, so whether these are logged is lost");
-        } else if self.otherwise == Action::Errno(ENOSYS) && action == policy.calls.default_action {
-            return Some("there is one action for calls that do not match, so these fail with ENOSYS");
+            return Some(LossKind::Logged(self.otherwise == Action::Log));
         } else {
-            return Some("there is one action for calls that do not match, so these get it too");
+            return Some(LossKind::MismatchesAlike(self.otherwise));
         };
         let about = About::Call(syscall);
         let default = policy.calls.default_action;
         let Some(name) = syscall.name() else {
-            let text =
-                "seccompiler has no name for it, and this format no numbers: it gets the default action";
-            self.losses.insert(left_to_default(about, text, rules, default));
+            self.losses.insert(left_to_default(about, LossKind::Nameless, rules, default));
             return None;
         };
         if syscall.since().is_none_or(|since| since > NAMED_UP_TO) {
-            let text = format!(
-                "it came after Linux {NAMED_UP_TO}, and seccompiler refuses a file with a name that it does not know: \
-                 it gets the default action"
-            );
-            self.losses.insert(left_to_default(about, text, rules, default));
+            let kind = LossKind::NewName { reader: Reader::Seccompiler, is_left_out: true };
+            self.losses.insert(left_to_default(about, kind, rules, default));
             return None;
         }
         let alternatives = match when {
@@ -192,7 +173,7 @@ impl Filter {
             When::AnyOf(alternatives) => {
                 let arguments: Vec<_> = alternatives.iter().flat_map(|one| spelled_out(one)).collect();
                 if arguments.len() > MOST_ALTERNATIVES {
-                    self.losses.insert(left_to_default(about, Lost::TooMany.words(), rules, default));
+                    self.losses.insert(left_to_default(about, TOO_LONG, rules, default));
                     return None;
                 }
                 arguments

@@ -11,13 +11,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use sandprint_model::{About, Action, Comparison, Condition, Loss, Part, Policy, Syscall};
+use sandprint_model::{About, Action, Comparison, Condition, Loss, LossKind, Part, Policy, Syscall};
 
 use super::by_name::{ByName, abis_of};
 use super::oci::{Argument, action_name, architecture, consumer_losses, syscalls};
 use super::shape::{MAX_ENTRIES, Shape};
 use super::unattended::unattended;
-use super::{EmitError, Format, Written, action_in_words, breaking, escape, reasons, stricter, weaker};
+use super::{EmitError, Format, Written, answered, escape, reasons};
 use crate::enforce::runs;
 use crate::synth::Runtime;
 
@@ -140,12 +140,10 @@ fn with_sayable_errnos<'p>(policy: Cow<'p, Policy>, losses: &mut BTreeSet<Loss>)
     if let Action::Errno(errno) = policy.calls.default_action
         && errno != EPERM
     {
-        let text = format!(
-            "the object has no errno for it, and runtimes answer EPERM; the policy says: {}",
-            action_in_words(policy.calls.default_action)
-        );
-        losses.insert(stricter(About::DefaultAction, text));
-        policy.to_mut().calls.default_action = Action::Errno(EPERM);
+        // The object has no errno for it, and so runtimes answer this.
+        let got = Action::Errno(EPERM);
+        losses.insert(answered(About::DefaultAction, got, policy.calls.default_action));
+        policy.to_mut().calls.default_action = got;
     }
     let zero = Action::Errno(0);
     let with_zero =
@@ -156,8 +154,9 @@ fn with_sayable_errnos<'p>(policy: Cow<'p, Policy>, losses: &mut BTreeSet<Loss>)
             rule.action = Action::Errno(EPERM);
         }
     }
-    let text = "an errno of zero is left out on the way to the runtime, which answers EPERM";
-    losses.extend(answering.into_iter().map(|syscall| stricter(About::Call(syscall), text)));
+    // It is left out on the way to the runtime.
+    let lost = |syscall| answered(About::Call(syscall), Action::Errno(EPERM), zero);
+    losses.extend(answering.into_iter().map(lost));
     policy
 }
 
@@ -181,13 +180,11 @@ fn with_sayable_values(
     if kept.len() == said.len() {
         return Shape::When(*action, kept);
     }
-    let text =
-        "the object holds no value above 2^63 - 1: where one is compared with, the default action decides";
-    let about = About::Name(name);
+    let (about, kind) = (About::Name(name), LossKind::ValueTooLarge);
     losses.insert(match (runs(default), runs(*action)) {
-        (true, false) => weaker(about, text),
-        (false, true) => breaking(about, text),
-        _ => stricter(about, text),
+        (true, false) => Loss::weaker(about, kind),
+        (false, true) => Loss::breaking(about, kind),
+        _ => Loss::stricter(about, kind),
     });
     if kept.is_empty() { Shape::Default } else { Shape::When(*action, kept) }
 }

@@ -14,11 +14,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use sandprint_model::{Abi, About, Action, Comparison, Part, Policy, Rule, Syscall, Width};
+use sandprint_model::{Abi, Action, Comparison, Part, Policy, Rule, Syscall, Width};
 
-use super::alternatives::{Atom, Lost, Test, When, one_action};
+use super::alternatives::{Atom, Test, When, one_action};
 use super::unattended::unattended;
-use super::{EmitError, Format, Written, escape, left_to_default, one_machine, reasons, stricter};
+use super::{EmitError, Format, Written, escape, one_machine, reasons};
 use crate::cbpf::MOST_INSTRUCTIONS;
 
 /// `nsjail --seccomp_policy FILE`.
@@ -52,14 +52,7 @@ impl Format for Kafel {
         let mut instructions = 8;
         for (syscall, rules) in policy.calls.rules.iter().filter(|(syscall, _)| syscall.abi == abi) {
             let found = one_action(rules, policy.calls.default_action);
-            for lost in found.lost {
-                let about = About::Call(*syscall);
-                losses.insert(if lost == Lost::TooMany {
-                    left_to_default(about, lost.words(), rules, policy.calls.default_action)
-                } else {
-                    stricter(about, lost.words())
-                });
-            }
+            losses.extend(found.losses(*syscall, rules, policy.calls.default_action));
             let Some((action, when)) = found.taken else { continue };
             instructions += 4 + when.atoms() * 8;
             blocks.entry(action).or_default().push(Entry::new(*syscall, rules, &when));

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use sandprint_model::{Abi, Comparison, Condition, Part, Policy, Reason, Rule, Syscall, Width};
 
-use super::{EmitError, Format, Written, action_in_words, escape};
+use super::{EmitError, Format, Written, escape};
 
 /// Two tables and a list, for a review or a wiki page.
 #[derive(Debug)]
@@ -35,14 +35,10 @@ impl Format for Markdown {
         let mut text = String::from("# System call policy\n\n");
         let prose = |words: String| escape::markdown_prose(&words);
         // Writing to a String cannot fail, here and below.
-        writeln!(text, "- Calls without a rule: {}.", prose(action_in_words(policy.calls.default_action)))
+        writeln!(text, "- Calls without a rule: {}.", prose(policy.calls.default_action.in_words()))
             .unwrap_or_default();
-        writeln!(
-            text,
-            "- Calls through another ABI: {}.",
-            prose(action_in_words(policy.calls.foreign_action))
-        )
-        .unwrap_or_default();
+        writeln!(text, "- Calls through another ABI: {}.", prose(policy.calls.foreign_action.in_words()))
+            .unwrap_or_default();
         if let Some(kernel) = policy.kernel {
             writeln!(text, "- Made for Linux {kernel} and later.").unwrap_or_default();
         }
@@ -77,7 +73,7 @@ fn push_row(text: &mut String, syscall: Syscall, rule: &Rule) {
         "| {} | {} | {} | {} | {} | {} |",
         escape::markdown_code(&syscall.to_string()),
         syscall.nr,
-        escape::markdown_prose(&action_in_words(rule.action)),
+        escape::markdown_prose(&rule.action.in_words()),
         arguments(&rule.conditions),
         why.join("; "),
         programs(&rule.reasons),

@@ -13,16 +13,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
+use sandprint_model::loss::Reader;
 use sandprint_model::{
-    Abi, About, Action, Comparison, KernelVersion, Loss, Part, Policy, Reason, Rule, Syscall, Width,
+    Abi, About, Action, Comparison, KernelVersion, Loss, LossKind, Part, Policy, Reason, Rule, Syscall, Width,
 };
 
-use super::alternatives::{Atom, Lost, Test, When, reached, when};
+use super::alternatives::{Atom, TOO_LONG, Test, When, reached, when};
 use super::unattended::unattended;
 use super::values::{Block, blocks};
-use super::{
-    EmitError, Format, Written, action_in_words, escape, left_to_default, one_machine, reasons, stricter,
-};
+use super::{EmitError, Format, Written, escape, left_to_default, one_machine, reasons};
 use crate::cbpf::MOST_INSTRUCTIONS;
 use crate::enforce::runs;
 
@@ -79,12 +78,8 @@ impl Format for Minijail {
         file.fits()?;
         losses.extend(one_machine::other_abis(policy, abi, Action::KillThread, Action::KillThread));
         if policy.calls.default_action != Action::KillThread {
-            let text = format!(
-                "a call that is not allowed kills the thread, or the process, as minijail's options want it; the policy \
-                 says: {}",
-                action_in_words(policy.calls.default_action)
-            );
-            losses.insert(stricter(About::DefaultAction, text));
+            let kind = LossKind::MinijailKills { policy: policy.calls.default_action };
+            losses.insert(Loss::stricter(About::DefaultAction, kind));
         }
         losses.extend(file.losses.iter().cloned());
         Ok(Written::text(file.text(policy, abi), losses))
@@ -120,8 +115,7 @@ impl File {
     fn add(&mut self, syscall: Syscall, rules: &[Rule]) {
         let about = || About::Call(syscall);
         let Some(name) = syscall.name() else {
-            let text = "it has no name, and this format has no numbers: it gets the default action";
-            self.losses.insert(left_to_default(about(), text, rules, Action::KillThread));
+            self.losses.insert(left_to_default(about(), LossKind::Nameless, rules, Action::KillThread));
             return;
         };
         let mut actions: BTreeSet<Action> = reached(rules).into_iter().collect();
@@ -129,12 +123,12 @@ impl File {
             actions.insert(self.default);
         }
         if actions.contains(&Action::Log) {
-            self.losses.insert(stricter(about(), "it runs without being logged"));
+            self.losses.insert(Loss::stricter(about(), LossKind::Logged(false)));
         }
         let groups = if let Some(Some(groups)) = when(rules, runs).as_ref().map(groups) {
             groups
         } else {
-            self.losses.insert(left_to_default(about(), Lost::TooMany.words(), rules, Action::KillThread));
+            self.losses.insert(left_to_default(about(), TOO_LONG, rules, Action::KillThread));
             Some(Vec::new())
         };
         let refusals: BTreeSet<Action> = actions.into_iter().filter(|action| !runs(*action)).collect();
@@ -146,26 +140,17 @@ impl File {
         let never = groups.as_ref().is_some_and(Vec::is_empty);
         let answer = errno.map_or(Action::KillThread, Action::Errno);
         if !is_plain && refusals.iter().any(|refusal| *refusal != answer) {
-            let text = format!("all that its rules refuse is answered alike: {}", action_in_words(answer));
-            self.losses.insert(stricter(about(), text));
+            self.losses.insert(Loss::stricter(about(), LossKind::RefusedAlike(answer)));
         }
         if never && errno.is_none() {
             return;
         }
         if syscall.since().is_none_or(|since| since > NAMED_UP_TO) {
-            let since = syscall.since().map_or("no Linux".to_owned(), |since| format!("Linux {since}"));
+            let kind = LossKind::NewName { reader: Reader::Minijail, is_left_out: never };
+            self.losses.insert(Loss::stricter(about(), kind));
             if never {
-                let text = format!(
-                    "it came with {since}, and a minijail built with older headers would refuse the file for its name: \
-                     it gets the default action"
-                );
-                self.losses.insert(stricter(about(), text));
                 return;
             }
-            let text = format!(
-                "it came with {since}: a minijail built with older headers refuses the file for its name"
-            );
-            self.losses.insert(stricter(about(), text));
         }
         let reasons = rules.iter().flat_map(|rule| &rule.reasons);
         self.lines.insert(name, Line { groups, errno: errno.filter(|_| !is_plain), why: why(reasons) });

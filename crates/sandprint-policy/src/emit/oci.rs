@@ -6,13 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{Abi, About, Action, Arch, Comparison, Condition, Loss, Part, Policy, json_pretty};
+use sandprint_model::{
+    Abi, About, Action, Arch, Comparison, Condition, Loss, LossKind, Part, Policy, json_pretty,
+};
 use serde::Serialize;
 
 use super::by_name::{ByName, NamedCall, abis_of};
 use super::shape::Shape;
 use super::unattended::unattended;
-use super::{EmitError, Format, Written, stricter, weaker};
+use super::{EmitError, Format, Written, answered};
 use crate::enforce::runs;
 use crate::libseccomp::OLD_LIBSECCOMP;
 use crate::synth::Runtime;
@@ -135,20 +137,14 @@ pub(super) fn syscalls<'s>(calls: impl Iterator<Item = (&'static str, &'s Shape)
 pub(super) fn consumer_losses(policy: &Policy, list: &ByName<'_>) -> BTreeSet<Loss> {
     let mut losses = BTreeSet::new();
     if policy.calls.foreign_action != Action::KillThread {
-        let text = format!(
-            "a call through an ABI that is not listed kills the thread that makes it; the policy says: {}",
-            super::action_in_words(policy.calls.foreign_action)
-        );
-        losses.insert(stricter(About::OtherAbis, text));
+        losses.insert(answered(About::OtherAbis, Action::KillThread, policy.calls.foreign_action));
     }
     let stub = !matches!(
         policy.calls.default_action,
         Action::Allow | Action::Log | Action::Trace(_) | Action::Errno(ENOSYS)
     );
     if stub {
-        let text = "runc answers ENOSYS, not the default action, above the highest number that the profile \
-                    names";
-        losses.insert(stricter(About::DefaultAction, text));
+        losses.insert(Loss::stricter(About::DefaultAction, LossKind::RuncStub));
     }
     losses.extend(unknown_losses(policy, list));
     losses
@@ -166,8 +162,7 @@ fn unknown_losses(policy: &Policy, list: &ByName<'_>) -> BTreeSet<Loss> {
     let (running, refused) = (names(running), names(refused));
     let loss = |names: &[&'static str], is_weaker: bool| {
         let about = About::Newer { abi: None, than: OLD_LIBSECCOMP, names: names.to_vec() };
-        let text = "a runtime built with libseccomp 2.5.4 or older cannot name them and gives them the default action";
-        (!names.is_empty()).then(|| if is_weaker { weaker(about, text) } else { stricter(about, text) })
+        (!names.is_empty()).then(|| Loss::weaker_if(is_weaker, about, LossKind::UnknownToLibseccomp))
     };
     if runs(default) {
         return loss(&running, false).into_iter().chain(loss(&refused, true)).collect();

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::{Abi, About, Action, Arch, Loss, Policy, Rule};
+use sandprint_model::{Abi, About, Action, Arch, Loss, LossKind, Policy, Rule};
 
-use super::{EmitError, action_in_words, breaking, stricter, weaker};
+use super::{EmitError, answered};
 use crate::enforce::runs;
 
 /// The machine that a policy is for; an error where there are two, or only programs of 32 bits.
@@ -42,38 +42,21 @@ pub(super) fn other_abis(policy: &Policy, abi: Abi, elsewhere: Action, unlisted:
     }
     for (other, rules) in &further {
         let got = if *other == Abi::X32 { unlisted } else { elsewhere };
-        let text = format!(
-            "this format holds the calls of {abi} only; what it does to these: {}",
-            action_in_words(got)
-        );
-        let about = About::Abi(*other);
+        let (about, kind) = (About::Abi(*other), LossKind::OtherAbi { holds: abi, got });
         let any = |wanted: fn(Action) -> bool| rules.iter().any(|rule| wanted(rule.action));
         losses.insert(if *other == Abi::X32 && runs(got) && any(|action| !runs(action)) {
-            weaker(about, text)
+            Loss::weaker(about, kind)
         } else if !runs(got) && any(runs) {
-            breaking(about, text)
+            Loss::breaking(about, kind)
         } else {
-            stricter(about, text)
+            Loss::stricter(about, kind)
         });
     }
-    let mut lose = |about: About, text: String, allows_more: bool| {
-        losses.insert(if allows_more { weaker(about, text) } else { stricter(about, text) });
-    };
     if foreign != elsewhere {
-        let text = format!(
-            "what this format does to a call through another ABI: {}; the policy says: {}",
-            action_in_words(elsewhere),
-            action_in_words(foreign)
-        );
-        lose(About::OtherAbis, text, runs(elsewhere) && !runs(foreign));
+        losses.insert(answered(About::OtherAbis, elsewhere, foreign));
     }
     if abi == Abi::X86_64 && !further.contains_key(&Abi::X32) && unlisted != foreign {
-        let text = format!(
-            "they look like unknown numbers to this format, which does this to them: {}; the policy says: {}",
-            action_in_words(unlisted),
-            action_in_words(foreign)
-        );
-        lose(About::Abi(Abi::X32), text, runs(unlisted) && !runs(foreign));
+        losses.insert(answered(About::Abi(Abi::X32), unlisted, foreign));
     }
     losses
 }

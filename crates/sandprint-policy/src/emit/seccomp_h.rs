@@ -8,15 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use sandprint_model::{
-    Abi, About, Action, Arch, Comparison, Condition, KernelVersion, Loss, Part, Policy, Reason, Syscall,
-    errno,
+    Abi, About, Action, Arch, Comparison, Condition, KernelVersion, Loss, LossKind, Part, Policy, Reason,
+    Syscall, errno,
 };
 
 use super::by_name::{close_multiplexers, cut_loss};
 use super::oci::architecture;
 use super::shape::{Shape, shape};
 use super::unattended::unattended;
-use super::{EmitError, Format, Written, escape, left_to_default, reasons, stricter, weaker};
+use super::{EmitError, Format, Written, escape, left_to_default, reasons};
 use crate::enforce::runs;
 use crate::libseccomp::OLD_LIBSECCOMP;
 
@@ -127,14 +127,13 @@ impl Filter {
             if let Some(cut) = fitted.cut {
                 losses.insert(cut_loss(*syscall, cut, rules, default));
             }
-            losses.extend(fitted.lost.iter().map(|lost| stricter(about(), lost.words())));
+            losses.extend(fitted.lost.into_iter().map(|lost| Loss::stricter(about(), lost)));
             let name = syscall.name();
             // libseccomp's numbers are those of the ABI that it was compiled for; the others go by name.
             let sayable =
                 name.is_some() || (abi == abi.arch().native_abi() && i32::try_from(syscall.nr).is_ok());
             if !sayable {
-                let text = "libseccomp cannot name this number: it gets the default action";
-                losses.insert(left_to_default(about(), text, rules, default));
+                losses.insert(left_to_default(about(), LossKind::Nameless, rules, default));
                 continue;
             }
             if let Some(name) = name {
@@ -180,9 +179,8 @@ impl Filter {
             }
             let names = names.into_iter().collect();
             let about = About::Newer { abi: Some(self.abi), than: OLD_LIBSECCOMP, names };
-            let text = "libseccomp 2.5.4 and older cannot name them, and they get the default action";
             let allows_more = runs(default) && !running;
-            losses.insert(if allows_more { weaker(about, text) } else { stricter(about, text) });
+            losses.insert(Loss::weaker_if(allows_more, about, LossKind::UnknownToLibseccomp));
         }
     }
 
@@ -327,7 +325,7 @@ fn write_build(text: &mut String, filters: &[Filter]) {
 
 /// What the list of an action is called, and what happens to its calls.
 fn list_of(action: Action) -> (String, String) {
-    let words = super::action_in_words(action);
+    let words = action.in_words();
     match action {
         Action::Allow => ("allowed".to_owned(), "these run".to_owned()),
         Action::Log => ("logged".to_owned(), "these run and are logged".to_owned()),

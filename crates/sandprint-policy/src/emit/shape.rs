@@ -15,9 +15,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::{Abi, Action, Comparison, Condition, Rule, Width};
+use sandprint_model::{Abi, Action, Comparison, Condition, LossKind, Rule, Width, loss};
 
-use super::alternatives::{Atom, Lost, OneAction, When, one_action, reached};
+use super::alternatives::{Atom, OneAction, When, one_action, reached};
 use super::values::{Block, LOWER_HALF, blocks, comparisons, is_32_bit};
 use crate::enforce::runs;
 use crate::libseccomp::merges_wrongly;
@@ -25,8 +25,6 @@ use crate::libseccomp::merges_wrongly;
 /// How many entries one call may have. The kernel takes 4096 instructions in all (`BPF_MAXINSNS`), and an
 /// entry costs up to four for each comparison.
 pub(super) const MAX_ENTRIES: usize = 128;
-
-const TOO_MANY: &str = "its conditions need too many entries";
 
 /// What happens to one call, as libseccomp can hold it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,25 +120,23 @@ pub(super) struct Shaped {
     /// What was cut off, if something was: the calls that it decided get the default action.
     pub(super) cut: Option<Cut>,
     /// What is lost by having one action for the call. Nothing more runs by it.
-    pub(super) lost: BTreeSet<Lost>,
+    pub(super) lost: BTreeSet<LossKind>,
 }
 
 /// What of a call's rules did not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Cut {
     /// Why.
-    pub(super) why: &'static str,
+    pub(super) why: loss::Cut,
     /// Whether nothing is left: the default action decides, whatever the arguments.
     pub(super) is_whole: bool,
 }
 
 /// Brings the rules of one call into shape. `default` is what happens where no rule matches.
 pub(super) fn shape(abi: Abi, rules: &[Rule], default: Action) -> Shaped {
-    let OneAction { taken, lost } = one_action(rules, default);
-    let mut shaped = Shaped { shape: Shape::Default, cut: None, lost };
-    if shaped.lost.remove(&Lost::TooMany) {
-        shaped.cut = Some(Cut { why: TOO_MANY, is_whole: true });
-    }
+    let OneAction { taken, lost, is_too_long } = one_action(rules, default);
+    let cut = is_too_long.then_some(Cut { why: loss::Cut::TooMany, is_whole: true });
+    let mut shaped = Shaped { shape: Shape::Default, cut, lost };
     let Some((action, when)) = taken else { return shaped };
     let When::AnyOf(alternatives) = when else {
         return Shaped { shape: Shape::Always(action), ..shaped };
@@ -164,7 +160,7 @@ pub(super) fn shape(abi: Abi, rules: &[Rule], default: Action) -> Shaped {
         if fits {
             count += more;
         } else {
-            why = Some(TOO_MANY);
+            why = Some(loss::Cut::TooMany);
         }
         fits
     });
@@ -230,7 +226,7 @@ enum Match {
     Always,
     /// When the arguments have these values.
     All(Arguments),
-    Unsayable(&'static str),
+    Unsayable(loss::Cut),
 }
 
 fn arguments(abi: Abi, alternative: &BTreeMap<u8, Vec<Vec<Atom>>>) -> Match {
@@ -238,10 +234,10 @@ fn arguments(abi: Abi, alternative: &BTreeMap<u8, Vec<Vec<Atom>>>) -> Match {
     for (index, conjunctions) in alternative {
         if abi == Abi::X32 && conjunctions.iter().flatten().any(|atom| atom.width == Width::Bits64) {
             // libseccomp takes x32 for a 32-bit ABI and leaves the upper half of its 64-bit registers out.
-            return Match::Unsayable("libseccomp does not look at the upper half of an x32 argument");
+            return Match::Unsayable(loss::Cut::UpperHalfOfX32);
         }
         let Some(blocks) = blocks(abi, conjunctions, MAX_ENTRIES) else {
-            return Match::Unsayable(TOO_MANY);
+            return Match::Unsayable(loss::Cut::TooMany);
         };
         if blocks.is_empty() {
             return Match::Never;

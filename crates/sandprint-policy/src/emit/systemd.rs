@@ -17,13 +17,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{Abi, About, Action, KernelVersion, Loss, Part, Policy, Syscall, errno};
+use sandprint_model::loss::{Instead, Multiplexed, Reader, Unchecked};
+use sandprint_model::{Abi, About, Action, KernelVersion, Loss, LossKind, Part, Policy, Syscall, errno};
 
 use super::by_name::{ByName, MULTIPLEXERS, NEVER_IMPLEMENTED, NamedCall, abis_of, multiplexed};
 use super::escape;
 use super::shape::Shape;
 use super::unattended::unattended;
-use super::{EmitError, Format, Written, action_in_words, stricter, weaker};
+use super::{EmitError, Format, Written, answered};
 use crate::enforce::runs;
 use crate::synth::Runtime;
 use crate::synth::additions::is_only_with_arguments;
@@ -144,11 +145,11 @@ impl Names {
             Shape::Always(action) if runs(*action) => self.allow(name, *action, unknown),
             Shape::Always(action) => self.refuse(name, *action, unknown),
             Shape::When(action, _) if runs(*action) => {
-                let text = "systemd cannot check arguments: any are allowed";
-                self.losses.insert(weaker(About::Name(name), text));
+                let kind = LossKind::Systemd(Unchecked::Arguments, Instead::Allowed);
+                self.losses.insert(Loss::weaker(About::Name(name), kind));
                 self.allow(name, *action, unknown);
             }
-            Shape::When(..) => self.leave_to_default(name, "systemd cannot check arguments"),
+            Shape::When(..) => self.leave_to_default(name, Unchecked::Arguments),
         }
     }
 
@@ -164,26 +165,22 @@ impl Names {
     }
 
     fn lose_left_out(&mut self) {
-        let text = "systemd cannot check arguments: a call that was not observed and is allowed with some only gets \
-                    the default action";
-        self.losses.extend(self.left_out.iter().map(|name| stricter(About::Name(name), text)));
+        let lost = |name: &&'static str| {
+            let kind = LossKind::Systemd(Unchecked::Arguments, Instead::UnobservedDefault);
+            Loss::stricter(About::Name(name), kind)
+        };
+        self.losses.extend(self.left_out.iter().map(lost));
     }
 
     fn allow(&mut self, name: &'static str, action: Action, unknown: bool) {
         if unknown && default_group().any(|other| other == name) && !runs(self.default) {
-            let text = format!(
-                "it came after Linux {NAMED_UP_TO}: a systemd that knows it allows it with its group @default, an \
-                 older one refuses it"
-            );
-            self.losses.insert(stricter(About::Name(name), text));
+            self.losses.insert(Loss::stricter(About::Name(name), LossKind::NewInDefaultGroup));
             self.left_to_systemd.insert(name);
             return;
         }
         if unknown {
-            let text = format!(
-                "it came after Linux {NAMED_UP_TO}: systemd with an older libseccomp warns, and refuses it"
-            );
-            self.losses.insert(stricter(About::Name(name), text));
+            let kind = LossKind::NewName { reader: Reader::Systemd, is_left_out: false };
+            self.losses.insert(Loss::stricter(About::Name(name), kind));
         }
         self.allowed.insert(name);
         if action == Action::Log {
@@ -196,7 +193,7 @@ impl Names {
             Action::Errno(number @ 1..=4095) => errno::name_or_number(number),
             Action::KillProcess => "kill".to_owned(),
             _ => {
-                self.leave_to_default(name, &format!("systemd cannot {}", action_in_words(action)));
+                self.leave_to_default(name, Unchecked::Action(action));
                 return;
             }
         };
@@ -209,33 +206,30 @@ impl Names {
 
     /// A refusal that cannot be said. Without any, libseccomp would let in a multiplexer of i386 with the
     /// calls that it stands for.
-    fn leave_to_default(&mut self, name: &'static str, why: &str) {
+    fn leave_to_default(&mut self, name: &'static str, what: Unchecked) {
         let is_multiplexer = MULTIPLEXERS.contains(&name) && !runs(self.default);
-        if is_multiplexer && self.default != Action::Errno(ENOSYS) {
-            self.lose_refusal(About::Name(name), &format!("{why}: the call fails with ENOSYS"));
+        let instead = if is_multiplexer && self.default != Action::Errno(ENOSYS) {
             self.refused.entry("ENOSYS".to_owned()).or_default().insert(name);
+            Instead::Enosys
         } else if is_multiplexer {
-            let text = format!("{why}: i386 allows the call together with those that it stands for");
-            self.losses.insert(weaker(About::Name(name), text));
+            Instead::AllowedOnI386
         } else {
-            self.lose_refusal(About::Name(name), &format!("{why}: the call gets the default action"));
-        }
+            Instead::Default
+        };
+        let is_weaker = runs(self.default) || instead == Instead::AllowedOnI386;
+        self.losses.insert(Loss::weaker_if(is_weaker, About::Name(name), LossKind::Systemd(what, instead)));
     }
 
     /// That a call is logged is said to another filter than what is refused, and the stricter of two filters decides.
     fn lose_logged_multiplexers(&mut self) {
         for (multiplexer, parts) in multiplexed() {
             let is_refused = |part: &&&str| self.refused.values().any(|names| names.contains(**part));
-            let refused: Vec<&str> = parts.iter().filter(is_refused).copied().collect();
+            let refused: Vec<&'static str> = parts.iter().filter(is_refused).copied().collect();
             if self.logged.contains(multiplexer) && runs(self.default) && !refused.is_empty() {
-                let text = format!("i386 refuses it where it refuses {}", refused.join(", "));
-                self.losses.insert(stricter(About::Name(multiplexer), text));
+                let kind = LossKind::Multiplexer(Multiplexed::Refused, refused);
+                self.losses.insert(Loss::stricter(About::Name(multiplexer), kind));
             }
         }
-    }
-
-    fn lose_refusal(&mut self, about: About, text: &str) {
-        self.losses.insert(if runs(self.default) { weaker(about, text) } else { stricter(about, text) });
     }
 
     fn lose_unspoken(&mut self) {
@@ -243,8 +237,9 @@ impl Names {
             return;
         }
         let names = self.unspoken.iter().copied().collect();
-        let text = "an older systemd would warn of their names at every load, so they get the default action";
-        self.lose_refusal(About::Newer { abi: None, than: NAMED_UP_TO, names }, text);
+        let about = About::Newer { abi: None, than: NAMED_UP_TO, names };
+        let kind = LossKind::NewName { reader: Reader::Systemd, is_left_out: true };
+        self.losses.insert(Loss::weaker_if(runs(self.default), about, kind));
     }
 
     /// Takes back what `@default` would allow beyond the policy.
@@ -263,13 +258,10 @@ impl Names {
                 self.taken_back.insert(name);
             }
         }
-        let text =
-            "a later systemd may have more calls in its group @default than version 252, and allows them";
-        self.losses.insert(weaker(About::Word("@default".to_owned()), text));
-        for name in lossy {
-            let text = "a systemd that knows this call allows it, as part of its group @default";
-            self.losses.insert(weaker(About::Name(name), text));
-        }
+        let group = About::Word("@default".to_owned());
+        self.losses.insert(Loss::weaker(group, LossKind::DefaultGroupGrows));
+        let lost = |name| Loss::weaker(About::Name(name), LossKind::InDefaultGroup);
+        self.losses.extend(lossy.into_iter().map(lost));
     }
 
     /// The lines of `SystemCallFilter=`.
@@ -306,8 +298,7 @@ impl Names {
             if unlogged.is_empty() {
                 // Not `@known`, which leaves out what this systemd has no name for.
                 let [never, _] = NEVER_IMPLEMENTED;
-                let text = "it is not logged: the setting must name a call, and no kernel has this one";
-                self.losses.insert(stricter(About::Name(never), text));
+                self.losses.insert(Loss::stricter(About::Name(never), LossKind::NeverLogged));
                 unlogged.insert(never);
             }
             text.push_str("# Every call but these is logged.\n");
@@ -363,19 +354,12 @@ fn header(policy: &Policy) -> String {
 /// `SystemCallArchitectures=`: the machine's own ABI, and further ones that the policy has rules for.
 fn architectures(policy: &Policy, abis: &[Abi], losses: &mut BTreeSet<Loss>) -> String {
     if runs(policy.calls.foreign_action) {
-        let text = format!(
-            "a call through another ABI is decided by the same names; the policy says: {}",
-            action_in_words(policy.calls.foreign_action)
-        );
-        losses.insert(stricter(About::OtherAbis, text));
+        let kind = LossKind::DecidedByName { policy: policy.calls.foreign_action };
+        losses.insert(Loss::stricter(About::OtherAbis, kind));
         return "SystemCallArchitectures=\n".to_owned();
     }
     if policy.calls.foreign_action != Action::KillThread {
-        let text = format!(
-            "a call through an ABI that is not listed kills the thread that makes it; the policy says: {}",
-            action_in_words(policy.calls.foreign_action)
-        );
-        losses.insert(stricter(About::OtherAbis, text));
+        losses.insert(answered(About::OtherAbis, Action::KillThread, policy.calls.foreign_action));
     }
     let others = abis.iter().filter_map(|abi| match abi {
         Abi::Arm => Some(" arm"),
@@ -392,8 +376,7 @@ fn error_number(default: Action, losses: &mut BTreeSet<Loss>) -> String {
         Action::Errno(number @ 1..=4095) => errno::name_or_number(number),
         Action::Allow | Action::Log | Action::KillProcess => String::new(),
         _ => {
-            let text = format!("systemd cannot {}: the process is killed", action_in_words(default));
-            losses.insert(stricter(About::DefaultAction, text));
+            losses.insert(answered(About::DefaultAction, Action::KillProcess, default));
             String::new()
         }
     };

@@ -7,9 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{About, Action, Loss, Policy, Syscall};
-
-use super::stricter;
+use sandprint_model::{About, Action, Loss, LossKind, Policy, Syscall};
 
 /// The policy with ENOSYS wherever `asks` says that somebody would have to be asked, and what is lost by it.
 pub(super) fn unattended(policy: &Policy, asks: fn(Action) -> bool) -> (Cow<'_, Policy>, BTreeSet<Loss>) {
@@ -20,15 +18,14 @@ pub(super) fn unattended(policy: &Policy, asks: fn(Action) -> bool) -> (Cow<'_, 
         .filter(|(_, rules)| rules.iter().any(|rule| asks(rule.action)))
         .map(|(syscall, _)| *syscall)
         .collect();
-    let text = "no supervisor is started that could be asked: it fails with ENOSYS";
-    let mut losses: BTreeSet<Loss> =
-        asking.iter().map(|syscall| stricter(About::Call(*syscall), text)).collect();
+    let lost = |about| Loss::stricter(about, LossKind::NobodyToAsk);
+    let mut losses: BTreeSet<Loss> = asking.iter().map(|syscall| lost(About::Call(*syscall))).collect();
     for (about, action) in [
         (About::DefaultAction, policy.calls.default_action),
         (About::WithoutRules, policy.calls.foreign_action),
     ] {
         if asks(action) {
-            losses.insert(stricter(about, text));
+            losses.insert(lost(about));
         }
     }
     if losses.is_empty() {

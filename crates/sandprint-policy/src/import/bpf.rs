@@ -12,9 +12,9 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::{Abi, About, Action, Loss, Note, Rule, Syscall};
+use sandprint_model::{Abi, About, Action, Loss, LossKind, Note, Rule, Syscall};
 
-use super::{Format, ImportError, Imported, loss, loss_of, policy, reason, runs};
+use super::{Format, ImportError, Imported, policy, reason, runs, word};
 use crate::cbpf::{Program, op, validate};
 use decision::{Decisions, Id};
 use walk::{Part, TooComplex};
@@ -116,7 +116,7 @@ impl Analysed {
         let own = self.own();
         let mut losses = BTreeSet::new();
         let mut rules = BTreeMap::new();
-        let mut known: BTreeMap<Id, (Vec<Rule>, Vec<&str>)> = BTreeMap::new();
+        let mut known: BTreeMap<Id, (Vec<Rule>, Vec<LossKind>)> = BTreeMap::new();
         for abi in &own {
             for (first, last, id) in self.abis.get(abi).into_iter().flatten() {
                 let (found, lost) = known.entry(*id).or_insert_with(|| self.rules_of(*id, default));
@@ -132,7 +132,8 @@ impl Analysed {
                 };
                 for nr in numbers {
                     let syscall = Syscall { abi: *abi, nr };
-                    losses.extend(lost.iter().map(|text| loss(About::Call(syscall), *text, false)));
+                    let lost = lost.iter().cloned();
+                    losses.extend(lost.map(|kind| Loss::stricter(About::Call(syscall), kind)));
                     if !found.is_empty() {
                         rules.insert(syscall, found.clone());
                     }
@@ -140,13 +141,10 @@ impl Analysed {
             }
         }
         if !self.foreign_is_one {
-            let text = "the program does not treat all calls of machines that it does not know alike: the policy \
-                        has the strictest answer";
-            losses.insert(loss(About::OtherAbis, text, false));
+            losses.insert(Loss::stricter(About::OtherAbis, LossKind::UnknownMachines));
         }
         if self.trap_data {
-            let text = "the program tells the receiver of SIGSYS a number, which a policy does not hold";
-            losses.insert(loss_of("SIGSYS", text, false));
+            losses.insert(Loss::stricter(word("SIGSYS"), LossKind::SignalData));
         }
         let notes = BTreeSet::<Note>::new();
         let policy = policy(Format::Bpf, (default, self.foreign), &own, rules, notes);
@@ -154,7 +152,7 @@ impl Analysed {
     }
 
     /// The rules of a decision, without those at the end that the default action makes idle, and what they lack.
-    fn rules_of(&self, id: Id, default: Action) -> (Vec<Rule>, Vec<&'static str>) {
+    fn rules_of(&self, id: Id, default: Action) -> (Vec<Rule>, Vec<LossKind>) {
         let rule = |conditions, action| Rule {
             conditions,
             action,
@@ -164,16 +162,11 @@ impl Analysed {
         let mut found = if let Some(found) = rules::rules(&self.decisions, id) {
             found.into_iter().map(|(matched, action)| rule(matched.conditions(), action)).collect()
         } else {
-            lost.push(
-                "its arguments decide in more ways than can be listed: the policy has the strictest answer",
-            );
+            lost.push(LossKind::TooManyWays);
             vec![rule(Vec::new(), self.decisions.strictest(id))]
         };
         if !self.decisions.is_exact(id) {
-            lost.push(
-                "the program looks at something else than the call and its arguments, or calculates with them: the \
-                 policy has the strictest answer",
-            );
+            lost.push(LossKind::LooksElsewhere);
         }
         while found.last().is_some_and(|rule: &Rule| rule.action == default) {
             found.pop();
@@ -182,9 +175,8 @@ impl Analysed {
     }
 
     fn lose_numbers(&self, abi: Abi, (first, last, id): Part, default: Action) -> Loss {
-        let text = "so many numbers without a name get the default action, not the program's answer to them";
         let weaker = runs(default) && !runs(self.decisions.strictest(id));
-        loss(About::Numbers(abi, first, last), text, weaker)
+        Loss::weaker_if(weaker, About::Numbers(abi, first, last), LossKind::NumbersByDefault)
     }
 }
 

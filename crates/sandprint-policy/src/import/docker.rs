@@ -8,11 +8,12 @@
 
 use std::collections::BTreeSet;
 
-use sandprint_model::{Arch, KernelVersion, Note};
+use sandprint_model::sentence::listed;
+use sandprint_model::{Arch, KernelVersion, Loss, LossKind, Note};
 
 use super::oci::{self, finish};
 use super::profile::{self, Entry, Profile};
-use super::{Format, ImportError, Imported, Site, listed, loss_of};
+use super::{Format, ImportError, Imported, Site, word};
 
 /// What Docker gives a container without being asked (oci/caps/defaults.go of moby).
 pub const DEFAULT_CAPABILITIES: [&str; 14] = [
@@ -102,8 +103,8 @@ pub(super) fn import(text: &str, site: &Site) -> Result<Imported, ImportError> {
         }
     }
     if !ignored_kernels.is_empty() {
-        let text = format!("Podman, whose profile this is, ignores it: {}", listed(&ignored_kernels));
-        profile.losses.insert(loss_of("`minKernel`", text, false));
+        let kind = LossKind::IgnoredByPodman(ignored_kernels);
+        profile.losses.insert(Loss::stricter(word("`minKernel`"), kind));
     }
     let kernel = site.kernel.map_or("the newest kernel".to_owned(), |kernel| format!("Linux {kernel}"));
     let words = format!("rules were chosen for {} on {kernel}, {}", site.arch, capabilities_in_words(site));

@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use sandprint_model::sentence::quoted;
 use sandprint_model::wire::Position;
 
-use super::{ImportError, quoted};
+use super::ImportError;
 
 /// How deep values may lie in each other.
 const DEEPEST: usize = 64;

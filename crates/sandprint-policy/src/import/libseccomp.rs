@@ -20,7 +20,8 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use sandprint_model::{
-    Abi, About, Action, Comparison, Condition, KernelVersion, Loss, Note, Reason, Rule, Syscall, Width,
+    Abi, About, Action, Comparison, Condition, KernelVersion, Loss, LossKind, Note, Reason, Rule, Syscall,
+    Width,
 };
 
 use super::profile::{Argument, Operator};
@@ -188,9 +189,7 @@ impl Filter {
                 && calls.peek().is_some()
                 && !calls.any(|(_, rules)| rules.iter().any(|rule| rule.conditions.is_empty()))
         };
-        let text = "all its rules have conditions, and other calls of the profile it has not: libseccomp 2.5.4 may then \
-                    match none of them";
-        let loss = |abi: &Abi| super::loss(About::Abi(*abi), text, runs(self.default));
+        let loss = |abi: &Abi| Loss::weaker_if(runs(self.default), About::Abi(*abi), LossKind::MatchesNone);
         self.abis.iter().filter(is_unmatched).map(loss).collect()
     }
 
@@ -204,21 +203,15 @@ impl Filter {
             let conditions: Vec<&[Condition]> =
                 added.iter().map(|added| added.conditions.as_slice()).collect();
             if !conditions.iter().any(|conditions| conditions.is_empty()) && merges_wrongly(&conditions) {
-                let text = "libseccomp 2.5.4, and others before 2.6.1, may make another filter of its rules, one that \
-                            lets more run, or never come to an end with them: several rules, and not all ask for \
-                            equality";
-                faults.insert(super::loss(About::Name(name), text, true));
+                faults.insert(Loss::weaker(About::Name(name), LossKind::MergedWrongly));
             }
             if self.dropped.contains(name) {
                 told.dropped.insert(name);
             }
             rules.insert(syscall, order(name, added, &mut told));
         }
-        let lost = told.overlapping.iter().map(|name| {
-            let text = "rules with different actions may match one call, and libseccomp's order decides: the \
-                        stricter one was put first";
-            super::loss(About::Name(name), text, false)
-        });
+        let lost =
+            told.overlapping.iter().map(|name| Loss::stricter(About::Name(name), LossKind::OrderDecides));
         let losses = lost.collect();
         Finished { rules, losses, faults, notes: told.notes() }
     }

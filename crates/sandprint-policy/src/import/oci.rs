@@ -6,12 +6,13 @@
 use std::collections::BTreeSet;
 
 use sandprint_model::errno::ENOSYS;
+use sandprint_model::sentence::{listed, quoted};
 use sandprint_model::wire::Position;
-use sandprint_model::{Abi, Action, Note, Syscall};
+use sandprint_model::{Abi, Action, Loss, LossKind, Note, Syscall};
 
 use super::libseccomp::Filter;
 use super::profile::{self, Profile};
-use super::{Format, ImportError, Imported, Site, listed, loss_of, policy, quoted, reason, runs};
+use super::{Format, ImportError, Imported, Site, policy, reason, runs, unknown_names, word};
 use crate::libseccomp::OLD_LIBSECCOMP;
 
 /// Reads a profile.
@@ -41,11 +42,8 @@ pub(super) fn abis(
         }
     }
     if !others.is_empty() {
-        profile.losses.insert(loss_of(
-            "architectures",
-            format!("not known here: {}", listed(&others)),
-            false,
-        ));
+        let kind = LossKind::UnknownArchitectures(others);
+        profile.losses.insert(Loss::stricter(word("architectures"), kind));
     }
     let native = site.arch.native_abi();
     profile.lists_architectures = !listed_abis.is_empty();
@@ -92,8 +90,7 @@ pub(super) fn finish(format: Format, profile: Profile, abis: &[Abi]) -> Imported
     if !filter.unknown.is_empty() {
         let refused = filter.unknown.values().any(|refuses| *refuses);
         let names: BTreeSet<String> = std::mem::take(&mut filter.unknown).into_keys().collect();
-        let text = format!("no call of a machine that is known here has such a name: {}", listed(&names));
-        losses.insert(loss_of("unknown names", text, refused && runs(default)));
+        losses.insert(unknown_names(names, refused && runs(default)));
     }
     // Without a list of architectures, `findLastSyscalls` of runc's patchbpf has nothing to go through.
     let is_patched = profile.lists_architectures

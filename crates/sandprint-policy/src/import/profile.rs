@@ -6,11 +6,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sandprint_model::loss::SkippedKey;
+use sandprint_model::sentence::quoted;
 use sandprint_model::wire::Position;
-use sandprint_model::{Action, KernelVersion, Loss, Note, errno};
+use sandprint_model::{Action, KernelVersion, Loss, LossKind, Note, errno};
 
 use super::json::{self, Comment, Document, Node, Value};
-use super::{Format, ImportError, loss_of, quoted, runs};
+use super::{Format, ImportError, runs, word};
 
 /// Words that only profiles of Docker and Podman have.
 const DOCKER_WORDS: [&str; 8] =
@@ -298,7 +300,7 @@ impl Reader {
                 }
                 "flags" => self.flags(node)?,
                 "listenerPath" | "listenerMetadata" => {
-                    self.lose(key, "a policy does not name the supervisor");
+                    self.lose(key, LossKind::SupervisorUnnamed);
                 }
                 _ => self.ignored(key),
             }
@@ -322,26 +324,24 @@ impl Reader {
         }
         let entries = &self.profile.entries;
         let default_runs = runs(self.profile.default_action);
-        for (word, key) in keys {
-            let (what, weaker) = match word {
+        for (known, key) in keys {
+            let (skipped, weaker) = match known {
                 "defaultAction" | "names" | "action" | "index" | "value" | "op" => {
-                    ("it lacks what must be there, and is refused", false)
+                    (SkippedKey::Refused, false)
                 }
-                "syscalls" => ("it has no rules, and the default action decides", default_runs),
+                "syscalls" => (SkippedKey::NoRules, default_runs),
                 "args" => (
-                    "its rules hold whatever the arguments are",
+                    SkippedKey::NoConditions,
                     entries.iter().any(|entry| !entry.args.is_empty() && runs(entry.action)),
                 ),
-                "valueTwo" => ("0 is compared with", entries.iter().any(|entry| runs(entry.action))),
-                "errnoRet" | "defaultErrnoRet" => ("the answer is EPERM", false),
-                "architectures" => ("it is for the machine's own ABI alone", false),
-                "linux" | "seccomp" => ("there is no filter at all", true),
+                "valueTwo" => (SkippedKey::Zero, entries.iter().any(|entry| runs(entry.action))),
+                "errnoRet" | "defaultErrnoRet" => (SkippedKey::Eperm, false),
+                "architectures" => (SkippedKey::OwnAbi, false),
+                "linux" | "seccomp" => (SkippedKey::NoFilter, true),
                 _ => continue,
             };
-            let text = format!(
-                "runc, Docker and Podman take a key in any case, and so does the policy; crun skips it: to crun {what}"
-            );
-            self.profile.faults.insert(loss_of(key, text, weaker));
+            let fault = Loss::weaker_if(weaker, word(key), LossKind::SkippedByCrun(skipped));
+            self.profile.faults.insert(fault);
         }
     }
 
@@ -349,24 +349,20 @@ impl Reader {
         self.profile.notes.extend(what.map(Note));
     }
 
-    fn lose(&mut self, key: &str, why: &str) {
-        self.profile.losses.insert(loss_of(quoted(key), why, false));
+    fn lose(&mut self, key: &str, kind: LossKind) {
+        self.profile.losses.insert(Loss::stricter(word(quoted(key)), kind));
     }
 
     /// A word that whoever reads such profiles skips.
     fn ignored(&mut self, key: &str) {
         let docker = DOCKER_WORDS.contains(&key);
-        let why = if docker && self.format == Format::Oci {
-            "a word of Docker's profiles, which OCI runtimes ignore"
-        } else {
-            "not a word of such profiles: it is ignored"
-        };
-        self.lose(key, why);
+        let is_dockers = docker && self.format == Format::Oci;
+        self.lose(key, if is_dockers { LossKind::WordOfDocker } else { LossKind::UnknownWord });
     }
 
     fn flags(&mut self, node: &Node) -> Result<(), ImportError> {
         for (_, flag) in texts(node)? {
-            self.lose(&flag, "a policy has no flags of seccomp(2): give it to whoever loads the filter");
+            self.lose(&flag, LossKind::LoaderFlag);
         }
         Ok(())
     }

@@ -12,10 +12,10 @@ mod unit_file;
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
-use sandprint_model::{Abi, Action, Arch, Loss, Note, Policy, Reason, Rule, Syscall};
+use sandprint_model::{Abi, Action, Arch, Loss, LossKind, Note, Policy, Reason, Rule, Syscall};
 
 use super::libseccomp::Filter;
-use super::{Format, ImportError, Imported, Site, listed, loss_of, quoted, reason, runs};
+use super::{Format, ImportError, Imported, Site, reason, runs, unknown_names, word};
 use crate::emit::NAMED_UP_TO;
 use settings::Settings;
 use unit_file::{Assignment, UnitFile};
@@ -46,11 +46,7 @@ pub(super) fn import(text: &str, site: &Site) -> Result<Imported, ImportError> {
     }
     let mut settings = Settings::default();
     for at in strange {
-        settings.losses.insert(loss_of(
-            format!("line {}", at.line),
-            "no `Key=value`: systemd ignores it",
-            false,
-        ));
+        settings.losses.insert(Loss::stricter(word(format!("line {}", at.line)), LossKind::NoAssignment));
     }
     let here: Vec<&Assignment> = assignments.iter().filter(|assignment| is_of_process(assignment)).collect();
     for assignment in &here {
@@ -166,8 +162,7 @@ fn lose_unknown(filter: &Filter, default: Action, losses: &mut BTreeSet<Loss>) {
     let names: BTreeSet<String> =
         filter.unknown.keys().filter(|name| !in_groups.contains(name.as_str())).cloned().collect();
     if !names.is_empty() {
-        let text = format!("no call of a machine that is known here has such a name: {}", listed(&names));
-        losses.insert(loss_of("unknown names", text, runs(default)));
+        losses.insert(unknown_names(names, runs(default)));
     }
 }
 
@@ -177,11 +172,8 @@ fn lose_newer(filter: &Filter, default: Action, losses: &mut BTreeSet<Loss>) {
     let names: BTreeSet<String> =
         filter.newer.iter().filter(|name| !in_default.contains(name.as_str())).cloned().collect();
     if !names.is_empty() {
-        let text = format!(
-            "they came after Linux {NAMED_UP_TO}: systemd 252 ignores them, a newer one may not: {}",
-            listed(&names)
-        );
-        losses.insert(loss_of("newer names", text, runs(default)));
+        let kind = LossKind::NewerNames { than: NAMED_UP_TO, names };
+        losses.insert(Loss::weaker_if(runs(default), word("newer names"), kind));
     }
 }
 
@@ -231,5 +223,5 @@ fn stricter_of(a: &Layer, b: &Layer) -> Layer {
 
 /// A value that systemd does not understand, and ignores with a warning.
 fn ignored(key: &str, value: &str) -> Loss {
-    loss_of(key, format!("{} is not understood, and systemd ignores it", quoted(value)), false)
+    Loss::stricter(word(key), LossKind::NotUnderstood(value.to_owned()))
 }

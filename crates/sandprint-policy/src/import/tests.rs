@@ -307,12 +307,12 @@ fn what_systemd_ignores_is_told() {
             "RestrictAddressFamilies: `AF_FOO` is not understood, and systemd ignores it",
             "RestrictNamespaces: `user bogus` is not understood, and systemd ignores it",
             "SystemCallErrorNumber: `9999` is not understood, and systemd ignores it",
-            "SystemCallFilter: `@nonsense` is no group of systemd 252, which ignores it",
             "SystemCallFilter: `kill:` is not understood, and systemd ignores it",
             "SystemCallFilter: `ptrace:EFOO` is not understood, and systemd ignores it",
             "SystemCallFilter: `read:EPERM` is not understood, and systemd ignores it",
+            "SystemCallFilter: `@nonsense` is no group of systemd 252, which ignores it",
             "line 4: no `Key=value`: systemd ignores it",
-            "newer names: they came after Linux 6.7: systemd 252 ignores them, a newer one may not: mseal",
+            "newer names: systemd 252 ignores calls that came after Linux 6.7, and a newer one may not: mseal",
             "unknown names: no call of a machine that is known here has such a name: no_such_call",
         ]
     );

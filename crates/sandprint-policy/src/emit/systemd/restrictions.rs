@@ -10,12 +10,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::{Abi, About, Action, Comparison, Loss, Policy, Reason, Rule, Syscall, Width};
+use sandprint_model::loss::Beside;
+use sandprint_model::{Abi, About, Action, Comparison, Loss, LossKind, Policy, Reason, Rule, Syscall, Width};
 
 use super::push_names;
 use crate::emit::alternatives::{Atom, Test, When, reached, when};
 use crate::emit::values::blocks;
-use crate::emit::{action_in_words, stricter, weaker};
 use crate::enforce::runs;
 use crate::import::groups::address_families;
 use crate::import::systemd::refused_by;
@@ -78,7 +78,10 @@ pub(super) fn restrict(policy: &Policy, abis: &[Abi]) -> Restricted {
         for (syscall, rules) in &setting.refused {
             refused.entry(*syscall).or_default().extend(rules.iter().cloned());
         }
-        losses.extend(setting.refuses_more.iter().map(|(name, text)| stricter(About::Name(name), *text)));
+        let lost = |(name, beside): (&&'static str, &Beside)| {
+            Loss::stricter(About::Name(name), LossKind::SettingRefuses(*beside))
+        };
+        losses.extend(setting.refuses_more.iter().map(lost));
     }
     let mut rest = policy.clone();
     for (syscall, refused) in &refused {
@@ -95,10 +98,10 @@ pub(super) fn restrict(policy: &Policy, abis: &[Abi]) -> Restricted {
         };
         rest.calls.rules.insert(*syscall, rules);
         let Some(name) = syscall.name() else { continue };
-        losses.extend(calls.other_answers(*syscall, refused).map(|text| stricter(About::Name(name), text)));
+        let answers = calls.other_answers(*syscall, refused);
+        losses.extend(answers.map(|kind| Loss::stricter(About::Name(name), kind)));
         if is_left {
-            let text = "systemd checks no more of its arguments: any others are allowed";
-            losses.insert(weaker(About::Name(name), text));
+            losses.insert(Loss::weaker(About::Name(name), LossKind::OtherwiseAllowed));
         }
     }
     Restricted { lines: chosen.into_iter().map(|setting| setting.lines).collect(), rest, losses }
@@ -109,7 +112,7 @@ struct Setting {
     lines: String,
     refused: BTreeMap<Syscall, Vec<Rule>>,
     /// Calls of which it refuses more than the policy, and what.
-    refuses_more: BTreeMap<&'static str, &'static str>,
+    refuses_more: BTreeMap<&'static str, Beside>,
     /// Whether the policy refuses more of the calls that it narrows down.
     leaves: bool,
     /// Whether it holds all that the policy refuses of some call.
@@ -198,8 +201,8 @@ impl Calls<'_> {
                 if !self.runs_with(*syscall, atoms) {
                     continue;
                 }
-                let text = self.more_than_needed(*syscall, atoms)?;
-                setting.refuses_more.insert(syscall.name()?, text);
+                let beside = self.more_than_needed(*syscall, atoms)?;
+                setting.refuses_more.insert(syscall.name()?, beside);
             }
             if self.narrowed(*syscall).is_some() {
                 narrows = true;
@@ -212,15 +215,13 @@ impl Calls<'_> {
         narrows.then_some(setting)
     }
 
-    /// What a setting refuses of a call though the policy does not, in words; `None` where the workload may need it.
-    fn more_than_needed(&self, syscall: Syscall, refused: &[Atom]) -> Option<&'static str> {
+    /// What a setting refuses of a call though the policy does not; `None` where the workload may need it.
+    fn more_than_needed(&self, syscall: Syscall, refused: &[Atom]) -> Option<Beside> {
         let indexes: BTreeSet<u8> = refused.iter().map(|atom| atom.index).collect();
         let mut usual = refused.to_vec();
         usual.extend(indexes.iter().map(|index| masked(*index, !LOWER_HALF, 0)));
         match syscall.name() {
-            Some("socket") if !self.runs_with(syscall, &usual) => {
-                Some("with anything in the upper half of its family it fails with EAFNOSUPPORT")
-            }
+            Some("socket") if !self.runs_with(syscall, &usual) => Some(Beside::FamilyUpperHalf),
             Some("socket") => {
                 let named = |number: u64| {
                     let atoms = [refused, &[equal(0, number)]].concat();
@@ -228,19 +229,13 @@ impl Calls<'_> {
                 };
                 let is_left_open = UNNAMED.clone().all(|number| self.runs_with(syscall, &[equal(0, number)]));
                 let is_needed = address_families().any(|(number, _)| named(number));
-                (is_left_open && !is_needed).then_some(
-                    "with a family that systemd has no name for, or anything in the upper half of that argument, it \
-                     fails with EAFNOSUPPORT",
-                )
+                (is_left_open && !is_needed).then_some(Beside::UnnamedFamily)
             }
             Some("clone") => {
                 usual.push(masked(0, NEW_TIME, 0));
-                (!self.runs_with(syscall, &usual))
-                    .then_some("with a signal that does not exist, or in the upper half of its flags, it fails with EPERM")
+                (!self.runs_with(syscall, &usual)).then_some(Beside::CloneSignal)
             }
-            Some(_) if !self.runs_with(syscall, &usual) => {
-                Some("with anything in the upper half of an argument that is compared, it fails with EPERM")
-            }
+            Some(_) if !self.runs_with(syscall, &usual) => Some(Beside::UpperHalf),
             _ => None,
         }
     }
@@ -259,21 +254,12 @@ impl Calls<'_> {
             .is_none_or(|when| !alternatives(when, syscall.abi).is_empty())
     }
 
-    /// In words, where a setting answers otherwise than the policy.
-    fn other_answers(&self, syscall: Syscall, refused: &[Rule]) -> Option<String> {
+    /// The loss where a setting answers otherwise than the policy.
+    fn other_answers(&self, syscall: Syscall, refused: &[Rule]) -> Option<LossKind> {
         let got: BTreeSet<Action> = refused.iter().map(|rule| rule.action).collect();
         let rules = with_default(self.rules(syscall), self.default(syscall.abi));
-        let wanted: BTreeSet<Action> = reached(&rules).into_iter().filter(|action| !runs(*action)).collect();
-        let words = |actions: &BTreeSet<Action>| {
-            actions.iter().map(|action| action_in_words(*action)).collect::<Vec<_>>().join(", ")
-        };
-        (got != wanted).then(|| {
-            format!(
-                "what a setting does where it refuses it: {}; the policy says: {}",
-                words(&got),
-                words(&wanted)
-            )
-        })
+        let policy: BTreeSet<Action> = reached(&rules).into_iter().filter(|action| !runs(*action)).collect();
+        (got != policy).then_some(LossKind::SettingAnswers { got, policy })
     }
 }
 

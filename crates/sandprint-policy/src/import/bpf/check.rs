@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use sandprint_model::{Abi, About, Action, Call, Comparison, Condition, Rule, Syscall};
+use sandprint_model::{Abi, About, Action, Call, Comparison, Condition, Loss, LossKind, Rule, Syscall};
 
-use super::super::{Imported, loss, runs};
+use super::super::{Imported, runs};
 use super::Analysed;
 use crate::cbpf::{Program, SeccompData, returned_action, simulate};
 
@@ -46,8 +46,7 @@ pub(super) fn compare(program: &Program, analysed: &Analysed, imported: &mut Imp
     }
     for (syscall, weaker) in differing {
         if weaker || !imported.losses.iter().any(|known| known.about.covers(syscall)) {
-            let text = "the program answers some calls of it otherwise than the policy";
-            imported.losses.insert(loss(About::Call(syscall), text, weaker));
+            imported.losses.insert(Loss::weaker_if(weaker, About::Call(syscall), LossKind::Differs));
         }
     }
 }

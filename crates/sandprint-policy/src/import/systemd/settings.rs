@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::{Abi, Action, Arch, Loss, Note, errno};
+use sandprint_model::{Abi, About, Action, Arch, Loss, LossKind, Note, errno};
 
-use super::super::{groups, loss_of, quoted};
+use super::super::{groups, word};
 use super::refusals::{self, RESTRICT_SUID_SGID, Refusal, SWITCHES};
 use super::unit_file::{Assignment, words as words_of};
 use super::{CALL_SETTINGS, ignored};
@@ -273,8 +273,7 @@ fn inversion(value: &str) -> (bool, &str) {
 
 /// A value whose end systemd ignores.
 fn broken_off(key: &str, value: &str) -> Loss {
-    let text = format!("{} breaks off, and systemd ignores its last word", quoted(value));
-    loss_of(key, text, false)
+    Loss::stricter(word(key), LossKind::BreaksOff(value.to_owned()))
 }
 
 /// What systemd takes for true and for false.
@@ -326,8 +325,8 @@ fn take_names(
         };
         let names: Vec<&str> = if name.starts_with('@') {
             let Some(members) = groups::members(name) else {
-                let text = format!("{} is no group of systemd 252, which ignores it", quoted(name));
-                losses.insert(loss_of(key, text, !list.allows));
+                let kind = LossKind::UnknownGroup(name.to_owned());
+                losses.insert(Loss::weaker_if(!list.allows, About::Word(key.clone()), kind));
                 continue;
             };
             members.into_iter().collect()

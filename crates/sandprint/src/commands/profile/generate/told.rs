@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use sandprint_model::{About, Loss, Note};
+use sandprint_model::sentence::{few, fitted};
+use sandprint_model::{About, Loss, LossKind, Note};
 
 use crate::output;
 
@@ -58,9 +59,9 @@ impl Report {
             (breaking, format!("{format} refuses what the policy allows")),
         ];
         for (losses, head) in heads {
-            report.warnings.extend(by_text(&losses).into_iter().map(|(text, about)| {
+            report.warnings.extend(by_kind(&losses).into_iter().map(|(kind, about)| {
                 let space = room("warning").saturating_sub(head.len() + 2);
-                let full = format!("{head}: {}: {text}", in_full(&about));
+                let full = format!("{head}: {}: {kind}", in_full(&about));
                 Told { line: format!("{head}: {}", few(&in_short(about), space)), full: vec![full] }
             }));
         }
@@ -93,35 +94,35 @@ impl Report {
 /// What the format cannot express, in one line; why, for each reason.
 fn inexpressible(format: &str, losses: &[&Loss]) -> Option<Told> {
     let end = format!(" cannot be expressed in {format}");
-    let groups = by_text(losses);
-    let full = groups.iter().map(|(text, about)| format!("{}{end}: {text}", in_full(about)));
+    let groups = by_kind(losses);
+    let full = groups.iter().map(|(kind, about)| format!("{}{end}: {kind}", in_full(about)));
     let subjects = in_short(groups.iter().flat_map(|(_, about)| about.iter().copied()));
     let space = room("note").saturating_sub(end.len());
     (!subjects.is_empty())
         .then(|| Told { line: format!("{}{end}", few(&subjects, space)), full: full.collect() })
 }
 
-/// What each text is about, in the order of the first.
-fn by_text<'a>(losses: &[&'a Loss]) -> Vec<(&'a str, Vec<&'a About>)> {
-    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut groups: Vec<(&str, Vec<&About>)> = Vec::new();
+/// What each kind is about, in the order of the first.
+fn by_kind<'a>(losses: &[&'a Loss]) -> Vec<(&'a LossKind, Vec<&'a About>)> {
+    let mut places: BTreeMap<&LossKind, usize> = BTreeMap::new();
+    let mut groups: Vec<(&LossKind, Vec<&About>)> = Vec::new();
     for loss in losses {
-        let place = *places.entry(&loss.text).or_insert(groups.len());
+        let place = *places.entry(&loss.kind).or_insert(groups.len());
         match groups.get_mut(place) {
             Some((_, about)) if about.contains(&&loss.about) => {}
             Some((_, about)) => about.push(&loss.about),
-            None => groups.push((&loss.text, vec![&loss.about])),
+            None => groups.push((&loss.kind, vec![&loss.about])),
         }
     }
     groups
 }
 
-/// What a text is about, with every call.
+/// What a sentence is about, with every call.
 fn in_full(about: &[&About]) -> String {
     about.iter().map(|about| about.in_full()).collect::<Vec<_>>().join(", ")
 }
 
-/// What texts are about, each thing once.
+/// What sentences are about, each thing once.
 fn in_short<'a>(about: impl IntoIterator<Item = &'a About>) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for words in about.into_iter().map(About::to_string) {
@@ -137,38 +138,14 @@ fn room(label: &str) -> usize {
     WIDTH - label.len() - ": ".len()
 }
 
-/// As many of these as fit, and how many more there are.
-fn few(names: &[String], space: usize) -> String {
-    let list = |told: usize| {
-        let head = names.get(..told).unwrap_or(names).join(", ");
-        match names.len().saturating_sub(told) {
-            0 => head,
-            more => format!("{head} and {more} more"),
-        }
-    };
-    let told = (1..=names.len()).rev().find(|told| list(*told).chars().count() <= space);
-    told.map_or_else(|| fitted(&list(1), space), list)
-}
-
-/// The text, cut between two words where it is too long.
-fn fitted(text: &str, space: usize) -> String {
-    const CUT: &str = " ...";
-    if text.chars().count() <= space {
-        return text.to_owned();
-    }
-    let most: String = text.chars().take(space.saturating_sub(CUT.len())).collect();
-    let kept = most.rsplit_once(' ').map_or(most.as_str(), |(kept, _)| kept);
-    format!("{}{CUT}", kept.trim_end_matches([',', ':']))
-}
-
 #[cfg(test)]
 mod tests {
     use sandprint_model::{Abi, Syscall};
 
     use super::*;
 
-    fn loss(subject: &str, text: &str, weaker: bool, breaks: bool) -> Loss {
-        Loss { about: About::Word(subject.to_owned()), text: text.to_owned(), weaker, breaks }
+    fn loss(subject: &str, kind: LossKind, weaker: bool, breaks: bool) -> Loss {
+        Loss { about: About::Word(subject.to_owned()), kind, weaker, breaks }
     }
 
     fn lines(all: &[Told]) -> Vec<&str> {
@@ -178,13 +155,14 @@ mod tests {
     #[test]
     fn what_needs_an_action_comes_first_and_each_reason_once() {
         let notes = [Note("A is so. It is so because of B.".to_owned())];
-        let calls =
-            "abcdefghijklmnopqrstuvwxyz".chars().map(|c| loss(&format!("call_{c}"), "no look", true, false));
+        let calls = "abcdefghijklmnopqrstuvwxyz"
+            .chars()
+            .map(|c| loss(&format!("call_{c}"), LossKind::InDefaultGroup, true, false));
         let mut losses: Vec<Loss> = calls.collect();
-        losses.push(loss("x", "refused", false, true));
-        losses.push(loss("default action", "other", false, false));
-        losses.push(loss("other ABIs", "killed", false, false));
-        let untranslated = [loss("open", "no such call", false, false)];
+        losses.push(loss("x", LossKind::Nameless, false, true));
+        losses.push(loss("default action", LossKind::RuncStub, false, false));
+        losses.push(loss("other ABIs", LossKind::NobodyToAsk, false, false));
+        let untranslated = [loss("open", LossKind::NoCounterpart(Abi::Arm), false, false)];
         let action = Told::sentences("Do this.");
         let report = Report::new("f", [action].into_iter(), notes.iter(), untranslated.iter(), losses.iter());
         assert_eq!(
@@ -205,12 +183,16 @@ mod tests {
             [
                 "Do this.",
                 "A is so. It is so because of B.",
-                "default action cannot be expressed in f: other",
-                "other ABIs cannot be expressed in f: killed",
+                "default action cannot be expressed in f: runc answers ENOSYS above the highest number that the profile \
+                 names",
+                "other ABIs cannot be expressed in f: nobody is there to be asked: it fails with ENOSYS",
             ]
         );
         let warned = full(&report.warnings);
-        assert!(warned[1].ends_with("call_y, call_z: no look"), "{warned:?}");
+        assert!(
+            warned[1].ends_with("call_y, call_z: a systemd that knows it allows it with its group @default"),
+            "{warned:?}"
+        );
         assert!(report.is_shortened());
     }
 
@@ -221,14 +203,16 @@ mod tests {
         };
         let lists = [calls(Abi::I386, &["openat", "execve"]), calls(Abi::X86_64, &["write"])];
         let mut losses: Vec<Loss> =
-            lists.into_iter().map(|about| Loss { about, ..loss("", "one list", true, false) }).collect();
-        losses.extend(["first", "second"].map(|text| loss("default action", text, false, false)));
+            lists.into_iter().map(|about| Loss::weaker(about, LossKind::AllowedWithOtherAbi)).collect();
+        let kinds = [LossKind::RuncStub, LossKind::OldDocker { errno: 38 }];
+        losses.extend(kinds.map(|kind| loss("default action", kind, false, false)));
         let report = Report::new("f", std::iter::empty(), [].iter(), [].iter(), losses.iter());
         assert_eq!(
             lines(&report.warnings),
             ["f allows more than the policy: calls of i386, calls of x86_64"]
         );
-        let told = "f allows more than the policy: calls of i386 (execve, openat), calls of x86_64 (write): one list";
+        let told = "f allows more than the policy: calls of i386 (execve, openat), calls of x86_64 (write): one list of \
+                    names decides in every ABI: what another ABI allows is allowed here too";
         assert_eq!(report.warnings[0].full, [told]);
         assert_eq!(lines(&report.notes), ["default action cannot be expressed in f"]);
         assert_eq!(report.notes[0].full.len(), 2);
@@ -237,8 +221,9 @@ mod tests {
     #[test]
     fn a_line_fits_a_terminal_whatever_is_in_it() {
         let long = "word ".repeat(40);
-        let subjects: Vec<Loss> =
-            (0..30).map(|n| loss(&format!("{n}{long}"), &long, n % 2 == 0, n % 3 == 0)).collect();
+        let subjects: Vec<Loss> = (0..30)
+            .map(|n| loss(&format!("{n}{long}"), LossKind::RuncStub, n % 2 == 0, n % 3 == 0))
+            .collect();
         let notes = [Note(long.clone()), Note("w".repeat(300)), Note(format!("{long}. {long}"))];
         let report = Report::new("firecracker", std::iter::empty(), notes.iter(), [].iter(), subjects.iter());
         for (label, all) in [("warning", &report.warnings), ("note", &report.notes)] {
