@@ -9,11 +9,14 @@
     reason = "a test that cannot go on fails"
 )]
 
+pub mod beside;
 pub mod bpf;
 pub mod cgroup;
 pub mod container;
+pub mod ended;
 pub mod event_schema;
 pub mod expect;
+pub mod gcc;
 pub mod hostile;
 pub mod hosts;
 pub mod instants;
@@ -21,7 +24,10 @@ pub mod mounts;
 pub mod output;
 pub mod policies;
 pub mod process;
+pub mod scratch;
 pub mod shell;
 pub mod signals;
+pub mod systemd;
 pub mod terminal;
+pub mod users;
 pub mod wait;

@@ -30,14 +30,28 @@ impl Output {
 
     /// The next line, without its end.
     pub fn line(&mut self) -> String {
+        self.next_line().unwrap_or_else(|| panic!("no line, but the end after {:?}", self.unread))
+    }
+
+    /// The same; none at the end.
+    pub fn next_line(&mut self) -> Option<String> {
         loop {
             if let Some(end) = self.unread.iter().position(|&byte| byte == b'\n') {
                 let rest = self.unread.split_off(end + 1);
                 let line = std::mem::replace(&mut self.unread, rest);
-                return String::from_utf8(line).unwrap().trim_end().to_owned();
+                return Some(String::from_utf8(line).unwrap().trim_end().to_owned());
             }
-            assert!(self.more(), "no line, but the end after {:?}", self.unread);
+            if !self.more() {
+                return None;
+            }
         }
+    }
+
+    /// The whole lines that have come by now, and stay to be read.
+    pub fn so_far(&mut self) -> &str {
+        self.unread.extend(self.bytes.try_iter().flatten());
+        let end = self.unread.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        str::from_utf8(&self.unread[..end]).unwrap()
     }
 
     /// All that comes until the last process that could write has ended.

@@ -14,6 +14,7 @@ use sandprint_policy::synth::{SynthConfig, synthesize};
 
 pub mod grid;
 pub mod losses;
+pub mod native;
 
 /// What `ls /tmp` does on a glibc system, with its counts.
 pub const LS: &[(&str, u64)] = &[

@@ -18,6 +18,15 @@ pub fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     within(DEADLINE, look).unwrap_or_else(|| panic!("{what}: not within {DEADLINE:?}"))
 }
 
+/// Waits until something is so.
+///
+/// # Panics
+///
+/// If it is not so in time.
+pub fn until_so(what: &str, mut is_so: impl FnMut() -> bool) {
+    until(what, || is_so().then_some(()));
+}
+
 /// What is there in this time. `None` must decide nothing but what is tried next.
 pub fn within<T>(time: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let begin = Instant::now();
