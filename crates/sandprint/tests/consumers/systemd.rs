@@ -9,6 +9,5 @@
 mod asked;
 mod drop_in;
 mod filters;
-mod host;
 mod kinds;
 mod threads;

@@ -13,7 +13,7 @@ use testkit::expect::skip;
 use testkit::shell::{find, run, static_busybox};
 
 /// The program under test.
-const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
+pub(crate) const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
 
 /// The busybox applets that the tests call.
 const APPLETS: &[&str] = &["ls", "mkdir", "sleep"];
@@ -40,8 +40,7 @@ pub(crate) fn recorded() -> Option<&'static Workload> {
 }
 
 fn record() -> Option<Workload> {
-    if let Err(error) = bpf::load_smallest_program() {
-        skip("ebpf", &format!("the kernel refuses the smallest BPF program: {error}"));
+    if !bpf::can_load() {
         return None;
     }
     let Some(busybox) = static_busybox() else {

@@ -5,36 +5,22 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tempfile::TempDir;
+use testkit::expect::skip;
+use testkit::shell::{Ended, run};
+use testkit::systemd;
 
 use crate::programs::{PROGRAMS, Program};
 use crate::recorded::{self, Done, Place, Recording, environment, prepare, recorded, rounds};
 use crate::root;
-use testkit::expect::skip;
-use testkit::mounts::why_no_mounts;
-use testkit::shell::{Ended, is_root, run, static_busybox};
-
-/// The manager, where distributions put it.
-const SYSTEMD: &str = "/usr/lib/systemd/systemd";
 
 /// All in one boot for each round. What is beyond the recordings is tried in the first.
 #[test]
 fn under_systemd() {
-    if !Path::new(SYSTEMD).exists() {
-        return skip("systemd", "there is no systemd");
+    if !systemd::can_boot() {
+        return;
     }
-    if !is_root() {
-        return skip("root", "namespaces for systemd are made by root");
-    }
-    if let Some(why) = why_no_mounts() {
-        return skip("systemd", &format!("it cannot be started in namespaces: {why}"));
-    }
-    let Some(busybox) = static_busybox() else {
-        return skip("busybox", "there is no static busybox in PATH");
-    };
     if !root::is_enough() {
         return skip("soak", "not all programs are in /usr");
     }
@@ -44,7 +30,7 @@ fn under_systemd() {
         here.iter().map(|(program, recording)| DropIns::of(program, recording)).collect();
     let mut failures = Vec::new();
     for round in 0..rounds() {
-        let mut host = Host::new();
+        let Some(mut host) = Host::new() else { return };
         for (index, ((program, _), drop_ins)) in here.iter().zip(&drop_ins).enumerate() {
             // Half of the programs begin with it, so that a single boot has both.
             let no_new_privs = (index + round).is_multiple_of(2);
@@ -56,7 +42,7 @@ fn under_systemd() {
                 host.add(Kind::Free, program, beyond.run, None, no_new_privs);
             }
         }
-        let boot = host.boot(&busybox);
+        let boot = host.boot();
         for (program, recording) in &here {
             let found = host.check(program, recording, round == 0);
             failures.extend(found.into_iter().map(|failure| format!("round {round}: {failure}")));
@@ -105,31 +91,20 @@ impl Kind {
 
 /// A root for systemd: its units, and the folders where they work and leave what came of them.
 struct Host {
-    folder: TempDir,
+    systemd: systemd::Host,
     services: Vec<String>,
     /// The reading ends of what the services print to.
     outputs: BTreeMap<String, File>,
 }
 
 impl Host {
-    fn new() -> Host {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let host = Host { folder, services: Vec::new(), outputs: BTreeMap::new() };
-        fs::create_dir_all(host.path("etc/systemd/system")).expect("the folder is ours");
-        fs::create_dir_all(host.path("left")).expect("the folder is ours");
-        root::lay_out(&host.path(""));
-        fs::write(host.path("etc/machine-id"), "").expect("the folder is ours");
-        host
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join("root").join(name)
-    }
-
-    fn write_unit(&self, name: &str, text: &str) {
-        let path = self.path("etc/systemd/system").join(name);
-        fs::create_dir_all(path.parent().expect("it has a folder")).expect("the folder is ours");
-        fs::write(path, text).expect("the folder is ours");
+    fn new() -> Option<Host> {
+        let systemd = systemd::Host::new()?;
+        // The users of the machine instead.
+        fs::remove_file(systemd.path("etc/passwd")).expect("it was written");
+        fs::remove_file(systemd.path("etc/group")).expect("it was written");
+        root::lay_out(&systemd.path(""));
+        Some(Host { systemd, services: Vec::new(), outputs: BTreeMap::new() })
     }
 
     /// Adds a service that runs these words in the program's folder.
@@ -143,9 +118,9 @@ impl Host {
     ) {
         let name = kind.service(program);
         let folder = format!("/place/{name}");
-        prepare(program, &self.path(&folder[1..]));
+        prepare(program, &self.systemd.path(&folder[1..]));
         // A pipe, as it was when the program was recorded: programs treat files otherwise.
-        let pipe = self.path("left").join(format!("{name}-stdout"));
+        let pipe = self.systemd.path("left").join(format!("{name}-stdout"));
         let made = run(Command::new("mkfifo").arg(&pipe));
         assert!(made.status.success(), "{made}");
         let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).expect("it is a small flag");
@@ -163,10 +138,11 @@ impl Host {
             .iter()
             .map(|(name, value)| format!("Environment={}\n", quoted(&format!("{name}={value}"))))
             .collect();
-        self.write_unit(
-            &format!("{name}.service"),
+        let unit = format!("{name}.service");
+        self.systemd.unit(
+            &unit,
             &format!(
-                "[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\nTimeoutStartSec=100\n\
+                "[Service]\nType=oneshot\nTimeoutStartSec=100\n\
                  NoNewPrivileges={no_new_privs}\nWorkingDirectory={folder}\n{}ExecStart={line}\n\
                  StandardOutput=file:/left/{name}-stdout\nStandardError=file:/left/{name}-stderr\n\
                  ExecStopPost=+/busybox sh -c 'echo $EXIT_CODE $EXIT_STATUS > /left/{name}-result'\n",
@@ -174,27 +150,14 @@ impl Host {
             ),
         );
         if let Some(drop_in) = drop_in {
-            self.write_unit(&format!("{name}.service.d/50-sandprint.conf"), drop_in);
+            self.systemd.drop_in(&unit, drop_in);
         }
-        self.services.push(format!("{name}.service"));
+        self.services.push(unit);
     }
 
     /// Boots systemd; it powers off after the last service.
-    fn boot(&self, busybox: &Path) -> Ended {
-        let services = self.services.join(" ");
-        self.write_unit(
-            "default.target",
-            &format!("[Unit]\nDefaultDependencies=no\nWants={services} off.service\n"),
-        );
-        self.write_unit(
-            "off.service",
-            &format!(
-                "[Unit]\nDefaultDependencies=no\nAfter={services}\nSuccessAction=poweroff-force\n\
-                 [Service]\nType=oneshot\nExecStart=/busybox true\n"
-            ),
-        );
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lab/boot-systemd");
-        run(Command::new(script).arg("/usr").arg(self.path("")).arg(busybox))
+    fn boot(&self) -> Ended {
+        self.systemd.run(&self.services)
     }
 
     /// What is not as it should be with the program's services.
@@ -202,8 +165,8 @@ impl Host {
         let mut failures = Vec::new();
         let mut expect = |kind: Kind, holds: &dyn Fn(Option<i32>, &str) -> bool| {
             let name = kind.service(program);
-            let left = |what: &str| fs::read_to_string(self.path(&format!("left/{name}-{what}")));
-            let result = left("result").unwrap_or_else(|error| error.to_string());
+            let left = |what: &str| self.systemd.left(&format!("{name}-{what}"));
+            let result = left("result").unwrap_or_else(|| "no result\n".to_owned());
             let stdout = self.printed(&name);
             if !holds(status(&result), &stdout) {
                 let stderr = left("stderr").unwrap_or_default();

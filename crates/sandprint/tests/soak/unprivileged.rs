@@ -7,42 +7,29 @@ use std::process::{Command, Stdio};
 
 use sandprint_model::{GapKind, Recorder, wire};
 
-use crate::recorded::{Done, environment, installed, prepare, rounds};
+use crate::recorded::{Done, SANDPRINT, environment, installed, prepare, rounds};
 use testkit::expect;
+use testkit::users::{AS_NOBODY, NOBODY};
 
-/// Whom nobody is.
-const USER: u32 = 61234;
 const LIMIT: [&str; 5] = ["timeout", "--foreground", "-k", "5", "100"];
-const BECOME: [&str; 8] = [
-    "setpriv",
-    "--reuid=61234",
-    "--regid=61234",
-    "--clear-groups",
-    "--inh-caps=-all",
-    "--ambient-caps=-all",
-    "--bounding-set=-all",
-    "--",
-];
-
 /// Runs the program as bare and as it is recorded without rights.
 pub(crate) fn check(name: &str) {
     let Some(program) = installed(name) else { return };
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let (work, trace) = (scratch.path().join("work"), scratch.path().join("traces"));
     fs::create_dir(&trace).expect("the folder is ours");
-    if chown(&trace, Some(USER), None).is_err() {
+    if chown(&trace, Some(NOBODY), None).is_err() {
         return expect::skip("root", "only root can become a user without rights");
     }
     fs::set_permissions(scratch.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("ours");
     let trace = trace.join("trace.json");
-    let bare = [&LIMIT[..], &BECOME].concat();
-    let record =
-        [env!("CARGO_BIN_EXE_sandprint"), "profile", "run", "-o", trace.to_str().expect("plain"), "--"];
+    let bare = [&LIMIT[..], &AS_NOBODY].concat();
+    let record = [SANDPRINT, "profile", "run", "-o", trace.to_str().expect("plain"), "--"];
     // Who becomes the user may still look into our folders until the execve.
     let recorded = [&bare[..], &record].concat();
     let run = |around: &[&str]| {
         prepare(program, &work);
-        let given = Command::new("chown").args(["-R", &USER.to_string()]).arg(&work).status();
+        let given = Command::new("chown").args(["-R", &NOBODY.to_string()]).arg(&work).status();
         assert!(given.is_ok_and(|status| status.success()));
         let words = [around, program.run].concat();
         let mut command = Command::new(words[0]);

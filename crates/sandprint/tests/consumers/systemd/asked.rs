@@ -1,12 +1,12 @@
 //! What `profile run --unit`, and `attach` and `watch` of a unit, make of what they are asked for; and how they leave it.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
+use std::os::unix::fs::symlink;
 
-use super::host::{self, Host};
-use testkit::expect::skip;
-use testkit::shell::{run, static_busybox};
+use testkit::bpf;
+use testkit::systemd::Host;
+
+use crate::workload::SANDPRINT;
 
 /// Units, by the name of their file.
 const UNITS: &[(&str, &str)] = &[
@@ -153,35 +153,21 @@ int() { kill -INT $pid; }
 
 #[test]
 fn what_cannot_be_recorded_is_said_and_units_are_left_as_they_were() {
-    if !host::can_boot() {
+    let Some(host) = Host::new() else { return };
+    if !bpf::can_load() {
         return;
     }
-    let Some(busybox) = static_busybox() else {
-        return skip("busybox", "there is no static busybox in PATH");
-    };
-    if let Err(error) = testkit::bpf::load_smallest_program() {
-        return skip("ebpf", &format!("the kernel refuses the smallest BPF program: {error}"));
-    }
-    let host = Host::new(busybox);
-    fs::copy(Path::new(env!("CARGO_BIN_EXE_sandprint")), host.path("sandprint")).expect("it can be copied");
+    host.install(SANDPRINT, "sandprint");
     for (name, text) in UNITS {
-        host.unit(name, &format!("[Unit]\nDefaultDependencies=no\n{text}"));
+        host.unit(name, text);
     }
-    std::os::unix::fs::symlink("/dev/null", host.units().join("masked.service")).expect("the folder is ours");
+    symlink("/dev/null", host.in_units("masked.service")).expect("the folder is ours");
     let mut script = String::from(HEAD);
     for (at, (case, ..)) in CASES.iter().enumerate() {
         write!(script, "said=/left/{at}\n( {case} ) >$said 2>&1\necho $? >/left/{at}.status\n")
             .expect("it fits");
     }
-    fs::write(host.path("cases"), script).expect("the folder is ours");
-    host.unit("default.target", "[Unit]\nDefaultDependencies=no\nWants=cases.service\n");
-    host.unit(
-        "cases.service",
-        "[Unit]\nDefaultDependencies=no\nSuccessAction=poweroff-force\nFailureAction=poweroff-force\n\
-         [Service]\nType=oneshot\nTimeoutStartSec=120\nExecStart=/bin/sh /cases\n\
-         StandardOutput=file:/left/log\nStandardError=file:/left/log\n",
-    );
-    let booted = run(&mut host.boot());
+    let booted = host.run_script(&script, 120);
     let log = host.left("log").unwrap_or_default();
     let mut wrong = Vec::new();
     for (at, (case, status, words)) in CASES.iter().enumerate() {

@@ -6,12 +6,13 @@ use std::process::{self, Command, Stdio};
 
 use sandprint_policy::import::{Format, ImportError, Site, import};
 
-use super::host::{self, Host};
+use testkit::expect::skip;
+use testkit::shell::run;
+use testkit::systemd::Host;
+use testkit::wait::until;
+
 use crate::installed::{ARCH, Stack};
 use crate::waits;
-use testkit::expect::skip;
-use testkit::shell::{find, run};
-use testkit::wait::until;
 
 /// Lines of `[Service]` sections; beside these there is one for each group of calls.
 const UNITS: &[&str] = &[
@@ -144,15 +145,11 @@ const GROUPS: &str = include_str!("../../../../sandprint-policy/data/systemd-gro
 
 #[test]
 fn an_imported_unit_decides_every_call_as_the_filters_of_its_process() {
-    if !host::can_boot() {
-        return;
-    }
+    let Some(host) = Host::new() else { return };
     let version = run(Command::new("systemctl").arg("--version")).stdout;
     if !version.starts_with("systemd 252 ") {
         return skip("debian12", &format!("units are read as systemd 252 does; here is {version}"));
     }
-    let Some(busybox) = find("busybox") else { return skip("busybox", "there is no busybox in PATH") };
-    let host = Host::new(busybox);
     if !waits::build(&host.path("waits")) {
         return;
     }
@@ -188,19 +185,14 @@ fn an_imported_unit_decides_every_call_as_the_filters_of_its_process() {
 fn stacks(host: &Host, units: &[String]) -> Vec<Stack> {
     let name = |at: usize| format!("sandprint-{}-{at}.service", process::id());
     for (at, lines) in units.iter().enumerate() {
-        let text = format!("[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=/waits\n{lines}\n");
-        host.unit(&name(at), &text);
+        host.unit(&name(at), &format!("[Service]\nExecStart=/waits\n{lines}\n"));
     }
     let names: Vec<String> = (0..units.len()).map(name).collect();
-    host.unit(
-        "default.target",
-        &format!("[Unit]\nDefaultDependencies=no\nWants={} off.service\n", names.join(" ")),
-    );
     // It ends with the test process too: its time is limited.
-    host.unit(
-        "off.service",
-        "[Unit]\nDefaultDependencies=no\nSuccessAction=poweroff-force\nFailureAction=poweroff-force\n\
-         [Service]\nRuntimeMaxSec=600\nExecStart=/busybox sh -c 'until [ -e /left/done ]; do /busybox usleep 20000; done'\n",
+    host.start(
+        &names,
+        "[Service]\nRuntimeMaxSec=600\n\
+         ExecStart=/busybox sh -c 'until [ -e /left/done ]; do /busybox usleep 20000; done'\n",
     );
     let console = File::create(host.path("console")).expect("the folder is ours");
     let mut command = host.boot();

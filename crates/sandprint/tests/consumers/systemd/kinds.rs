@@ -2,13 +2,12 @@
 //! stop.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use super::host::{self, Host};
-use testkit::expect::skip;
-use testkit::shell::{find, run, static_busybox};
+use testkit::bpf;
+use testkit::systemd::Host;
+
+use crate::workload::SANDPRINT;
 
 const GUIDE: &str = include_str!("../../../../../docs/guide/src/recording.md");
 
@@ -106,58 +105,27 @@ const KINDS: [Kind; 13] = [
 
 #[test]
 fn units_of_every_kind_live_under_the_drop_in_of_their_recording() {
-    if !host::can_boot() {
+    let Some(host) = Host::new() else { return };
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/consumers/systemd/service.c");
+    if !bpf::can_load() || !host.can_build(&source, "service", &["-pthread"]) {
         return;
     }
-    let Some(busybox) = static_busybox() else {
-        return skip("busybox", "there is no static busybox in PATH");
-    };
-    if find("gcc").is_none() {
-        return skip("gcc", "there is no gcc in PATH");
-    }
-    if let Err(error) = testkit::bpf::load_smallest_program() {
-        return skip("ebpf", &format!("the kernel refuses the smallest BPF program: {error}"));
-    }
-    let host = Host::new(busybox);
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/consumers/systemd");
-    let mut gcc = Command::new("gcc");
-    let compiled = run(gcc
-        .args(["-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"])
-        .arg(host.path("service"))
-        .arg(tests.join("service.c")));
-    assert!(compiled.status.success(), "{compiled}");
-    for (from, to) in
-        [(Path::new(env!("CARGO_BIN_EXE_sandprint")), "sandprint"), (&tests.join("drive.sh"), "drive.sh")]
-    {
-        fs::copy(from, host.path(to)).expect("it can be copied");
-    }
+    host.install(SANDPRINT, "sandprint");
     let mut rows = String::new();
     for Kind { unit, confined, text, reloads, used, .. } in &KINDS {
-        host.unit(confined, &format!("[Unit]\nDefaultDependencies=no\n[Service]\n{text}"));
+        host.unit(confined, &format!("[Service]\n{text}"));
         if let Some(name) = unit.strip_suffix(".socket") {
             let accept = if confined.contains('@') { "yes" } else { "no" };
-            host.unit(
-                unit,
-                &format!(
-                    "[Unit]\nDefaultDependencies=no\n[Socket]\nListenStream=/run/{name}.sock\nAccept={accept}\n"
-                ),
-            );
+            host.unit(unit, &format!("[Socket]\nListenStream=/run/{name}.sock\nAccept={accept}\n"));
         }
         writeln!(rows, "{unit} {confined} {} {used}", if *reloads { "yes" } else { "no" }).expect("it fits");
     }
-    fs::write(host.path("kinds"), rows).expect("the folder is ours");
-    host.unit("default.target", "[Unit]\nDefaultDependencies=no\nWants=drive.service\n");
-    host.unit(
-        "drive.service",
-        "[Unit]\nDefaultDependencies=no\nSuccessAction=poweroff-force\nFailureAction=poweroff-force\n\
-         [Service]\nType=oneshot\nTimeoutStartSec=400\nExecStart=/bin/sh /drive.sh\n\
-         StandardOutput=file:/left/drive.log\nStandardError=file:/left/drive.log\n",
-    );
-    let booted = run(&mut host.boot());
+    host.write("kinds", &rows);
+    let booted = host.run_script(include_str!("drive.sh"), 400);
     let table = host.left("table").unwrap_or_default();
     let log = |kind: &Kind| Some(format!("== {}\n{}", kind.unit, host.left(&format!("{}.log", kind.unit))?));
     let logs: Vec<String> = KINDS.iter().filter_map(log).collect();
-    let context = format!("{booted}\n{}\n{}", host.left("drive.log").unwrap_or_default(), logs.join("\n"));
+    let context = format!("{booted}\n{}\n{}", host.left("log").unwrap_or_default(), logs.join("\n"));
     let went_well =
         |kind: &Kind| format!("{}\tyes\t{}\tyes\tyes", kind.unit, if kind.reloads { "yes" } else { "-" });
     let expected: Vec<String> = KINDS.iter().map(went_well).collect();

@@ -3,14 +3,12 @@
 //! `RestrictNamespaces=` answers every clone3 with ENOSYS, since its flags are in memory. A C library then uses clone,
 //! which no recording without that setting has.
 
-use std::fs;
 use std::path::Path;
-use std::process::Command;
 
-use super::host::{self, Host};
+use testkit::shell::run;
+use testkit::systemd::Host;
+
 use crate::workload::recorded;
-use testkit::expect::skip;
-use testkit::shell::{find, run, static_busybox};
 
 /// The services: name, further lines, whether the drop-in is there, and allows clone.
 const SERVICES: &[(&str, &str, Option<bool>)] = &[
@@ -24,28 +22,14 @@ const SERVICES: &[(&str, &str, Option<bool>)] = &[
 
 #[test]
 fn threads_start_where_restrict_namespaces_refuses_clone3() {
-    if !host::can_boot() {
+    let Some(host) = Host::new() else { return };
+    let Some(workload) = recorded() else { return };
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/consumers/systemd/threads.c");
+    if !host.can_build(&source, "threads", &["-D_GNU_SOURCE", "-pthread"]) {
         return;
     }
-    let Some(busybox) = static_busybox() else {
-        return skip("busybox", "there is no static busybox in PATH");
-    };
-    if find("gcc").is_none() {
-        return skip("gcc", "there is no gcc in PATH");
-    }
-    let Some(workload) = recorded() else { return };
-    let host = Host::new(busybox);
-    let program = host.path("threads");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/consumers/systemd/threads.c");
-    let mut gcc = Command::new("gcc");
-    let compiled = run(gcc
-        .args(["-D_GNU_SOURCE", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread"])
-        .arg("-o")
-        .arg(&program)
-        .arg(source));
-    assert!(compiled.status.success(), "{compiled}");
     let mut record = workload.command(&["profile", "run", "-o", "threads.json", "--"]);
-    let seen = run(record.arg(&program));
+    let seen = run(record.arg(host.path("threads")));
     assert_eq!(seen.stdout, "clone3: EINVAL\nall ran\n", "{seen}");
 
     let generate = ["profile", "generate", "-f", "systemd", "--runtime", "systemd", "threads.json"];
@@ -58,28 +42,16 @@ fn threads_start_where_restrict_namespaces_refuses_clone3() {
         host.unit(
             &unit,
             &format!(
-                "[Unit]\nDefaultDependencies=no\n[Service]\nType=oneshot\n{lines}ExecStart=/threads\n\
+                "[Service]\nType=oneshot\n{lines}ExecStart=/threads\n\
                  StandardOutput=file:/left/{name}\nStandardError=file:/left/{name}\n"
             ),
         );
         if let Some(allows_clone) = with {
-            let folder = host.units().join(format!("{unit}.d"));
-            fs::create_dir_all(&folder).expect("the folder is ours");
-            let text = if *allows_clone { &whole } else { &cloneless };
-            fs::write(folder.join("seccomp.conf"), text).expect("the folder is ours");
+            host.drop_in(&unit, if *allows_clone { &whole } else { &cloneless });
         }
     }
     let units: Vec<String> = SERVICES.iter().map(|(name, ..)| format!("{name}.service")).collect();
-    let units = units.join(" ");
-    host.unit("default.target", &format!("[Unit]\nDefaultDependencies=no\nWants={units} off.service\n"));
-    host.unit(
-        "off.service",
-        &format!(
-            "[Unit]\nDefaultDependencies=no\nAfter={units}\nSuccessAction=poweroff-force\n\
-             [Service]\nType=oneshot\nExecStart=/busybox true\n"
-        ),
-    );
-    let boot = run(&mut host.boot());
+    let boot = host.run(&units);
     for (name, expected) in [
         ("free", "clone3: EINVAL\nall ran\n"),
         ("free-restricted", "clone3: ENOSYS\nall ran\n"),
