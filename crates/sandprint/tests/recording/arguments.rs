@@ -15,6 +15,7 @@ use crate::recorder::{self, CHOSEN, How, NOTIFIED, SANDPRINT, TRACED};
 use crate::witnesses::{LISTED, ready};
 use crate::{run, strace, traced, turns, workshop};
 use testkit::expect::skip;
+use testkit::gcc;
 
 /// The recorders that see arguments.
 const KEEPING: [How; 2] = [NOTIFIED, TRACED];
@@ -155,16 +156,7 @@ fn arguments_are_what_strace_shows_of_every_witness() {
 fn program() -> Option<tempfile::TempDir> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the build folder is ours");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recording/arguments.c");
-    let mut gcc = Command::new("gcc");
-    gcc.args(["-O1", "-Wall", "-Wextra", "-Werror", "-o"]).arg(folder.path().join("arguments")).arg(source);
-    match gcc.output() {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) => {
-            skip("gcc", &error.to_string());
-            return None;
-        }
-    }
-    Some(folder)
+    gcc::can_build(&source, &folder.path().join("arguments"), &[]).then_some(folder)
 }
 
 #[test]

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
 use sandprint_model::GapKind;
 
 use crate::recorder::{self, CHOSEN, How, NOTIFIED, Recording, TRACED};
 use crate::turns;
-use testkit::expect::skip;
+use testkit::gcc;
 
 /// The program, recorded; `None` where that cannot be done here.
 fn record(how: How, what: &str) -> Option<Recording> {
@@ -17,14 +16,8 @@ fn record(how: How, what: &str) -> Option<Recording> {
     }
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the build folder is ours");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recording/harmless.c");
-    let mut gcc = Command::new("gcc");
-    gcc.args(["-O1", "-Wall", "-Wextra", "-Werror", "-o"]).arg(folder.path().join("harmless")).arg(source);
-    match gcc.output() {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) => {
-            skip("gcc", &error.to_string());
-            return None;
-        }
+    if !gcc::can_build(&source, &folder.path().join("harmless"), &[]) {
+        return None;
     }
     Some(recorder::record(&[], how, &["./harmless".into(), what.into()], folder.path()))
 }

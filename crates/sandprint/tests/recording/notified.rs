@@ -15,6 +15,8 @@ use crate::recorder::{self, CHOSEN, How, NOTIFIED, Recording, SANDPRINT, TRACED}
 use crate::witnesses::{assert_recorded, ready};
 use crate::{turns, workshop};
 use testkit::expect::skip;
+use testkit::gcc;
+use testkit::users::{AS_NOBODY, can_become};
 
 /// As whom the recorder and the workload run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,25 +44,10 @@ pub(crate) const FOR_ROOT: &[(&str, &str)] = &[
 impl Whose {
     /// What goes before a command; `None` where this machine cannot run the test so.
     pub(crate) fn around(self) -> Option<Vec<&'static str>> {
-        const NOBODY: [&str; 8] = [
-            "setpriv",
-            "--reuid=61234",
-            "--regid=61234",
-            "--clear-groups",
-            "--inh-caps=-all",
-            "--ambient-caps=-all",
-            "--bounding-set=-all",
-            "--",
-        ];
         if self == Whose::Ours {
             return Some(Vec::new());
         }
-        let tried = Command::new(NOBODY[0]).args(&NOBODY[1..]).args([SANDPRINT, "--version"]).output();
-        if tried.is_ok_and(|output| output.status.success()) {
-            return Some(NOBODY.to_vec());
-        }
-        skip("root", "only root can become a user without rights, who must reach the build folder");
-        None
+        can_become(&AS_NOBODY, SANDPRINT).then(|| AS_NOBODY.to_vec())
     }
 
     /// The gaps that its recordings by notification have besides others.
@@ -235,11 +222,8 @@ fn calls_among_signals_are_counted_as_often_as_they_are_made() {
     }
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the build folder is ours");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recording/interrupted.c");
-    let mut gcc = Command::new("gcc");
-    gcc.args(["-O1", "-Wall", "-Wextra", "-Werror", "-o"]).arg(folder.path().join("interrupted")).arg(source);
-    match gcc.output() {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) => return skip("gcc", &error.to_string()),
+    if !gcc::can_build(&source, &folder.path().join("interrupted"), &[]) {
+        return;
     }
     let getppid = |recording: &Recording| {
         let rows = recording.trace.totals();

@@ -14,23 +14,13 @@ use sandprint_trial::watch::judge::{By, Verdict};
 use sandprint_trial::watch::{News, Watch};
 
 use crate::recorder::can_record;
-use testkit::expect::skip;
+use testkit::gcc;
 
 /// The program, built; says that a test is skipped where it cannot be.
 fn build() -> Option<PathBuf> {
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("not_run");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recording/not_run.c");
-    let options = ["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"];
-    match Command::new("gcc").args(options).arg(&program).arg(source).output() {
-        Ok(output) => {
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-            Some(program)
-        }
-        Err(error) => {
-            skip("gcc", &error.to_string());
-            None
-        }
-    }
+    gcc::can_build(&source, &program, &["-pthread"]).then_some(program)
 }
 
 const EDOM: u16 = 33;

@@ -15,6 +15,7 @@ use crate::recorder::{self, Recording, TRACED};
 use crate::witnesses::{assert_recorded, ready};
 use crate::{turns, workshop};
 use testkit::expect::skip;
+use testkit::gcc;
 
 /// Witnesses that cannot do while they are traced what they are about, and why.
 pub(crate) const OTHER_TESTS: &[(&str, &str)] =
@@ -67,16 +68,8 @@ fn a_program_that_would_gain_rights_gains_none_and_the_trace_says_so() {
 fn build(name: &str) -> Option<tempfile::TempDir> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the build folder is ours");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/recording/{name}.c"));
-    let mut gcc = Command::new("gcc");
-    gcc.args(["-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"])
-        .arg(folder.path().join(name))
-        .arg(source);
-    match gcc.output() {
-        Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) => {
-            skip("gcc", &error.to_string());
-            return None;
-        }
+    if !gcc::can_build(&source, &folder.path().join(name), &["-pthread"]) {
+        return None;
     }
     open(folder.path());
     Some(folder)

@@ -7,13 +7,14 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{self, Command, ExitStatus};
+use std::process::{Command, ExitStatus};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use sandprint_model::ByteString;
 use tempfile::TempDir;
 
 use crate::header::{Beside, Witness, sources};
+use testkit::gcc;
 
 /// Where the built witnesses of this test process lie, or why one could not be built.
 type Built = Arc<OnceLock<Result<PathBuf, String>>>;
@@ -32,31 +33,17 @@ fn compile(witness: &Witness) -> Result<PathBuf, String> {
     fs::create_dir_all(&folder).expect("the build folder is ours");
     let source = sources().join(format!("{}.c", witness.name));
     let program = folder.join(&witness.name);
-    // Other test processes may build the same: each writes its own file and puts it in place at once.
-    let unfinished = folder.join(format!("{}.{}", witness.name, process::id()));
-    let mut gcc = Command::new("gcc");
-    gcc.args([
-        "-std=gnu11",
-        "-O1",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-fno-stack-protector",
-        "-fno-pie",
-        "-no-pie",
-    ]);
-    gcc.args(["-fno-asynchronous-unwind-tables", "-Wl,--build-id=sha1"]);
-    gcc.args(if witness.libc { &["-pthread"][..] } else { &["-ffreestanding", "-nostdlib", "-static"] });
-    gcc.args(witness.i386.then_some("-m32"));
+    let mut options = vec!["-fno-stack-protector", "-fno-pie", "-no-pie", "-fno-asynchronous-unwind-tables"];
+    options.push("-Wl,--build-id=sha1");
+    options.extend(if witness.libc {
+        &["-pthread"][..]
+    } else {
+        &["-ffreestanding", "-nostdlib", "-static"]
+    });
+    options.extend(witness.i386.then_some("-m32"));
     // Without a C library there is nobody to choose between kinds of atomic instructions at run time.
-    gcc.args((env::consts::ARCH == "aarch64").then_some("-mno-outline-atomics"));
-    gcc.arg("-o").arg(&unfinished).arg(source);
-    let output = gcc.output().map_err(|error| format!("gcc: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("{}: {}", witness.name, String::from_utf8_lossy(&output.stderr)));
-    }
-    fs::rename(&unfinished, &program).expect("both are in one folder");
-    Ok(program)
+    options.extend((env::consts::ARCH == "aarch64").then_some("-mno-outline-atomics"));
+    gcc::try_build(&source, &program, &options).map(|()| program)
 }
 
 /// A fresh folder with the witness and what it finds beside itself.
