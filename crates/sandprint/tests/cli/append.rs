@@ -3,7 +3,12 @@
 use std::collections::BTreeSet;
 use std::process::Stdio;
 
-use super::support::{Ended, Scratch, encoded, mode_and_owner, trace};
+use crate::SANDPRINT;
+use crate::machine::mode_and_owner;
+use crate::traces::trace;
+use sandprint_model::wire::encode_trace;
+use testkit::ended::Ended;
+use testkit::scratch::Scratch;
 
 /// A strace log of one process, with one call that only this log has.
 fn log(number: u32) -> String {
@@ -19,13 +24,13 @@ fn log(number: u32) -> String {
 #[test]
 fn every_process_that_appends_at_once_gets_in() {
     const WRITERS: u32 = 24;
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let children: Vec<_> = (0..WRITERS)
         .map(|number| {
             let (file, name) = (format!("{number}.strace"), format!("run-{number}"));
             scratch.write(&file, log(number));
             scratch
-                .command(&["profile", "import", "--from", "strace", &file, "-o", "all", "--append"])
+                .sandprint(&["profile", "import", "--from", "strace", &file, "-o", "all", "--append"])
                 .args(["--name", &name])
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
@@ -46,7 +51,7 @@ fn every_process_that_appends_at_once_gets_in() {
 
 #[test]
 fn appending_the_same_recording_twice_changes_nothing() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write("log", log(1));
     let append = || {
         let arguments = ["profile", "import", "--from", "strace", "log", "-o", "t", "--append"];
@@ -58,7 +63,7 @@ fn appending_the_same_recording_twice_changes_nothing() {
 
 #[test]
 fn appending_needs_a_trace_in_a_file() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write("log", log(1));
     scratch.write("foreign", "{}");
     let before = scratch.files();
@@ -84,9 +89,9 @@ fn appending_needs_a_trace_in_a_file() {
 
 #[test]
 fn without_append_a_trace_is_replaced() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write("log", log(1));
-    scratch.write("t", encoded(&trace(9, "old", &[(5, 5)])));
+    scratch.write("t", encode_trace(&trace(9, "old", &[(5, 5)])));
     let ended = scratch.run(&["profile", "import", "--from", "strace", "log", "-o", "t"]);
     assert_eq!(ended.without_words(), Ended::printed(""));
     let names: Vec<_> = scratch.trace("t").runs.into_values().map(|run| run.name).collect();

@@ -1,7 +1,11 @@
 //! Every command that reads a trace × everything that is no trace: a named error, a hint, the right
 //! status, and nothing overwritten.
 
-use super::support::{Ended, Scratch, encoded, trace};
+use crate::SANDPRINT;
+use crate::traces::trace;
+use sandprint_model::wire::encode_trace;
+use testkit::ended::Ended;
+use testkit::scratch::Scratch;
 
 /// What is wrong with a file, how it is made, and what is then said of it.
 struct Bad {
@@ -16,7 +20,7 @@ const NOT_A_TRACE: &str = "give a file that `sandprint profile run -o FILE` wrot
 const CUT_OFF: &str = "the file was cut off, perhaps by a copy that did not end; copy or record it again";
 
 fn bad_files() -> Vec<Bad> {
-    let good = encoded(&trace(1, "a", &[(0, 3), (1, 2)]));
+    let good = encode_trace(&trace(1, "a", &[(0, 3), (1, 2)]));
     let half = good.len() / 2;
     let bad = |file, content: &[u8], error, hint| Bad { file, content: Some(content.to_vec()), error, hint };
     vec![
@@ -112,8 +116,8 @@ fn every_reader_names_what_is_wrong_and_overwrites_nothing() {
         (&["profile", "coverage", "good", "BAD"], 1),
         (&["profile", "coverage", "--format", "json", "BAD"], 1),
     ];
-    let scratch = Scratch::new();
-    scratch.write("good", encoded(&trace(1, "a", &[(0, 3)])));
+    let scratch = Scratch::of(SANDPRINT);
+    scratch.write("good", encode_trace(&trace(1, "a", &[(0, 3)])));
     scratch.write("out", "precious");
     std::fs::create_dir(scratch.path("directory")).unwrap();
     let bad_files = bad_files();
@@ -137,7 +141,7 @@ fn every_reader_names_what_is_wrong_and_overwrites_nothing() {
 
 #[test]
 fn appending_to_what_is_no_trace_is_refused_before_the_command_runs() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     for bad in bad_files() {
         let Some(content) = bad.content else { continue };
         scratch.write(bad.file, content);
@@ -153,7 +157,7 @@ fn appending_to_what_is_no_trace_is_refused_before_the_command_runs() {
 
 #[test]
 fn standard_input_is_named_in_errors() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let ended = scratch.run(&["profile", "show", "-"]);
     assert_eq!(
         ended,
@@ -167,7 +171,7 @@ fn standard_input_is_named_in_errors() {
 
 #[test]
 fn an_endless_file_does_not_fill_the_memory() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let ended = scratch.run(&["profile", "show", "/dev/zero"]);
     assert_eq!(
         ended,
@@ -181,7 +185,7 @@ fn an_endless_file_does_not_fill_the_memory() {
 
 #[test]
 fn names_of_files_reach_the_terminal_escaped() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let ended = scratch.run(&["profile", "show", "\u{1b}[2J\u{7}\u{202e}x"]);
     assert_eq!(
         ended.stderr.lines().next().unwrap(),

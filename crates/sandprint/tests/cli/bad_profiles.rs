@@ -3,7 +3,11 @@
 
 use std::process::Stdio;
 
-use super::support::{Ended, Scratch, encoded, trace};
+use crate::SANDPRINT;
+use crate::traces::trace;
+use sandprint_model::wire::encode_trace;
+use testkit::ended::Ended;
+use testkit::scratch::Scratch;
 
 /// Of nothing that is known.
 const UNKNOWN: &str = "it is no profile of a kind that is known here";
@@ -29,7 +33,7 @@ const BAD_PROGRAM: &[u8] = &[0x28, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0xff, 
 const RANDOM: &[u8] = &[0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0xff, 0xfe];
 
 fn scratch() -> Scratch {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     std::fs::create_dir(scratch.path("directory")).unwrap();
     scratch.write("empty", "");
     scratch.write("blank", " \n\t\n");
@@ -40,7 +44,7 @@ fn scratch() -> Scratch {
     scratch.write("misspelt", OCI.replace("ALLOW", "ALLLOW"));
     scratch.write("cut", CUT_PROGRAM);
     scratch.write("bad", BAD_PROGRAM);
-    scratch.write("trace", encoded(&trace(1, "a", &[(0, 3), (1, 2)])));
+    scratch.write("trace", encode_trace(&trace(1, "a", &[(0, 3), (1, 2)])));
     scratch.write("policy.json", generated(&scratch, "json"));
     scratch.write("policy.toml", generated(&scratch, "toml"));
     scratch.write("log", "12:00 execve(\"/bin/ls\", [\"ls\"], 0x7ffd) = 0\n");
@@ -160,7 +164,7 @@ fn standard_input_is_named() {
         ("empty", "failed to read standard input: it is empty", EMPTIED),
         ("random", "failed to import standard input: it is no profile but a program", RECORD),
     ] {
-        let mut command = scratch.command(&["policy", "import", "-"]);
+        let mut command = scratch.sandprint(&["policy", "import", "-"]);
         let input = std::fs::File::open(scratch.path(file)).unwrap();
         let output = command.stdin(Stdio::from(input)).output().unwrap();
         assert_eq!(Ended::of(&output), Ended::failed(1, &error.replace("UNKNOWN", UNKNOWN), hint));

@@ -6,7 +6,11 @@ use std::path::Path;
 use sandprint_model::{Abi, Syscall};
 use serde_json::Value;
 
-use crate::support::{Ended, Scratch, encoded, trace};
+use crate::SANDPRINT;
+use crate::traces::trace;
+use sandprint_model::wire::encode_trace;
+use testkit::ended::Ended;
+use testkit::scratch::Scratch;
 
 /// What a post in a forum shows as a minimal profile, as it stands there.
 const FORUM: &str = r#"{
@@ -26,7 +30,7 @@ fn docker() -> String {
 
 #[test]
 fn the_forums_snippet_promises_another_clock_than_it_allows() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write("forum.json", FORUM);
     let ended = scratch.run(&["policy", "explain", "--arch", "x86_64", "forum.json"]);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
@@ -67,11 +71,11 @@ fn allowed_by_docker(profile: &str) -> BTreeSet<String> {
 
 #[test]
 fn dockers_default_against_a_trace_says_what_was_never_observed() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write("docker.json", docker());
     // read, write, clone, mount, keyctl, clock_gettime
     let calls = [(0, 7), (1, 3), (56, 2), (165, 1), (250, 4), (228, 9)];
-    scratch.write("app.trace.json", encoded(&trace(1, "app", &calls)));
+    scratch.write("app.trace.json", encode_trace(&trace(1, "app", &calls)));
     let ended = scratch.run(&[
         "policy",
         "explain",
@@ -111,13 +115,13 @@ fn dockers_default_against_a_trace_says_what_was_never_observed() {
 
 #[test]
 fn a_policy_file_is_explained_as_markdown_and_abis_are_listed_on_demand() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write(
         "p.toml",
         "version = 1\ndefault = \"errno EPERM\"\nforeign = \"kill-process\"\n\n[[x86_64.exit_group]]\n\
          do = \"allow\"\nwhy = [\"it | ends\"]\n\n[[i386.getpid]]\ndo = \"allow\"\nwhy = [\"who\"]\n",
     );
-    scratch.write("t.json", encoded(&trace(1, "app", &[(0, 7), (231, 1)])));
+    scratch.write("t.json", encode_trace(&trace(1, "app", &[(0, 7), (231, 1)])));
     let ended = scratch.run(&["policy", "explain", "-f", "markdown", "p.toml", "t.json", "--abi", "i386"]);
     let expected = "\
 calls without a rule: errno EPERM; calls of an ABI without rules: kill-process
@@ -135,11 +139,11 @@ x86_64: 1 call allowed, 0 of them never observed; 2 calls observed: 1 allowed, 1
 
 #[test]
 fn what_cannot_be_explained_is_an_error_with_a_hint() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write("empty.json", "");
     scratch.write("half.json", "{\"defaultAction\": \"SCMP_ACT_ERRNO\", \"syscalls\": [");
     scratch.write("forum.json", FORUM);
-    scratch.write("t.json", encoded(&trace(1, "app", &[(0, 7)])));
+    scratch.write("t.json", encode_trace(&trace(1, "app", &[(0, 7)])));
     for (arguments, status) in [
         (&["empty.json"][..], 1),
         (&["half.json"], 1),

@@ -1,6 +1,8 @@
 //! `--help` of every command, word for word; completions and the manual are made from the same words.
 
-use super::support::{Ended, Scratch};
+use crate::SANDPRINT;
+use testkit::ended::Ended;
+use testkit::scratch::Scratch;
 
 /// Every command there is.
 const COMMANDS: &[&[&str]] = &[
@@ -33,7 +35,7 @@ const COMMANDS: &[&[&str]] = &[
 
 #[test]
 fn the_help_of_every_command() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     for command in COMMANDS.iter().copied() {
         let ended = scratch.run(&[command, &["--help"]].concat());
         assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{command:?}");
@@ -46,7 +48,7 @@ fn the_help_of_every_command() {
 
 #[test]
 fn every_leaf_has_examples_and_documents_its_exit_status() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     for command in COMMANDS.iter().copied() {
         if command == ["profile"] || command == ["policy"] {
             continue;
@@ -60,7 +62,7 @@ fn every_leaf_has_examples_and_documents_its_exit_status() {
 
 #[test]
 fn no_command_is_missing_from_the_lists() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     for (parent, skip) in [(&[][..], 0), (&["profile"][..], 1), (&["policy"][..], 1)] {
         let help = scratch.run(&[parent, &["--help"]].concat()).stdout;
         let listed: Vec<&str> = help
@@ -82,7 +84,7 @@ fn no_command_is_missing_from_the_lists() {
 
 #[test]
 fn wrong_usage_is_an_error_with_a_hint_and_status_2() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     for arguments in [
         &[][..],
         &["profile"],
@@ -130,7 +132,7 @@ fn wrong_usage_is_an_error_with_a_hint_and_status_2() {
 
 #[test]
 fn words_of_other_tools_are_answered_with_what_is_meant() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     for (line, error, hint) in [
         (
             "record -- ls",
@@ -191,12 +193,12 @@ fn words_of_other_tools_are_answered_with_what_is_meant() {
 #[test]
 fn the_version_is_told() {
     let expected = Ended::printed(&format!("sandprint {}\n", env!("CARGO_PKG_VERSION")));
-    assert_eq!(Scratch::new().run(&["--version"]), expected);
+    assert_eq!(Scratch::of(SANDPRINT).run(&["--version"]), expected);
 }
 
 #[test]
 fn completions_name_every_command_and_bash_reads_them() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let ended = scratch.run(&["completions", shell]);
         assert_eq!((ended.status, ended.stderr.as_str()), (0, ""), "{shell}");
@@ -235,7 +237,7 @@ fn completions_name_every_command_and_bash_reads_them() {
 
 #[test]
 fn the_manual_has_a_page_for_every_command() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     std::fs::create_dir(scratch.path("man1")).unwrap();
     assert_eq!(scratch.run(&["man", "-o", "man1"]), Ended::printed(""));
     let mut written: Vec<String> = std::fs::read_dir(scratch.path("man1"))

@@ -4,7 +4,10 @@ use std::fs;
 
 use sandprint_model::{ByteString, Gap, GapKind, RunId, Subject, Trace, is_printable};
 
-use super::support::{Scratch, encoded, trace};
+use crate::SANDPRINT;
+use crate::traces::trace;
+use sandprint_model::wire::encode_trace;
+use testkit::scratch::Scratch;
 
 /// Controls (C0, DEL, C1), text direction, tags, separators, invisible letters.
 const HOSTILE: &str = "a\u{1b}[2J\u{7f}\u{9b}\u{85}\u{202e}\u{2066}\u{200b}\u{ad}\u{2028}\u{2029}\u{feff}\u{e0001}\u{e007f}\u{3164}\u{fe0f}z";
@@ -41,9 +44,9 @@ fn hostile() -> Trace {
 
 #[test]
 fn no_output_form_shows_what_cannot_be_seen() {
-    let scratch = Scratch::new();
-    scratch.write("t", encoded(&hostile()));
-    scratch.write("other", encoded(&trace(2, "b", &[(0, 1)])));
+    let scratch = Scratch::of(SANDPRINT);
+    scratch.write("t", encode_trace(&hostile()));
+    scratch.write("other", encode_trace(&trace(2, "b", &[(0, 1)])));
     let mut lines: Vec<String> = [
         "show t",
         "show --by image t",
@@ -76,8 +79,8 @@ fn no_output_form_shows_what_cannot_be_seen() {
 
 #[test]
 fn what_is_escaped_reads_back_as_it_was() {
-    let scratch = Scratch::new();
-    scratch.write("t", encoded(&hostile()));
+    let scratch = Scratch::of(SANDPRINT);
+    scratch.write("t", encode_trace(&hostile()));
     assert_eq!(scratch.trace("t"), hostile());
     assert_eq!(scratch.run(&["profile", "merge", "t", "-o", "again"]).status, 0);
     assert_eq!(scratch.trace("again"), hostile());
@@ -93,7 +96,7 @@ fn what_is_escaped_reads_back_as_it_was() {
 
 #[test]
 fn what_a_workload_can_lengthen_is_told_as_a_few_and_a_count() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let mut long = trace(1, "long", &[(0, 3), (59, 1)]);
     for number in 0..1000 {
         let detail = Some(format!("/bin/program-{number:04}"));
@@ -101,7 +104,7 @@ fn what_a_workload_can_lengthen_is_told_as_a_few_and_a_count() {
         long.note_gap(Gap { kind, run, detail: detail.clone() }, 1);
         long.note_gap(Gap { kind: GapKind::CallsInterrupted, run, detail }, 1);
     }
-    scratch.write("t", encoded(&long));
+    scratch.write("t", encode_trace(&long));
     let shown = scratch.run(&["profile", "show", "t"]).stdout;
     assert_eq!(shown.matches("/bin/program-").count(), 10, "{shown}");
     assert_eq!(shown.matches(" (995 more)\n").count(), 2, "{shown}");

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::support::{Ended, Scratch};
+use crate::SANDPRINT;
+use testkit::ended::Ended;
+use testkit::scratch::Scratch;
 
 fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus")
@@ -18,14 +20,14 @@ fn logs() -> Vec<PathBuf> {
 
 #[test]
 fn every_log_of_the_corpus_gives_the_trace_that_is_kept_of_it() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let logs = logs();
     assert!(logs.len() >= 4);
     for log in logs {
         let name = log.file_stem().unwrap().to_str().unwrap();
         let arguments =
             ["profile", "import", "--arch", "x86_64", "--from", "strace", "--name", name, "-o", "t"];
-        let ended = Ended::of(&scratch.command(&arguments).arg(&log).output().unwrap());
+        let ended = Ended::of(&scratch.sandprint(&arguments).arg(&log).output().unwrap());
         assert_eq!((ended.status, ended.stdout.as_str()), (0, ""), "{name}");
         std::fs::copy(corpus().join(format!("traces/{name}.json")), scratch.path("kept")).unwrap();
         assert_eq!(scratch.trace("t"), scratch.trace("kept"), "{name}");
@@ -50,10 +52,10 @@ fn names_in(log: &str) -> Vec<String> {
 
 #[test]
 fn no_call_of_a_log_is_lost_on_the_way_to_a_profile() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     for log in logs() {
         let arguments = ["profile", "import", "--arch", "x86_64", "--from", "strace", "-o", "t"];
-        assert!(scratch.command(&arguments).arg(&log).status().unwrap().success());
+        assert!(scratch.sandprint(&arguments).arg(&log).status().unwrap().success());
         let expected = names_in(&std::fs::read_to_string(&log).unwrap());
         let table = scratch.run(&["profile", "show", "--format", "tsv", "t"]).stdout;
         let mut shown: Vec<&str> =
@@ -78,7 +80,7 @@ fn no_call_of_a_log_is_lost_on_the_way_to_a_profile() {
 
 #[test]
 fn every_command_reads_every_trace_of_the_corpus() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let mut traces: Vec<_> =
         std::fs::read_dir(corpus().join("traces")).unwrap().map(|entry| entry.unwrap().path()).collect();
     traces.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
@@ -105,14 +107,14 @@ fn every_command_reads_every_trace_of_the_corpus() {
 
 #[test]
 fn every_kind_of_recording_becomes_a_trace() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../sandprint-model/tests/data");
     for (from, file) in [
         ("strace", "strace/pipe.log"),
         ("audit", "audit/kernel.log"),
         ("sandprint-0.1", "sandprint01/run.json"),
     ] {
-        let mut import = scratch.command(&["profile", "import", "--from", from, "--arch", "x86_64"]);
+        let mut import = scratch.sandprint(&["profile", "import", "--from", from, "--arch", "x86_64"]);
         let imported = Ended::of(&import.arg(data.join(file)).output().unwrap());
         assert_eq!(imported.status, 0, "{from}: {}", imported.stderr);
         scratch.write("t", &imported.stdout);
@@ -122,14 +124,14 @@ fn every_kind_of_recording_becomes_a_trace() {
         assert!(shown.ends_with(&imported.stderr), "{from}: {}", imported.stderr);
         // Standard input will do as well.
         let log = std::fs::File::open(data.join(file)).unwrap();
-        let mut import = scratch.command(&["profile", "import", "--from", from, "--arch", "x86_64", "-"]);
+        let mut import = scratch.sandprint(&["profile", "import", "--from", from, "--arch", "x86_64", "-"]);
         assert_eq!(Ended::of(&import.stdin(log).output().unwrap()), imported);
     }
 }
 
 #[test]
 fn what_is_no_recording_is_a_named_error() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write("empty", "");
     scratch.write("blank", "\n\n");
     scratch.write("text", "Dear Sir or Madam\n");
@@ -163,7 +165,7 @@ fn what_is_no_recording_is_a_named_error() {
 
 #[test]
 fn what_was_not_understood_is_said_at_once() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write(
         "log",
         "7 execve(\"/bin/app\", [\"app\"], 0x7ffd /* 3 vars */) = 0\n7 no_such_call(1) = 0\nnonsense\n\

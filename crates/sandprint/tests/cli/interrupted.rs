@@ -5,18 +5,21 @@ use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::support::{BINARY, Scratch, encoded, trace};
+use crate::SANDPRINT;
+use crate::traces::trace;
+use sandprint_model::wire::encode_trace;
 use testkit::expect;
 use testkit::process::{children, is_running};
+use testkit::scratch::Scratch;
 use testkit::wait::{long_enough, until};
 
 /// How long an fsync takes at first: long enough for a signal to come meanwhile on most machines.
 const FIRST: Duration = Duration::from_millis(700);
 
 fn scratch() -> Scratch {
-    let scratch = Scratch::new();
-    scratch.write("a", encoded(&trace(1, "a", &[(0, 3), (1, 2)])));
-    scratch.write("b", encoded(&trace(2, "b", &[(0, 1), (9, 4)])));
+    let scratch = Scratch::of(SANDPRINT);
+    scratch.write("a", encode_trace(&trace(1, "a", &[(0, 3), (1, 2)])));
+    scratch.write("b", encode_trace(&trace(2, "b", &[(0, 1), (9, 4)])));
     scratch
 }
 
@@ -35,7 +38,7 @@ fn signal_in_fsync(
 ) -> Option<bool> {
     let inject = format!("inject=fsync:delay_enter={}", delay.as_micros());
     let mut command =
-        scratch.program("strace", &["-o", "log", "-e", "trace=fsync", "-e", &inject, "--", BINARY]);
+        scratch.program("strace", &["-o", "log", "-e", "trace=fsync", "-e", &inject, "--", SANDPRINT]);
     let started = command.args(words).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
     let mut strace = match started {
         Ok(strace) => strace,

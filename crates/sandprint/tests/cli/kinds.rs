@@ -1,6 +1,7 @@
 //! Files given to a command that reads another kind: the error names the kind, and the hint the command that reads it.
 
-use super::support::Scratch;
+use crate::SANDPRINT;
+use testkit::scratch::Scratch;
 
 /// A file of each kind: its name, its text, what it is called, and a part of the hint.
 const KINDS: [(&str, &[u8], &str, &str); 23] = [
@@ -70,7 +71,7 @@ const READERS: [(&[&str], &[&str]); 5] = [
 
 #[test]
 fn every_command_says_what_a_file_is_that_it_does_not_read() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     for (name, content, _, _) in KINDS {
         scratch.write(name, content);
     }
@@ -95,7 +96,7 @@ fn every_command_says_what_a_file_is_that_it_does_not_read() {
 
 #[test]
 fn yaml_is_named_whatever_the_profile_is_said_to_be() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write("x.yaml", "---\nkind: SeccompProfile\n");
     let ended = scratch.run(&["policy", "import", "--from", "docker", "x.yaml"]);
     assert_eq!(ended.status, 1);
@@ -104,7 +105,7 @@ fn yaml_is_named_whatever_the_profile_is_said_to_be() {
 
 #[test]
 fn a_profile_that_allows_nothing_is_said_to_and_has_answers() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write("none.json", "{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[]}");
     let ended = scratch.run(&["policy", "import", "none.json", "-o", "none.toml"]);
     assert_eq!(ended.status, 0);
@@ -117,7 +118,7 @@ fn a_profile_that_allows_nothing_is_said_to_and_has_answers() {
 
 #[test]
 fn an_endless_file_is_no_profile_and_no_log() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     for command in [
         &["policy", "import", "/dev/zero"][..],
         &["profile", "import", "--from", "strace", "/dev/zero"],
@@ -132,7 +133,7 @@ fn an_endless_file_is_no_profile_and_no_log() {
 /// Editors of Windows put a mark in front of UTF-8.
 #[test]
 fn a_mark_in_front_of_a_text_is_no_part_of_it() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let marked = |text: &str| format!("\u{feff}{text}");
     scratch.write("strace", KINDS[1].1);
     assert_eq!(scratch.run(&["profile", "import", "--from", "strace", "strace", "-o", "trace"]).status, 0);

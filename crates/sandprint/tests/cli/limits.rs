@@ -1,15 +1,19 @@
 //! Limits of our own process: each meets us as an error with a hint, and leaves nothing behind.
 
-use super::support::{BINARY, Ended, Scratch, encoded, trace};
+use crate::SANDPRINT;
+use crate::traces::trace;
+use sandprint_model::wire::encode_trace;
+use testkit::ended::Ended;
+use testkit::scratch::Scratch;
 
 /// A policy under which all that the tests do runs.
 const ALL: &str = "version = 1\ndefault = \"allow\"\nforeign = \"allow\"\n\n\
                    [[x86_64.mkdir]]\ndo = \"errno EPERM\"\n";
 
 fn scratch() -> Scratch {
-    let scratch = Scratch::new();
-    scratch.write("a", encoded(&trace(1, "a", &[(0, 3), (1, 2)])));
-    scratch.write("b", encoded(&trace(2, "b", &[(0, 1), (9, 4)])));
+    let scratch = Scratch::of(SANDPRINT);
+    scratch.write("a", encode_trace(&trace(1, "a", &[(0, 3), (1, 2)])));
+    scratch.write("b", encode_trace(&trace(2, "b", &[(0, 1), (9, 4)])));
     scratch.write("log", "1 execve(\"/bin/app\", [\"app\"], 0x7ffd /* 3 vars */) = 0\n1 exit_group(0) = ?\n");
     for (format, output) in [("toml", "policy"), ("oci", "oci")] {
         assert_eq!(scratch.run(&["profile", "generate", "-f", format, "-i", "a", "-o", output]).status, 0);
@@ -20,7 +24,7 @@ fn scratch() -> Scratch {
 }
 
 fn limited(scratch: &Scratch, limit: &str, line: &str) -> Ended {
-    let script = format!("{limit}; exec {BINARY} {line}");
+    let script = format!("{limit}; exec {SANDPRINT} {line}");
     Ended::of(&scratch.program("sh", &["-c", &script]).output().unwrap())
 }
 
@@ -179,7 +183,7 @@ fn a_workload_has_the_limits_that_it_would_have() {
 
 #[test]
 fn a_limit_on_memory_is_an_error() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let file = std::fs::File::create(scratch.path("log")).unwrap();
     file.set_len(200 << 20).unwrap();
     let ended = limited(&scratch, "ulimit -v 200000", "profile merge log -o out");

@@ -1,5 +1,14 @@
 //! The binary from outside: exit statuses, what is said on stderr, and what happens to files.
 
+/// The program under test.
+#[cfg(test)]
+const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
+
+#[cfg(test)]
+mod machine;
+#[cfg(test)]
+mod traces;
+
 #[cfg(test)]
 mod append;
 #[cfg(test)]
@@ -32,7 +41,5 @@ mod pure;
 mod recording;
 #[cfg(test)]
 mod strace;
-#[cfg(test)]
-mod support;
 #[cfg(test)]
 mod watch;

@@ -5,13 +5,18 @@ use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Stdio;
 
-use super::support::{BINARY, Ended, Scratch, can_mount, encoded, is_root, mode_and_owner, trace};
+use crate::SANDPRINT;
+use crate::machine::{can_mount, is_root, mode_and_owner};
+use crate::traces::trace;
+use sandprint_model::wire::encode_trace;
+use testkit::ended::Ended;
 use testkit::expect;
+use testkit::scratch::Scratch;
 
 fn scratch_with_traces() -> Scratch {
-    let scratch = Scratch::new();
-    scratch.write("a", encoded(&trace(1, "a", &[(0, 3), (1, 2)])));
-    scratch.write("b", encoded(&trace(2, "b", &[(0, 1), (9, 4)])));
+    let scratch = Scratch::of(SANDPRINT);
+    scratch.write("a", encode_trace(&trace(1, "a", &[(0, 3), (1, 2)])));
+    scratch.write("b", encode_trace(&trace(2, "b", &[(0, 1), (9, 4)])));
     scratch
 }
 
@@ -113,7 +118,7 @@ fn an_output_that_cannot_be_stops_a_recording_before_the_command_runs() {
 fn standard_output_that_is_closed_is_a_failure() {
     let scratch = scratch_with_traces();
     for arguments in ["profile show a", "profile merge a", "profile generate -q a -f oci", "man"] {
-        let line = format!("exec {BINARY} {arguments} >&-");
+        let line = format!("exec {SANDPRINT} {arguments} >&-");
         let output = scratch.program("sh", &["-c", &line]).output().unwrap();
         let error = "failed to write to standard output: it is closed";
         let hint = "check where standard output goes";
@@ -132,7 +137,7 @@ fn standard_output_that_is_full_is_a_failure() {
         &["--help"],
     ] {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let output = scratch.command(arguments).stdout(full).output().unwrap();
+        let output = scratch.sandprint(arguments).stdout(full).output().unwrap();
         assert_eq!(
             Ended::of(&output),
             Ended::failed(
@@ -159,7 +164,7 @@ fn a_reader_that_closes_our_pipe_early_is_no_failure() {
         &["profile", "generate", "-f", "oci", "-i", "-"],
     ] {
         let mut child = scratch
-            .command(arguments)
+            .sandprint(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -167,7 +172,7 @@ fn a_reader_that_closes_our_pipe_early_is_no_failure() {
             .unwrap();
         // The pipe is closed before there is anything to write: the command still waits for its input.
         drop(child.stdout.take());
-        let input = encoded(&trace(1, "a", &[(0, 3)]));
+        let input = encode_trace(&trace(1, "a", &[(0, 3)]));
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!(Ended::of(&output), Ended::printed(""), "{arguments:?}");
@@ -178,7 +183,7 @@ fn a_reader_that_closes_our_pipe_early_is_no_failure() {
 fn nobody_listening_on_stderr_is_no_failure() {
     let scratch = scratch_with_traces();
     let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let status = scratch.command(&["profile", "show", "absent"]).stderr(full).status().unwrap();
+    let status = scratch.sandprint(&["profile", "show", "absent"]).stderr(full).status().unwrap();
     assert_eq!(status.code(), Some(1));
 }
 
@@ -197,7 +202,7 @@ fn a_symbolic_link_stays_and_its_file_is_replaced() {
 fn a_trace_is_private_and_a_profile_follows_the_umask() {
     let scratch = scratch_with_traces();
     let umask = |command: &str| {
-        let script = format!("umask 027; exec {BINARY} {command}");
+        let script = format!("umask 027; exec {SANDPRINT} {command}");
         assert!(scratch.program("sh", &["-c", &script]).status().unwrap().success(), "{command}");
     };
     umask("profile merge a b -o trace");
@@ -208,7 +213,7 @@ fn a_trace_is_private_and_a_profile_follows_the_umask() {
 
 /// Runs a script as root of a mount namespace of its own, in the scratch directory.
 fn in_mounts(scratch: &Scratch, script: &str) -> Ended {
-    let script = format!("set -e; sandprint={BINARY}; {script}");
+    let script = format!("set -e; sandprint={SANDPRINT}; {script}");
     Ended::of(&scratch.program("unshare", &["-m", "sh", "-c", &script]).output().unwrap())
 }
 
@@ -282,7 +287,7 @@ fn a_directory_of_somebody_else_is_named() {
     }
     fs::set_permissions(scratch.path("."), fs::Permissions::from_mode(0o755)).unwrap();
     // The target directory may lie where nobody else can look.
-    let copied = scratch.program("cp", &[BINARY, "sandprint"]).status();
+    let copied = scratch.program("cp", &[SANDPRINT, "sandprint"]).status();
     assert!(copied.is_ok_and(|status| status.success()));
     let before = scratch.files();
     let output = scratch

@@ -5,8 +5,13 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 
-use super::support::{BINARY, Ended, Scratch, encoded, is_root, mode_and_owner, trace};
+use crate::SANDPRINT;
+use crate::machine::{is_root, mode_and_owner};
+use crate::traces::trace;
+use sandprint_model::wire::encode_trace;
+use testkit::ended::Ended;
 use testkit::expect;
+use testkit::scratch::Scratch;
 
 /// Who called sudo.
 const CALLER: (u32, u32) = (1234, 2345);
@@ -27,10 +32,10 @@ fn scratch() -> Option<Scratch> {
     if !is_root() {
         return None;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     fs::set_permissions(scratch.path("."), fs::Permissions::from_mode(0o755)).unwrap();
-    scratch.write("a", encoded(&trace(1, "a", &[(0, 3), (1, 2)])));
-    scratch.write("b", encoded(&trace(2, "b", &[(0, 1), (9, 4)])));
+    scratch.write("a", encode_trace(&trace(1, "a", &[(0, 3), (1, 2)])));
+    scratch.write("b", encode_trace(&trace(2, "b", &[(0, 1), (9, 4)])));
     scratch.write("log", "1 execve(\"/bin/app\", [\"app\"], 0x7ffd /* 3 vars */) = 0\n1 exit_group(0) = ?\n");
     assert_eq!(scratch.run(&["profile", "generate", "-f", "oci", "-i", "a", "-o", "oci"]).status, 0);
     Some(scratch)
@@ -45,7 +50,7 @@ fn directory(scratch: &Scratch, name: &str, owner: (u32, u32), mode: u32) {
 
 /// Runs it as sudo would.
 fn by_sudo(scratch: &Scratch, line: &str) -> Ended {
-    let command = format!("umask 022; exec {BINARY} {line}");
+    let command = format!("umask 022; exec {SANDPRINT} {line}");
     let mut command = scratch.program("sh", &["-c", &command]);
     let (uid, gid) = CALLER;
     command.envs([("SUDO_UID", uid.to_string()), ("SUDO_GID", gid.to_string())]);
@@ -123,7 +128,7 @@ fn who_may_write_a_file_but_not_own_it_writes_it_where_it_is() {
     for name in ["a", "b"] {
         fs::set_permissions(scratch.path(name), fs::Permissions::from_mode(0o644)).unwrap();
     }
-    let copied = scratch.program("cp", &[BINARY, "sandprint"]).status();
+    let copied = scratch.program("cp", &[SANDPRINT, "sandprint"]).status();
     assert!(copied.is_ok_and(|status| status.success()));
     for path in ["team/out", "closed/out"] {
         scratch.write(path, "old");
@@ -144,7 +149,7 @@ fn who_may_write_a_file_but_not_own_it_writes_it_where_it_is() {
 #[test]
 fn in_a_user_namespace_without_the_caller_nothing_untrue_is_said() {
     let Some(scratch) = scratch() else { return };
-    let line = format!("exec {BINARY} profile merge a b -o out");
+    let line = format!("exec {SANDPRINT} profile merge a b -o out");
     let mut command = scratch.program("unshare", &["-Ur", "sh", "-c", &line]);
     let (uid, gid) = CALLER;
     let output =
@@ -160,9 +165,9 @@ fn in_a_user_namespace_without_the_caller_nothing_untrue_is_said() {
 
 #[test]
 fn root_of_a_user_namespace_is_told_what_it_may_not() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let said = |arguments: &str| {
-        let line = format!("exec {BINARY} {arguments}");
+        let line = format!("exec {SANDPRINT} {arguments}");
         Ended::of(&scratch.program("unshare", &["-Ur", "sh", "-c", &line]).output().unwrap())
     };
     let refused = said("profile run --recorder ebpf -- true");
@@ -186,8 +191,8 @@ fn root_of_a_user_namespace_is_told_what_it_may_not() {
 fn the_name_of_a_run_that_is_no_text_is_refused_by_name() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;
-    let scratch = Scratch::new();
-    let mut command = scratch.command(&["profile", "run", "--name"]);
+    let scratch = Scratch::of(SANDPRINT);
+    let mut command = scratch.sandprint(&["profile", "run", "--name"]);
     command.arg(OsStr::from_bytes(b"caf\xe9")).args(["--", "true"]);
     assert_eq!(
         Ended::of(&command.output().unwrap()),

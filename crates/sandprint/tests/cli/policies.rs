@@ -4,7 +4,11 @@ use std::fs;
 
 use sandprint_policy::cbpf;
 
-use crate::support::{Ended, Scratch, encoded, trace};
+use crate::SANDPRINT;
+use crate::traces::trace;
+use sandprint_model::wire::encode_trace;
+use testkit::ended::Ended;
+use testkit::scratch::Scratch;
 
 const POLICY: &str = r#"# what the updater may do
 version = 1
@@ -26,7 +30,7 @@ why = ["nothing else"]
 "#;
 
 fn scratch() -> Scratch {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write("p.toml", POLICY);
     scratch
 }
@@ -186,22 +190,24 @@ fn diff_compares_meanings() {
 
 #[test]
 fn every_format_is_made_of_a_policy_as_of_the_trace_that_it_came_from() {
-    let scratch = Scratch::new();
-    scratch.write("login", encoded(&trace(1, "login", &[(0, 300), (1, 2), (257, 7)])));
+    let scratch = Scratch::of(SANDPRINT);
+    scratch.write("login", encode_trace(&trace(1, "login", &[(0, 300), (1, 2), (257, 7)])));
     for form in ["toml", "json"] {
-        let made =
-            scratch.command(&["profile", "generate", "-i", "login", "-f", form, "-o", "p"]).output().unwrap();
+        let made = scratch
+            .sandprint(&["profile", "generate", "-i", "login", "-f", form, "-o", "p"])
+            .output()
+            .unwrap();
         assert!(made.status.success());
         for format in ["oci", "docker", "systemd", "seccomp-h", "json", "markdown", "toml", "bpf"] {
             let run = |arguments: &[&str]| {
                 let arguments = [&["profile", "generate", "-f", format], arguments].concat();
-                scratch.command(&arguments).output().unwrap()
+                scratch.sandprint(&arguments).output().unwrap()
             };
             let (of_trace, of_policy) = (run(&["-i", "login"]), run(&["-p", "p"]));
             assert_eq!(of_trace.stdout, of_policy.stdout, "{form} {format}");
             assert!(!of_trace.stdout.is_empty());
         }
     }
-    let bpf = scratch.command(&["profile", "generate", "-p", "p", "-f", "bpf"]).output().unwrap().stdout;
+    let bpf = scratch.sandprint(&["profile", "generate", "-p", "p", "-f", "bpf"]).output().unwrap().stdout;
     assert_eq!(cbpf::validate(&cbpf::Program::from_bytes(&bpf).unwrap()), Ok(()));
 }

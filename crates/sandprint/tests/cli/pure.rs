@@ -7,14 +7,18 @@ use sandprint_model::{Gap, GapKind, RunId, Trace};
 use sandprint_policy::cbpf;
 use sandprint_policy::emit::FORMATS;
 
-use super::support::{Ended, Scratch, encoded, trace, trace_with_arguments};
+use crate::SANDPRINT;
+use crate::traces::{trace, trace_with_arguments};
+use sandprint_model::wire::encode_trace;
+use testkit::ended::Ended;
+use testkit::scratch::Scratch;
 
 /// Two runs that share a call, and one that brings nothing new.
 fn scratch_with_traces() -> Scratch {
-    let scratch = Scratch::new();
-    scratch.write("login", encoded(&trace(1, "login", &[(0, 300), (1, 2), (257, 7)])));
-    scratch.write("upload", encoded(&trace(2, "upload", &[(0, 1), (9, 4)])));
-    scratch.write("idle", encoded(&trace(3, "idle", &[(0, 1)])));
+    let scratch = Scratch::of(SANDPRINT);
+    scratch.write("login", encode_trace(&trace(1, "login", &[(0, 300), (1, 2), (257, 7)])));
+    scratch.write("upload", encode_trace(&trace(2, "upload", &[(0, 1), (9, 4)])));
+    scratch.write("idle", encode_trace(&trace(3, "idle", &[(0, 1)])));
     scratch
 }
 
@@ -41,7 +45,7 @@ fn every_view_of_a_trace() {
 #[test]
 fn arguments_are_shown_and_become_rules() {
     let scratch = scratch_with_traces();
-    scratch.write("told-apart", encoded(&trace_with_arguments(4)));
+    scratch.write("told-apart", encode_trace(&trace_with_arguments(4)));
     let merged = scratch.run(&["profile", "merge", "told-apart", "login", "-o", "mixed"]);
     assert_eq!(merged, Ended::printed(""));
     for (name, arguments) in [
@@ -103,7 +107,7 @@ fn tab_separated_values_are_an_interface() {
 #[test]
 fn diff_ends_with_3_only_where_sets_differ_and_that_was_asked_for() {
     let scratch = scratch_with_traces();
-    scratch.write("login-often", encoded(&trace(4, "login", &[(0, 9000), (1, 1), (257, 1)])));
+    scratch.write("login-often", encode_trace(&trace(4, "login", &[(0, 9000), (1, 1), (257, 1)])));
     for (arguments, status) in [
         (&["login", "upload"][..], 0),
         (&["--exit-code", "login", "upload"], 3),
@@ -142,12 +146,12 @@ fn a_trace_may_be_merged_into_itself() {
 
 #[test]
 fn thousands_of_traces_are_merged() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let mut expected = Trace::default();
     let names: Vec<String> = (0..2000_u32)
         .map(|number| {
             let one = trace(u128::from(number), "x", &[(number % 300, 1)]);
-            scratch.write(&number.to_string(), encoded(&one));
+            scratch.write(&number.to_string(), encode_trace(&one));
             expected.merge(one);
             number.to_string()
         })
@@ -188,7 +192,7 @@ fn commands_can_be_put_into_a_pipe() {
     let scratch = scratch_with_traces();
     let script =
         "$0 profile merge login upload | $0 profile subtract - idle | $0 profile show --format tsv -";
-    let output = scratch.program("sh", &["-c", script, super::support::BINARY]).output().unwrap();
+    let output = scratch.program("sh", &["-c", script, SANDPRINT]).output().unwrap();
     assert_eq!(
         Ended::of(&output),
         Ended::printed(
@@ -236,7 +240,7 @@ fn every_format_is_generated_and_the_same_each_time() {
     for format in &formats {
         let generate = |arguments: &[&str]| {
             let arguments = [&["profile", "generate", "--format", format], arguments].concat();
-            scratch.command(&arguments).output().unwrap()
+            scratch.sandprint(&arguments).output().unwrap()
         };
         let one = generate(&["-i", "login", "-i", "upload"]);
         let stderr = String::from_utf8(one.stderr.clone()).unwrap();
@@ -259,7 +263,7 @@ fn every_format_is_generated_and_the_same_each_time() {
 fn the_seeds_command_lines_work_as_they_are_written() {
     let scratch = scratch_with_traces();
     fs::copy(scratch.path("login"), scratch.path("trace.json")).unwrap();
-    let path = PathBuf::from(super::support::BINARY).parent().unwrap().display().to_string();
+    let path = PathBuf::from(SANDPRINT).parent().unwrap().display().to_string();
     let output = scratch
         .program("sh", &["-c", "sandprint profile generate --input trace.json --format oci > seccomp.json"])
         .env("PATH", format!("{path}:/usr/bin:/bin"))
@@ -274,13 +278,13 @@ fn the_seeds_command_lines_work_as_they_are_written() {
 
 #[test]
 fn an_incomplete_recording_is_refused_until_it_is_accepted() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let mut incomplete = trace(1, "x", &[(0, 1)]);
     for (kind, detail) in [(GapKind::AttachedMidRun, None), (GapKind::CallsLost, Some("counts"))] {
         let gap = Gap { kind, run: RunId::from_bits(1), detail: detail.map(str::to_owned) };
         incomplete.note_gap(gap, 3);
     }
-    scratch.write("t", encoded(&incomplete));
+    scratch.write("t", encode_trace(&incomplete));
     let refused = scratch.run(&["profile", "generate", "-i", "t", "-f", "oci", "-o", "out"]);
     insta::assert_snapshot!("generate-incomplete", refused.all());
     assert_eq!(refused.status, 1);
@@ -341,9 +345,9 @@ fn options_of_generate_reach_the_profile() {
 
 #[test]
 fn traces_are_given_with_and_without_an_option() {
-    let scratch = Scratch::new();
-    scratch.write("a", encoded(&trace(1, "a", &[(0, 3), (59, 1)])));
-    scratch.write("b", encoded(&trace(2, "b", &[(9, 4)])));
+    let scratch = Scratch::of(SANDPRINT);
+    scratch.write("a", encode_trace(&trace(1, "a", &[(0, 3), (59, 1)])));
+    scratch.write("b", encode_trace(&trace(2, "b", &[(9, 4)])));
     let by_option = scratch.run(&["profile", "generate", "-f", "oci", "-i", "a", "-i", "b"]);
     assert_eq!(by_option.status, 0, "{}", by_option.stderr);
     for line in ["a b -f oci", "-f oci a b", "a -f oci -i b", "-i a b -f oci"] {
@@ -356,10 +360,10 @@ fn traces_are_given_with_and_without_an_option() {
 
 #[test]
 fn a_filter_that_was_there_already_is_answered_with_how_to_record_without() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let mut filtered = trace(1, "a", &[(0, 3), (59, 1)]);
     filtered.note_gap(Gap { kind: GapKind::SeccompActive, run: RunId::from_bits(1), detail: None }, 1);
-    scratch.write("a", encoded(&filtered));
+    scratch.write("a", encode_trace(&filtered));
     let ended = scratch.run(&["profile", "generate", "-f", "oci", "a"]);
     assert_eq!(ended.status, 1);
     assert!(ended.stderr.contains("`--security-opt seccomp=unconfined`"), "{}", ended.stderr);

@@ -8,7 +8,12 @@ use std::process::Stdio;
 
 use sandprint_model::Exit;
 
-use super::support::{Ended, Scratch, can_mount, can_record, encoded, is_root, mode_and_owner, trace};
+use crate::SANDPRINT;
+use crate::machine::{can_mount, can_record, is_root, mode_and_owner};
+use crate::traces::trace;
+use sandprint_model::wire::encode_trace;
+use testkit::ended::Ended;
+use testkit::scratch::Scratch;
 
 const NO_TRACE: &str = "\nNo trace was written: `-o FILE` writes one, from which profiles are made.\n";
 
@@ -17,15 +22,15 @@ fn the_status_is_the_commands_own() {
     if !can_record() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write("not-executable", "x");
     for (command, status) in [
         (&["true"][..], 0),
         (&["sh", "-c", "exit 7"], 7),
         (&["sh", "-c", "exit 125"], 125),
         (&["sh", "-c", "exit 255"], 255),
-        (&["sh", "-c", "kill -TERM $$"], 143),
-        (&["sh", "-c", "kill -KILL $$"], 137),
+        (&["sh", "-c", "kill -TERM $$"], -15),
+        (&["sh", "-c", "kill -KILL $$"], -9),
         (&["no-such-command-anywhere"], 127),
         (&["/no/such/command"], 127),
         (&["./not-executable"], 126),
@@ -47,7 +52,7 @@ fn output_is_the_commands_and_the_summary_goes_to_stderr() {
     if !can_record() {
         return;
     }
-    let ended = Scratch::new().run(&["profile", "run", "--", "sh", "-c", "echo data; echo talk >&2"]);
+    let ended = Scratch::of(SANDPRINT).run(&["profile", "run", "--", "sh", "-c", "echo data; echo talk >&2"]);
     assert_eq!(ended.stdout, "data\n");
     let rest = ended.stderr.strip_prefix("talk\nObserved ").unwrap();
     let (numbers, rest) = rest.split_once("\n\n   NR       COUNT  NAME\n").unwrap();
@@ -68,10 +73,10 @@ fn input_is_the_commands() {
     if !can_record() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write("input", "one\ntwo\n");
     let input = fs::File::open(scratch.path("input")).unwrap();
-    let output = scratch.command(&["profile", "run", "--", "cat"]).stdin(input).output().unwrap();
+    let output = scratch.sandprint(&["profile", "run", "--", "cat"]).stdin(input).output().unwrap();
     assert_eq!(Ended::of(&output).stdout, "one\ntwo\n");
 }
 
@@ -81,11 +86,11 @@ fn every_run_that_appends_at_once_gets_in() {
     if !can_record() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let children: Vec<_> = (0..WRITERS)
         .map(|number| {
             scratch
-                .command(&["profile", "run", "--append", "-o", "suite", "--name"])
+                .sandprint(&["profile", "run", "--append", "-o", "suite", "--name"])
                 .args([&number.to_string(), "--", "true"])
                 .stderr(Stdio::null())
                 .spawn()
@@ -117,8 +122,8 @@ fn a_trace_that_cannot_be_written_is_still_summarized_and_the_old_one_stays() {
     if !can_record() {
         return;
     }
-    let scratch = Scratch::new();
-    let old = encoded(&trace(1, "old", &[(0, 1)]));
+    let scratch = Scratch::of(SANDPRINT);
+    let old = encode_trace(&trace(1, "old", &[(0, 1)]));
     for (options, command, error) in [
         (&["-o", "t"][..], &["chmod", "0444", "t"][..], "failed to write `t`: it is write-protected"),
         (
@@ -151,13 +156,12 @@ fn a_disk_that_fills_up_meanwhile_costs_the_trace_and_nothing_else() {
     if !can_record() || !can_mount() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     fs::create_dir(scratch.path("disk")).unwrap();
     let script = format!(
         "mount -t tmpfs -o size=64k none disk; echo old > disk/t; code=0; \
-         {} profile run -o disk/t -- sh -c 'cat /dev/zero > disk/filler 2> /dev/null' || code=$?; \
-         cat disk/t; ls -A disk; exit $code",
-        super::support::BINARY
+         {SANDPRINT} profile run -o disk/t -- sh -c 'cat /dev/zero > disk/filler 2> /dev/null' || code=$?; \
+         cat disk/t; ls -A disk; exit $code"
     );
     let ended = Ended::of(&scratch.program("unshare", &["-m", "sh", "-c", &script]).output().unwrap());
     assert_eq!((ended.status, ended.stdout.as_str()), (125, "old\nfiller\nt\n"), "{}", ended.stderr);
@@ -170,10 +174,10 @@ fn under_sudo_the_user_learns_once_that_the_command_runs_as_root() {
     if !can_record() || !is_root() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     std::os::unix::fs::chown(scratch.path("."), Some(1234), Some(1234)).unwrap();
     let sudo = |arguments: &[&str], user: &str| {
-        let mut command = scratch.command(&["profile", "run"]);
+        let mut command = scratch.sandprint(&["profile", "run"]);
         command.args(arguments).args(["--", "true"]);
         command.envs([("SUDO_UID", user), ("SUDO_GID", user), ("SUDO_USER", "alice")]);
         Ended::of(&command.output().unwrap()).stderr
@@ -194,7 +198,7 @@ fn an_attached_trace_is_incomplete_and_says_so() {
     if !can_record() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let mut target = scratch.program("sh", &["-c", "while :; do sleep 0.01; done"]).spawn().unwrap();
     let pid = target.id().to_string();
     let attached = scratch.run(&["profile", "attach", "--pid", &pid, "--duration", "300ms", "-o", "t"]);
@@ -217,7 +221,7 @@ fn an_attached_trace_may_go_to_standard_output() {
     if !can_record() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let mut target = scratch.program("sleep", &["60"]).spawn().unwrap();
     let pid = target.id().to_string();
     let attached = scratch.run(&["profile", "attach", "--pid", &pid, "--duration", "50ms", "-o", "-"]);

@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 
 use sandprint_model::{GapKind, Trace};
 
-use super::support::Scratch;
+use crate::SANDPRINT;
 use testkit::expect::skip;
+use testkit::scratch::Scratch;
 
 /// A workload whose calls do not depend on who is faster; without `-f` only the first program is seen.
 const WORKLOAD: [&str; 3] = ["sh", "-c", "/bin/cat /dev/null; (exit 3); true"];
@@ -142,7 +143,7 @@ fn every_form_of_a_log_gives_the_same_calls() {
         let mut expected = None;
         for options in TIMES.iter().chain(OPTIONS) {
             for to_stderr in [false, true] {
-                let scratch = Scratch::new();
+                let scratch = Scratch::of(SANDPRINT);
                 if !log(&strace, &scratch, &format!("{follow} {options}"), workload, to_stderr) {
                     continue;
                 }
@@ -160,7 +161,7 @@ fn every_form_of_a_log_gives_the_same_calls() {
 fn what_strace_was_told_to_leave_out_is_noticed() {
     let Some(strace) = strace() else { return };
     for filter in FILTERS {
-        let scratch = Scratch::new();
+        let scratch = Scratch::of(SANDPRINT);
         let options = match filter.strip_prefix("trace-path=") {
             Some(path) => format!("-f -P {path}"),
             None => format!("-f -e {filter}"),
@@ -175,7 +176,7 @@ fn what_strace_was_told_to_leave_out_is_noticed() {
 #[test]
 fn the_files_of_each_process_are_read_in_any_order() {
     let Some(strace) = strace() else { return };
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let mut command = Command::new(&strace);
     command.arg("-ff").arg("-o").arg(scratch.path("one")).args(WORKLOAD).env("LC_ALL", "C");
     assert!(command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());

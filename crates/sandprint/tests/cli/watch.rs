@@ -1,10 +1,11 @@
 //! `watch` of what is not there, or with a policy that is none: an error with a hint, before anything is watched.
 
-use super::support::Scratch;
+use crate::SANDPRINT;
+use testkit::scratch::Scratch;
 
 #[test]
 fn what_cannot_be_watched_and_what_is_no_policy_are_refused_with_a_hint() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write("broken.toml", "version = 1\ndefault = \"errno EPERM\"\nforeign = \"kill\"\n");
     scratch.write("empty", "");
     scratch.write("bytes", [0xff, 0xfe]);

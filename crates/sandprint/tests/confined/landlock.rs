@@ -5,8 +5,14 @@ use std::net::TcpListener;
 
 use sandprint_model::{Action, Policy, Syscall};
 
-use crate::support::{Ended, How, Scratch, all_but, allowing, has_landlock, native, witness};
+use crate::SANDPRINT;
+use crate::machine::{has_landlock, witness};
+use crate::under::run_under;
+use testkit::ended::Ended;
 use testkit::expect::skip;
+use testkit::hosts::NATIVE;
+use testkit::policies::native::{all_but, allowing};
+use testkit::scratch::Scratch;
 
 const EACCES: i32 = 13;
 const EXDEV: i32 = 18;
@@ -23,14 +29,14 @@ fn with(names: &[&str]) -> Policy {
 
 /// The witness in a fresh directory with a file, an empty directory and a second one; `None` where this machine
 /// cannot show it.
-fn through_uring(policy: &Policy, options: &[&str], words: &[&str]) -> Option<(How, Scratch)> {
+fn through_uring(policy: &Policy, options: &[&str], words: &[&str]) -> Option<(i32, Scratch)> {
     let program = witness("through_uring")?;
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.write("file", "content");
     fs::create_dir(scratch.path("empty")).unwrap();
     fs::create_dir(scratch.path("other")).unwrap();
-    let ended = scratch.run_under(policy, options, &[&[program.to_str().unwrap()], words].concat());
-    if ended.how == How::Status(CANNOT) {
+    let ended = run_under(&scratch, policy, options, &[&[program.to_str().unwrap()], words].concat());
+    if ended.status == CANNOT {
         skip("io_uring", &ended.stdout);
         return None;
     }
@@ -40,7 +46,7 @@ fn through_uring(policy: &Policy, options: &[&str], words: &[&str]) -> Option<(H
         return None;
     }
     assert!(ended.stdout.is_empty(), "{ended:?}");
-    Some((ended.how, scratch))
+    Some((ended.status, scratch))
 }
 
 /// What a warning calls the right that came later than Landlock itself; of the others, something never said.
@@ -74,9 +80,9 @@ const CASES: &[Case] = &[
 fn without_the_option_io_uring_goes_round_the_filter_and_with_it_it_does_not() {
     for (words, _, happened) in CASES {
         let Some((how, scratch)) = through_uring(&with(&[]), &[], words) else { continue };
-        assert_eq!((how, happened(&scratch)), (How::Status(0), true), "{words:?}");
+        assert_eq!((how, happened(&scratch)), (0, true), "{words:?}");
         let Some((how, scratch)) = through_uring(&with(&[]), &["--landlock"], words) else { continue };
-        assert!(matches!(how, How::Status(EACCES | EXDEV)), "{words:?}: {how:?}");
+        assert!(matches!(how, EACCES | EXDEV), "{words:?}: {how:?}");
         assert!(!happened(&scratch), "{words:?}");
     }
 }
@@ -85,7 +91,7 @@ fn without_the_option_io_uring_goes_round_the_filter_and_with_it_it_does_not() {
 fn what_the_policy_allows_by_one_call_io_uring_may_do_too() {
     for (words, calls, happened) in CASES {
         let Some((how, scratch)) = through_uring(&with(calls), &["--landlock"], words) else { continue };
-        assert_eq!((how, happened(&scratch)), (How::Status(0), true), "{words:?} with {calls:?}");
+        assert_eq!((how, happened(&scratch)), (0, true), "{words:?} with {calls:?}");
     }
 }
 
@@ -100,20 +106,20 @@ fn sockets_are_refused_likewise() {
             (with(&[call]), &["--landlock"], 0),
         ] {
             let Some((how, _)) = through_uring(&policy, options, words) else { continue };
-            assert_eq!(how, How::Status(status), "{words:?} {options:?}");
+            assert_eq!(how, status, "{words:?} {options:?}");
         }
     }
 }
 
 #[test]
 fn a_policy_that_leaves_landlock_nothing_to_refuse_is_told_so() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     if !has_landlock() {
         return;
     }
-    let ended = scratch.run_under(&all_but(&[]), &["--landlock"], &["true"]);
+    let ended = run_under(&scratch, &all_but(&[]), &["--landlock"], &["true"]);
     let note = "note: --landlock adds nothing here: for everything that Landlock could refuse, the policy allows a call\n";
-    assert_eq!(ended, Ended { stderr: note.to_owned(), ..Ended::status(0) });
+    assert_eq!(ended, Ended { stderr: note.to_owned(), ..Ended::with(0) });
 }
 
 /// Whatever a policy allows works under Landlock too: programs that make, move, link and remove files, and talk.
@@ -149,13 +155,13 @@ fn nothing_that_the_policy_allows_is_lost() {
             [&FILES.replace("mkfifo p", "touch p"), NETWORK].concat(),
         ),
     ] {
-        let scratch = Scratch::new();
-        let there = |name: &&str| Syscall::from_name(native(), name).is_some();
+        let scratch = Scratch::of(SANDPRINT);
+        let there = |name: &&str| Syscall::from_name(NATIVE, name).is_some();
         let rules: Vec<_> =
             refused.iter().copied().filter(there).map(|name| (name, Action::Errno(1))).collect();
-        let ended = scratch.run_under(&all_but(&rules), &["--landlock"], &["sh", "-c", &script]);
+        let ended = run_under(&scratch, &all_but(&rules), &["--landlock"], &["sh", "-c", &script]);
         // On older kernels, where Landlock has no right that is left, it refuses nothing.
         assert!(!ended.stderr.contains("adds nothing"), "{refused:?}: {}", ended.stderr);
-        assert_eq!(ended.how, How::Status(0), "{refused:?}: {}", ended.stderr);
+        assert_eq!(ended.status, 0, "{refused:?}: {}", ended.stderr);
     }
 }

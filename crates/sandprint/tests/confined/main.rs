@@ -1,5 +1,14 @@
 //! `sandprint run` from outside: what it enforces, what it leaves as it is, and what it refuses to run.
 
+/// The program under test.
+#[cfg(test)]
+const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
+
+#[cfg(test)]
+mod machine;
+#[cfg(test)]
+mod under;
+
 #[cfg(test)]
 mod enforcement;
 #[cfg(test)]
@@ -8,8 +17,6 @@ mod landlock;
 mod nested;
 #[cfg(test)]
 mod refusals;
-#[cfg(test)]
-mod support;
 #[cfg(test)]
 mod terminal;
 #[cfg(test)]

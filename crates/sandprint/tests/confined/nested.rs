@@ -2,17 +2,22 @@
 
 use sandprint_model::{Action, Comparison, Condition, Policy, Syscall, Width};
 
-use crate::support::{Ended, How, SANDPRINT, Scratch, all_but, call, native, policy, refusing, rule};
+use crate::SANDPRINT;
+use crate::under::run_under;
+use testkit::ended::Ended;
 use testkit::expect::skip;
+use testkit::hosts::NATIVE;
+use testkit::policies::native::{all_but, call, policy, refusing, rule};
+use testkit::scratch::Scratch;
 
 /// What comes of `run` with these options, in a process where the kernel answers as the policy `outer` says.
 fn within(outer: &Policy, options: &[&str]) -> Ended {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.policy(&all_but(&[]));
     std::fs::rename(scratch.path("policy"), scratch.path("inner")).unwrap();
     let command = [&[SANDPRINT, "run", "-p", "inner"], options, &["--", "touch", "ran"]].concat();
-    let ended = scratch.run_under(outer, &[], &command);
-    assert_eq!(scratch.path("ran").exists(), ended.how == How::Status(0), "{}", ended.stderr);
+    let ended = run_under(&scratch, outer, &[], &command);
+    assert_eq!(scratch.path("ran").exists(), ended.status == 0, "{}", ended.stderr);
     ended
 }
 
@@ -68,7 +73,7 @@ fn what_a_kernel_lacks_is_named_with_the_release_that_has_it() {
         "error: failed to use the logging of denials (SECCOMP_FILTER_FLAG_LOG), there since Linux 4.14: this kernel \
          does not offer it\nhint: leave out --log-denials: the policy is enforced all the same\n"
     );
-    assert_eq!(within(&no_log, &[]), Ended::status(0));
+    assert_eq!(within(&no_log, &[]), Ended::with(0));
 }
 
 #[test]
@@ -84,7 +89,7 @@ fn a_kernel_that_only_says_that_it_installed_the_filter_is_found_out() {
 #[test]
 fn a_filter_that_kills_unknown_calls_is_found_out_without_dying() {
     let mut killing = all_but(&[]);
-    let probe = Syscall { abi: native(), nr: 0x3fff_5350 };
+    let probe = Syscall { abi: NATIVE, nr: 0x3fff_5350 };
     for (action, signal) in [(Action::KillProcess, 31), (Action::Trap, 31)] {
         killing.calls.rules.insert(probe, vec![rule(action, Vec::new())]);
         let error = format!(
@@ -97,28 +102,25 @@ fn a_filter_that_kills_unknown_calls_is_found_out_without_dying() {
 
 #[test]
 fn one_policy_in_another_is_proven_and_both_hold() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.policy(&refusing(&["mkdir", "mkdirat"]));
     std::fs::rename(scratch.path("policy"), scratch.path("inner")).unwrap();
     let mut words = [SANDPRINT, "run", "-p", "inner", "--"].repeat(3);
     words.extend(["sh", "-c", "mkdir a 2> /dev/null; ln -s x b 2> /dev/null; ls"]);
     let outer = refusing(&["symlink", "symlinkat"]);
-    let ended = scratch.run_under(&outer, &[], &words);
-    assert_eq!(
-        (ended.how, ended.stdout.as_str(), ended.stderr.as_str()),
-        (How::Status(0), "inner\npolicy\n", "")
-    );
+    let ended = run_under(&scratch, &outer, &[], &words);
+    assert_eq!((ended.status, ended.stdout.as_str(), ended.stderr.as_str()), (0, "inner\npolicy\n", ""));
 }
 
 #[test]
 fn a_domain_that_is_not_in_force_is_found_out() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let strict = policy(Action::Errno(1), &[("execve", Action::Allow), ("exit_group", Action::Allow)]);
     scratch.policy(&strict);
     std::fs::rename(scratch.path("policy"), scratch.path("inner")).unwrap();
     let lying = all_but(&[("landlock_restrict_self", Action::Errno(0))]);
     let ended =
-        scratch.run_under(&lying, &[], &[SANDPRINT, "run", "-p", "inner", "--landlock", "--", "true"]);
+        run_under(&scratch, &lying, &[], &[SANDPRINT, "run", "-p", "inner", "--landlock", "--", "true"]);
     if ended.stderr.contains("failed to use Landlock") {
         return skip("landlock", &ended.stderr);
     }
@@ -127,6 +129,6 @@ fn a_domain_that_is_not_in_force_is_found_out() {
     let hint = "nothing was run: another sandbox around this process may be in the way";
     // A kernel that lacks some of the rights says so before.
     let expected = Ended::failed(125, error, hint);
-    assert_eq!((ended.how, ended.stdout), (expected.how, expected.stdout));
+    assert_eq!((ended.status, ended.stdout), (expected.status, expected.stdout));
     assert!(ended.stderr.ends_with(&expected.stderr), "{}", ended.stderr);
 }

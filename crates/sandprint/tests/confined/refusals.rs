@@ -5,7 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use sandprint_model::{Abi, Action, Comparison, Condition, Policy, Syscall, Width, wire};
 
-use crate::support::{Ended, How, SANDPRINT, Scratch, all_but, allowing, call, native, policy, rule};
+use crate::SANDPRINT;
+use crate::under::{run, run_under};
+use testkit::ended::Ended;
+use testkit::hosts::NATIVE;
+use testkit::policies::native::{all_but, allowing, call, policy, rule};
+use testkit::scratch::Scratch;
 
 /// A policy of other ABIs only.
 fn foreign(abis: &[Abi]) -> Policy {
@@ -19,11 +24,11 @@ fn foreign(abis: &[Abi]) -> Policy {
 
 #[test]
 fn a_policy_that_starts_nothing_is_refused_with_its_reason() {
-    let other = if native() == Abi::X86_64 { Abi::Aarch64 } else { Abi::X86_64 };
+    let other = if NATIVE == Abi::X86_64 { Abi::Aarch64 } else { Abi::X86_64 };
     let first = Condition { index: 1, width: Width::Bits64, comparison: Comparison::Equal(1) };
     let mut by_arguments = policy(Action::Errno(1), &[]);
     by_arguments.calls.rules.insert(call("execve"), vec![rule(Action::Allow, vec![first])]);
-    let here = native();
+    let here = NATIVE;
     let nothing = "the policy allows no system call at all, so nothing can be started under it";
     let generate = "generate one from the recording of a run: `sandprint profile generate -f toml`";
     let foreign_hint = "generate one from a recording that was made on this kind of machine; under this one not even \
@@ -56,8 +61,8 @@ fn a_policy_that_starts_nothing_is_refused_with_its_reason() {
             "execve gets addresses, which differ from run to run: a rule for it must have no conditions",
         ),
     ] {
-        let scratch = Scratch::new();
-        let ended = scratch.run_under(&policy, &[], &["touch", "ran"]);
+        let scratch = Scratch::of(SANDPRINT);
+        let ended = run_under(&scratch, &policy, &[], &["touch", "ran"]);
         assert_eq!(ended, Ended::failed(125, &format!("failed to run under `policy`: {why}"), hint));
         assert!(!scratch.path("ran").exists());
     }
@@ -65,14 +70,14 @@ fn a_policy_that_starts_nothing_is_refused_with_its_reason() {
 
 #[test]
 fn a_condition_on_execve_that_holds_is_told() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let mut policy = all_but(&[]);
     // execve(2) has three arguments, and we leave zeros in the other registers.
     let fourth = Condition { index: 3, width: Width::Bits64, comparison: Comparison::Equal(0) };
     let rules = vec![rule(Action::Allow, vec![fourth]), rule(Action::KillProcess, Vec::new())];
     policy.calls.rules.insert(call("execve"), rules);
-    let ended = scratch.run_under(&policy, &[], &["true"]);
-    assert_eq!(ended.how, How::Status(0));
+    let ended = run_under(&scratch, &policy, &[], &["true"]);
+    assert_eq!(ended.status, 0);
     assert_eq!(
         ended.stderr,
         "note: the policy decides execve by its arguments, which are addresses and other ones in the next run\n"
@@ -116,12 +121,12 @@ fn a_file_that_is_no_policy_is_named_with_what_it_is() {
             "read it with the sandprint that wrote it, or a newer one",
         ),
     ] {
-        let scratch = Scratch::new();
+        let scratch = Scratch::of(SANDPRINT);
         if let Some(content) = content {
             scratch.write("policy", content);
         }
-        let ended = scratch.run(&["--", "touch", "ran"]);
-        assert_eq!((ended.how, ended.stdout.as_str()), (How::Status(125), ""), "{content:?}");
+        let ended = run(&scratch, &["--", "touch", "ran"]);
+        assert_eq!((ended.status, ended.stdout.as_str()), (125, ""), "{content:?}");
         let stderr = ended.stderr.replace(":\n  ", ":   ");
         let lines: Vec<_> = stderr.lines().collect();
         let [said, hinted] = lines[..] else { panic!("{lines:?}") };
@@ -133,38 +138,35 @@ fn a_file_that_is_no_policy_is_named_with_what_it_is() {
 
 #[test]
 fn an_endless_policy_does_not_fill_the_memory_and_a_directory_is_none() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     for (path, error) in [
         ("/dev/zero", "failed to read `/dev/zero`: it is larger than 16777216 bytes"),
         (".", "failed to read `.`: it is a directory"),
     ] {
-        let ended = Ended::of(&scratch.command(SANDPRINT, &["run", "-p", path, "true"]).output().unwrap());
-        assert_eq!(ended.how, How::Status(125));
+        let ended = Ended::of(&scratch.sandprint(&["run", "-p", path, "true"]).output().unwrap());
+        assert_eq!(ended.status, 125);
         assert!(ended.stderr.starts_with(&format!("error: {error}\nhint: ")), "{}", ended.stderr);
     }
 }
 
 #[test]
 fn a_policy_may_come_through_standard_input() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.policy(&all_but(&[]));
     let policy = fs::File::open(scratch.path("policy")).unwrap();
-    let output = scratch
-        .command(SANDPRINT, &["run", "-p", "-", "--", "sh", "-c", "exit 5"])
-        .stdin(policy)
-        .output()
-        .unwrap();
-    assert_eq!(Ended::of(&output), Ended::status(5));
+    let output =
+        scratch.sandprint(&["run", "-p", "-", "--", "sh", "-c", "exit 5"]).stdin(policy).output().unwrap();
+    assert_eq!(Ended::of(&output), Ended::with(5));
 }
 
 #[test]
 fn a_command_that_cannot_be_run_has_the_statuses_of_env_and_a_reason() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.policy(&all_but(&[]));
     let make = |name: &str, content: &str, mode: u32| {
         // By another process: one that we have open for writing, nobody can execute.
         let status = scratch
-            .command("sh", &["-c", "printf %s \"$2\" > \"$1\"", "sh", name, content])
+            .program("sh", &["-c", "printf %s \"$2\" > \"$1\"", "sh", name, content])
             .status()
             .unwrap();
         assert!(status.success());
@@ -189,7 +191,7 @@ fn a_command_that_cannot_be_run_has_the_statuses_of_env_and_a_reason() {
             "`head -1` shows a script's interpreter, `readelf -l` a program's",
         ),
     ] {
-        let ended = scratch.run(&["--", command]);
+        let ended = run(&scratch, &["--", command]);
         assert_eq!(ended, Ended::failed(status, &format!("failed to run `{command}`: {reason}"), hint));
     }
 }
@@ -197,25 +199,26 @@ fn a_command_that_cannot_be_run_has_the_statuses_of_env_and_a_reason() {
 /// After the filter was installed: nothing but write and `exit_group` is needed, and without write the status stays.
 #[test]
 fn an_execve_that_fails_under_a_strict_policy_still_tells() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     fs::create_dir(scratch.path("bin")).unwrap();
     let status = scratch
-        .command("sh", &["-c", "printf '#!/no/such/interpreter\\n' > script && chmod +x script"])
+        .program("sh", &["-c", "printf '#!/no/such/interpreter\\n' > script && chmod +x script"])
         .status()
         .unwrap();
     assert!(status.success());
-    let told = scratch.run_under(
+    let told = run_under(
+        &scratch,
         &allowing(&["execve", "write", "exit_group"], Action::KillProcess),
         &[],
         &["./script"],
     );
-    assert_eq!(told.how, How::Status(127));
+    assert_eq!(told.status, 127);
     assert!(
         told.stderr.starts_with("error: failed to run `./script`: what its first line"),
         "{}",
         told.stderr
     );
     let silent =
-        scratch.run_under(&allowing(&["execve", "exit_group"], Action::Errno(1)), &[], &["./script"]);
-    assert_eq!(silent, Ended::status(127));
+        run_under(&scratch, &allowing(&["execve", "exit_group"], Action::Errno(1)), &[], &["./script"]);
+    assert_eq!(silent, Ended::with(127));
 }

@@ -6,7 +6,9 @@ use std::sync::mpsc::RecvTimeoutError;
 
 use sandprint_model::Action;
 
-use crate::support::{SANDPRINT, Scratch, all_but};
+use crate::SANDPRINT;
+use testkit::policies::native::all_but;
+use testkit::scratch::Scratch;
 use testkit::terminal::Terminal;
 use testkit::wait::DEADLINE;
 
@@ -16,7 +18,7 @@ fn on_a_terminal(scratch: &Scratch, words: &[&str], keys: &str) -> (String, Exit
     // setsid makes its standard input the controlling terminal, env gives the keys the meaning that whoever runs the
     // tests may have taken from them (a shell, for what it starts behind itself), and both become the command.
     let around = ["--ctty", "env", "--default-signal=INT", "--default-signal=QUIT"];
-    let command = scratch.command("setsid", &[&around, words].concat());
+    let command = scratch.program("setsid", &[&around, words].concat());
     let (mut terminal, mut child) = Terminal::start(command, |command| command.spawn().unwrap());
     let mut text = String::new();
     while !text.contains("ready") {
@@ -34,7 +36,7 @@ fn on_a_terminal(scratch: &Scratch, words: &[&str], keys: &str) -> (String, Exit
 
 #[test]
 fn the_terminal_is_as_it_was_and_its_keys_are_the_commands() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.policy(&all_but(&[("bind", Action::Errno(1))]));
     let script = "stty -a; set -- $(cut -d ' ' -f 1,5,6,8 /proc/$$/stat); test $1 = $2 -a $2 = $3 -a $3 = $4 && \
                   echo leads; echo ready; exec sleep 60";

@@ -2,34 +2,39 @@
 
 use std::io::Read as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use sandprint_model::Action;
 
-use crate::support::{Ended, How, SANDPRINT, Scratch, all_but, has_landlock};
-use testkit::expect::skip;
+use crate::SANDPRINT;
+use crate::machine::has_landlock;
+use crate::under::{run, run_command, run_under};
+use testkit::ended::Ended;
+use testkit::policies::native::{self, all_but};
 use testkit::process::is_running;
+use testkit::scratch::Scratch;
+use testkit::users::{AS_NOBODY, NOBODY, can_become};
 use testkit::wait::until;
 
 #[test]
 fn the_status_is_the_commands_own_and_so_is_the_signal() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.policy(&all_but(&[]));
     for (script, how) in [
-        ("exit 0", How::Status(0)),
-        ("exit 7", How::Status(7)),
-        ("exit 125", How::Status(125)),
-        ("exit 255", How::Status(255)),
-        ("kill -TERM $$", How::Signal(15)),
-        ("kill -KILL $$", How::Signal(9)),
+        ("exit 0", 0),
+        ("exit 7", 7),
+        ("exit 125", 125),
+        ("exit 255", 255),
+        ("kill -TERM $$", -15),
+        ("kill -KILL $$", -9),
     ] {
-        assert_eq!(scratch.run(&["--", "sh", "-c", script]).how, how, "{script}");
+        assert_eq!(run(&scratch, &["--", "sh", "-c", script]).status, how, "{script}");
     }
 }
 
 #[test]
 fn the_process_is_the_commands_and_no_other_stays() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     // Something that Landlock can refuse as well.
     scratch.policy(&all_but(&[("bind", Action::Errno(1))]));
     for options in [&["--"][..], &["--landlock", "--"], &["--log-denials", "--"]] {
@@ -38,7 +43,7 @@ fn the_process_is_the_commands_and_no_other_stays() {
         }
         let command = ["sh", "-c", "echo $$ $PPID; cat /proc/$$/task/$$/children; exec sleep 60"];
         let mut child =
-            scratch.run_command(&[options, &command].concat()).stdout(Stdio::piped()).spawn().unwrap();
+            run_command(&scratch, &[options, &command].concat()).stdout(Stdio::piped()).spawn().unwrap();
         let pid = child.id();
         // What `cat` is asked by is the only child that there is.
         let mut text = [0; 64];
@@ -72,7 +77,7 @@ const LOOK: &str = r#"
 
 #[test]
 fn the_command_sees_what_it_would_see_without_us() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.policy(&all_but(&[("bind", Action::Errno(1))]));
     scratch.write("look", LOOK);
     scratch.write("before", "");
@@ -89,7 +94,7 @@ fn the_command_sees_what_it_would_see_without_us() {
     ] {
         let look = |prefix: &str| {
             let script = format!("{around} {prefix} sh look one 'two  words' ''");
-            let mut command = scratch.command("bash", &["-c", &script]);
+            let mut command = scratch.program("bash", &["-c", &script]);
             command.env_clear().env("PATH", "/usr/bin:/bin").env("ODD", "a\nb");
             Ended::of(&command.output().unwrap())
         };
@@ -105,37 +110,21 @@ fn the_command_sees_what_it_would_see_without_us() {
 
 #[test]
 fn nothing_is_said_where_nothing_is_to_be_said() {
-    let scratch = Scratch::new();
-    let ended = scratch.run_under(&all_but(&[]), &[], &["sh", "-c", "echo data; echo talk >&2"]);
+    let scratch = Scratch::of(SANDPRINT);
+    let ended = run_under(&scratch, &all_but(&[]), &[], &["sh", "-c", "echo data; echo talk >&2"]);
     assert_eq!((ended.stdout.as_str(), ended.stderr.as_str()), ("data\n", "talk\n"));
 }
 
 #[test]
 fn no_privilege_is_needed() {
-    const NOBODY: &str = "61234";
-    let scratch = Scratch::new();
-    let around = [
-        "--reuid",
-        NOBODY,
-        "--regid",
-        NOBODY,
-        "--clear-groups",
-        "--inh-caps=-all",
-        "--bounding-set=-all",
-        "--",
-    ];
-    let setpriv =
-        |words: &[&str]| Command::new("setpriv").args(around).args(words).stdin(Stdio::null()).output();
-    match setpriv(&[SANDPRINT, "--version"]) {
-        Ok(output) if output.status.success() => {}
-        other => return skip("root", &format!("setpriv: {other:?}")),
+    let scratch = Scratch::of(SANDPRINT);
+    if !can_become(&AS_NOBODY, SANDPRINT) {
+        return;
     }
     let policy = scratch.path("policy");
-    scratch.policy(&crate::support::policy(
-        Action::Allow,
-        &[("execve", Action::Allow), ("symlink", Action::Errno(1))],
-    ));
-    std::os::unix::fs::chown(scratch.path(""), Some(61234), None).unwrap();
+    scratch
+        .policy(&native::policy(Action::Allow, &[("execve", Action::Allow), ("symlink", Action::Errno(1))]));
+    std::os::unix::fs::chown(scratch.path(""), Some(NOBODY), None).unwrap();
     for options in [&[][..], &["--landlock"], &["--log-denials"]] {
         if options == ["--landlock"] && !has_landlock() {
             continue;
@@ -145,7 +134,8 @@ fn no_privilege_is_needed() {
             options,
             &["--", "sh", "-c", "id -u; exit 9"],
         ];
-        let ended = Ended::of(&setpriv(&words.concat()).unwrap());
-        assert_eq!((ended.how, ended.stdout.as_str()), (How::Status(9), "61234\n"), "{}", ended.stderr);
+        let words = [&AS_NOBODY[1..], &words.concat()].concat();
+        let ended = Ended::of(&scratch.program(AS_NOBODY[0], &words).output().unwrap());
+        assert_eq!((ended.status, ended.stdout.as_str()), (9, "61234\n"), "{}", ended.stderr);
     }
 }

@@ -2,7 +2,12 @@
 
 use std::process::Stdio;
 
-use crate::support::{Beside, SANDPRINT, Scratch, WAYS, gaps, lives, rare, until};
+use crate::SANDPRINT;
+use crate::scratch::Scratch;
+use crate::traced::{WAYS, gaps, rare};
+use testkit::beside::Beside;
+use testkit::process::lives;
+use testkit::wait::until;
 
 const ATTACHED: [&str; 1] = ["attached-mid-run"];
 

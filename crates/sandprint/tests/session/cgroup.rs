@@ -5,8 +5,11 @@ use std::process::Stdio;
 
 use sandprint_model::GapKind;
 
-use crate::support::{Beside, Scratch, WAYS, rare, until};
+use crate::scratch::Scratch;
+use crate::traced::{WAYS, rare};
+use testkit::beside::Beside;
 use testkit::cgroup::Group;
+use testkit::wait::until;
 
 #[test]
 fn tasks_in_it_below_it_and_coming_later_are_followed_and_leaving_changes_nothing() {

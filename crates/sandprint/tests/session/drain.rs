@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use sandprint_model::Trace;
 
-use crate::support::{Beside, RUN_WAYS, Scratch, WAYS, count, gaps_by, milliseconds, rare};
+use crate::scratch::Scratch;
+use crate::traced::{RUN_WAYS, WAYS, count, gaps_by, milliseconds, rare};
+use testkit::beside::Beside;
 use testkit::wait::long_enough;
 
 /// `busy` runs so many processes that churn; each can be between the two calls of a pair.

@@ -6,9 +6,12 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Beside, NOTIFY, RUN_WAYS, Scratch, gaps_by, lives, milliseconds, rare, until};
+use crate::scratch::Scratch;
+use crate::traced::{NOTIFY, RUN_WAYS, gaps_by, milliseconds, rare};
+use testkit::beside::Beside;
 use testkit::expect::skip;
-use testkit::wait::long_enough;
+use testkit::process::lives;
+use testkit::wait::{long_enough, until};
 
 /// The processes of `stubborn`, as they wrote themselves down.
 fn stubborn_pids(scratch: &Scratch) -> BTreeMap<String, u32> {
@@ -129,7 +132,7 @@ fn another_user_gets_the_command_and_nothing_of_ours_is_in_the_trace() {
         assert_eq!((rare(&trace), gaps_by(way, &trace)), (6, withheld), "{way}");
         // What launches it sets groups and ids, and that is ours.
         for call in ["setgroups", "setresuid", "setresgid"] {
-            assert_eq!(crate::support::count(&trace, call), 0, "{call}");
+            assert_eq!(crate::traced::count(&trace, call), 0, "{call}");
         }
         let commands: Vec<_> = trace.runs.values().map(|run| run.command.clone()).collect();
         assert_eq!(commands, [["sh".into()]]);

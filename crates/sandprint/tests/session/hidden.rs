@@ -4,7 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 
 use sandprint_model::GapKind;
 
-use crate::support::{Beside, NOTIFY, PTRACE, RUN_WAYS, Scratch, count};
+use crate::scratch::Scratch;
+use crate::traced::{NOTIFY, PTRACE, RUN_WAYS, count};
+use testkit::beside::Beside;
 use testkit::expect::skip;
 use testkit::mounts::why_no_mounts;
 

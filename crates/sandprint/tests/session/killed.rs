@@ -7,10 +7,16 @@ use std::time::Duration;
 
 use sandprint_model::GapKind;
 
-use crate::privilege::{NOBODY, with_capabilities};
-use crate::support::{Beside, SANDPRINT, Scratch, lives, rare, until};
+use crate::SANDPRINT;
+use crate::privilege::with_capabilities;
+use crate::scratch::Scratch;
 use crate::sys::owners_of_programs;
+use crate::traced::rare;
+use testkit::beside::Beside;
 use testkit::instants::Instants;
+use testkit::process::lives;
+use testkit::users::NOBODY;
+use testkit::wait::until;
 
 #[test]
 fn at_any_instant_the_workload_runs_to_its_end_or_never_ran() {
@@ -32,7 +38,6 @@ fn kill_at_any_instant(recorder: &str, capabilities: &[&str]) {
     let (Some(scratch), Some(around)) = (Scratch::new(), with_capabilities(capabilities)) else {
         return;
     };
-    let user: u32 = NOBODY.parse().unwrap();
     // Spread over a start, and as long again.
     let mut instants = Instants::up_to(Duration::from_millis(60));
     let mut in_mid_run = 0;
@@ -77,7 +82,7 @@ fn kill_at_any_instant(recorder: &str, capabilities: &[&str]) {
         "{began} of {INSTANTS} began: hardly random"
     );
     assert!(in_mid_run > 0, "none was killed in mid-run");
-    until("the end of every BPF program", || (!owners_of_programs().contains(&user)).then_some(()));
+    until("the end of every BPF program", || (!owners_of_programs().contains(&NOBODY)).then_some(()));
     let of_ours = scratch.path("trace").to_str().unwrap().to_owned();
     until("the end of every process of ours", || {
         let mut entries = fs::read_dir("/proc").unwrap();
@@ -93,7 +98,7 @@ fn the_programs_of_a_live_recorder_are_found() {
         return;
     };
     // Another user than the other test's, whose programs may be there at the same time.
-    let around: Vec<String> = around.iter().map(|word| word.replace(NOBODY, "61235")).collect();
+    let around: Vec<String> = around.iter().map(|word| word.replace(&NOBODY.to_string(), "61235")).collect();
     let words: Vec<&str> = around.iter().map(String::as_str).collect();
     let arguments = ["run", "--", &scratch.workload(), "wait-rare", "1"];
     let mut command = scratch.profile_under(&words, "", &arguments);

@@ -4,6 +4,15 @@
 //! What a recording says of each call is the subject of `tests/recording`, statuses and files that of
 //! `tests/cli`. A test that this machine cannot run says why and passes as skipped: see [`testkit::expect`].
 
+/// The program under test.
+#[cfg(test)]
+const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
+
+#[cfg(test)]
+mod scratch;
+#[cfg(test)]
+mod traced;
+
 #[cfg(test)]
 mod attach;
 #[cfg(test)]
@@ -26,8 +35,6 @@ mod signals;
 mod size;
 #[cfg(test)]
 mod stuck;
-#[cfg(test)]
-mod support;
 #[cfg(test)]
 mod sys;
 #[cfg(test)]

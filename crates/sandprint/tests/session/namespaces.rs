@@ -3,9 +3,12 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::support::{Beside, RUN_WAYS, SANDPRINT, Scratch, WAYS, gaps_by, milliseconds, rare, until};
+use crate::SANDPRINT;
+use crate::scratch::Scratch;
+use crate::traced::{RUN_WAYS, WAYS, gaps_by, milliseconds, rare};
+use testkit::beside::Beside;
 use testkit::expect::skip;
-use testkit::wait::long_enough;
+use testkit::wait::{long_enough, until};
 
 const AROUND: [&str; 4] = ["unshare", "-pf", "--mount-proc", "--kill-child"];
 

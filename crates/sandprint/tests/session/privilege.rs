@@ -1,34 +1,16 @@
 //! What it takes to record: two capabilities, and no other right of root.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use crate::support::{Beside, SANDPRINT, Scratch, WAYS, gaps, rare};
-use testkit::expect::skip;
-
-/// A user that nobody is.
-pub(crate) const NOBODY: &str = "61234";
+use crate::SANDPRINT;
+use crate::scratch::Scratch;
+use crate::traced::{WAYS, gaps, rare};
+use testkit::beside::Beside;
+use testkit::users::{as_nobody_with, can_become};
 
 /// Runs what follows as an unprivileged user with these capabilities; `None` where that cannot be had.
 pub(crate) fn with_capabilities(names: &[&str]) -> Option<Vec<String>> {
-    let list: String = names.iter().flat_map(|name| [",+", name]).collect();
-    let mut words = vec!["setpriv".to_owned()];
-    words.extend(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"].map(str::to_owned));
-    words.push(format!("--inh-caps=-all{list}"));
-    words.push(format!("--ambient-caps=-all{list}"));
-    words.push(format!("--bounding-set=-all{list}"));
-    words.push("--".to_owned());
-    let tried = Command::new(&words[0]).args(&words[1..]).args([SANDPRINT, "--version"]).output();
-    match tried {
-        Ok(output) if output.status.success() => Some(words),
-        Ok(output) => {
-            skip("root", &format!("{words:?}: {}", String::from_utf8_lossy(&output.stderr)));
-            None
-        }
-        Err(error) => {
-            skip("root", &format!("setpriv: {error}"));
-            None
-        }
-    }
+    Some(as_nobody_with(names)).filter(|words| can_become(words, SANDPRINT))
 }
 
 fn words(of: &[String]) -> Vec<&str> {

@@ -3,15 +3,18 @@
 use std::fs;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use sandprint_model::Exit;
 
-use crate::support::{Beside, NOTIFY, Scratch, gaps, gaps_by, lives, milliseconds, signal, until};
+use crate::scratch::Scratch;
+use crate::traced::{NOTIFY, gaps, gaps_by, milliseconds};
+use testkit::beside::Beside;
 use testkit::expect::skip;
-use testkit::process::is_running;
-use testkit::wait::long_enough;
+use testkit::process::{is_running, lives};
+use testkit::signals::{send_named, send_named_to_group};
+use testkit::wait::{long_enough, until};
 
 /// How often each is done: what is lost by a race is lost now and then.
 const OFTEN: usize = 4;
@@ -26,12 +29,6 @@ fn start(scratch: &Scratch, way: &str, arguments: &[&str]) -> Beside {
     Beside::start(scratch.profile(way, arguments).process_group(0).stdin(Stdio::null()))
 }
 
-fn signal_group(leader: u32, name: &str) {
-    let group = format!("-{leader}");
-    let status = Command::new("kill").args([&format!("-{name}"), "--", &group]).status().unwrap();
-    assert!(status.success(), "kill -{name} {group}");
-}
-
 #[test]
 fn a_signal_to_the_group_ends_the_recorder_as_it_ends_the_workload() {
     for way in ["storage", NOTIFY] {
@@ -42,7 +39,7 @@ fn a_signal_to_the_group_ends_the_recorder_as_it_ends_the_workload() {
                 let arguments = ["run", "--until", until_when, "--", "sh", "-c", script];
                 let mut recorder = start(&scratch, way, &arguments);
                 until("the workload", || scratch.path("begun").exists().then_some(()));
-                signal_group(recorder.pid(), name);
+                send_named_to_group(recorder.pid(), name);
                 assert_eq!(recorder.wait().signal(), Some(number), "{way} {name}: {}", scratch.read("said"));
                 let expected = Exit::Signal(u8::try_from(number).unwrap());
                 assert_eq!(exits(&scratch), [Some(expected)], "{way} {name}");
@@ -65,7 +62,7 @@ fn what_the_same_signal_ends_after_the_first_process_was_not_left_running() {
                 (scratch.read("said").contains(" of its tree go") && scratch.path("begun").exists())
                     .then_some(())
             });
-            signal_group(recorder.pid(), "TERM");
+            send_named_to_group(recorder.pid(), "TERM");
             assert_eq!(recorder.wait().code(), Some(7), "{}", scratch.read("said"));
             assert!(!scratch.read("said").contains("left running"), "{}", scratch.read("said"));
             let trace = scratch.trace("trace");
@@ -88,7 +85,7 @@ fn a_workload_that_lives_on_is_not_mistaken_for_one_that_ended() {
             "trap 'echo > caught' INT; echo > begun; while ! test -e caught; do sleep 0.01; done; exit 9";
         let mut recorder = start(&scratch, way, &["run", "--", "sh", "-c", script]);
         until("the workload", || scratch.path("begun").exists().then_some(()));
-        signal_group(recorder.pid(), "INT");
+        send_named_to_group(recorder.pid(), "INT");
         assert_eq!(recorder.wait().code(), Some(9), "{}", scratch.read("said"));
         assert_eq!(exits(&scratch), [Some(Exit::Code(9))]);
     }
@@ -145,7 +142,7 @@ fn an_ignored_signal_stays_ignored_for_a_workload_that_is_started() {
         let mut recorder =
             Beside::start(&mut scratch.profile_under(&around, way, &["run", "--", "sh", "-c", script]));
         let pid = until("the workload", || scratch.read("begun").trim().parse().ok());
-        signal(pid, "INT");
+        send_named(pid, "INT");
         recorder.signal("INT");
         assert!(lives(pid));
         fs::write(scratch.path("go"), "").unwrap();

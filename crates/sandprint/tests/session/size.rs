@@ -4,7 +4,10 @@ use std::fs;
 
 use sandprint_model::Exit;
 
-use crate::support::{Beside, RUN_WAYS, Scratch, count, gaps_by, until};
+use crate::scratch::Scratch;
+use crate::traced::{RUN_WAYS, count, gaps_by};
+use testkit::beside::Beside;
+use testkit::wait::until;
 
 /// The most memory that a process ever had, in KiB, as long as it lives.
 fn peak(pid: u32) -> Option<u64> {

@@ -4,25 +4,26 @@
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use sandprint_model::GapKind;
 
-use crate::support::{Beside, NOTIFY, PTRACE, RUN_WAYS, Scratch, gaps, lives, milliseconds, signal, until};
+use crate::scratch::Scratch;
+use crate::traced::{NOTIFY, PTRACE, RUN_WAYS, gaps, milliseconds};
+use testkit::beside::Beside;
 use testkit::expect::skip;
+use testkit::gcc;
 use testkit::mounts::why_no_mounts;
-use testkit::process::{children, is_running};
-use testkit::wait::long_enough;
+use testkit::process::{children, is_running, lives};
+use testkit::signals::send_named;
+use testkit::wait::{long_enough, until};
 
 /// A recording in a mount namespace of its own, so that nothing is left mounted, where `mounted/p` is this program; and
 /// an instant before its start.
 fn beside_a_server(scratch: &Scratch, way: &str, program: &str, arguments: &[&str]) -> (Instant, Beside) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/session/stuck.c");
-    let mut gcc = Command::new("gcc");
-    gcc.args(["-O1", "-Wall", "-Wextra", "-Werror", "-o"]).arg(scratch.path("server")).arg(&source);
-    assert!(gcc.status().unwrap().success());
+    gcc::build(&source, &scratch.path("server"), &[]).unwrap();
     fs::create_dir(scratch.path("mounted")).unwrap();
     let script = "./server \"$0\" mounted & server=$!
         while [ ! -e mounted/p ] && kill -0 $server; do sleep 0.01; done; [ -e mounted/p ] || exit 77
@@ -65,7 +66,7 @@ fn a_file_system_that_stops_answering_holds_nobody_up() {
             .collect();
         let path = scratch.path("mounted/p").to_str().unwrap().to_owned();
         assert_eq!(gaps, [(GapKind::ImageUnreadable, format!("the build id of {path}"))], "{way}");
-        assert_eq!(crate::support::count(&trace, "execve"), 1, "{way}");
+        assert_eq!(crate::traced::count(&trace, "execve"), 1, "{way}");
     }
 }
 
@@ -106,8 +107,8 @@ fn ends_within(limit: Duration, way: &str, name: &str, status: &str) -> Option<(
     if hung && !name.is_empty() {
         let own: u32 = scratch.read("recorder").trim().parse().unwrap();
         let pid = until("its execve", || children(own).into_iter().find(|pid| is_running(*pid, "p")));
-        signal(pid, name);
-        signal(own, name);
+        send_named(pid, name);
+        send_named(own, name);
     }
     let Some(ended) = ended(&scratch, &mut recorder) else { return Some(()) };
     if !hung {

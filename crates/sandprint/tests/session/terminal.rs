@@ -4,8 +4,12 @@ use std::cell::RefCell;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Beside, SANDPRINT, Scratch, rare, until};
+use crate::SANDPRINT;
+use crate::scratch::Scratch;
+use crate::traced::rare;
+use testkit::beside::Beside;
 use testkit::terminal;
+use testkit::wait::until;
 
 /// A recorder that leads a session on a terminal of its own.
 struct Terminal {

@@ -2,7 +2,10 @@
 
 use sandprint_model::{Action, Call, Syscall};
 
-use crate::support::{SANDPRINT, Scratch, can_notify, native};
+use crate::SANDPRINT;
+use crate::observers::can_notify;
+use testkit::hosts::NATIVE;
+use testkit::scratch::Scratch;
 use testkit::terminal::Terminal;
 use testkit::wait::DEADLINE;
 
@@ -11,7 +14,7 @@ use testkit::wait::DEADLINE;
 fn ask(scratch: &Scratch, command: &[&str], answer: impl Fn(&str) -> &'static str) -> (String, Option<i32>) {
     let words =
         ["--ctty", "env", "--default-signal=INT", SANDPRINT, "profile", "refine", "-p", "p.toml", "--new"];
-    let mut asked = scratch.command("setsid", &[&words[..], &["--ask", "--"], command].concat());
+    let mut asked = scratch.program("setsid", &[&words[..], &["--ask", "--"], command].concat());
     asked.env("USER", "tester");
     let (mut terminal, mut child) = Terminal::start(asked, |asked| asked.spawn().unwrap());
     let (mut text, mut answered) = (String::new(), 0);
@@ -27,7 +30,7 @@ fn ask(scratch: &Scratch, command: &[&str], answer: impl Fn(&str) -> &'static st
 }
 
 fn decide(scratch: &Scratch, name: &str, args: [u64; 6]) -> Action {
-    let syscall = Syscall::from_name(native(), name).unwrap();
+    let syscall = Syscall::from_name(NATIVE, name).unwrap();
     scratch.policy_file("p.toml").calls.decide(&Call { syscall, args })
 }
 
@@ -36,7 +39,7 @@ fn each_new_call_is_asked_once_and_the_answers_are_written() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let answer = |question: &str| {
         if question.contains("openat(") {
             "w\n"
@@ -55,7 +58,7 @@ fn each_new_call_is_asked_once_and_the_answers_are_written() {
     assert_eq!(decide(&scratch, "openat", [0, 0, 1, 0, 0, 0]), Action::Errno(1));
     let text = scratch.read("p.toml");
     assert!(text.contains("by = \"tester at the terminal\""), "{text}");
-    if native().name() == "x86_64" {
+    if NATIVE.name() == "x86_64" {
         assert!(shown.contains("access(") && shown.contains("1 refused, 1 allowed once; 2 runs"), "{shown}");
         assert!(text.contains("[[x86_64.access]]\ndo = \"errno EPERM\"\n"), "{text}");
         assert!(!text.contains("prlimit64"), "{text}");
@@ -72,7 +75,7 @@ fn ctrl_c_and_q_keep_what_was_decided() {
     for (key, said, expected) in
         [("\u{3}", "interrupted; what was decided is kept", None), ("q\n", "stopped as wanted", Some(3))]
     {
-        let scratch = Scratch::new();
+        let scratch = Scratch::of(SANDPRINT);
         let answer = |question: &str| if question.contains("openat(") { key } else { "a\n" };
         let (shown, status) = ask(&scratch, &["/bin/true"], answer);
         assert_eq!(status, expected, "{shown}");
@@ -87,7 +90,7 @@ fn all_that_is_without_a_known_risk_is_allowed_by_one_answer() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     // The first question may be of a call with a risk: then it stays.
     let answer = |question: &str| if question.contains(" risk  ") { "r\n" } else { "h\n" };
     let (shown, _) = ask(&scratch, &["/bin/true"], answer);

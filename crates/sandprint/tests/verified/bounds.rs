@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use sandprint_model::{Action, Policy, Syscall};
 
-use crate::support::{Scratch, all_but, native, observers};
+use crate::SANDPRINT;
+use crate::observers::observers;
+use crate::trial::{build, verify};
+use testkit::hosts::NATIVE;
+use testkit::policies::native::all_but;
+use testkit::scratch::Scratch;
 
 /// As many as are kept, in `MOST_KINDS`.
 const MOST: u64 = 10_000;
@@ -13,7 +18,7 @@ const MOST: u64 = 10_000;
 fn all_that_there_is() -> Policy {
     let mut policy = all_but(&[]);
     let rule = policy.calls.rules.values().next().unwrap().clone();
-    policy.calls.rules = Syscall::all(native()).map(|syscall| (syscall, rule.clone())).collect();
+    policy.calls.rules = Syscall::all(NATIVE).map(|syscall| (syscall, rule.clone())).collect();
     policy.calls.default_action = Action::Errno(13);
     policy
 }
@@ -23,13 +28,13 @@ fn kinds_without_end_are_kept_up_to_a_bound_and_the_rest_is_counted() {
     const CHILDREN: u64 = 4;
     const EACH: u64 = 2_600;
     for observer in observers() {
-        let scratch = Scratch::new();
-        if !scratch.build_caller() {
+        let scratch = Scratch::of(SANDPRINT);
+        if !build(&scratch, "caller") {
             return;
         }
         let (children, each) = (CHILDREN.to_string(), EACH.to_string());
         let words = ["--", "./caller", "numbers", &children, &each];
-        let (status, report) = scratch.verify(&all_that_there_is(), observer, &words);
+        let (status, report) = verify(&scratch, &all_that_there_is(), observer, &words);
         assert_eq!(status, 3, "{observer}: {}", report["caveats"]);
         let denials = report["denials"].as_array().unwrap();
         let counts: BTreeMap<u64, u64> = denials
@@ -66,12 +71,12 @@ fn kinds_without_end_are_kept_up_to_a_bound_and_the_rest_is_counted() {
 #[test]
 fn under_the_bound_nothing_is_left_out() {
     for observer in observers() {
-        let scratch = Scratch::new();
-        if !scratch.build_caller() {
+        let scratch = Scratch::of(SANDPRINT);
+        if !build(&scratch, "caller") {
             return;
         }
         let (status, report) =
-            scratch.verify(&all_that_there_is(), observer, &["--", "./caller", "numbers", "2", "700"]);
+            verify(&scratch, &all_that_there_is(), observer, &["--", "./caller", "numbers", "2", "700"]);
         assert_eq!(status, 3, "{observer}");
         let denials = report["denials"].as_array().unwrap();
         assert_eq!(denials.len(), 1400, "{observer}");

@@ -4,7 +4,10 @@ use std::os::unix::process::ExitStatusExt as _;
 
 use sandprint_model::Action;
 
-use crate::support::{SANDPRINT, Scratch, all_but, can_notify};
+use crate::SANDPRINT;
+use crate::observers::can_notify;
+use testkit::policies::native::all_but;
+use testkit::scratch::Scratch;
 
 /// Calls by which sandprint finds out what it may have.
 const CALLS: [&str; 33] = [
@@ -64,13 +67,13 @@ fn a_call_that_is_deadly_is_named_or_another_way_is_taken() {
     let mut named = 0;
     // Each in one of the two ways in which a filter can end its caller.
     for (call, action) in CALLS.into_iter().zip([Action::KillProcess, Action::Trap].into_iter().cycle()) {
-        let scratch = Scratch::new();
+        let scratch = Scratch::of(SANDPRINT);
         scratch.policy(&all_but(&[]));
         std::fs::rename(scratch.path("policy"), scratch.path("all")).unwrap();
         scratch.policy(&all_but(&[(call, action)]));
         for command in commands {
             let line = [&["run", "-p", "policy", "--", SANDPRINT], command].concat();
-            let output = scratch.command(SANDPRINT, &line).output().unwrap();
+            let output = scratch.sandprint(&line).output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
             let context = format!("{call} {action}, {command:?}: {:?}\n{said}", output.status);
             assert_eq!(output.status.signal(), None, "{context}");

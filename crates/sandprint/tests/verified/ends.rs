@@ -3,11 +3,16 @@
 use sandprint_model::Action;
 use serde_json::json;
 
-use crate::support::{Scratch, all_but, can_notify, observers};
+use crate::SANDPRINT;
+use crate::observers::{can_notify, observers};
+use crate::trial::{build, verify};
+use testkit::hosts::NATIVE;
+use testkit::policies::native::all_but;
+use testkit::scratch::Scratch;
 
 #[test]
 fn an_end_that_was_not_expected_is_no_success() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let policy = all_but(&[("socket", Action::Errno(13))]);
     for observer in observers() {
         for (options, script, status, told) in [
@@ -62,17 +67,17 @@ fn an_end_that_was_not_expected_is_no_success() {
 
 #[test]
 fn every_form_of_the_report_names_the_end() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     if !can_notify() {
         return;
     }
     let policy = all_but(&[("socket", Action::Errno(13))]);
-    let (status, report) = scratch.verify(&policy, "notify", &["--", "sh", "-c", "exit 9"]);
+    let (status, report) = verify(&scratch, &policy, "notify", &["--", "sh", "-c", "exit 9"]);
     assert_eq!((status, &report["clean"], &report["denials"]), (3, &json!(false), &json!([])));
     assert_eq!((&report["exit_code"], &report["exit_signal"]), (&json!(9), &json!(null)));
     assert_eq!((&report["expected_status"], &report["ended_as_expected"]), (&json!(0), &json!(false)));
     let (status, report) =
-        scratch.verify(&policy, "notify", &["--expect-status", "any", "--", "sh", "-c", "exit 9"]);
+        verify(&scratch, &policy, "notify", &["--expect-status", "any", "--", "sh", "-c", "exit 9"]);
     assert_eq!((status, &report["clean"]), (0, &json!(true)));
     assert_eq!((&report["expected_status"], &report["ended_as_expected"]), (&json!("any"), &json!(true)));
     let summary =
@@ -97,14 +102,14 @@ fn every_form_of_the_report_names_the_end() {
 
 #[test]
 fn what_only_a_default_that_logs_lets_run_is_listed() {
-    let scratch = Scratch::new();
-    if !scratch.build_caller() || !can_notify() {
+    let scratch = Scratch::of(SANDPRINT);
+    if !build(&scratch, "caller") || !can_notify() {
         return;
     }
     // Everything that the program and its libc call is in the policy, but the one.
     let mut policy = all_but(&[]);
     policy.calls.default_action = Action::Log;
-    let (status, report) = scratch.verify(&policy, "auto", &["--", "./caller", "sockets", "3"]);
+    let (status, report) = verify(&scratch, &policy, "auto", &["--", "./caller", "sockets", "3"]);
     assert_eq!((status, &report["denials"], &report["exit_code"]), (3, &json!([]), &json!(0)), "{report:#}");
     let row = |report: &serde_json::Value| {
         let outside = report["outside"].as_array().unwrap();
@@ -115,12 +120,12 @@ fn what_only_a_default_that_logs_lets_run_is_listed() {
     let allow = policy.calls.rules.values().next().unwrap().clone();
     for call in report["outside"].as_array().unwrap() {
         let name = call["name"].as_str().unwrap();
-        let call = sandprint_model::Syscall::from_name(crate::support::native(), name).unwrap();
+        let call = sandprint_model::Syscall::from_name(NATIVE, name).unwrap();
         policy.calls.rules.insert(call, allow.clone());
     }
-    let (status, report) = scratch.verify(&policy, "auto", &["--", "./caller", "sockets", "3"]);
+    let (status, report) = verify(&scratch, &policy, "auto", &["--", "./caller", "sockets", "3"]);
     assert_eq!((status, &report["outside"]), (0, &json!([])), "{report:#}");
-    let socket = sandprint_model::Syscall::from_name(crate::support::native(), "socket").unwrap();
+    let socket = sandprint_model::Syscall::from_name(NATIVE, "socket").unwrap();
     policy.calls.rules.remove(&socket);
     scratch.policy(&policy);
     let ended = scratch.profile(&["verify", "-p", "policy", "--", "./caller", "sockets", "3"]);
@@ -138,7 +143,7 @@ fn what_only_a_default_that_logs_lets_run_is_listed() {
 /// BPF cannot see what a default that logs lets run, and must not say that there was nothing.
 #[test]
 fn what_bpf_cannot_see_is_not_called_clean() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let mut policy = all_but(&[("mkdir", Action::Errno(1)), ("mkdirat", Action::Errno(1))]);
     policy.calls.default_action = Action::Log;
     scratch.policy(&policy);
@@ -157,13 +162,13 @@ fn what_bpf_cannot_see_is_not_called_clean() {
 /// A rule that logs says so: what it lets run is in the policy, whoever looks.
 #[test]
 fn what_a_rule_has_logged_is_in_the_policy() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     if !can_notify() {
         return;
     }
     let policy = all_but(&[("getppid", Action::Log)]);
     for observer in ["auto", "notify"] {
-        let (status, report) = scratch.verify(&policy, observer, &["--", "sh", "-c", "exit 0"]);
+        let (status, report) = verify(&scratch, &policy, observer, &["--", "sh", "-c", "exit 0"]);
         assert_eq!((status, &report["outside"]), (0, &json!([])), "{report:#}");
     }
 }

@@ -3,7 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::support::{Scratch, can_notify};
+use crate::SANDPRINT;
+use crate::observers::can_notify;
+use testkit::scratch::Scratch;
 
 /// A program of that name that does nothing, as a copy of one that is there.
 fn program(scratch: &Scratch, name: &str) {
@@ -16,7 +18,7 @@ fn a_client_of_a_daemon_is_told_at_the_start_and_by_generate() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     program(&scratch, "docker");
     program(&scratch, "systemctl");
     scratch.write("deploy", "./systemctl status x; ./docker ps\n");
@@ -54,7 +56,7 @@ fn a_launcher_is_told_and_left_out() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     fs::copy("/usr/bin/env", scratch.path("runc")).unwrap();
     let recorded =
         scratch.profile(&["run", "--recorder", "notify", "-o", "trace", "--", "./runc", "ls", "-l"]);

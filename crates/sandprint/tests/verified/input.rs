@@ -4,7 +4,11 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 
-use crate::support::{Ended, SANDPRINT, Scratch, all_but, can_notify};
+use crate::SANDPRINT;
+use crate::observers::can_notify;
+use testkit::ended::Ended;
+use testkit::policies::native::all_but;
+use testkit::scratch::Scratch;
 
 /// Copies what it reads to the end of a file, and says how much it was.
 const COPIES: &str = "cat > piece; cat piece >> copies; wc -c < piece >> sizes";
@@ -13,7 +17,7 @@ const COPIES: &str = "cat > piece; cat piece >> copies; wc -c < piece >> sizes";
 fn verify_with(scratch: &Scratch, input: &[u8], script: &str) -> Ended {
     let words = ["profile", "verify", "--observer", "notify", "-p", "policy", "--", "sh", "-c", script];
     let mut child = scratch
-        .command(SANDPRINT, &words)
+        .sandprint(&words)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -33,7 +37,7 @@ fn every_pass_reads_the_whole_of_a_pipe() {
         return;
     }
     for size in [0, 1, 4096, 65_536, 65_537, 3_000_000] {
-        let scratch = Scratch::new();
+        let scratch = Scratch::of(SANDPRINT);
         scratch.policy(&all_but(&[]));
         let input: Vec<u8> = (0..size).map(|number: u32| u8::try_from(number % 251).unwrap()).collect();
         let ended = verify_with(&scratch, &input, COPIES);
@@ -49,7 +53,7 @@ fn a_pass_that_reads_more_or_less_than_the_one_before_reads_on() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.policy(&all_but(&[]));
     // The first reads a line, the second all.
     let script = "if test -e again; then cat >> lines; else read line; echo $line > lines; echo > again; fi";
@@ -63,12 +67,12 @@ fn every_pass_reads_a_file_from_where_it_was() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.policy(&all_but(&[]));
     scratch.write("input", "skipped\nread\nnot read\n");
     let words = "profile verify --observer notify -p policy -- sh -c 'read line; echo $line >> lines'";
     let script = format!("exec < input; read skipped; {SANDPRINT} {words}");
-    let ended = Ended::of(&scratch.command("sh", &["-c", &script]).output().unwrap());
+    let ended = Ended::of(&scratch.program("sh", &["-c", &script]).output().unwrap());
     assert_eq!(ended.status, 0, "{}", ended.stderr);
     assert_eq!(scratch.read("lines"), "read\nread\n");
 }
@@ -78,12 +82,12 @@ fn somebody_may_answer_what_the_command_says() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.policy(&all_but(&[]));
     let script = "echo first?; read first; echo second to $first?; read second; echo $first $second >> read";
     let words = ["profile", "verify", "--observer", "notify", "-p", "policy", "--", "sh", "-c", script];
     let mut child = scratch
-        .command(SANDPRINT, &words)
+        .sandprint(&words)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -107,7 +111,7 @@ fn what_is_longer_than_can_be_kept_has_no_second_pass_and_that_is_said() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.policy(&all_but(&[]));
     let ended = verify_with(&scratch, &vec![b'x'; (64 << 20) + 1], "cat | wc -c >> sizes");
     assert_eq!(ended.status, 3, "{}", ended.stderr);
@@ -123,12 +127,11 @@ fn what_cannot_be_read_twice_is_told_before() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.policy(&all_but(&[]));
     let (ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
     let words = ["profile", "verify", "--observer", "notify", "-p", "policy", "--", "true"];
-    let output =
-        scratch.command(SANDPRINT, &words).stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs))).output();
+    let output = scratch.sandprint(&words).stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs))).output();
     drop(ours);
     let ended = Ended::of(&output.unwrap());
     assert_eq!(ended.status, 0);
@@ -142,10 +145,9 @@ fn every_round_of_a_refinement_reads_the_same() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let words = ["profile", "refine", "-p", "p.toml", "--new", "--accept-all", "--", "sh", "-c", COPIES];
-    let mut child =
-        scratch.command(SANDPRINT, &words).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = scratch.sandprint(&words).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"hello\n").unwrap();
     let ended = Ended::of(&child.wait_with_output().unwrap());
     assert_eq!(ended.status, 0, "{}", ended.stderr);

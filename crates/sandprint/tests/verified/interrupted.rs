@@ -2,25 +2,24 @@
 
 use std::fs;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::{SANDPRINT, Scratch, all_but, observers, until};
+use crate::SANDPRINT;
+use crate::observers::{can_notify, observers};
+use testkit::policies::native::all_but;
 use testkit::process::lives;
+use testkit::scratch::Scratch;
+use testkit::signals::send_named_to_group;
+use testkit::wait::until_so;
 use testkit::wait::{long_enough, until as until_some, within};
 
 /// `profile verify` as the leader of a process group, with its report as JSON.
 fn start(scratch: &Scratch, observer: &str, options: &[&str], script: &str) -> Child {
     scratch.policy(&all_but(&[]));
     let words = ["profile", "verify", "-p", "policy", "--observer", observer, "-f", "json", "-o", "report"];
-    let mut command = scratch.command(SANDPRINT, &[&words, options, &["--", "sh", "-c", script]].concat());
+    let mut command = scratch.sandprint(&[&words, options, &["--", "sh", "-c", script]].concat());
     command.process_group(0).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-}
-
-fn signal_group(leader: &Child, name: &str) {
-    let group = format!("-{}", leader.id());
-    let status = Command::new("kill").args([&format!("-{name}"), "--", &group]).status().unwrap();
-    assert!(status.success(), "kill -{name} {group}");
 }
 
 fn report(scratch: &Scratch) -> serde_json::Value {
@@ -31,10 +30,10 @@ fn report(scratch: &Scratch) -> serde_json::Value {
 fn a_signal_to_the_group_ends_the_trial_as_it_ends_the_command() {
     for observer in observers() {
         for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1), ("QUIT", 3)] {
-            let scratch = Scratch::new();
+            let scratch = Scratch::of(SANDPRINT);
             let mut child = start(&scratch, observer, &[], "ulimit -c 0; echo >> runs; exec sleep 1000");
-            until("the command", || fs::read(scratch.path("runs")).is_ok_and(|text| !text.is_empty()));
-            signal_group(&child, name);
+            until_so("the command", || fs::read(scratch.path("runs")).is_ok_and(|text| !text.is_empty()));
+            send_named_to_group(child.id(), name);
             let status: ExitStatus = child.wait().unwrap();
             assert_eq!(status.signal(), Some(number), "{observer} {name}: {status}");
             let report = report(&scratch);
@@ -49,11 +48,11 @@ fn a_signal_to_the_group_ends_the_trial_as_it_ends_the_command() {
 #[test]
 fn a_command_that_ends_in_good_order_is_not_run_again() {
     for observer in observers() {
-        let scratch = Scratch::new();
+        let scratch = Scratch::of(SANDPRINT);
         let script = "trap 'exit 0' INT; echo >> runs; while :; do sleep 0.02; done";
         let mut child = start(&scratch, observer, &[], script);
-        until("the command", || fs::read(scratch.path("runs")).is_ok_and(|text| !text.is_empty()));
-        signal_group(&child, "INT");
+        until_so("the command", || fs::read(scratch.path("runs")).is_ok_and(|text| !text.is_empty()));
+        send_named_to_group(child.id(), "INT");
         let status = child.wait().unwrap();
         let report = report(&scratch);
         // One pass is the whole trial where refused calls are seen in the kernel.
@@ -75,14 +74,14 @@ fn a_command_that_ends_in_good_order_is_not_run_again() {
 #[test]
 fn a_signal_after_the_command_has_ended_ends_the_wait_for_the_rest_with_a_report() {
     for observer in observers() {
-        let scratch = Scratch::new();
+        let scratch = Scratch::of(SANDPRINT);
         let script =
             "setsid sh -c 'while ! test -e go; do sleep 0.02; done; echo > ended' & echo > begun; exit 0";
         let mut child = start(&scratch, observer, &[], script);
-        until("the command", || scratch.path("begun").exists());
+        until_so("the command", || scratch.path("begun").exists());
         // Until its end has been seen, a signal counts as the command's: then another comes.
         let ended = until_some("the end", || {
-            signal_group(&child, "INT");
+            send_named_to_group(child.id(), "INT");
             within(Duration::from_secs(5), || child.try_wait().unwrap())
         });
         assert_eq!(ended.signal(), Some(2), "{observer}");
@@ -94,7 +93,7 @@ fn a_signal_after_the_command_has_ended_ends_the_wait_for_the_rest_with_a_report
         );
         assert!(!scratch.path("ended").exists());
         scratch.write("go", "");
-        until("the rest", || scratch.path("ended").exists());
+        until_so("the rest", || scratch.path("ended").exists());
     }
 }
 
@@ -107,7 +106,7 @@ fn a_time_limit_ends_the_whole_tree_in_each_pass() {
 
 /// `None` if the time was up before the tree was there.
 fn whole_tree_within(limit: Duration, observer: &str) -> Option<()> {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     // One that hears, one that does not, and one that nobody is the parent of.
     let script = "sh -c 'trap \"\" TERM; echo $$ >> pids; while :; do sleep 0.05; done' & \
                   sh -c 'setsid sh -c \"echo \\$\\$ >> pids; exec sleep 1000\" & exit' & \
@@ -142,10 +141,10 @@ fn whole_tree_within(limit: Duration, observer: &str) -> Option<()> {
 
 #[test]
 fn a_time_limit_ends_each_run_of_a_refinement() {
-    if !crate::support::can_notify() {
+    if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let words =
         ["refine", "-p", "p.toml", "--new", "--accept-all", "--timeout", "500ms", "--", "sleep", "1000"];
     let ended = scratch.profile(&words);

@@ -8,9 +8,13 @@ use std::time::{Duration, Instant};
 
 use sandprint_model::Action;
 
-use crate::support::{SANDPRINT, Scratch, all_but, can_notify, until};
+use crate::SANDPRINT;
+use crate::observers::can_notify;
 use testkit::instants::Instants;
 use testkit::output::Output;
+use testkit::policies::native::all_but;
+use testkit::scratch::Scratch;
+use testkit::wait::until_so;
 
 /// How often each is killed, at least.
 const INSTANTS: u32 = 40;
@@ -67,7 +71,7 @@ fn end(child: &mut Child) {
 fn start(scratch: &Scratch, words: &[&str], name: &str) -> Child {
     let script = format!("set {name}; {REFUSED}");
     let line = [&["profile"], words, &["--", "sh", "-c", &script]].concat();
-    scratch.command(SANDPRINT, &line).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+    scratch.sandprint(&line).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 #[test]
@@ -75,7 +79,7 @@ fn a_killed_verification_goes_on_refusing_as_the_policy_says() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let refused = if cfg!(target_arch = "aarch64") { "mkdirat" } else { "mkdir" };
     scratch.policy(&all_but(&[(refused, Action::Errno(30))]));
     let words = ["verify", "--observer", "notify", "-p", "policy"];
@@ -89,7 +93,7 @@ fn a_killed_refinement_lets_run_what_it_would_accept() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let words = ["refine", "--new", "--accept-all", "-p", "p.toml"];
     // With a policy from nothing each time, so that the kill comes while calls are decided about.
     scratch.write("begin", "");
@@ -97,7 +101,7 @@ fn a_killed_refinement_lets_run_what_it_would_accept() {
         fs::remove_file(scratch.path("p.toml")).unwrap_or_default();
         let name = format!("fresh.{number}");
         let mut child = start(&scratch, &words, &name);
-        until("its begin", || scratch.path(&format!("statuses.{name}")).exists());
+        until_so("its begin", || scratch.path(&format!("statuses.{name}")).exists());
         thread::sleep(Duration::from_millis(u64::from(number)));
         end(&mut child);
         let found = scratch.read(&format!("statuses.{name}"));
@@ -112,7 +116,7 @@ fn what_a_killed_refinement_would_not_accept_stays_refused() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let refused = if cfg!(target_arch = "aarch64") { "mkdirat" } else { "mkdir" };
     let mut policy = all_but(&[(refused, Action::Errno(30))]);
     // Nothing but the default refuses, but for one.

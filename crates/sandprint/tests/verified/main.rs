@@ -1,5 +1,14 @@
 //! `profile verify` and `profile refine` from outside: what they say of refused calls, and what they make of a policy.
 
+/// The program under test.
+#[cfg(test)]
+const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
+
+#[cfg(test)]
+mod observers;
+#[cfg(test)]
+mod trial;
+
 #[cfg(test)]
 mod asked;
 #[cfg(test)]
@@ -21,7 +30,5 @@ mod refined;
 mod reports;
 #[cfg(test)]
 mod signals;
-#[cfg(test)]
-mod support;
 #[cfg(test)]
 mod verdicts;

@@ -6,7 +6,12 @@ use std::os::unix::process::ExitStatusExt as _;
 
 use sandprint_model::{Action, Reason, Syscall, wire};
 
-use crate::support::{Ended, SANDPRINT, Scratch, can_notify, native, until};
+use crate::SANDPRINT;
+use crate::observers::can_notify;
+use testkit::ended::Ended;
+use testkit::hosts::NATIVE;
+use testkit::scratch::Scratch;
+use testkit::wait::until_so;
 
 fn allowed(scratch: &Scratch, policy: &str) -> BTreeSet<String> {
     scratch.policy_file(policy).calls.allowed().map(|syscall| syscall.to_string()).collect()
@@ -22,7 +27,7 @@ fn from_nothing_it_reaches_the_recorded_policy_and_stays_there() {
         return;
     }
     for command in [&["/bin/true"][..], &["head", "-c", "3", "input"], &["sh", "-c", "ls -l input | cat"]] {
-        let scratch = Scratch::new();
+        let scratch = Scratch::of(SANDPRINT);
         scratch.write("input", "abcdef");
         let ended = refine(&scratch, &[&["--new", "--accept-all", "--"], command].concat());
         assert_eq!(ended.status, 0, "{}", ended.stderr);
@@ -48,7 +53,7 @@ fn what_was_observed_is_accepted_and_nothing_else() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let record = ["run", "--recorder", "notify", "-o", "trace", "--", "/bin/true"];
     assert_eq!(scratch.profile(&record).status, 0);
     let accept = ["--new", "--accept", "observed", "--trace", "trace", "--"];
@@ -65,7 +70,7 @@ fn patterns_accept_what_they_match_and_the_rest_stays_refused_and_unwritten() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let ended = refine(&scratch, &["--new", "--accept", "mm?p,brk", "--", "/bin/true"]);
     assert_eq!(ended.status, 3, "{}", ended.stderr);
     assert!(ended.stderr.contains("\n    rule  allow openat when "), "{}", ended.stderr);
@@ -80,7 +85,7 @@ fn patterns_accept_what_they_match_and_the_rest_stays_refused_and_unwritten() {
         .map(|(syscall, _)| syscall.to_string())
         .collect();
     assert_eq!(decided, BTreeSet::from(["mmap".to_owned()]));
-    let mmap = Syscall::from_name(native(), "mmap").unwrap();
+    let mmap = Syscall::from_name(NATIVE, "mmap").unwrap();
     let Some(Reason::Decided { words, by, .. }) = policy.calls.rules[&mmap][0].reasons.first() else {
         panic!()
     };
@@ -93,7 +98,7 @@ fn what_no_run_needs_is_added_unless_it_is_not_wanted() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let command = ["--accept-all", "--", "sh", "-c", "ls | cat"];
     let ended = refine(&scratch, &[&["--new"], &command[..]].concat());
     let note = "note: allowed beside that, since a run need not show it (--no-baseline leaves it out): ";
@@ -118,17 +123,17 @@ fn with_arguments_other_arguments_stay_refused() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let ended = refine(&scratch, &["--new", "--accept-all", "--with-arguments", "--", "/bin/true"]);
     assert_eq!(ended.status, 0, "{}", ended.stderr);
     let policy = scratch.policy_file("p.toml");
-    let openat = Syscall::from_name(native(), "openat").unwrap();
+    let openat = Syscall::from_name(NATIVE, "openat").unwrap();
     let open =
         |flags| policy.calls.decide(&sandprint_model::Call { syscall: openat, args: [0, 0, flags, 0, 0, 0] });
     // O_RDONLY | O_CLOEXEC as loaders do, and O_WRONLY | O_CREAT.
     assert_eq!((open(0o2_000_000), open(0o101)), (Action::Allow, Action::Errno(1)));
     // What is added is told apart as well: to wait, and not the operations with priorities.
-    let futex = Syscall::from_name(native(), "futex").unwrap();
+    let futex = Syscall::from_name(NATIVE, "futex").unwrap();
     let does = |op| policy.calls.decide(&sandprint_model::Call { syscall: futex, args: [0, op, 0, 0, 0, 0] });
     assert_eq!((does(0x80), does(0x86)), (Action::Allow, Action::Errno(1)));
 }
@@ -138,10 +143,10 @@ fn comments_survive_and_rules_that_refuse_are_not_weakened() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     assert_eq!(refine(&scratch, &["--new", "--accept-all", "--", "/bin/true"]).status, 0);
     let mkdir = if cfg!(target_arch = "aarch64") { "mkdirat" } else { "mkdir" };
-    let abi = native().name();
+    let abi = NATIVE.name();
     let text = format!(
         "# kept by the tests\n{}\n[[{abi}.{mkdir}]] # nobody makes directories\ndo = \"errno EROFS\"\n",
         scratch.read("p.toml")
@@ -163,7 +168,7 @@ fn the_json_form_stays_json() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     assert_eq!(refine(&scratch, &["--new", "--accept-all", "--", "/bin/true"]).status, 0);
     assert_eq!(scratch.profile(&["generate", "-p", "p.toml", "-f", "json", "-o", "p.json"]).status, 0);
     let words = ["refine", "-p", "p.json", "--accept-all", "--", "mkdir", "made"];
@@ -181,18 +186,25 @@ fn an_interruption_keeps_what_was_decided() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
-    let mut command = scratch.command(
-        SANDPRINT,
-        &["profile", "refine", "-p", "p.toml", "--new", "--accept-all", "--", "sleep", "100"],
-    );
+    let scratch = Scratch::of(SANDPRINT);
+    let mut command = scratch.sandprint(&[
+        "profile",
+        "refine",
+        "-p",
+        "p.toml",
+        "--new",
+        "--accept-all",
+        "--",
+        "sleep",
+        "100",
+    ]);
     let log = File::create(scratch.path("log")).unwrap();
     let mut child = command.stderr(log).spawn().unwrap();
     let sleeps = || {
         scratch.path("p.toml").exists()
             && scratch.read("p.toml").contains(".clock_nanosleep]]\ndo = \"allow\"\nwhy = [\n    { decided")
     };
-    until("the sleep", || {
+    until_so("the sleep", || {
         let ended = child.try_wait().unwrap();
         assert_eq!(ended, None, "{}", scratch.read("log"));
         sleeps()
@@ -214,7 +226,7 @@ fn used_up_rounds_are_told() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let ended = refine(&scratch, &["--new", "--accept-all", "--rounds", "1", "--", "/bin/true"]);
     assert_eq!(ended.status, 3);
     assert!(ended.stderr.contains("note: the rounds are used up"), "{}", ended.stderr);
@@ -223,7 +235,7 @@ fn used_up_rounds_are_told() {
 
 #[test]
 fn wrong_words_are_refused_before_anything_runs() {
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     for (words, error) in [
         (&["--new", "--", "touch", "ran"][..], "the following required arguments"),
         (&["--new", "--ask", "--accept-all", "--", "touch", "ran"], "cannot be used with"),
@@ -247,7 +259,7 @@ fn the_harmless_rule_accepts_what_has_no_known_risk_and_nothing_else() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let ended = refine(&scratch, &["--new", "--accept-harmless", "--", "/bin/true"]);
     assert_eq!(ended.status, 3, "{}", ended.stderr);
     let allowed = allowed(&scratch, "p.toml");

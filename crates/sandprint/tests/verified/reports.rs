@@ -3,14 +3,18 @@
 use sandprint_model::Action;
 use serde_json::Value;
 
-use crate::support::{Scratch, all_but, can_notify};
+use crate::SANDPRINT;
+use crate::observers::can_notify;
+use crate::trial::build;
+use testkit::policies::native::all_but;
+use testkit::scratch::Scratch;
 
 /// Two calls that are refused, one of them in two ways.
 const SCRIPT: &str = "mkdir made; cat </dev/null; ./caller sockets 2; ./caller thread";
 
 fn report(format: &str) -> Option<String> {
-    let scratch = Scratch::new();
-    if !can_notify() || !scratch.build_caller() {
+    let scratch = Scratch::of(SANDPRINT);
+    if !can_notify() || !build(&scratch, "caller") {
         return None;
     }
     let mkdir = if cfg!(target_arch = "aarch64") { "mkdirat" } else { "mkdir" };

@@ -5,14 +5,18 @@ use std::process::Command;
 
 use sandprint_model::Action;
 
-use crate::support::{SANDPRINT, Scratch, all_but, can_notify};
+use crate::SANDPRINT;
+use crate::observers::can_notify;
+use crate::trial::build;
+use testkit::policies::native::all_but;
+use testkit::scratch::Scratch;
 
 /// What the program says without us.
 const BARE: &str = "asked: 0 interrupted, 0 refused; 20 forks; signals came\nread: -1, interrupted\n";
 
 fn scratch() -> Option<Scratch> {
-    let scratch = Scratch::new();
-    (can_notify() && scratch.build("timer")).then_some(scratch)
+    let scratch = Scratch::of(SANDPRINT);
+    (can_notify() && build(&scratch, "timer")).then_some(scratch)
 }
 
 #[test]
@@ -30,7 +34,7 @@ fn a_refinement_disturbs_no_shell_whose_children_end() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     let script = "i=0; while [ $i -lt 20 ]; do echo $i | cat | cat; i=$((i+1)); done";
     let bare = Command::new("sh").args(["-c", script]).output().unwrap();
     let bare = String::from_utf8(bare.stdout).unwrap();
@@ -61,7 +65,7 @@ fn a_verification_counts_each_refused_call_once_whatever_signals_come() {
         "report",
         "--",
     ];
-    let output = scratch.command(SANDPRINT, &[&words[..], &["./timer"]].concat()).output().unwrap();
+    let output = scratch.sandprint(&[&words[..], &["./timer"]].concat()).output().unwrap();
     let said = String::from_utf8(output.stdout).unwrap();
     let once = "asked: 0 interrupted, 1000 refused; 20 forks; signals came\nread: -1, interrupted\n";
     assert_eq!(said, once.repeat(2));

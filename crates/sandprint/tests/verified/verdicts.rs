@@ -6,14 +6,20 @@ use std::os::unix::fs::PermissionsExt as _;
 use sandprint_model::Action;
 use serde_json::{Value, json};
 
-use crate::support::{Ended, SANDPRINT, Scratch, all_but, can_notify, observers};
-use testkit::expect::skip;
+use crate::SANDPRINT;
+use crate::observers::{can_notify, observers};
+use crate::trial::{build, verify};
+use testkit::ended::Ended;
+use testkit::hosts::NATIVE;
+use testkit::policies::native::all_but;
+use testkit::scratch::Scratch;
+use testkit::users::{AS_NOBODY, can_become};
 
 const REFUSED: Action = Action::Errno(13);
 
 fn scratch() -> Option<Scratch> {
-    let scratch = Scratch::new();
-    scratch.build_caller().then_some(scratch)
+    let scratch = Scratch::of(SANDPRINT);
+    build(&scratch, "caller").then_some(scratch)
 }
 
 #[test]
@@ -27,7 +33,7 @@ fn a_refused_call_is_named_with_all_that_is_known_of_it() {
     let all = observers().into_iter().flat_map(|observer| cases.clone().map(|case| (observer, case)));
     for (observer, (action, in_words, next, ends)) in all {
         let policy = all_but(&[("socket", action)]);
-        let (status, mut report) = scratch.verify(&policy, observer, &["--", "./caller", "sockets", "3"]);
+        let (status, mut report) = verify(&scratch, &policy, observer, &["--", "./caller", "sockets", "3"]);
         assert_eq!(status, 3, "{report:#}");
         // What differs from run to run, and from libc to libc.
         let denial = &mut report["denials"][0];
@@ -63,8 +69,8 @@ fn a_refused_call_is_named_with_all_that_is_known_of_it() {
             "command": ["./caller", "sockets", "3"],
             "refused": refused,
             "denials": [{
-                "abi": crate::support::native().name(),
-                "nr": sandprint_model::Syscall::from_name(crate::support::native(), "socket").unwrap().nr,
+                "abi": NATIVE.name(),
+                "nr": sandprint_model::Syscall::from_name(NATIVE, "socket").unwrap().nr,
                 "name": "socket",
                 "args": null,
                 "call": "socket(AF_UNIX, SOCK_STREAM, 0)",
@@ -97,7 +103,7 @@ fn a_refused_call_is_named_with_all_that_is_known_of_it() {
 fn the_rule_that_it_names_is_enough() {
     let Some(scratch) = scratch() else { return };
     let mut policy = all_but(&[("socket", REFUSED)]);
-    let socket = sandprint_model::Syscall::from_name(crate::support::native(), "socket").unwrap();
+    let socket = sandprint_model::Syscall::from_name(NATIVE, "socket").unwrap();
     let call = sandprint_model::Call { syscall: socket, args: [1, 1, 0, 0, 0, 0] };
     let reason = sandprint_model::Reason::ByHand("a test".to_owned());
     policy
@@ -107,7 +113,7 @@ fn the_rule_that_it_names_is_enough() {
         .unwrap()
         .insert(0, sandprint_policy::suggest::allowing(&call, reason));
     for observer in observers() {
-        let (status, report) = scratch.verify(&policy, observer, &["--", "./caller", "sockets", "3"]);
+        let (status, report) = verify(&scratch, &policy, observer, &["--", "./caller", "sockets", "3"]);
         assert_eq!((status, &report["clean"], &report["denials"]), (0, &json!(true), &json!([])));
         assert_eq!(report["passes"].as_array().unwrap().last().unwrap()["exit_code"], 0);
     }
@@ -119,7 +125,8 @@ fn a_process_that_goes_on_is_told_from_one_that_ends() {
     let policy = all_but(&[("socket", REFUSED)]);
     for observer in observers() {
         let next = |words: &[&str]| {
-            let (status, report) = scratch.verify(&policy, observer, &[&["--", "./caller"], words].concat());
+            let (status, report) =
+                verify(&scratch, &policy, observer, &[&["--", "./caller"], words].concat());
             (status, report["denials"][0]["next"].clone())
         };
         assert_eq!(next(&["linger"]), (3, json!("went-on")), "{observer}");
@@ -134,10 +141,17 @@ fn a_clean_run_is_status_0_and_leaves_the_commands_output_alone() {
     let Some(scratch) = scratch().filter(|_| can_notify()) else { return };
     scratch.policy(&all_but(&[("socket", REFUSED)]));
     scratch.write("input", "12345");
-    let mut command = scratch.command(
-        SANDPRINT,
-        &["profile", "verify", "-p", "policy", "--observer", "notify", "--", "./caller", "count"],
-    );
+    let mut command = scratch.sandprint(&[
+        "profile",
+        "verify",
+        "-p",
+        "policy",
+        "--observer",
+        "notify",
+        "--",
+        "./caller",
+        "count",
+    ]);
     // Standard input is rewound for the second pass.
     let ended = Ended::of(&command.stdin(File::open(scratch.path("input")).unwrap()).output().unwrap());
     assert_eq!((ended.status, ended.stdout.as_str()), (0, "5\n5\n"));
@@ -154,14 +168,14 @@ fn with_all_a_refused_call_happens_and_is_still_reported() {
     let (call, name) =
         if cfg!(target_arch = "aarch64") { ("mkdirat", "mkdirat") } else { ("mkdir", "mkdir") };
     let policy = all_but(&[(call, Action::KillProcess)]);
-    let (status, report) = scratch.verify(&policy, "auto", &["--all", "--", "./caller", "mkdir", "made"]);
+    let (status, report) = verify(&scratch, &policy, "auto", &["--all", "--", "./caller", "mkdir", "made"]);
     assert_eq!((status, &report["refused"], &report["denials"][0]["name"]), (3, &json!(1), &json!(name)));
     assert_eq!(report["denials"][0]["next"], "let-go-on");
     assert_eq!(report["passes"].as_array().unwrap().len(), 1);
     assert!(scratch.path("made").is_dir());
     fs::remove_dir(scratch.path("made")).unwrap();
     for observer in observers() {
-        scratch.verify(&policy, observer, &["--", "./caller", "mkdir", "made"]);
+        verify(&scratch, &policy, observer, &["--", "./caller", "mkdir", "made"]);
         assert!(!scratch.path("made").exists());
     }
 }
@@ -172,7 +186,7 @@ fn threads_and_descendants_are_told_by_process() {
     let policy = all_but(&[("socket", REFUSED)]);
     for observer in observers() {
         let chain = |words: &[&str]| -> (Vec<String>, Vec<u64>) {
-            let (status, report) = scratch.verify(&policy, observer, words);
+            let (status, report) = verify(&scratch, &policy, observer, words);
             assert_eq!((status, &report["refused"]), (3, &json!(1)), "{report:#}");
             let processes = report["denials"][0]["ancestry"].as_array().unwrap();
             (
@@ -194,7 +208,7 @@ fn what_a_filter_of_the_programs_own_refuses_is_told_apart() {
     let Some(scratch) = scratch() else { return };
     for observer in observers() {
         let policy = all_but(&[("mkdirat", REFUSED)]);
-        let (status, report) = scratch.verify(&policy, observer, &["--", "./caller", "own"]);
+        let (status, report) = verify(&scratch, &policy, observer, &["--", "./caller", "own"]);
         assert_eq!((status, &report["denials"]), (0, &json!([])), "{report:#}");
         assert_eq!(report["passes"].as_array().unwrap().last().unwrap()["exit_code"], 0);
         let caveats = report["caveats"].as_array().unwrap();
@@ -210,7 +224,7 @@ fn what_is_not_run_has_the_status_that_shells_give() {
     if !can_notify() {
         return;
     }
-    let scratch = Scratch::new();
+    let scratch = Scratch::of(SANDPRINT);
     scratch.policy(&all_but(&[("socket", REFUSED)]));
     scratch.write("plain", "text");
     for (words, status) in [
@@ -231,14 +245,15 @@ fn no_rights_are_needed() {
     let Some(scratch) = scratch().filter(|_| can_notify()) else { return };
     scratch.policy(&all_but(&[("socket", REFUSED)]));
     fs::set_permissions(scratch.root(), fs::Permissions::from_mode(0o777)).unwrap();
-    let nobody = ["--reuid=61234", "--regid=61234", "--clear-groups", "--bounding-set=-all", "--", SANDPRINT];
-    let can = scratch.command("setpriv", &[&nobody[..], &["--version"]].concat()).output();
-    if !can.is_ok_and(|output| output.status.success()) {
-        skip("root", "only root can become a user without rights, who must reach the build folder");
+    if !can_become(&AS_NOBODY, SANDPRINT) {
         return;
     }
+    let as_nobody = |words: &[&str]| {
+        let words = [&AS_NOBODY[1..], &[SANDPRINT], words].concat();
+        Ended::of(&scratch.program(AS_NOBODY[0], &words).output().unwrap())
+    };
     let verify = ["profile", "verify", "-p", "policy", "--", "./caller", "sockets", "2"];
-    let ended = Ended::of(&scratch.command("setpriv", &[&nobody[..], &verify].concat()).output().unwrap());
+    let ended = as_nobody(&verify);
     assert_eq!(ended.status, 3, "{}", ended.stderr);
     assert!(
         ended.stderr.contains("2x  socket(AF_UNIX, SOCK_STREAM, 0)  -> errno EACCES"),
@@ -248,7 +263,7 @@ fn no_rights_are_needed() {
     assert!(ended.stderr.contains("    from  socket in "), "{}", ended.stderr);
     // What was asked for is not replaced by something else.
     let ebpf = ["profile", "verify", "--observer", "ebpf", "-p", "policy", "--", "./caller", "sockets", "2"];
-    let ended = Ended::of(&scratch.command("setpriv", &[&nobody[..], &ebpf].concat()).output().unwrap());
+    let ended = as_nobody(&ebpf);
     assert_eq!((ended.status, ended.stdout.as_str()), (125, ""), "{}", ended.stderr);
     assert!(ended.stderr.contains("\nhint: leave out --observer ebpf"), "{}", ended.stderr);
 }

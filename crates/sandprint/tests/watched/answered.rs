@@ -1,9 +1,13 @@
 //! Calls that a supervisor or a tracer answered in the filter's place are told apart from refused ones.
 
-use crate::support::{Gate, Watching, caller, can_watch};
+use testkit::bpf;
+
+use crate::caller::caller;
+use crate::gate::Gate;
+use crate::watching::Watching;
 
 fn check(how: &str, expected: &[(&str, &str, u64)]) {
-    if !can_watch() {
+    if !bpf::can_load() {
         return;
     }
     let Some(caller) = caller() else { return };

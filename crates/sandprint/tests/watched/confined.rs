@@ -1,32 +1,22 @@
 //! Processes that `sandprint run` confined, with every action.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use sandprint_model::{Abi, Action, Arch, CallRules, Policy, Rule, Syscall, wire};
+use sandprint_model::{Action, Policy, wire};
 use serde_json::json;
 
-use crate::support::{Gate, SANDPRINT, Told, Watching, caller, can_see_logged, can_watch, is_root};
+use crate::SANDPRINT;
+use crate::caller::{caller, can_see_logged};
+use crate::gate::Gate;
+use crate::told::Told;
+use crate::watching::Watching;
+use testkit::bpf;
 use testkit::cgroup::Group;
 use testkit::expect::skip;
-
-fn native() -> Abi {
-    Arch::from_name(std::env::consts::ARCH).unwrap().native_abi()
-}
-
-/// A policy under which everything runs, but for these calls.
-pub(crate) fn all_but(rules: &[(&str, Action)]) -> Policy {
-    let call = |name| Syscall::from_name(native(), name).unwrap_or_else(|| panic!("no call {name}"));
-    let rule = |action| vec![Rule { conditions: Vec::new(), action, reasons: BTreeSet::new() }];
-    let mut all: BTreeMap<_, _> = rules.iter().map(|(name, action)| (call(name), rule(*action))).collect();
-    all.insert(call("execve"), rule(Action::Allow));
-    Policy {
-        kernel: None,
-        calls: CallRules { default_action: Action::Allow, foreign_action: Action::KillProcess, rules: all },
-        notes: BTreeSet::new(),
-    }
-}
+use testkit::hosts::NATIVE;
+use testkit::policies::native::all_but;
+use testkit::shell::is_root;
 
 /// One call for each action, as `caller.c` makes them.
 pub(crate) const EVERY_ACTION: [(&str, Action); 7] = [
@@ -54,7 +44,7 @@ pub(crate) fn expected(count: u64) -> Vec<(&'static str, &'static str, u64)> {
 
 /// Runs the caller under a policy and a watch of it. `logged`: how many of its calls are logged.
 fn watch(policy: &Policy, options: &[&str], words: &[&str], logged: u64) -> Option<Told> {
-    if !can_watch() {
+    if !bpf::can_load() {
         return None;
     }
     let caller = caller()?.to_str().unwrap();
@@ -107,7 +97,7 @@ fn of_a_policy_that_refuses_nothing_of_what_is_done_nothing_is_told() {
 #[test]
 fn logged_calls_of_processes_that_end_at_once_are_told_too() {
     const PROCESSES: u64 = 60;
-    if !can_watch() || !can_see_logged() {
+    if !bpf::can_load() || !can_see_logged() {
         return;
     }
     let Some(caller) = caller() else { return };
@@ -129,7 +119,7 @@ fn logged_calls_of_processes_that_end_at_once_are_told_too() {
 fn a_policy_is_asked_what_it_says_of_each_refused_call() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("asked.toml");
-    let abi = native().name();
+    let abi = NATIVE.name();
     let text = format!(
         "version = 1\ndefault = \"errno EPERM\"\nforeign = \"kill-process\"\n\n\
          [[{abi}.getcpu]]\ndo = \"errno EPERM\"\n\n[[{abi}.sched_getparam]]\ndo = \"allow\"\n"
@@ -157,7 +147,7 @@ fn a_policy_is_asked_what_it_says_of_each_refused_call() {
 
 #[test]
 fn a_cgroup_and_the_whole_machine_are_watched_too() {
-    if !can_watch() {
+    if !bpf::can_load() {
         return;
     }
     if !is_root() {
@@ -173,7 +163,7 @@ fn a_cgroup_and_the_whole_machine_are_watched_too() {
     let mut other = Gate::before(&run);
     let mut gate = Gate::before(&run);
     group.take(gate.pid());
-    let of_group = Watching::start(&["--format", "json", "--cgroup", group.path()]);
+    let mut of_group = Watching::start(&["--format", "json", "--cgroup", group.path()]);
     let of_all = Watching::start(&["--format", "json", "--system"]);
     assert!(gate.go().success() && other.go().success());
     // Audit records come when they do.
@@ -200,7 +190,7 @@ fn a_cgroup_and_the_whole_machine_are_watched_too() {
 
 #[test]
 fn a_cgroup_that_is_made_again_is_watched_on() {
-    if !can_watch() {
+    if !bpf::can_load() {
         return;
     }
     let Some(caller) = caller() else { return };
@@ -210,7 +200,7 @@ fn a_cgroup_that_is_made_again_is_watched_on() {
     let run = [SANDPRINT, "run", "-p", path.to_str().unwrap(), "--", caller.to_str().unwrap(), "6"];
     let Some(parent) = Group::new() else { return };
     let first = parent.below("unit");
-    let watching = Watching::start(&["--format", "json", "--cgroup", first.path()]);
+    let mut watching = Watching::start(&["--format", "json", "--cgroup", first.path()]);
     drop(first);
     let again = parent.below("unit");
     let mut gate = Gate::before(&run);

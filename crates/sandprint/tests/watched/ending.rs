@@ -3,13 +3,19 @@
 use std::io::pipe;
 use std::process::{Command, Stdio};
 
-use crate::support::{Gate, SANDPRINT, Watching, caller, can_watch, is_root};
+use crate::SANDPRINT;
+use crate::caller::caller;
+use crate::gate::Gate;
+use crate::watching::Watching;
+use testkit::bpf;
 use testkit::cgroup::Group;
 use testkit::expect::skip;
+use testkit::shell::is_root;
+use testkit::users::{AS_NOBODY, as_nobody_with};
 
 #[test]
 fn signals_and_the_time_end_it_and_nothing_refused_is_success() {
-    if !can_watch() {
+    if !bpf::can_load() {
         return;
     }
     let gate = Gate::before(&["true"]);
@@ -29,7 +35,7 @@ fn signals_and_the_time_end_it_and_nothing_refused_is_success() {
 
 #[test]
 fn started_in_the_background_of_a_script_it_hears_an_interrupt() {
-    if !can_watch() {
+    if !bpf::can_load() {
         return;
     }
     let gate = Gate::before(&["true"]);
@@ -58,7 +64,7 @@ fn started_in_the_background_of_a_script_it_hears_an_interrupt() {
 
 #[test]
 fn the_end_of_the_process_ends_it() {
-    if !can_watch() {
+    if !bpf::can_load() {
         return;
     }
     let mut gate = Gate::before(&["true"]);
@@ -69,7 +75,7 @@ fn the_end_of_the_process_ends_it() {
 
 #[test]
 fn a_reader_that_goes_ends_it_quietly() {
-    if !can_watch() {
+    if !bpf::can_load() {
         return;
     }
     let gate = Gate::before(&["true"]);
@@ -87,7 +93,7 @@ fn a_reader_that_goes_ends_it_quietly() {
 
 #[test]
 fn three_capabilities_suffice() {
-    if !can_watch() {
+    if !bpf::can_load() {
         return;
     }
     let Some(caller) = caller() else { return };
@@ -95,14 +101,10 @@ fn three_capabilities_suffice() {
         return skip("root", "capabilities are given away by root");
     }
     let mut gate = Gate::before(&[caller.to_str().unwrap(), "supervised", "3"]);
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", "61234", "--regid", "61234", "--clear-groups"]);
-    for set in ["inh", "ambient", "bounding-set"] {
-        let option =
-            if set == "bounding-set" { "--bounding-set".to_owned() } else { format!("--{set}-caps") };
-        command.arg(format!("{option}=-all,+bpf,+perfmon,+audit_read"));
-    }
-    command.args(["--", SANDPRINT, "watch", "--format", "json", "--pid", &gate.pid().to_string()]);
+    let words = as_nobody_with(&["bpf", "perfmon", "audit_read"]);
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
+    command.args([SANDPRINT, "watch", "--format", "json", "--pid", &gate.pid().to_string()]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let watching = Watching::begin(command);
     assert!(gate.go().success());
@@ -117,11 +119,9 @@ fn without_rights_it_says_which_and_how_to_get_them() {
     if !is_root() {
         return skip("root", "capabilities are given away by root");
     }
-    let words =
-        ["--reuid", "61234", "--regid", "61234", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"];
-    let output = Command::new("setpriv")
-        .args(words)
-        .args(["--", SANDPRINT, "watch", "--system"])
+    let output = Command::new(AS_NOBODY[0])
+        .args(&AS_NOBODY[1..])
+        .args([SANDPRINT, "watch", "--system"])
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -137,7 +137,7 @@ fn without_rights_it_says_which_and_how_to_get_them() {
 
 #[test]
 fn a_cgroup_that_has_emptied_ends_it_only_when_asked() {
-    if !can_watch() {
+    if !bpf::can_load() {
         return;
     }
     let (Some(used), Some(unused)) = (Group::new(), Group::new()) else { return };

@@ -8,8 +8,12 @@ use sandprint_model::{Action, wire};
 use sandprint_record::audit::LogReader;
 use sandprint_sandbox::poll;
 
-use crate::confined::{EVERY_ACTION, all_but};
-use crate::support::{DEADLINE, Gate, SANDPRINT, caller, can_see_logged};
+use crate::SANDPRINT;
+use crate::caller::{caller, can_see_logged};
+use crate::confined::EVERY_ACTION;
+use crate::gate::Gate;
+use testkit::policies::native::all_but;
+use testkit::wait::DEADLINE;
 
 #[test]
 fn each_logged_call_is_a_record_with_its_process() {

@@ -10,6 +10,19 @@
 //! All of them run `programs/caller.c`, which makes calls that nothing else makes. A test that this machine cannot run
 //! says why and passes as skipped: see [`testkit::expect`].
 
+/// The program under test.
+#[cfg(test)]
+const SANDPRINT: &str = env!("CARGO_BIN_EXE_sandprint");
+
+#[cfg(test)]
+mod caller;
+#[cfg(test)]
+mod gate;
+#[cfg(test)]
+mod told;
+#[cfg(test)]
+mod watching;
+
 #[cfg(test)]
 mod answered;
 #[cfg(test)]
@@ -20,7 +33,5 @@ mod ending;
 mod logged;
 #[cfg(test)]
 mod oci;
-#[cfg(test)]
-mod support;
 #[cfg(test)]
 mod systemd;

@@ -2,13 +2,19 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{self, Child, Command};
+use std::process::{self, Command};
 
 use serde_json::json;
 
-use crate::support::{Gate, Watching, caller, can_watch, is_root, within};
+use crate::caller::caller;
+use crate::gate::Gate;
+use crate::watching::Watching;
+use testkit::beside::Beside;
+use testkit::bpf;
 use testkit::container::{Cgroups, base_config, container_name, why_no_containers, words_in_cgroup2};
 use testkit::expect::skip;
+use testkit::shell::is_root;
+use testkit::wait::until;
 
 #[test]
 fn what_runc_refuses_is_told_with_its_container() {
@@ -32,14 +38,14 @@ fn check(runtime: &str) {
     if let Some(why) = why_no_containers() {
         return skip(runtime, &why);
     }
-    if !can_watch() {
+    if !bpf::can_load() {
         return;
     }
     let Some(caller) = caller() else { return };
     let _cgroups = Cgroups::borrow();
     let name = container_name();
     let folder = bundle(runtime, caller, &format!("/{name}/{}", container()));
-    let _agent = Agent::start(caller, &folder.path().join(SOCKET));
+    let _agent = start_agent(caller, &folder.path().join(SOCKET));
     let bundle = folder.path().to_str().unwrap();
     let mut gate = Gate::around(&words_in_cgroup2(&[runtime, "run", "--bundle", bundle, &name]));
     let watching = Watching::start(&["--pid", &gate.pid().to_string(), "--format", "json"]);
@@ -68,22 +74,11 @@ fn check(runtime: &str) {
 /// Where the agent listens, in the bundle.
 const SOCKET: &str = "agent";
 
-/// Refuses what it is asked, from outside of the container.
-struct Agent(Child);
-
-impl Agent {
-    fn start(caller: &Path, socket: &Path) -> Agent {
-        let child = Command::new(caller).arg("agent").arg(socket).spawn().unwrap();
-        within("the agent's socket", || socket.exists().then_some(()));
-        Agent(child)
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
+/// Starts what refuses what it is asked, from outside of the container.
+fn start_agent(caller: &Path, socket: &Path) -> Beside {
+    let agent = Beside::start(Command::new(caller).arg("agent").arg(socket));
+    until("the agent's socket", || socket.exists().then_some(()));
+    agent
 }
 
 /// A folder with a container's configuration and its root, in which there is the caller alone.
