@@ -14,6 +14,7 @@
 //! - [`Policy`]: what is allowed, in parts: today [`CallRules`], [`Rule`]s with [`Reason`]s, whose meaning is
 //!   [`CallRules::decide`].
 //! - [`Loss`]: what one output language cannot say of a policy, as data.
+//! - [`markdown`]: text of others as Markdown shows it as it is.
 //! - [`import`]: recordings of other tools, read as traces.
 //! - [`wire`]: the serialized form of traces and policies.
 //!
@@ -30,6 +31,7 @@ mod gap;
 pub mod import;
 mod kernel;
 pub mod loss;
+pub mod markdown;
 mod policy;
 mod printable;
 pub mod sentence;

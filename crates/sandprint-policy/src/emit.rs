@@ -19,7 +19,7 @@ mod alternatives;
 mod bpf;
 mod by_name;
 mod docker;
-pub(crate) mod escape;
+mod escape;
 mod firecracker;
 mod json;
 mod k8s;

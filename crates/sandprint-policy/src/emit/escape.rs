@@ -1,12 +1,10 @@
 //! Text that came from the workload, or from a policy file that anybody may have written, made harmless for
-//! one language.
+//! one language. (Markdown and JSON, which reports are written in too, have theirs in the model.)
 //!
 //! Paths arrive in [`ByteString`](sandprint_model::ByteString)'s escaped form, where `\xNN` stands for a
 //! byte; what is dangerous here is written the same way, so that a path still reads back.
 
 use std::fmt::Write;
-
-use sandprint_model::is_printable;
 
 /// Text for the inside of a `/* ... */` comment: printable ASCII on one line, without anything that ends
 /// the comment, opens another one, or forms a trigraph.
@@ -32,41 +30,6 @@ pub(super) fn line_comment(text: &str) -> String {
     }
     if out.ends_with('\\') {
         out.push('.');
-    }
-    out
-}
-
-/// Text as a Markdown code span that may stand in a table cell. Nothing inside is markup for any renderer:
-/// the fence, the cell border and HTML are written as bytes.
-pub(crate) fn markdown_code(text: &str) -> String {
-    let mut out = String::from("`");
-    for c in text.chars() {
-        let harmless = !matches!(c, '`' | '|' | '<' | '>' | '&') && is_printable(c);
-        if harmless { out.push(c) } else { push_hex(&mut out, c) }
-    }
-    if text.trim().is_empty() {
-        // A span of blanks, or of nothing, is no span.
-        out.push_str("\\x20");
-    }
-    out.push('`');
-    out
-}
-
-/// Text as Markdown prose that may stand in a table cell: every character that could be markup, a link or
-/// HTML becomes a character reference.
-pub(crate) fn markdown_prose(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        let plain = c.is_alphanumeric()
-            || matches!(c, ' ' | ',' | ';' | '\'' | '(' | ')' | '/' | '+' | '=' | '%' | '-' | '.');
-        if plain && is_printable(c) {
-            out.push(c);
-        } else if !is_printable(c) {
-            push_hex(&mut out, c);
-        } else {
-            // Writing to a String cannot fail.
-            write!(out, "&#{};", u32::from(c)).unwrap_or_default();
-        }
     }
     out
 }
@@ -97,9 +60,6 @@ mod tests {
             assert_eq!(c_comment(text), comment);
         }
         assert_eq!(line_comment("a\nb\\"), "a\\x0ab\\.");
-        assert_eq!(markdown_code("a`|<b>&\n"), "`a\\x60\\x7c\\x3cb\\x3e\\x26\\x0a`");
-        assert_eq!(markdown_code(""), "`\\x20`");
-        assert_eq!(markdown_prose("a*[b](c)|\n@d"), "a&#42;&#91;b&#93;(c)&#124;\\x0a&#64;d");
     }
 
     proptest! {
@@ -111,15 +71,6 @@ mod tests {
 
             let line = line_comment(&text);
             prop_assert!(!line.contains(char::is_control) && !line.ends_with('\\'));
-
-            let code = markdown_code(&text);
-            let inside = &code[1..code.len() - 1];
-            prop_assert!(!inside.contains(['`', '|', '<', '>', '&']) && !inside.contains(char::is_control));
-            prop_assert!(!inside.trim().is_empty());
-
-            let prose = markdown_prose(&text);
-            prop_assert!(!prose.contains(['`', '|', '<', '>', '*', '_', '[', ']', '~', '!', '@', ':', '"']));
-            prop_assert!(prose.chars().chain(code.chars()).all(is_printable));
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use sandprint_model::{Abi, Comparison, Condition, Part, Policy, Reason, Rule, Syscall, Width};
+use sandprint_model::{Abi, Comparison, Condition, Part, Policy, Reason, Rule, Syscall, Width, markdown};
 
-use super::{EmitError, Format, Written, escape};
+use super::{EmitError, Format, Written};
 
 /// Two tables and a list, for a review or a wiki page.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Format for Markdown {
 
     fn write(&self, policy: &Policy) -> Result<Written, EmitError> {
         let mut text = String::from("# System call policy\n\n");
-        let prose = |words: String| escape::markdown_prose(&words);
+        let prose = |words: String| markdown::prose(&words);
         // Writing to a String cannot fail, here and below.
         writeln!(text, "- Calls without a rule: {}.", prose(policy.calls.default_action.in_words()))
             .unwrap_or_default();
@@ -59,7 +59,7 @@ impl Format for Markdown {
         if !policy.notes.is_empty() {
             text.push_str("\n## Notes\n\n");
             for note in &policy.notes {
-                writeln!(text, "- {}", escape::markdown_prose(&note.0)).unwrap_or_default();
+                writeln!(text, "- {}", markdown::prose(&note.0)).unwrap_or_default();
             }
         }
         Ok(Written::text(text, BTreeSet::new()))
@@ -71,9 +71,9 @@ fn push_row(text: &mut String, syscall: Syscall, rule: &Rule) {
     writeln!(
         text,
         "| {} | {} | {} | {} | {} | {} |",
-        escape::markdown_code(&syscall.to_string()),
+        markdown::code(&syscall.to_string()),
         syscall.nr,
-        escape::markdown_prose(&rule.action.in_words()),
+        markdown::prose(&rule.action.in_words()),
         arguments(&rule.conditions),
         why.join("; "),
         programs(&rule.reasons),
@@ -82,7 +82,7 @@ fn push_row(text: &mut String, syscall: Syscall, rule: &Rule) {
 }
 
 fn why(reason: &Reason) -> String {
-    let prose = |words: &str| escape::markdown_prose(words);
+    let prose = |words: &str| markdown::prose(words);
     match reason {
         Reason::Observed { count, runs, .. } => {
             let plural = if *runs == 1 { "" } else { "s" };
@@ -90,7 +90,7 @@ fn why(reason: &Reason) -> String {
         }
         Reason::Baseline(why) => format!("baseline, {}", prose(why)),
         Reason::Portability { of, why } => {
-            format!("portability, for {}, {}", escape::markdown_code(&of.to_string()), prose(why))
+            format!("portability, for {}, {}", markdown::code(&of.to_string()), prose(why))
         }
         Reason::Runtime { runtime, why } => format!("{}, {}", prose(runtime), prose(why)),
         Reason::Fallback(why) => format!("absent, {}", prose(why)),
@@ -110,7 +110,7 @@ fn programs(reasons: &BTreeSet<Reason>) -> String {
         .flatten()
         .collect();
     let mut named: Vec<String> =
-        images.iter().take(NAMED_IMAGES).map(|image| escape::markdown_code(&image.to_string())).collect();
+        images.iter().take(NAMED_IMAGES).map(|image| markdown::code(&image.to_string())).collect();
     if images.len() > NAMED_IMAGES {
         named.push(format!("and {} more", images.len() - NAMED_IMAGES));
     }
@@ -122,7 +122,7 @@ fn arguments(conditions: &[Condition]) -> String {
         return "any".to_owned();
     }
     let each: Vec<String> =
-        conditions.iter().map(|condition| escape::markdown_code(&condition_in_words(condition))).collect();
+        conditions.iter().map(|condition| markdown::code(&condition_in_words(condition))).collect();
     each.join(" and ")
 }
 

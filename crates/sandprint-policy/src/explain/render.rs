@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use sandprint_model::markdown::{code, prose};
 use sandprint_model::{Abi, ByteString, json_pretty};
 use serde::Serialize;
 
 use super::{AbiPart, Explained, Explanation, Observed};
-use crate::emit::escape::{markdown_code, markdown_prose};
 
 /// Where lines of names are broken.
 const WIDTH: usize = 100;
@@ -63,14 +63,14 @@ impl Explanation {
         // Numbers, names of ABIs and actions: nothing that would need escaping.
         let mut text = self.head();
         for gap in &self.gaps {
-            line(&mut text, 0, &format!("\nThe traces may lack calls: {}", markdown_prose(gap)));
+            line(&mut text, 0, &format!("\nThe traces may lack calls: {}", prose(gap)));
         }
         if !self.findings.is_empty() {
             text.push_str("\nValues that are not what their author's words name:\n\n");
         }
         for finding in &self.findings {
-            let call = markdown_code(&finding.syscall.to_string());
-            let (sentence, wrote) = (markdown_prose(&finding.sentence()), markdown_code(&finding.wrote));
+            let call = code(&finding.syscall.to_string());
+            let (sentence, wrote) = (prose(&finding.sentence()), code(&finding.wrote));
             line(
                 &mut text,
                 0,
@@ -232,9 +232,9 @@ fn part_in_markdown(text: &mut String, part: &AbiPart, has_trace: bool) {
             write!(text, "\n| {heading} | answer | observed |\n| --- | --- | --- |\n").unwrap_or_default();
         }
         for observed in seen {
-            let call = markdown_code(&observed.call.syscall.to_string());
+            let call = code(&observed.call.syscall.to_string());
             let (answer, seen) =
-                (markdown_prose(&when(&observed.call)), markdown_prose(&seen_in_words(observed)));
+                (prose(&when(&observed.call)), prose(&seen_in_words(observed)));
             line(text, 0, &format!("| {call} | {answer} | {seen} |"));
         }
     }
@@ -245,10 +245,10 @@ fn part_in_markdown(text: &mut String, part: &AbiPart, has_trace: bool) {
     write!(text, "\n| {heading} | calls | when | why |\n| --- | --- | --- | --- |\n").unwrap_or_default();
     for (purpose, group) in &part.unobserved {
         for ((when, reasons), names) in alike(group) {
-            let names: Vec<String> = names.iter().map(|name| markdown_code(name)).collect();
-            let reasons: Vec<String> = reasons.iter().map(|reason| markdown_prose(reason)).collect();
+            let names: Vec<String> = names.iter().map(|name| code(name)).collect();
+            let reasons: Vec<String> = reasons.iter().map(|reason| prose(reason)).collect();
             let cells =
-                [purpose.name().to_owned(), names.join(" "), markdown_prose(&when), reasons.join("<br>")];
+                [purpose.name().to_owned(), names.join(" "), prose(&when), reasons.join("<br>")];
             line(text, 0, &format!("| {} |", cells.join(" | ")));
         }
     }

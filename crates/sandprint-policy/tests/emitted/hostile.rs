@@ -103,7 +103,8 @@ proptest! {
         prop_assert_eq!(object, plain);
         let [report, plain] = [&policy, &harmless].map(|policy| text("markdown", policy));
         prop_assert_eq!(structure(&report), structure(&plain));
-        prop_assert!(!report.contains(['<', '>']));
+        let without_ours = report.replace("<code>", "").replace("</code>", "");
+        prop_assert!(!without_ours.contains(['<', '>']));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use sandprint_model::{ByteString, is_printable};
+use sandprint_model::markdown::code;
 
 use super::{TOLD, call_in_words, location_in_words, pass_in_words, rule_in_words, summary};
 use crate::verdict::Verdict;
@@ -42,33 +42,4 @@ pub fn to_markdown(verdict: &Verdict) -> String {
         writeln!(text, "- {caveat}").unwrap_or_default();
     }
     text
-}
-
-/// Text as code in a cell of a table: HTML, since Markdown's backquotes do not protect a bar there.
-fn code(text: &str) -> String {
-    let mut out = String::from("<code>");
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            // What Markdown could take for its own, inside of inline HTML too.
-            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '~' | '!' | ':' | '@' | '#' => {
-                write!(out, "&#{};", u32::from(c)).unwrap_or_default();
-            }
-            c if is_printable(c) => out.push(c),
-            c => out.push_str(&ByteString::from(c.encode_utf8(&mut [0; 4]) as &str).escaped()),
-        }
-    }
-    out.push_str("</code>");
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn nothing_of_the_workload_has_a_meaning() {
-        assert_eq!(super::code("a|b`<i>"), "<code>a&#124;b&#96;&lt;i&gt;</code>");
-        assert_eq!(super::code("https://x @y"), "<code>https&#58;//x &#64;y</code>");
-    }
 }
