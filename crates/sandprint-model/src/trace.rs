@@ -14,7 +14,6 @@ mod image;
 mod images;
 mod merge;
 mod per_run;
-mod render;
 mod run;
 mod seen;
 mod subtract;

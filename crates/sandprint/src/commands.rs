@@ -9,4 +9,5 @@ pub(crate) mod run;
 pub(crate) mod watch;
 
 mod differences;
+mod form;
 mod not_started;

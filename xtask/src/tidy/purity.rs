@@ -10,7 +10,7 @@ use super::rust_text::{code, std_names};
 use super::tree::Tree;
 
 /// The crates that touch nothing but memory.
-const PURE: &[&str] = &["sandprint-model", "sandprint-policy", "sandprint-elf"];
+const PURE: &[&str] = &["sandprint-model", "sandprint-policy", "sandprint-view", "sandprint-elf"];
 
 /// What the clippy.toml of each must ban, at least: one door of every kind.
 const BANNED: &[&str] = &[

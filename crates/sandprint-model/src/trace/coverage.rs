@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{RunId, Syscall, Trace};
 
-mod render;
 mod smallest;
 
 pub use smallest::Cover;

@@ -5,8 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::errno::Errno;
 use crate::{Gap, Image, Syscall, Trace};
 
-mod render;
-
 /// What two traces, A and B, have and have not in common.
 ///
 /// It compares sets: a call that both have is no difference, however often each made it.

@@ -1,7 +1,8 @@
 //! How commands that compare two things answer: in which form, and with which status.
 
-use clap::ValueEnum;
+use sandprint_view::Report;
 
+use super::form::Form;
 use crate::exit::ExitStatus;
 use crate::output;
 
@@ -10,28 +11,17 @@ use crate::output;
 pub(crate) struct AnswerArgs {
     /// How to print it
     #[arg(short, long, value_enum, default_value_t = Form::Text)]
-    pub(crate) format: Form,
+    format: Form,
 
     /// End with status 3 when there is a difference
     #[arg(long)]
     exit_code: bool,
 }
 
-/// The form of the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Form {
-    /// For people
-    Text,
-    /// For programs
-    Json,
-    /// For a pull request or a document
-    Markdown,
-}
-
 impl AnswerArgs {
     /// Prints the answer.
-    pub(crate) fn answer(&self, text: &str, differ: bool) -> anyhow::Result<ExitStatus> {
-        match output::data(text.as_bytes()) {
+    pub(crate) fn answer(&self, report: &impl Report, differ: bool) -> anyhow::Result<ExitStatus> {
+        match output::data(self.format.of(report).as_bytes()) {
             // `diff --exit-code | head` still says whether there is a difference.
             Err(output::OutputError::ReaderGone) => {}
             other => other?,

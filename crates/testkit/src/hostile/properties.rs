@@ -8,6 +8,8 @@ use sandprint_model::wire::{
     PolicyFile, decode_policy as read_policy, decode_trace as read_trace, encode_policy, encode_trace,
 };
 use sandprint_model::{Arch, Coverage, Trace, TraceDiff};
+use sandprint_view::diff::Labelled;
+use sandprint_view::{Report as _, coverage};
 
 /// Anything as a trace.
 pub fn decode_trace(bytes: &[u8]) {
@@ -89,8 +91,8 @@ fn check(trace: &Trace) {
     assert_eq!(trace.subtract(std::slice::from_ref(trace)).calls.len(), 0);
     let diff = TraceDiff::between(trace, &Trace::default());
     assert_eq!(diff.calls.only_in_a.len(), trace.syscalls().len());
-    check_message(&diff.to_text("a", "b"));
-    check_message(&Coverage::of(&[("a".to_owned(), trace.clone())]).to_text());
+    check_message(&Labelled { diff: &diff, a: "a", b: "b" }.text());
+    check_message(&coverage::text(&Coverage::of(&[("a".to_owned(), trace.clone())])));
 }
 
 /// Text that reaches a terminal.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use sandprint_model::Coverage;
+use sandprint_view::coverage;
 
 use crate::exit::{self, ExitStatus};
 use crate::usage::long_help;
@@ -46,10 +47,10 @@ pub(crate) fn run(args: &CoverageArgs) -> anyhow::Result<ExitStatus> {
     for path in &args.traces {
         inputs.push((path.to_string_lossy().into_owned(), trace_file::read(path)?));
     }
-    let coverage = Coverage::of(&inputs);
+    let added = Coverage::of(&inputs);
     let text = match args.format {
-        Format::Table => coverage.to_text(),
-        Format::Json => coverage.to_json(),
+        Format::Table => coverage::text(&added),
+        Format::Json => coverage::json(&added),
     };
     output::data(text.as_bytes())?;
     Ok(ExitStatus::Success)

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use sandprint_model::TraceDiff;
+use sandprint_view::diff::Labelled;
 
-use crate::commands::differences::{AnswerArgs, Form};
+use crate::commands::differences::AnswerArgs;
 use crate::exit::{self, ExitStatus};
 use crate::trace_file;
 use crate::usage::long_help;
@@ -36,10 +37,6 @@ pub(crate) fn run(args: &DiffArgs) -> anyhow::Result<ExitStatus> {
     trace_file::stdin_once([&args.a, &args.b])?;
     let diff = TraceDiff::between(&trace_file::read(&args.a)?, &trace_file::read(&args.b)?);
     let (a, b) = (args.a.to_string_lossy(), args.b.to_string_lossy());
-    let text = match args.answer.format {
-        Form::Text => diff.to_text(&a, &b),
-        Form::Json => diff.to_json(&a, &b),
-        Form::Markdown => diff.to_markdown(&a, &b),
-    };
-    args.answer.answer(&text, !diff.is_empty())
+    let report = Labelled { diff: &diff, a: &a, b: &b };
+    args.answer.answer(&report, !diff.is_empty())
 }
