@@ -1,10 +1,11 @@
 //! Reports as people and programs read them: text, JSON, Markdown and SARIF. Other crates make the reports, as plain
 //! data that does not know how it is printed.
 //!
+//! - [`mod@trace`]: what was recorded.
 //! - [`coverage`]: what each recording adds.
 //! - [`diff`]: what two recordings have not in common; [`policy_diff`]: what two policies say differently.
 //!
-//! What several of them say is said in one place: [`count`], [`call`], [`rule`], `gap`;
+//! What several of them say is said in one place: [`count`], [`call`], [`rule`], `gap`, `exit`, `time`;
 //! `table` aligns columns, and `escape` writes text of others, as [`sandprint_model::markdown`] does for Markdown. Text
 //! for people is meant for terminals of 80 columns; what is a list is broken in lines, what is a sentence is not.
 //!
@@ -15,10 +16,13 @@ pub mod count;
 pub mod coverage;
 pub mod diff;
 mod escape;
+mod exit;
 mod gap;
 pub mod policy_diff;
 pub mod rule;
 mod table;
+mod time;
+pub mod trace;
 
 /// What can be written in each of the forms that commands offer.
 pub trait Report {

@@ -13,7 +13,6 @@ mod systemd;
 mod target;
 mod trace_file;
 mod usage;
-mod view;
 
 use std::process::ExitCode;
 

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use sandprint_model::import::{ImportConfig, ImportError, Importer, Source};
 use sandprint_model::{Arch, Trace};
+use sandprint_view::trace::gaps;
 
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::file_kind::FileKind;
+use crate::output;
 use crate::trace_file::{self, Content, TraceOutput};
 use crate::usage::long_help;
-use crate::{output, view};
 
 /// Make a trace from another tool's recording
 ///
@@ -94,7 +95,7 @@ pub(crate) fn run(args: &ImportArgs) -> anyhow::Result<ExitStatus> {
 
 /// What may be missing is said at once, not only by `show`.
 fn tell(trace: &Trace) {
-    let gaps = view::gaps(trace);
+    let gaps = gaps(trace);
     if !gaps.is_empty() {
         output::talk(&gaps);
     }

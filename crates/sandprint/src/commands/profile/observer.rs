@@ -1,5 +1,7 @@
 //! What `profile run` and `profile attach` show and save while they record.
 
+mod status;
+
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -13,7 +15,6 @@ use sandprint_record::tracer::TracerError;
 
 use crate::exit::Deciding;
 use crate::output;
-use crate::view::status;
 
 /// How often a recording is put into safety: what a SIGKILL costs at most.
 const CHECKPOINT_EVERY: Duration = Duration::from_mins(1);

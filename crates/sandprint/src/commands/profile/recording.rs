@@ -9,12 +9,12 @@ use sandprint_policy::bystanders::{self, Client};
 use sandprint_record::ebpf::{Hooks, Tasks};
 use sandprint_record::session::{SessionError, Why};
 use sandprint_sandbox::foreground::Foreground;
+use sandprint_view::trace::summary;
 
 use crate::commands::not_started;
 use crate::exit::{Deciding, ExitStatus};
 use crate::output;
 use crate::trace_file::TraceOutput;
-use crate::view;
 
 /// Where the trace goes.
 #[derive(Debug, clap::Args)]
@@ -90,7 +90,7 @@ fn finish_saying<T>(
     // Whoever reads a pipe may be slow, and Ctrl-C is to end that.
     let written = output.filter(|output| output.is_file()).map(|output| output.write(trace));
     release(taken);
-    say(&view::summary(trace));
+    say(&summary(trace));
     match output {
         Some(output) => {
             written.unwrap_or_else(|| output.write(trace))?;

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use sandprint_view::trace::{self, Sort};
 
 use super::images::ImageArgs;
 use crate::exit::{self, ExitStatus};
 use crate::usage::long_help;
-use crate::view::Sort;
-use crate::{output, trace_file, view};
+use crate::{output, trace_file};
 
 /// Show a trace: calls, their arguments, runs, and what may be missing
 #[derive(Debug, clap::Args)]
@@ -22,8 +22,8 @@ pub(crate) struct ShowArgs {
     by: Option<By>,
 
     /// Sort the table
-    #[arg(long, value_name = "COLUMN", value_enum, default_value_t = Sort::Count)]
-    sort: Sort,
+    #[arg(long, value_name = "COLUMN", value_enum, default_value_t = Column::Count)]
+    sort: Column,
 
     /// Show all runs and gaps, not only the first few
     #[arg(short, long)]
@@ -41,6 +41,16 @@ pub(crate) struct ShowArgs {
 enum By {
     /// For each program; a script is shown beside its interpreter
     Image,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Column {
+    /// The most frequent call first
+    Count,
+    /// By the call's name
+    Name,
+    /// By the call's number
+    Number,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -65,12 +75,19 @@ as `-`. Numbers of x32 are shown without bit 30.";
 
 /// Prints it.
 pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitStatus> {
-    let (trace, _) = args.images.of(trace_file::read(&args.trace)?)?;
+    let (recorded, _) = args.images.of(trace_file::read(&args.trace)?)?;
     let by_image = args.by == Some(By::Image);
     let text = match args.format {
-        Format::Table => view::show(&trace, by_image, args.sort, args.verbose),
-        Format::Tsv => view::tsv(&trace, by_image),
-        Format::Json => view::show_json(&trace, by_image)?,
+        Format::Table => {
+            let sort = match args.sort {
+                Column::Count => Sort::Count,
+                Column::Name => Sort::Name,
+                Column::Number => Sort::Number,
+            };
+            trace::text(&recorded, by_image, sort, args.verbose)
+        }
+        Format::Tsv => trace::tsv(&recorded, by_image),
+        Format::Json => trace::json(&recorded, by_image),
     };
     output::data(text.as_bytes())?;
     Ok(ExitStatus::Success)

@@ -1,13 +1,14 @@
-//! `show --format json`: the same facts as the table, for programs.
+//! The same facts as in the table, for programs.
 //!
 //! This is no trace: that has its own form, which the model's wire module alone knows.
 
 use std::collections::BTreeMap;
 
-use sandprint_model::{ByteString, Exit, Run, RunId, Syscall, Trace, json_pretty};
+use sandprint_model::{ByteString, Run, RunId, Syscall, Trace};
 use serde::Serialize;
 
 use super::{arguments, calls, failures, gaps};
+use crate::exit::code_and_signal;
 
 #[derive(Serialize)]
 struct Show<'a> {
@@ -67,8 +68,8 @@ struct GapFacts<'a> {
     runs: Vec<String>,
 }
 
-/// What a trace holds, as JSON with a newline at its end. Bytes that are no text are escaped.
-pub(crate) fn show(trace: &Trace, by_image: bool) -> serde_json::Result<String> {
+/// What a trace holds. Bytes that are no text are escaped.
+pub fn json(trace: &Trace, by_image: bool) -> String {
     let totals = trace.totals();
     let images = || {
         calls::totals_by_image(trace)
@@ -79,7 +80,7 @@ pub(crate) fn show(trace: &Trace, by_image: bool) -> serde_json::Result<String> 
             })
             .collect()
     };
-    pretty(&Show {
+    crate::json(&Show {
         events: totals.values().fold(0, |sum, count| sum.saturating_add(*count)),
         unique: totals.len(),
         images: by_image.then(images),
@@ -87,13 +88,6 @@ pub(crate) fn show(trace: &Trace, by_image: bool) -> serde_json::Result<String> 
         runs: trace.runs.iter().map(|(id, run)| run_facts(*id, run)).collect(),
         gaps: gaps::groups(trace).iter().map(gap_facts).collect(),
     })
-}
-
-/// JSON with indents and a newline at its end.
-pub(super) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
-    let mut text = json_pretty(value)?;
-    text.push('\n');
-    Ok(text)
 }
 
 fn call_list(trace: &Trace, totals: &BTreeMap<Syscall, u64>, image: Option<&str>) -> Vec<Call> {
@@ -113,11 +107,7 @@ fn call_list(trace: &Trace, totals: &BTreeMap<Syscall, u64>, image: Option<&str>
 }
 
 fn run_facts(id: RunId, run: &Run) -> RunFacts<'_> {
-    let (exit_code, exit_signal) = match run.exit {
-        Some(Exit::Code(code)) => (Some(code), None),
-        Some(Exit::Signal(signal)) => (None, Some(signal)),
-        None => (None, None),
-    };
+    let (exit_code, exit_signal) = code_and_signal(run.exit);
     RunFacts {
         id: id.to_string(),
         name: run.name.as_deref(),

@@ -1,4 +1,4 @@
-//! Traces as people and programs read them: pure functions from a trace to text.
+//! What was recorded, as text, as lines for programs and as JSON.
 
 mod arguments;
 mod calls;
@@ -6,29 +6,29 @@ mod failures;
 mod gaps;
 mod json;
 mod runs;
-pub(crate) mod status;
-mod time;
 
-pub(crate) use calls::{Sort, tsv};
-pub(crate) use json::show as show_json;
+pub use calls::{Sort, tsv};
+pub use json::json;
 
 use sandprint_model::Trace;
+
+use crate::count::counted;
 
 /// What was observed, in short: how much, the table of calls, and what may be missing.
 ///
 /// `profile run` ends with this.
-pub(crate) fn summary(trace: &Trace) -> String {
+pub fn summary(trace: &Trace) -> String {
     sections(&[headline(trace), calls::table(trace, Sort::Count), gaps::words(trace, false)])
 }
 
 /// What may be missing from a trace, and what is merely worth knowing; empty where there is nothing.
-pub(crate) fn gaps(trace: &Trace) -> String {
+pub fn gaps(trace: &Trace) -> String {
     gaps::words(trace, false)
 }
 
 /// What a trace holds: the summary, or one table for each image, what is known of arguments and of calls that failed,
 /// and its runs.
-pub(crate) fn show(trace: &Trace, by_image: bool, sort: Sort, all: bool) -> String {
+pub fn text(trace: &Trace, by_image: bool, sort: Sort, all: bool) -> String {
     let table = if by_image { calls::tables_by_image(trace, sort) } else { calls::table(trace, sort) };
     let arguments = if by_image { arguments::words_by_image(trace) } else { arguments::words(trace) };
     sections(&[
@@ -45,11 +45,7 @@ fn headline(trace: &Trace) -> String {
     let totals = trace.totals();
     let events = totals.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
     let unique = totals.len();
-    format!(
-        "Observed {events} syscall event{} ({unique} unique syscall{})\n",
-        if events == 1 { "" } else { "s" },
-        if unique == 1 { "" } else { "s" },
-    )
+    format!("Observed {} ({})\n", counted(events, "syscall event"), counted(unique, "unique syscall"))
 }
 
 /// Joins sections by an empty line, leaving out those with nothing to say. Each ends with a newline.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use sandprint_model::{ByteString, GapKind, RunId, Trace};
+use sandprint_model::{GapKind, RunId, Trace};
+
+use crate::gap;
 
 /// How many gaps of one kind are told: a workload can make as many as it has programs. Data have all.
 const TOLD: usize = 5;
@@ -54,36 +56,12 @@ fn push_lines(out: &mut String, trace: &Trace, groups: &[Group<'_>], told: usize
         let (before, all) =
             (alike.clone().take_while(|other| other.detail != group.detail).count(), alike.count());
         if before < told {
-            writeln!(out, "  - {}", sentence(trace, group)).unwrap_or_default();
+            let runs = (trace.runs.len() > 1).then_some((group.runs.len(), trace.runs.len()));
+            let sentence = gap::sentence(group.kind, group.detail, group.count, runs);
+            writeln!(out, "  - {sentence}").unwrap_or_default();
         } else if before == told {
             let more = all.saturating_sub(told);
             writeln!(out, "  - {} ({more} more)", group.kind.meaning()).unwrap_or_default();
         }
     }
-}
-
-/// What happened, to what, how often, and in how many of the runs.
-pub(super) fn sentence(trace: &Trace, group: &Group<'_>) -> String {
-    let mut remarks = Vec::new();
-    if let Some(detail) = group.detail {
-        // Details are escaped where they are made; a trace from elsewhere may hold anything.
-        remarks.push(safe(detail));
-    }
-    if group.count > 1 {
-        remarks.push(format!("{} times", group.count));
-    }
-    if trace.runs.len() > 1 {
-        remarks.push(format!("in {} of {} runs", group.runs.len(), trace.runs.len()));
-    }
-    if remarks.is_empty() {
-        group.kind.meaning().to_owned()
-    } else {
-        format!("{} ({})", group.kind.meaning(), remarks.join(", "))
-    }
-}
-
-/// Text that claims to be escaped: escaped again only where it is not.
-pub(super) fn safe(text: &str) -> String {
-    let once = ByteString::from_escaped(text).map(|bytes| bytes.escaped());
-    once.unwrap_or_else(|| ByteString::from(text).escaped())
 }

@@ -4,12 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use clap::ValueEnum;
 use sandprint_model::{Abi, Arch, Image, Syscall, Trace};
 
 /// What a table of calls is sorted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Sort {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
     /// The most frequent call first
     Count,
     /// By the call's name
@@ -48,7 +47,7 @@ pub(super) fn tables_by_image(trace: &Trace, sort: Sort) -> String {
 ///
 /// This is an interface: `abi`, `nr` (without x32's bit 30), `name` (`-` where there is none), `count`.
 /// Images are escaped, so that no field holds a tab or a newline.
-pub(crate) fn tsv(trace: &Trace, by_image: bool) -> String {
+pub fn tsv(trace: &Trace, by_image: bool) -> String {
     let mut out = String::new();
     if by_image {
         out.push_str("image\tabi\tnr\tname\tcount\n");

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use sandprint_model::{ByteString, Exit, Run, Trace};
 
-use super::time;
+use crate::count::counted;
+use crate::time;
 
 /// How many runs are told one by one.
 const TOLD: usize = 20;
@@ -16,7 +17,7 @@ pub(super) fn words(trace: &Trace, all: bool) -> String {
         return String::new();
     }
     let count = trace.runs.len();
-    let mut out = if count == 1 { "1 run:\n".to_owned() } else { format!("{count} runs:\n") };
+    let mut out = format!("{}:\n", counted(count, "run"));
     let mut runs: Vec<&Run> = trace.runs.values().collect();
     runs.sort_by_key(|run| run.started_unix_ms);
     for run in runs.iter().take(told) {

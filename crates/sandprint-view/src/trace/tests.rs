@@ -99,7 +99,7 @@ fn tsv_is_sorted_by_abi_and_number() {
 #[test]
 fn a_table_is_sorted_as_asked() {
     let names = |sort| -> Vec<String> {
-        let text = show(&mixed(), false, sort, false);
+        let text = text(&mixed(), false, sort, false);
         let rows = text.lines().skip_while(|line| !line.contains("COUNT")).skip(1);
         rows.take_while(|line| !line.is_empty())
             .map(|line| line.split_whitespace().nth(2).unwrap().to_owned())
@@ -118,7 +118,7 @@ fn a_table_is_sorted_as_asked() {
 #[test]
 fn showing_by_image_says_who_made_which_call() {
     assert_eq!(
-        show(&mixed(), true, Sort::Count, false),
+        text(&mixed(), true, Sort::Count, false),
         "\
 Observed 76 syscall events (5 unique syscalls)
 
@@ -208,7 +208,7 @@ fn runs_are_told_in_the_order_they_began_and_not_without_end() {
         one.exit = Some(Exit::Signal(9));
         trace.runs.insert(id(number.into()), one);
     }
-    let text = show(&trace, false, Sort::Count, false);
+    let text = text(&trace, false, Sort::Count, false);
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[2], "25 runs:");
     assert_eq!(
@@ -240,7 +240,7 @@ fn commands_can_be_read_again() {
 fn json_holds_what_the_table_holds() {
     let mut trace = mixed();
     trace.note_gap(Gap { kind: GapKind::CallsLost, run: id(1), detail: Some("calls".to_owned()) }, 7);
-    let text = show_json(&trace, false).unwrap();
+    let text = super::json(&trace, false);
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(
         value,
@@ -277,7 +277,7 @@ fn json_holds_what_the_table_holds() {
             }],
         })
     );
-    let by_image: serde_json::Value = serde_json::from_str(&show_json(&trace, true).unwrap()).unwrap();
+    let by_image: serde_json::Value = serde_json::from_str(&super::json(&trace, true)).unwrap();
     assert_eq!(by_image["calls"], serde_json::Value::Null);
     assert_eq!(by_image["images"][1]["image"], "/usr/bin/python3 /tmp/a\\x09b");
     assert_eq!(by_image["images"][1]["calls"].as_array().unwrap().len(), 2);
@@ -297,12 +297,12 @@ fn calls_that_failed_are_shown() {
     fail("/a", Abi::I386, 5, 13, 9);
     fail("/a", Abi::X86_64, 257, 524, 1);
     let section = "      FAILED  CALL\n           9  open (i386): EACCES\n           4  openat: ENOENT\n           1  openat: 524\n";
-    assert!(show(&trace, false, Sort::Count, false).contains(section));
-    let json: serde_json::Value = serde_json::from_str(&show_json(&trace, false).unwrap()).unwrap();
+    assert!(text(&trace, false, Sort::Count, false).contains(section));
+    let json: serde_json::Value = serde_json::from_str(&super::json(&trace, false)).unwrap();
     let error = |errno: u16, name: Option<&str>, count: u64| serde_json::json!({"errno": errno, "name": name, "count": count});
     let expected = serde_json::json!([error(2, Some("ENOENT"), 4), error(524, None, 1)]);
     assert_eq!(json["calls"][0]["errors"], expected);
-    let json: serde_json::Value = serde_json::from_str(&show_json(&trace, true).unwrap()).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&super::json(&trace, true)).unwrap();
     let expected = serde_json::json!([error(2, Some("ENOENT"), 3), error(524, None, 1)]);
     assert_eq!(json["images"][0]["calls"][0]["errors"], expected);
 
@@ -310,6 +310,6 @@ fn calls_that_failed_are_shown() {
         let result = (Syscall { abi: Abi::X86_64, nr: 257 }, sandprint_model::errno::Errno(errno));
         trace.results.join(Subject::default(), result, id(1), sandprint_model::Count(1));
     }
-    assert!(show(&trace, false, Sort::Count, false).contains("           -  and 13 more\n"));
-    assert!(!show(&trace, false, Sort::Count, true).contains("more"));
+    assert!(text(&trace, false, Sort::Count, false).contains("           -  and 13 more\n"));
+    assert!(!text(&trace, false, Sort::Count, true).contains("more"));
 }

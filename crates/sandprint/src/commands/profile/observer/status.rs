@@ -8,7 +8,7 @@ use sandprint_record::session::Progress;
 /// The line, without a newline and of at most `width` columns.
 ///
 /// The time since the last new call is what tells when to stop exercising a workload.
-pub(crate) fn line(progress: Progress, width: usize) -> String {
+pub(super) fn line(progress: Progress, width: usize) -> String {
     let calls = grouped(progress.calls);
     let mut text =
         format!("recording {}  {calls} calls  {} distinct", clock(progress.elapsed), progress.distinct);

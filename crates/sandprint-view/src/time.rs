@@ -3,14 +3,14 @@
 use sandprint_model::Date;
 
 /// A point in time, in milliseconds since 1970 UTC, to the second.
-pub(super) fn date(unix_ms: u64) -> String {
+pub(crate) fn date(unix_ms: u64) -> String {
     let second = unix_ms / 1000 % 86_400;
     let (hours, minutes, seconds) = (second / 3600, second / 60 % 60, second % 60);
     format!("{} {hours:02}:{minutes:02}:{seconds:02} UTC", Date::from_unix_ms(unix_ms))
 }
 
 /// A duration in milliseconds, to three digits or so.
-pub(super) fn duration(milliseconds: u64) -> String {
+pub(crate) fn duration(milliseconds: u64) -> String {
     let seconds = milliseconds / 1000;
     match milliseconds {
         0..1000 => format!("{milliseconds} ms"),
