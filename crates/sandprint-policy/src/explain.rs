@@ -6,14 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::wire::PolicyFile;
-use sandprint_model::{Abi, Action, Policy, Reason, Rule, Syscall, Trace};
+use sandprint_model::{Abi, Action, Condition, GapKind, Policy, Reason, Rule, Syscall, Trace};
 
+mod findings;
 mod purpose;
-mod render;
-mod words;
 
+pub use findings::Finding;
 pub use purpose::Purpose;
-pub use words::{Compared, Finding};
 
 use purpose::Purposes;
 
@@ -30,8 +29,8 @@ pub struct Explanation {
     pub abis: Vec<AbiPart>,
     /// Where the author's words and the rule's values say different things.
     pub findings: BTreeSet<Finding>,
-    /// What the traces may have missed, in words: calls that seem unobserved may be among it.
-    pub gaps: Vec<String>,
+    /// What the traces may have missed, gap by gap: calls that seem unobserved may be among it.
+    pub gaps: Vec<GapKind>,
 }
 
 /// What is said of one ABI. Calls are counted once, however often they were made.
@@ -68,7 +67,7 @@ pub struct Explained {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Answer {
     /// All of these must hold.
-    pub conditions: Vec<Compared>,
+    pub conditions: Vec<Condition>,
     /// What happens then.
     pub action: Action,
     /// The policy's own reasons, then the comments of its file. Text of others: escape it for where it goes.
@@ -88,10 +87,25 @@ pub struct Observed {
 
 /// Whether a call runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum Runs {
     Always,
     Depends,
     Never,
+}
+
+impl Explanation {
+    /// The ABIs that are worth listing call by call where nobody asks for others: those that were observed; the
+    /// first where none was.
+    pub fn main_abis(&self) -> BTreeSet<Abi> {
+        let observed = self.abis.iter().filter(|part| part.observed > 0).map(|part| part.abi);
+        let observed: BTreeSet<Abi> = observed.collect();
+        if !observed.is_empty() {
+            return observed;
+        }
+        let native = self.abis.iter().map(|part| part.abi).filter(|abi| *abi == abi.arch().native_abi());
+        let native: BTreeSet<Abi> = native.collect();
+        if native.is_empty() { self.abis.iter().map(|part| part.abi).collect() } else { native }
+    }
 }
 
 impl Explained {
@@ -110,13 +124,13 @@ impl Explained {
     }
 
     /// As far as the rules tell without asking whether their conditions leave anything over.
-    fn verdict(&self) -> Verdict {
+    fn runs(&self) -> Runs {
         let all = self.answers.iter().map(|answer| answer.action).chain(self.otherwise);
         let (run, not): (Vec<Action>, Vec<Action>) = all.partition(|action| action.lets_run());
         match (run.is_empty(), not.is_empty()) {
-            (false, true) => Verdict::Always,
-            (false, false) => Verdict::Depends,
-            (true, _) => Verdict::Never,
+            (false, true) => Runs::Always,
+            (false, false) => Runs::Depends,
+            (true, _) => Runs::Never,
         }
     }
 }
@@ -125,8 +139,7 @@ impl Answer {
     fn of(file: &PolicyFile, syscall: Syscall, rule: &Rule) -> Answer {
         let mut reasons: Vec<String> = rule.reasons.iter().map(Reason::to_string).collect();
         reasons.extend(file.comments(syscall, rule));
-        let conditions = rule.conditions.iter().map(|condition| Compared::of(syscall, condition)).collect();
-        Answer { conditions, action: rule.action, reasons }
+        Answer { conditions: rule.conditions.clone(), action: rule.action, reasons }
     }
 }
 
@@ -142,10 +155,9 @@ pub fn explain(file: &PolicyFile, trace: Option<&Trace>) -> Explanation {
         .rules
         .iter()
         .flat_map(|(syscall, rules)| rules.iter().map(|rule| (*syscall, rule)))
-        .flat_map(|(syscall, rule)| words::findings(syscall, rule, &file.comments(syscall, rule)))
+        .flat_map(|(syscall, rule)| findings::findings(syscall, rule, &file.comments(syscall, rule)))
         .collect();
-    let gaps =
-        trace.map(|trace| trace.blocking_gaps().map(|(gap, _)| gap.kind.meaning().to_owned()).collect());
+    let gaps = trace.map(|trace| trace.blocking_gaps().map(|(gap, _)| gap.kind).collect());
     Explanation {
         default_action: policy.calls.default_action,
         foreign_action: policy.calls.foreign_action,
@@ -184,20 +196,20 @@ fn part(
     };
     for syscall in candidates(&file.policy, abi, observed.keys().copied()) {
         let call = Explained::of(file, syscall);
-        let verdict = call.verdict();
-        part.allowed += usize::from(verdict != Verdict::Never);
+        let runs = call.runs();
+        part.allowed += usize::from(runs != Runs::Never);
         let Some((count, programs)) = observed.get(&syscall) else {
-            if verdict != Verdict::Never {
+            if runs != Runs::Never {
                 part.unobserved.entry(purposes.of(syscall)).or_default().push(call);
             }
             continue;
         };
         part.observed += 1;
         let seen = Observed { call, count: *count, programs: programs.clone() };
-        match verdict {
-            Verdict::Always => part.observed_allowed += 1,
-            Verdict::Depends => part.depends.push(seen),
-            Verdict::Never => part.refused.push(seen),
+        match runs {
+            Runs::Always => part.observed_allowed += 1,
+            Runs::Depends => part.depends.push(seen),
+            Runs::Never => part.refused.push(seen),
         }
     }
     part

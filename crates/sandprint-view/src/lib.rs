@@ -4,6 +4,7 @@
 //! - [`mod@trace`]: what was recorded.
 //! - [`coverage`]: what each recording adds.
 //! - [`diff`]: what two recordings have not in common; [`policy_diff`]: what two policies say differently.
+//! - [`explanation`]: what a policy allows and why.
 //!
 //! What several of them say is said in one place: [`count`], [`call`], [`rule`], `gap`, `exit`, `time`;
 //! `table` aligns columns, and `escape` writes text of others, as [`sandprint_model::markdown`] does for Markdown. Text
@@ -17,6 +18,7 @@ pub mod coverage;
 pub mod diff;
 mod escape;
 mod exit;
+pub mod explanation;
 mod gap;
 pub mod policy_diff;
 pub mod rule;

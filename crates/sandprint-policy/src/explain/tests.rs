@@ -70,10 +70,6 @@ fn without_a_trace_everything_allowed_is_listed_by_purpose() {
     let groups: Vec<_> =
         part.unobserved.iter().map(|(purpose, calls)| (purpose.name(), names(calls).join(" "))).collect();
     assert_eq!(groups, [("io", "read".to_owned()), ("network", "socket connect".to_owned())]);
-    let text = explanation.to_text(&explanation.main_abis());
-    assert!(text.contains("socket: allow when family == AF_INET (2); errno EAFNOSUPPORT\n"), "{text}");
-    assert!(text.contains("        by hand: the update check\n"), "{text}");
-    assert!(text.contains("connect: log\n"), "{text}");
 }
 
 #[test]
@@ -97,12 +93,6 @@ fn observed_calls_are_allowed_refused_or_left_to_their_arguments() {
     assert_eq!(explanation.gaps.len(), 1);
     let listed = explanation.main_abis();
     assert_eq!(listed, BTreeSet::from([Abi::I386, Abi::X86_64]));
-    for text in
-        [explanation.to_text(&listed), explanation.to_markdown(&listed), explanation.to_json().unwrap()]
-    {
-        assert!(text.contains("mount") && text.contains("/bin/b"), "{text}");
-        assert!(!text.contains('\x1b'), "{text}");
-    }
 }
 
 #[test]
@@ -123,10 +113,9 @@ fn a_comment_that_names_another_constant_is_found_and_one_that_names_its_own_is_
     let [finding] = findings.iter().collect::<Vec<_>>()[..] else { panic!("{findings:?}") };
     assert_eq!(finding.syscall, call("socket"));
     assert_eq!(finding.wrote, "AF_INET6 is what it is for");
-    assert_eq!(
-        finding.sentence(),
-        "the rule says family == AF_INET (2), which is not what its author's words name: AF_INET6 is 10"
-    );
+    assert_eq!((finding.index, finding.argument), (0, "family"));
+    assert_eq!(finding.compared.iter().map(ToString::to_string).collect::<Vec<_>>(), ["arg0.u32 == 2"]);
+    assert_eq!(finding.named, BTreeMap::from([("AF_INET6", 10)]));
     for (when, why, found) in [
         ("arg0.u32 == AF_INET", "AF_INET only", false),
         ("arg0.u32 == AF_INET", "AF_INET, not AF_UNIX", false),
@@ -146,24 +135,6 @@ fn a_comment_that_names_another_constant_is_found_and_one_that_names_its_own_is_
         let explanation = explain(&PolicyFile::read(&text).unwrap(), None);
         assert_eq!(!explanation.findings.is_empty(), found, "{when} {why}: {:?}", explanation.findings);
     }
-}
-
-#[test]
-fn what_others_wrote_is_escaped_everywhere() {
-    let hostile = "x\u{1b}[2J\u{202e} AF_UNIX | <b>`\\n";
-    let text = POLICY.replace("the update check", "REASON");
-    let mut file = PolicyFile::read(&text).unwrap();
-    for rule in file.policy.calls.rules.get_mut(&call("socket")).unwrap() {
-        rule.reasons = BTreeSet::from([Reason::ByHand(hostile.to_owned())]);
-    }
-    let explanation = explain(&file, None);
-    assert_eq!(explanation.findings.iter().filter(|finding| finding.wrote == hostile).count(), 1);
-    let listed = explanation.main_abis();
-    let (text, markdown) = (explanation.to_text(&listed), explanation.to_markdown(&listed));
-    for text in [&text, &markdown] {
-        assert!(!text.contains('\x1b') && !text.contains('\u{202e}'), "{text}");
-    }
-    assert!(!markdown.contains("<b>"), "{markdown}");
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use sandprint_model::wire::{POLICY_FILE_MOST_BYTES, PolicyFile};
 use sandprint_model::{Abi, Trace};
-use sandprint_policy::explain::{Explanation, explain};
+use sandprint_policy::explain::explain;
+use sandprint_view::explanation::Listing;
 
 use super::foreign::{self, ForeignArgs};
+use crate::commands::form::Form;
 use crate::exit::{self, ExitStatus};
 use crate::policy_source::PolicySource;
 use crate::usage::long_help;
@@ -33,8 +34,8 @@ pub(crate) struct ExplainArgs {
     traces: Vec<PathBuf>,
 
     /// How to print it
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[arg(short, long, value_enum, default_value_t = Form::Text)]
+    format: Form,
 
     /// List calls of this ABI; by default of those observed. JSON has all
     #[arg(long, value_name = "ABI", value_parser = abi_parser())]
@@ -42,16 +43,6 @@ pub(crate) struct ExplainArgs {
 
     #[command(flatten)]
     foreign: ForeignArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// For programs
-    Json,
-    /// For a pull request or a document
-    Markdown,
 }
 
 const EXAMPLES: &str = "
@@ -76,15 +67,11 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<ExitStatus> {
             None => observed = Some(trace),
         }
     }
-    let explanation: Explanation = explain(&file, observed.as_ref());
+    let explanation = explain(&file, observed.as_ref());
     let listed: BTreeSet<Abi> =
         if args.abi.is_empty() { explanation.main_abis() } else { args.abi.iter().copied().collect() };
-    let text = match args.format {
-        Format::Text => explanation.to_text(&listed),
-        Format::Json => explanation.to_json()?,
-        Format::Markdown => explanation.to_markdown(&listed),
-    };
-    output::data(text.as_bytes())?;
+    let listing = Listing { explanation: &explanation, abis: &listed };
+    output::data(args.format.of(&listing).as_bytes())?;
     Ok(ExitStatus::Success)
 }
 

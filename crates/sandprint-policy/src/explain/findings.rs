@@ -1,54 +1,9 @@
-//! Conditions in words, and where the words of a rule's author name another constant than its values mean.
+//! Where the words of a rule's author name another constant than its values mean.
 
 use std::collections::BTreeMap;
 
 use sandprint_model::arguments::{self, Kind, Set};
-use sandprint_model::wire::condition_in_words;
 use sandprint_model::{Comparison, Condition, Reason, Rule, Syscall, Width};
-
-/// A condition, with the names of its argument and of its value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Compared {
-    /// Which argument, 0 to 5.
-    pub index: u8,
-    /// Its name in the kernel's prototype; none for an argument that the call does not have.
-    pub argument: Option<&'static str>,
-    /// As the policy file has it: `arg0.u32 == CLOCK_MONOTONIC_RAW`.
-    pub condition: String,
-    /// With the argument's name, and the number behind the constant: `which_clock == CLOCK_MONOTONIC_RAW (4)`.
-    pub words: String,
-}
-
-impl Compared {
-    pub(super) fn of(syscall: Syscall, condition: &Condition) -> Compared {
-        let argument = arguments::of(syscall).get(usize::from(condition.index)).map(|argument| argument.name);
-        let written = condition_in_words(syscall, condition);
-        let width = match condition.width {
-            Width::Bits32 => "u32",
-            Width::Bits64 => "u64",
-        };
-        let rest = written.strip_prefix(&format!("arg{}.{width}", condition.index)).unwrap_or(&written);
-        let subject = argument.map_or_else(|| format!("arg{}", condition.index), str::to_owned);
-        let number = match condition.comparison {
-            // Where a name stands, the number does not.
-            Comparison::Equal(value) | Comparison::NotEqual(value) if written != condition.to_string() => {
-                format!(" ({})", number(value))
-            }
-            _ => String::new(),
-        };
-        Compared {
-            index: condition.index,
-            argument,
-            words: format!("{subject}{rest}{number}"),
-            condition: written,
-        }
-    }
-}
-
-/// Small numbers as people count, large ones as bits.
-fn number(value: u64) -> String {
-    if value < 4096 { value.to_string() } else { format!("{value:#x}") }
-}
 
 /// The author of a rule names a constant that the rule's values are not.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,25 +14,12 @@ pub struct Finding {
     pub index: u8,
     /// Its name.
     pub argument: &'static str,
-    /// What the rule compares with it, in words: `which_clock == CLOCK_MONOTONIC_RAW (4)`.
-    pub compared: Vec<String>,
+    /// What the rule compares with it.
+    pub compared: Vec<Condition>,
     /// The constants that the author named, with their values.
     pub named: BTreeMap<&'static str, u64>,
     /// What the author wrote. Escape it for where it goes.
     pub wrote: String,
-}
-
-impl Finding {
-    /// What is said, without the author's own text.
-    pub fn sentence(&self) -> String {
-        let named: Vec<String> =
-            self.named.iter().map(|(name, value)| format!("{name} is {}", number(*value))).collect();
-        format!(
-            "the rule says {}, which is not what its author's words name: {}",
-            self.compared.join(" and "),
-            named.join(", ")
-        )
-    }
 }
 
 /// What is found in one rule: for each argument that it compares, and each text of its author.
@@ -121,7 +63,7 @@ pub(super) fn findings(syscall: Syscall, rule: &Rule, comments: &[String]) -> Ve
                 syscall,
                 index,
                 argument: argument.name,
-                compared: conditions.iter().map(|condition| Compared::of(syscall, condition).words).collect(),
+                compared: conditions.iter().copied().copied().collect(),
                 named,
                 wrote: (*text).to_owned(),
             });
