@@ -14,6 +14,8 @@
 //! - [`Policy`]: what is allowed, in parts: today [`CallRules`], [`Rule`]s with [`Reason`]s, whose meaning is
 //!   [`CallRules::decide`].
 //! - [`Loss`]: what one output language cannot say of a policy, as data.
+//! - [`Verdict`]: what a trial of a policy showed; a [`Denial`] is a call that it refused.
+//! - [`Ancestor`], [`Code`], [`Location`]: where a call comes from.
 //! - [`markdown`]: text of others as Markdown shows it as it is.
 //! - [`import`]: recordings of other tools, read as traces.
 //! - [`wire`]: the serialized form of traces and policies.
@@ -26,25 +28,30 @@ mod arch;
 pub mod arguments;
 mod bytes;
 mod date;
+mod denial;
 pub mod errno;
 mod gap;
 pub mod import;
 mod kernel;
 pub mod loss;
 pub mod markdown;
+mod origin;
 mod policy;
 mod printable;
 pub mod sentence;
 mod syscall;
 mod trace;
+mod verdict;
 pub mod wire;
 
 pub use arch::{Abi, Arch};
 pub use bytes::ByteString;
 pub use date::{Date, ParseDateError};
+pub use denial::{Denial, Next};
 pub use gap::{Gap, GapKind};
 pub use kernel::{KernelVersion, ParseKernelVersionError};
 pub use loss::{About, Loss, LossKind};
+pub use origin::{Ancestor, Code, Location};
 pub use policy::{Action, Call, CallRules, Comparison, Condition, Note, Part, Policy, Reason, Rule, Width};
 pub use printable::{is_printable, json_line, json_pretty};
 pub use syscall::{PROBE_NUMBERS, Syscall};
@@ -53,3 +60,4 @@ pub use trace::{
     FirstSeen, Host, Image, InputCoverage, Join, Key, Merger, PerRun, Recorder, Run, RunCoverage, RunId,
     Subject, Trace, TraceDiff,
 };
+pub use verdict::{Expected, Pass, Verdict};

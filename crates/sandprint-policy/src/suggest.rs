@@ -27,6 +27,11 @@ pub fn allowing(call: &Call, reason: Reason) -> Rule {
     Rule { conditions, action: Action::Allow, reasons: BTreeSet::from([reason]) }
 }
 
+/// The same, with nothing said of who wants it.
+pub fn smallest_rule(call: &Call) -> Rule {
+    Rule { reasons: BTreeSet::new(), ..allowing(call, Reason::ByHand(String::new())) }
+}
+
 /// Whether an argument, in this very call, is one that would be the same in the next run.
 fn tells(call: &Call, selector: &Selector) -> bool {
     let kind = arguments::kind_given(call.syscall, selector.index, &call.args);

@@ -6,7 +6,6 @@
 //! - [`notify`]: the recorder by seccomp user notification, for where neither can be had.
 //! - `books`: what those recorders keep that see calls from outside the kernel.
 //! - [`cgroup`]: which one a process is in.
-//! - [`code`]: a place in code.
 //! - `descriptors`: file descriptors, as many as they need.
 //! - `driver`: all of them, as a session sees them.
 //! - `followed`: how much is followed, as each of them tells it.
@@ -22,7 +21,6 @@
 pub mod audit;
 mod books;
 pub mod cgroup;
-pub mod code;
 mod descriptors;
 mod driver;
 pub mod ebpf;

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use sandprint_model::{ByteString, Call};
-
-pub use crate::code::Code;
+use sandprint_model::{Ancestor, ByteString, Call, Code};
 
 /// What came of a call that did not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,17 +62,6 @@ pub struct Refused {
     pub supervised: bool,
     /// How long after the last of them the process ended; none while it lives.
     pub ended: Option<Duration>,
-}
-
-/// A process above another.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ancestor {
-    /// Its number in the initial PID namespace; only the kernel tells it.
-    pub host_tgid: Option<u32>,
-    /// Its number in our PID namespace; none where it has none there.
-    pub tgid: Option<u32>,
-    /// The name of its main thread.
-    pub comm: ByteString,
 }
 
 /// A filter by its content: two with the same instructions are one.

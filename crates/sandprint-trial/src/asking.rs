@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sandprint_model::{Call, Policy};
+use sandprint_model::{Call, Denial, Policy};
 
-use crate::denial::Denial;
 use crate::draft::{Answer, Draft, Standing};
 
 /// How long a question may take to be withdrawn.

@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sandprint_model::{ByteString, Condition, Syscall};
-use sandprint_record::code::Location;
-
-use crate::denial::{Denial, Next};
+use sandprint_model::{ByteString, Condition, Denial, Location, Next, Syscall};
 
 /// How many kinds of calls are kept: a workload can make as many as it likes.
 const MOST_KINDS: usize = 10_000;
@@ -95,9 +92,8 @@ impl Denials {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::denial::smallest_rule;
-    use sandprint_model::{Abi, Action, Call};
-    use sandprint_record::code::Code;
+    use sandprint_model::{Abi, Action, Call, Code};
+    use sandprint_policy::suggest::smallest_rule;
 
     fn denial(offset: u64) -> Denial {
         let call = Call { syscall: Syscall { abi: Abi::X86_64, nr: 41 }, args: [2, 1, 0, 0, 0, 0] };

@@ -2,11 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::{Action, Call, Date, Policy, Reason, Rule, Syscall};
+use sandprint_model::{Action, Call, Date, Denial, Policy, Reason, Rule, Syscall};
 use sandprint_policy::enforce;
 use sandprint_policy::synth::{Additions, AllowedArguments};
-
-use crate::denial::Denial;
 
 /// What is to come of a refused call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

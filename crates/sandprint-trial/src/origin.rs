@@ -7,9 +7,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use sandprint_model::ByteString;
-use sandprint_record::code::{Code, Location};
-use sandprint_record::refused::Ancestor;
+use sandprint_model::{Ancestor, ByteString, Code, Location};
 use sandprint_sandbox::process::{self, Status};
 
 use crate::symbols::Symbols;
@@ -179,7 +177,7 @@ mod tests {
         let origin = Origins::default().look(pid, pid, (ancestry as *const () as u64) + 8);
         assert_eq!((origin.tgid, origin.ancestry.len()), (pid, 1));
         let location = origin.location.unwrap();
-        assert!(location.function.as_deref().unwrap_or_default().contains("ancestry"), "{location}");
+        assert!(location.function.as_deref().unwrap_or_default().contains("ancestry"), "{location:?}");
         assert!(origin.image.as_bytes().ends_with(location.code.module.as_bytes()));
         let nowhere = Origins::default().look(pid, pid, 16).location;
         assert!(nowhere.unwrap_err().contains("no mapping"));

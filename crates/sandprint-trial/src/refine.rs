@@ -6,13 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::{Date, Exit, Policy, Syscall};
+use sandprint_model::{Date, Denial, Exit, Policy, Syscall};
 use sandprint_policy::enforce;
 use sandprint_policy::synth::Additions;
 use sandprint_sandbox::signals::Signal;
 
 use crate::asking::Asking;
-use crate::denial::Denial;
 use crate::draft::{Decision, Draft};
 use crate::error::TrialError;
 use crate::pass::explain::{self, Answering};

@@ -4,19 +4,17 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 
-use sandprint_model::{ByteString, Exit, Policy};
+use sandprint_model::{ByteString, Denial, Exit, Expected, Pass, Policy, Verdict};
 use sandprint_policy::{cbpf, enforce};
 use sandprint_record::ebpf::RecorderError;
 use sandprint_sandbox::launch::Launch;
 use sandprint_sandbox::signals::Signal;
 
-use crate::denial::Denial;
 use crate::error::{TrialError, unrepeatable_in_words};
 use crate::pass::confirm;
 use crate::pass::explain::{self, Answering};
 use crate::pass::observe::{self, NotObserved};
 use crate::trial::{Feeding, Trial};
-use crate::verdict::{Expected, Pass, Verdict};
 use crate::wait::Waited;
 
 /// How a trial is made.
@@ -136,7 +134,8 @@ fn enter(verdict: &mut Verdict, trial: &Trial, pass: Pass, waited: Waited) {
         ));
     }
     let died_of = |signal: &Signal| waited.exit == Exit::Signal(signal.number());
-    verdict.interrupted = waited.interrupted.or_else(|| trial.foreground.asked_to_end().filter(died_of));
+    let ended_by = waited.interrupted.or_else(|| trial.foreground.asked_to_end().filter(died_of));
+    verdict.interrupted = ended_by.map(Signal::number);
 }
 
 fn command_of(launch: &Launch) -> Vec<ByteString> {

@@ -17,12 +17,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use sandprint_model::Rule;
+use sandprint_model::{Location, Rule};
 use sandprint_policy::cbpf::{Program, validate};
-use sandprint_record::code::Location;
+use sandprint_policy::suggest::smallest_rule;
 use sandprint_record::refused::{FilterId, Refused};
 
-use crate::denial::smallest_rule;
 use crate::origin::Origins;
 use judge::{Judgement, Verdict};
 

@@ -5,8 +5,9 @@
 //! - [`coverage`]: what each recording adds.
 //! - [`diff`]: what two recordings have not in common; [`policy_diff`]: what two policies say differently.
 //! - [`explanation`]: what a policy allows and why.
+//! - [`verdict`]: what a trial of a policy showed.
 //!
-//! What several of them say is said in one place: [`count`], [`call`], [`rule`], `gap`, `exit`, `time`;
+//! What several of them say is said in one place: [`count`], [`origin`], [`call`], [`rule`], `gap`, `exit`, `time`;
 //! `table` aligns columns, and `escape` writes text of others, as [`sandprint_model::markdown`] does for Markdown. Text
 //! for people is meant for terminals of 80 columns; what is a list is broken in lines, what is a sentence is not.
 //!
@@ -20,11 +21,13 @@ mod escape;
 mod exit;
 pub mod explanation;
 mod gap;
+pub mod origin;
 pub mod policy_diff;
 pub mod rule;
 mod table;
 mod time;
 pub mod trace;
+pub mod verdict;
 
 /// What can be written in each of the forms that commands offer.
 pub trait Report {

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use libbpf_rs::{MapCore as _, RingBuffer, RingBufferBuilder};
-use sandprint_model::{Arch, ByteString, KernelVersion, Width, arguments};
+use sandprint_model::{Arch, ByteString, Code, KernelVersion, Width, arguments};
 
 use super::cgroups::Cgroups;
 use super::decode::{Config, Control, ImageInfo, syscall};
@@ -20,7 +20,7 @@ use super::program::{Concern, Hooks, Tasks, Wanted};
 use super::programs::Programs;
 use super::{TargetId, choose_hooks, sys};
 use crate::host::{self, CgroupUse, HostFacts};
-use crate::refused::{Code, FilterId, Refused};
+use crate::refused::{FilterId, Refused};
 use crate::target::Target;
 
 mod decode;

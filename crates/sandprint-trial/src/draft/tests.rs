@@ -1,19 +1,15 @@
 //! What each answer makes of a policy.
 
-use sandprint_model::{Abi, ByteString, CallRules};
-use sandprint_policy::suggest;
-use sandprint_record::code::Code;
+use sandprint_model::{Abi, ByteString, CallRules, Code, Next};
+use sandprint_policy::suggest::smallest_rule;
 
 use super::*;
-use crate::denial::Next;
 
 fn call(abi: Abi, name: &str, args: [u64; 6]) -> Call {
     Call { syscall: Syscall::from_name(abi, name).unwrap(), args }
 }
 
 fn denial(call: Call, action: Action) -> Denial {
-    let mut rule = suggest::allowing(&call, Reason::ByHand(String::new()));
-    rule.reasons.clear();
     Denial {
         call,
         action,
@@ -23,7 +19,7 @@ fn denial(call: Call, action: Action) -> Denial {
         location: Ok(Code { module: ByteString::from("/lib/libc.so"), inode: 1, offset: 0x10 }
             .within(Some("socket".to_owned()))),
         next: Next::Unknown,
-        rule,
+        rule: smallest_rule(&call),
     }
 }
 
@@ -40,7 +36,7 @@ fn draft(rules: &[(Call, Action)]) -> Draft {
         notes: BTreeSet::new(),
     };
     for (call, action) in rules {
-        let conditions = suggest::allowing(call, Reason::ByHand(String::new())).conditions;
+        let conditions = smallest_rule(call).conditions;
         let rule = Rule { conditions, action: *action, reasons: BTreeSet::new() };
         policy.calls.rules.entry(call.syscall).or_default().push(rule);
     }

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use sandprint_model::Next;
 use sandprint_model::errno::ENOSYS;
 use sandprint_policy::{cbpf, enforce};
 use sandprint_record::notify::serve::{Answerer, Waiting};
@@ -11,7 +12,6 @@ use sandprint_sandbox::process;
 
 use super::findings::{Entered, Entry, Response, Shared};
 use crate::asking::Asking;
-use crate::denial::Next;
 use crate::draft::Standing;
 
 /// Has calls decided about that nothing but a default refuses.

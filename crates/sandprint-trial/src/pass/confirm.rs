@@ -1,5 +1,6 @@
 //! The pass that confirms: the workload under the filter itself, byte for byte, with nobody in between.
 
+use sandprint_model::Pass;
 use sandprint_policy::cbpf::Program;
 use sandprint_sandbox::confine::{Confinement, Filter, Flags};
 use sandprint_sandbox::launch::Launch;
@@ -7,7 +8,6 @@ use sandprint_sandbox::process::{Seccomp, Status};
 
 use crate::error::TrialError;
 use crate::trial::{Feeding, Trial};
-use crate::verdict::Pass;
 use crate::wait::{Wait, Waited};
 
 /// Runs it.

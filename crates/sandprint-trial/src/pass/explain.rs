@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{Action, Arch, Policy};
+use sandprint_model::{Action, Arch, Denial, Next, Pass, Policy};
 use sandprint_policy::{cbpf, enforce};
 use sandprint_record::notify::serve::{self, Answerer, Waiting};
 use sandprint_record::tracer::Shield;
@@ -16,10 +16,8 @@ use sandprint_sandbox::notify::{Inbox, Listener, Reported};
 use super::ask::Asker;
 use super::findings::{Entered, Findings, Response, Shared};
 use crate::asking::Asking;
-use crate::denial::{Denial, Next};
 use crate::error::TrialError;
 use crate::trial::{Feeding, Trial};
-use crate::verdict::Pass;
 use crate::wait::{Wait, Waited};
 
 /// How refused calls are answered.

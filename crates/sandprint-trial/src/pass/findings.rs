@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::{Action, Arch, Call, Policy, Syscall};
+use sandprint_model::{Action, Arch, Call, Denial, Next, Policy, Syscall};
+use sandprint_policy::suggest::smallest_rule;
 use sandprint_record::notify::serve::Waiting;
 use sandprint_sandbox::notify::Notification;
 use sandprint_sandbox::process::{self, Process};
 use sandprint_sandbox::signals::Signal;
 
-use crate::denial::{Denial, Next, WENT_ON, smallest_rule};
+use super::WENT_ON;
 use crate::denials::{Denials, Kind};
 use crate::origin::Origins;
 

@@ -4,22 +4,21 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use sandprint_model::Policy;
+use sandprint_model::{Ancestor, Denial, Next, Pass, Policy};
 use sandprint_policy::cbpf::Program;
 use sandprint_policy::enforce;
 use sandprint_record::ebpf::{RecorderError, Watcher};
 use sandprint_record::host::HostFacts;
-use sandprint_record::refused::{Ancestor, Outcome, Refused};
+use sandprint_record::refused::{Outcome, Refused};
 use sandprint_record::target::Target;
 use sandprint_sandbox::confine::{Confinement, Filter, Flags};
 use sandprint_sandbox::launch::Launch;
 
+use super::WENT_ON;
 use super::confirm::has_filter;
-use crate::denial::{Denial, Next, WENT_ON};
 use crate::denials::{Denials, Kind};
 use crate::error::TrialError;
 use crate::trial::Trial;
-use crate::verdict::Pass;
 use crate::wait::{Wait, Waited};
 use crate::watch::judge::Verdict;
 use crate::watch::{News, Seen, Watch};

@@ -1,8 +1,8 @@
 //! What is told of calls, and when.
 
-use sandprint_model::{Abi, Action, ByteString, Call, Syscall};
+use sandprint_model::{Abi, Action, ByteString, Call, Code, Syscall};
 use sandprint_policy::cbpf::Instruction;
-use sandprint_record::refused::{Code, Outcome};
+use sandprint_record::refused::Outcome;
 
 use super::*;
 use judge::By;
@@ -128,7 +128,7 @@ fn the_function_of_this_very_program_is_named_also_after_its_process_ended() {
         let told = Watch::default().take(call, read);
         let [News::New(seen)] = told.as_slice() else { panic!("{told:?}") };
         let location = seen.location.clone().unwrap();
-        assert!(location.function.as_deref().unwrap_or_default().contains("refused"), "{location}");
+        assert!(location.function.as_deref().unwrap_or_default().contains("refused"), "{location:?}");
     }
     // Another file is at the path now.
     let other = Code { inode: inode + 1, ..code };

@@ -1,9 +1,9 @@
 //! Bytes of the watcher's maps → values. Pure; the layouts are those of `bpf/watcher.h`.
 
-use sandprint_model::{Arch, ByteString, Call};
+use sandprint_model::{Ancestor, Arch, ByteString, Call};
 
 use crate::ebpf::decode::{Fields, path_from_components, syscall, until_nul};
-use crate::refused::{Ancestor, FilterId, Outcome};
+use crate::refused::{FilterId, Outcome};
 
 /// `struct sp_refused_key`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

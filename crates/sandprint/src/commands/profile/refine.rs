@@ -12,14 +12,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use clap::{ArgGroup, ValueHint};
 use sandprint_model::wire::PolicyFile;
-use sandprint_model::{Abi, Arch, Date, Exit, Policy};
+use sandprint_model::{Abi, Arch, Date, Denial, Exit, Policy};
 use sandprint_policy::synth::{Additions, AllowedArguments};
 use sandprint_policy::{enforce, synth};
 use sandprint_sandbox::input::Unrepeatable;
 use sandprint_sandbox::signals::Signal;
 use sandprint_trial::error::{TrialError, unrepeatable_in_words};
 use sandprint_trial::refine::{Refinement, Round};
-use sandprint_trial::{Answer, Denial, Trial, report};
+use sandprint_trial::{Answer, Trial};
+use sandprint_view::{rule, verdict};
 
 use self::accept::{Accepted, Rules};
 use self::ask::Person;
@@ -287,13 +288,13 @@ fn tell(refinement: &Refinement, saver: &Saver, end: End, rounds: &[Round]) {
     let allowed = of(&[Answer::Allow, Answer::AllowWithArguments]);
     let (once, refused) = (of(&[Answer::Once]), of(&[Answer::Refuse]));
     for decision in &decisions {
-        let rule = match decision.answer {
-            Answer::AllowWithArguments => report::rule_in_words(&decision.denial),
+        let words = match decision.answer {
+            Answer::AllowWithArguments => rule::of_denial(&decision.denial),
             Answer::Refuse => format!("{} {}", decision.denial.action, decision.denial.call.syscall),
-            Answer::Once => format!("once: {}", report::rule_in_words(&decision.denial)),
+            Answer::Once => format!("once: {}", rule::of_denial(&decision.denial)),
             _ => format!("allow {}", decision.denial.call.syscall),
         };
-        output::talk(&format!("  {rule}"));
+        output::talk(&format!("  {words}"));
     }
     let runs = match rounds.len() {
         0 => "no complete run".to_owned(),
@@ -359,6 +360,6 @@ fn tell_left(left: &[Denial], end: End) {
         format!("{} kinds of calls are", left.len())
     };
     output::talk(&format!("{kinds} still refused by the policy:"));
-    let left: Vec<String> = left.iter().map(report::denial_to_text).collect();
+    let left: Vec<String> = left.iter().map(verdict::denial).collect();
     output::say_few(&left, output::talk, "kinds");
 }

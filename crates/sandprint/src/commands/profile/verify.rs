@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{ValueEnum, ValueHint};
-use sandprint_model::{Arch, Exit};
+use sandprint_model::{Arch, Exit, Expected};
 use sandprint_policy::enforce;
 use sandprint_record::tracer::Shield;
 use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::input::{Input, Unrepeatable};
 use sandprint_sandbox::launch::Launch;
+use sandprint_trial::Trial;
 use sandprint_trial::error::TrialError;
 use sandprint_trial::verify::{self, Observer, VerifyOptions};
-use sandprint_trial::{Expected, Trial, report};
+use sandprint_view::Report as _;
+use sandprint_view::verdict::sarif;
 
 use crate::commands::{not_started, run as confining};
 use crate::exit::{self, Deciding, ExitStatus};
@@ -142,10 +144,10 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
     let verdict =
         verify::verify(&mut trial, source.policy(), options).map_err(|error| failure(error, program))?;
     let text = match args.format {
-        Format::Text => report::to_text(&verdict),
-        Format::Json => report::to_json(&verdict),
-        Format::Markdown => report::to_markdown(&verdict),
-        Format::Sarif => report::to_sarif(&verdict, &source.name, env!("CARGO_PKG_VERSION")),
+        Format::Text => verdict.text(),
+        Format::Json => verdict.json(),
+        Format::Markdown => verdict.markdown(),
+        Format::Sarif => sarif(&verdict, &source.name, env!("CARGO_PKG_VERSION")),
     };
     match destination {
         Some(destination) => destination.write(text.as_bytes(), Privacy::Shared)?,
@@ -153,7 +155,7 @@ pub(crate) fn run(args: &VerifyArgs) -> anyhow::Result<ExitStatus> {
     }
     if let Some(signal) = verdict.interrupted {
         // As a shell sees it end without us: its loop ends too.
-        return Ok(ExitStatus::Workload(Exit::Signal(signal.number())));
+        return Ok(ExitStatus::Workload(Exit::Signal(signal)));
     }
     Ok(if verdict.is_clean() { ExitStatus::Success } else { ExitStatus::Different })
 }

@@ -6,9 +6,8 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::FileType;
-use sandprint_model::{ByteString, Condition, Syscall};
+use sandprint_model::{ByteString, Condition, Location, Syscall};
 use sandprint_record::audit::Unseen;
-use sandprint_record::code::Location;
 use sandprint_record::ebpf::Missed;
 use sandprint_trial::watch::judge::Verdict;
 use sandprint_trial::watch::session::Observer;

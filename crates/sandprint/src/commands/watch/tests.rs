@@ -3,11 +3,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sandprint_model::import::SeccompRecord;
-use sandprint_model::{Abi, Action, ByteString, Call, Reason, Rule, Syscall};
+use sandprint_model::{Abi, Action, Ancestor, ByteString, Call, Code, Reason, Rule, Syscall};
 use sandprint_policy::suggest::allowing;
-use sandprint_record::code::Code;
 use sandprint_record::ebpf::Missed;
-use sandprint_record::refused::{Ancestor, Outcome, Refused};
+use sandprint_record::refused::{Outcome, Refused};
 use sandprint_trial::watch::judge::{By, Judgement, Verdict};
 use sandprint_trial::watch::{Seen, Totals};
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use sandprint_model::{Abi, Action, Policy, Rule, Syscall};
+use sandprint_model::{Abi, Action, Denial, Policy, Rule, Syscall};
 use sandprint_policy::{pattern, risk};
+use sandprint_trial::Answer;
 use sandprint_trial::refine::Decider;
-use sandprint_trial::{Answer, Denial};
 
 use super::saver::Saver;
 

@@ -7,11 +7,12 @@ use std::io::{self, IsTerminal as _, Read as _};
 use std::os::fd::AsFd as _;
 use std::time::Duration;
 
-use sandprint_model::Policy;
+use sandprint_model::{Denial, Policy};
 use sandprint_policy::risk;
 use sandprint_sandbox::poll;
+use sandprint_trial::Answer;
 use sandprint_trial::refine::Decider;
-use sandprint_trial::{Answer, Denial, report};
+use sandprint_view::verdict;
 
 use super::saver::Saver;
 use crate::exit::Deciding;
@@ -125,7 +126,7 @@ impl Decider for Person {
 
 /// What is asked. It waits, so that nothing came of it yet.
 fn question(denial: &Denial) -> String {
-    let text = report::denial_to_text(denial);
+    let text = verdict::denial(denial);
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("then ")).map(str::to_owned);
     let risk = risk::of(denial.call.syscall);
     let risk = risk.map(|risk| format!("    risk  {}: {}", risk.severity, risk.why));

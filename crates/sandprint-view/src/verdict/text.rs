@@ -2,19 +2,19 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{
-    TOLD, ancestry_in_words, call_in_words, location_in_words, pass_in_words, rule_in_words, summary,
-};
-use crate::denial::Denial;
-use crate::verdict::Verdict;
+use sandprint_model::{Denial, Verdict};
+
+use super::{TOLD, next_in_words, number, pass_in_words, summary};
+use crate::origin::{ancestry_in_words, location_in_words};
+use crate::{call, rule};
 
 /// Writes it: a line that says what it means, every denial with all that is known of it, the passes.
-pub fn to_text(verdict: &Verdict) -> String {
+pub(super) fn of(verdict: &Verdict) -> String {
     let mut text = format!("{}\n", summary(verdict));
     let all = || verdict.denials.iter().chain(&verdict.outside);
-    for denial in all().take(TOLD) {
+    for one in all().take(TOLD) {
         text.push('\n');
-        text += &denial_to_text(denial);
+        text += &denial(one);
     }
     let more = all().skip(TOLD).count();
     if more > 0 {
@@ -31,13 +31,14 @@ pub fn to_text(verdict: &Verdict) -> String {
 }
 
 /// A denial for people: the call and its answer, and below that all that is known of it.
-pub fn denial_to_text(denial: &Denial) -> String {
+pub fn denial(denial: &Denial) -> String {
     let mut text = String::new();
     let mut line = |words: fmt::Arguments<'_>| writeln!(text, "{words}").unwrap_or_default();
-    line(format_args!("{}x  {}  -> {}", denial.count, call_in_words(denial), denial.action));
-    line(format_args!("    by    {} ({})", denial.image, ancestry_in_words(denial)));
-    line(format_args!("    from  {}", location_in_words(denial)));
-    line(format_args!("    then  {}", denial.next));
-    line(format_args!("    rule  {}", rule_in_words(denial)));
+    line(format_args!("{}x  {}  -> {}", denial.count, call::in_words(&denial.call), denial.action));
+    let ancestry = ancestry_in_words(&denial.ancestry, |process| number(process).to_string());
+    line(format_args!("    by    {} ({ancestry})", denial.image));
+    line(format_args!("    from  {}", location_in_words(&denial.location)));
+    line(format_args!("    then  {}", next_in_words(denial.next)));
+    line(format_args!("    rule  {}", rule::of_denial(denial)));
     text
 }

@@ -1,12 +1,13 @@
 //! A verdict for programs.
 
-use sandprint_model::{Exit, arguments, json_pretty};
+use sandprint_model::{Denial, Expected, Next, Pass, Verdict, arguments};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{conditions, number};
-use crate::denial::{Denial, Next};
-use crate::verdict::{Expected, Pass, Verdict};
+use super::number;
+use crate::exit::code_and_signal;
+use crate::origin::Code;
+use crate::rule::conditions;
 
 #[derive(Serialize)]
 struct Report<'v> {
@@ -35,7 +36,7 @@ struct Row<'v> {
     count: u64,
     image: String,
     ancestry: Vec<Process>,
-    location: Option<Code<'v>>,
+    location: Option<Code>,
     no_location: Option<&'v str>,
     next: &'static str,
     ended_after_ms: Option<u64>,
@@ -46,13 +47,6 @@ struct Row<'v> {
 struct Process {
     pid: u32,
     comm: String,
-}
-
-#[derive(Serialize)]
-struct Code<'v> {
-    module: String,
-    offset: u64,
-    function: Option<&'v str>,
 }
 
 #[derive(Serialize)]
@@ -71,8 +65,8 @@ struct PassRow {
 }
 
 /// Writes it, with a newline at the end.
-pub fn to_json(verdict: &Verdict) -> String {
-    let (exit_code, exit_signal) = verdict.exit().map_or((None, None), code_and_signal);
+pub(super) fn of(verdict: &Verdict) -> String {
+    let (exit_code, exit_signal) = code_and_signal(verdict.exit());
     let report = Report {
         clean: verdict.is_clean(),
         command: verdict.command.iter().map(ToString::to_string).collect(),
@@ -89,8 +83,7 @@ pub fn to_json(verdict: &Verdict) -> String {
         ended_as_expected: verdict.unexpected_end().is_none(),
         caveats: &verdict.caveats,
     };
-    // A struct of strings and numbers cannot fail to serialize.
-    json_pretty(&report).unwrap_or_default() + "\n"
+    crate::json(&report)
 }
 
 fn row(denial: &Denial) -> Row<'_> {
@@ -116,27 +109,19 @@ fn row(denial: &Denial) -> Row<'_> {
             .iter()
             .map(|process| Process { pid: number(process), comm: process.comm.escaped() })
             .collect(),
-        location: denial.location.as_ref().ok().map(|location| Code {
-            module: location.code.module.escaped(),
-            offset: location.code.offset,
-            function: location.function.as_deref(),
-        }),
+        location: denial.location.as_ref().ok().map(Code::of),
         no_location: denial.location.as_ref().err().map(String::as_str),
         next,
         ended_after_ms,
-        rule: RuleRow { r#do: denial.rule.action.to_string(), when: conditions(denial) },
-    }
-}
-
-fn code_and_signal(exit: Exit) -> (Option<u8>, Option<u8>) {
-    match exit {
-        Exit::Code(code) => (Some(code), None),
-        Exit::Signal(signal) => (None, Some(signal)),
+        rule: RuleRow {
+            r#do: denial.rule.action.to_string(),
+            when: conditions(denial.call.syscall, &denial.rule.conditions),
+        },
     }
 }
 
 fn pass(pass: &Pass) -> PassRow {
-    let (exit_code, exit_signal) = code_and_signal(pass.exit());
+    let (exit_code, exit_signal) = code_and_signal(Some(pass.exit()));
     let (kind, filter_instructions, filter_in_force) = match pass {
         Pass::Explained { let_go_on: false, .. } => ("explained", None, None),
         Pass::Explained { let_go_on: true, .. } => ("explained-all", None, None),

@@ -1,11 +1,11 @@
-//! What a trial showed.
+//! What a trial showed: a command under its policy.
+//!
+//! It is here, with [`Denial`], since it holds nouns and is one: the trial that makes it needs the kernel, and whoever
+//! writes it down needs nothing.
 
 use std::collections::BTreeSet;
 
-use sandprint_model::{ByteString, Exit};
-use sandprint_sandbox::signals::Signal;
-
-use crate::denial::Denial;
+use crate::{ByteString, Denial, Exit};
 
 /// What a trial showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,9 @@ pub struct Verdict {
     pub expected: Expected,
     /// Whether every pass was made that belongs to the trial.
     pub complete: bool,
-    /// A signal that ended the trial: the command died of what was sent to both, or others were still running.
-    pub interrupted: Option<Signal>,
+    /// The number of a signal that ended the trial: the command died of what was sent to both, or others were still
+    /// running.
+    pub interrupted: Option<u8>,
     /// The passes in which the time was up, counted from 0: how the command ended there says nothing.
     pub timed_out: BTreeSet<usize>,
     /// What may have been missed, and what the trial could not do as the policy says, in sentences.

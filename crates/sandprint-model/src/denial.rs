@@ -1,15 +1,8 @@
 //! A call that the policy refused in a trial.
 
-use std::fmt;
 use std::time::Duration;
 
-use sandprint_model::{Action, ByteString, Call, Reason, Rule};
-use sandprint_policy::suggest;
-use sandprint_record::code::Location;
-use sandprint_record::refused::Ancestor;
-
-/// A process that still lives after this time has not ended for a refused call.
-pub(crate) const WENT_ON: Duration = Duration::from_millis(200);
+use crate::{Action, Ancestor, ByteString, Call, Location, Rule};
 
 /// Calls that were refused alike: the same call from the same code of the same program, which one rule would allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,27 +40,4 @@ pub enum Next {
     Logged,
     /// The trial ended before that was known.
     Unknown,
-}
-
-impl fmt::Display for Next {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Next::WentOn => f.write_str("the process went on"),
-            Next::Ended(after) if after.as_millis() == 0 => {
-                f.write_str("the process ended within a millisecond")
-            }
-            Next::Ended(after) => write!(f, "the process ended {} ms later", after.as_millis()),
-            Next::Killed => f.write_str("the process was killed for it"),
-            Next::Allowed => f.write_str("it was let go on, to see what comes next"),
-            Next::Logged => f.write_str("it ran, and was logged"),
-            Next::Unknown => f.write_str("what came of it is not known"),
-        }
-    }
-}
-
-/// The smallest rule that would let a call run, with nothing said of who wants it.
-pub(crate) fn smallest_rule(call: &Call) -> Rule {
-    let mut rule = suggest::allowing(call, Reason::ByHand(String::new()));
-    rule.reasons.clear();
-    rule
 }

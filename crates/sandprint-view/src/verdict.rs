@@ -1,52 +1,33 @@
-//! A verdict, for people, programs, pull requests and code-scanning pages.
+//! What a trial of a policy showed, for people, programs, pull requests and code-scanning pages.
 
 mod json;
 mod markdown;
 mod sarif;
 mod text;
 
-use sandprint_model::wire::condition_in_words;
-use sandprint_model::{Exit, arguments};
-use sandprint_record::refused::Ancestor;
+use sandprint_model::{Ancestor, Expected, Next, Pass, Verdict};
 
-use crate::denial::Denial;
-use crate::verdict::{Expected, Pass, Verdict};
+use crate::count::counted;
+use crate::{Report, exit};
 
-pub use json::to_json;
-pub use markdown::to_markdown;
-pub use sarif::to_sarif;
-pub use text::{denial_to_text, to_text};
+pub use sarif::sarif;
+pub use text::denial;
 
 /// How many kinds of calls a report for people has: a workload can make as many as it likes.
 const TOLD: usize = 50;
 
-/// A refused call as strace would show its registers.
-fn call_in_words(denial: &Denial) -> String {
-    let native = denial.call.syscall.abi.arch().native_abi();
-    let call = arguments::render(denial.call.syscall, &denial.call.args);
-    if denial.call.syscall.abi == native { call } else { format!("{}: {call}", denial.call.syscall.abi) }
-}
-
-/// The conditions of the smallest rule; none where the call is allowed whole.
-fn conditions(denial: &Denial) -> Vec<String> {
-    let each = denial.rule.conditions.iter();
-    each.map(|condition| condition_in_words(denial.call.syscall, condition)).collect()
-}
-
-/// The smallest rule as a policy file has it, on one line.
-pub fn rule_in_words(denial: &Denial) -> String {
-    let conditions = conditions(denial);
-    if conditions.is_empty() {
-        format!("allow {}", denial.call.syscall)
-    } else {
-        format!("allow {} when {}", denial.call.syscall, conditions.join(" and "))
+impl Report for Verdict {
+    fn text(&self) -> String {
+        text::of(self)
     }
-}
 
-/// The tree down to the process that made the call.
-fn ancestry_in_words(denial: &Denial) -> String {
-    let each = denial.ancestry.iter().map(|process| format!("{}[{}]", process.comm, number(process)));
-    each.collect::<Vec<_>>().join(" > ")
+    fn json(&self) -> String {
+        json::of(self)
+    }
+
+    fn markdown(&self) -> String {
+        markdown::of(self)
+    }
 }
 
 /// The number that we see, else the host's.
@@ -54,17 +35,15 @@ fn number(process: &Ancestor) -> u32 {
     process.tgid.or(process.host_tgid).unwrap_or_default()
 }
 
-fn location_in_words(denial: &Denial) -> String {
-    match &denial.location {
-        Ok(location) => location.to_string(),
-        Err(why) => format!("unknown: {why}"),
-    }
-}
-
-fn exit_in_words(exit: Exit) -> String {
-    match exit {
-        Exit::Code(code) => format!("ended with status {code}"),
-        Exit::Signal(signal) => format!("was ended by signal {signal}"),
+fn next_in_words(next: Next) -> String {
+    match next {
+        Next::WentOn => "the process went on".to_owned(),
+        Next::Ended(after) if after.as_millis() == 0 => "the process ended within a millisecond".to_owned(),
+        Next::Ended(after) => format!("the process ended {} ms later", after.as_millis()),
+        Next::Killed => "the process was killed for it".to_owned(),
+        Next::Allowed => "it was let go on, to see what comes next".to_owned(),
+        Next::Logged => "it ran, and was logged".to_owned(),
+        Next::Unknown => "what came of it is not known".to_owned(),
     }
 }
 
@@ -73,21 +52,21 @@ fn pass_in_words(pass: &Pass) -> String {
         Pass::Explained { exit, let_go_on: false } => {
             format!(
                 "with refused calls reported and then answered as the policy says, it {}",
-                exit_in_words(*exit)
+                exit::in_words(*exit)
             )
         }
         Pass::Explained { exit, let_go_on: true } => {
-            format!("with refused calls recorded and let go on, it {}", exit_in_words(*exit))
+            format!("with refused calls recorded and let go on, it {}", exit::in_words(*exit))
         }
         Pass::Confirmed { exit, instructions, in_force } => format!(
             "under the filter itself ({}), it {}",
             filter_in_words(*instructions, *in_force),
-            exit_in_words(*exit)
+            exit::in_words(*exit)
         ),
         Pass::Observed { exit, instructions, in_force } => format!(
             "under the filter itself ({}), with refused calls seen in the kernel, it {}",
             filter_in_words(*instructions, *in_force),
-            exit_in_words(*exit)
+            exit::in_words(*exit)
         ),
     }
 }
@@ -108,18 +87,17 @@ fn summary(verdict: &Verdict) -> String {
         (Some(unexpected), Expected::Status(status), _) => {
             format!(
                 "; the command {}, and {status} was expected (--expect-status)",
-                exit_in_words(unexpected)
+                exit::in_words(unexpected)
             )
         }
-        (_, _, Some(exit)) => format!("; the command {}", exit_in_words(exit)),
+        (_, _, Some(exit)) => format!("; the command {}", exit::in_words(exit)),
         (_, _, None) => String::new(),
     };
     format!("{}{outside}{end}", found(verdict))
 }
 
 fn calls_of_kinds(calls: u64, kinds: usize) -> String {
-    let (s, t) = (if calls == 1 { "" } else { "s" }, if kinds == 1 { "" } else { "s" });
-    format!("{calls} call{s}, of {kinds} kind{t}")
+    format!("{}, of {}", counted(calls, "call"), counted(kinds, "kind"))
 }
 
 /// What was refused, in one clause.
@@ -138,3 +116,6 @@ fn found(verdict: &Verdict) -> String {
     }
     "Nothing was refused".to_owned()
 }
+
+#[cfg(test)]
+mod tests;

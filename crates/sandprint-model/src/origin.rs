@@ -1,8 +1,19 @@
-//! A place in code: the file, where in it, and, once that was looked up, in which function.
+//! Where a call comes from: the processes down to the one that made it, and the code that did.
+//!
+//! A recorder finds it out, and so does a trial; a [`Denial`](crate::Denial) holds it.
 
-use std::fmt;
+use crate::ByteString;
 
-use sandprint_model::ByteString;
+/// A process above another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ancestor {
+    /// Its number in the initial PID namespace; only the kernel tells it.
+    pub host_tgid: Option<u32>,
+    /// Its number in our PID namespace; none where it has none there.
+    pub tgid: Option<u32>,
+    /// The name of its main thread.
+    pub comm: ByteString,
+}
 
 /// Where in a file a call is made.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,14 +40,4 @@ pub struct Location {
     pub code: Code,
     /// The function there, where the file has a symbol for it.
     pub function: Option<String>,
-}
-
-impl fmt::Display for Location {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Code { module, offset, .. } = &self.code;
-        match &self.function {
-            Some(function) => write!(f, "{function} in {module} (offset {offset:#x})"),
-            None => write!(f, "{module} (offset {offset:#x})"),
-        }
-    }
 }

@@ -1,21 +1,22 @@
 //! A verdict for code-scanning pages: SARIF 2.1.0 (OASIS), as they load it.
 
-use sandprint_model::json_pretty;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use sandprint_model::{Denial, Verdict};
 use sandprint_policy::enforce;
 use serde_json::{Value, json};
 
-use super::{call_in_words, location_in_words, rule_in_words, summary};
-use crate::denial::Denial;
-use crate::verdict::Verdict;
+use super::{next_in_words, summary};
+use crate::call;
+use crate::origin::location_in_words;
+use crate::rule::of_denial;
 
 /// Writes it, with a newline at the end.
 ///
 /// Each refused system call is a rule, each denial a result. A result needs a place in a file: it is the program, or
 /// `policy`, the path of the policy as it was given, which is what a reviewer would change.
-pub fn to_sarif(verdict: &Verdict, policy: &str, version: &str) -> String {
+pub fn sarif(verdict: &Verdict, policy: &str, version: &str) -> String {
     let all = || verdict.denials.iter().chain(&verdict.outside);
     let mut rules: BTreeMap<String, Value> = BTreeMap::new();
     for denial in all() {
@@ -39,7 +40,7 @@ pub fn to_sarif(verdict: &Verdict, policy: &str, version: &str) -> String {
                     "logicalLocations": [{"name": denial.image.escaped(), "kind": "module"}],
                 }],
                 "partialFingerprints": {"denial/v1": fingerprint(denial)},
-                "properties": {"count": denial.count, "rule": rule_in_words(denial)},
+                "properties": {"count": denial.count, "rule": of_denial(denial)},
             })
         })
         .collect();
@@ -65,8 +66,7 @@ pub fn to_sarif(verdict: &Verdict, policy: &str, version: &str) -> String {
             "results": results,
         }],
     });
-    // A value of strings and numbers cannot fail to serialize.
-    json_pretty(&log).unwrap_or_default() + "\n"
+    crate::json(&log)
 }
 
 /// The rule for a workload that did not end as it should.
@@ -113,19 +113,19 @@ fn message(denial: &Denial) -> String {
     let what = if enforce::runs(denial.action) { "ran outside of the policy" } else { "was refused" };
     format!(
         "{} {what} ({}) {} times, made by {} from {}; {}. The smallest rule that allows it: {}.",
-        call_in_words(denial),
+        call::in_words(&denial.call),
         denial.action,
         denial.count,
         denial.image,
-        location_in_words(denial),
-        denial.next,
-        rule_in_words(denial)
+        location_in_words(&denial.location),
+        next_in_words(denial.next),
+        of_denial(denial)
     )
 }
 
 /// What stays the same from run to run.
 fn fingerprint(denial: &Denial) -> String {
-    format!("{} {} {}", rule_id(denial), denial.image, rule_in_words(denial))
+    format!("{} {} {}", rule_id(denial), denial.image, of_denial(denial))
 }
 
 /// A path as a relative reference (RFC 3986): whatever could mean something in one is escaped.

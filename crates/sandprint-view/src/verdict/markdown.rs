@@ -2,13 +2,15 @@
 
 use std::fmt::Write as _;
 
+use sandprint_model::Verdict;
 use sandprint_model::markdown::code;
 
-use super::{TOLD, call_in_words, location_in_words, pass_in_words, rule_in_words, summary};
-use crate::verdict::Verdict;
+use super::{TOLD, next_in_words, pass_in_words, summary};
+use crate::origin::location_in_words;
+use crate::{call, rule};
 
 /// Writes it. Everything that came from the workload is within code, where nothing of it has a meaning.
-pub fn to_markdown(verdict: &Verdict) -> String {
+pub(super) fn of(verdict: &Verdict) -> String {
     let mut text = format!("**{}**\n", summary(verdict));
     if !verdict.denials.is_empty() || !verdict.outside.is_empty() {
         text.push_str("\n| times | call | answer | program | code | then | smallest rule |\n");
@@ -20,12 +22,12 @@ pub fn to_markdown(verdict: &Verdict) -> String {
             text,
             "| {} | {} | {} | {} | {} | {} | {} |",
             denial.count,
-            code(&call_in_words(denial)),
+            code(&call::in_words(&denial.call)),
             denial.action,
             code(&denial.image.to_string()),
-            code(&location_in_words(denial)),
-            denial.next,
-            code(&rule_in_words(denial)),
+            code(&location_in_words(&denial.location)),
+            next_in_words(denial.next),
+            code(&rule::of_denial(denial)),
         )
         .unwrap_or_default();
     }
