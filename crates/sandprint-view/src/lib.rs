@@ -5,6 +5,8 @@
 //! - [`coverage`]: what each recording adds.
 //! - [`diff`]: what two recordings have not in common; [`policy_diff`]: what two policies say differently.
 //! - [`explanation`]: what a policy allows and why.
+//! - [`answer`]: what a policy says of one call.
+//! - [`faults`]: what is wrong with policies.
 //! - [`verdict`]: what a trial of a policy showed.
 //!
 //! What several of them say is said in one place: [`count`], [`origin`], [`call`], [`rule`], `gap`, `exit`, `time`;
@@ -13,6 +15,7 @@
 //!
 //! This crate is pure: no IO, no clock, no environment, no threads.
 
+pub mod answer;
 pub mod call;
 pub mod count;
 pub mod coverage;
@@ -20,6 +23,7 @@ pub mod diff;
 mod escape;
 mod exit;
 pub mod explanation;
+pub mod faults;
 mod gap;
 pub mod origin;
 pub mod policy_diff;

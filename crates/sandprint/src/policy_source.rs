@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use sandprint_model::wire::{self, PolicyFile, Position, Problem};
 use sandprint_model::{Policy, Syscall};
 use sandprint_policy::check::{self, Fault, Severity};
+use sandprint_view::faults::Said;
 
 use crate::file_kind::FileKind;
 use crate::output::{self, quote};
@@ -55,19 +56,6 @@ pub(crate) enum PolicyError {
         #[source]
         source: wire::DecodeError,
     },
-}
-
-/// Something said of a place in a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Said {
-    /// The file's name, and the place where one is known.
-    pub(crate) at: String,
-    /// How bad it is.
-    pub(crate) severity: Severity,
-    /// What.
-    pub(crate) message: String,
-    /// What to do about it.
-    pub(crate) hint: Option<String>,
 }
 
 /// Most problems of one file that an error lists; `policy check` lists all.

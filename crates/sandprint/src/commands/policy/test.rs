@@ -1,12 +1,10 @@
 //! `policy test`: what a policy says of one call, and which rule said it.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use sandprint_model::wire::condition_in_words;
-use sandprint_model::{Abi, Action, Arch, Call, Reason, Rule, json_pretty};
-use serde::Serialize;
+use sandprint_model::{Abi, Arch, Call};
+use sandprint_view::answer::{self, Answer};
 
 use crate::exit::{self, ExitStatus};
 use crate::output;
@@ -49,28 +47,6 @@ const EXAMPLES: &str = "
   sandprint policy test p.toml --call 'openat(-100, 0, 0)' --call i386:getpid
   sandprint policy test --exit-code app.policy.toml --call 'bpf(5)'";
 
-#[derive(Serialize)]
-struct Answer {
-    call: String,
-    abi: &'static str,
-    nr: u32,
-    args: [u64; 6],
-    action: String,
-    runs: bool,
-    decided_by: DecidedBy,
-    at: Option<String>,
-    conditions: Vec<String>,
-    reasons: Vec<String>,
-}
-
-#[derive(Serialize, Clone, Copy, PartialEq, Eq)]
-#[serde(rename_all = "kebab-case")]
-enum DecidedBy {
-    Rule,
-    Default,
-    Foreign,
-}
-
 /// Prints them.
 pub(crate) fn run(args: &TestArgs) -> anyhow::Result<ExitStatus> {
     let source = PolicySource::read_to_ask(&args.policy)?;
@@ -83,12 +59,13 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<ExitStatus> {
             "names are the kernel's and C's, as in the policy file; a number does too",
         )
     })?;
-    let answers: Vec<Answer> = calls.iter().map(|(text, call)| answer(&source, text, call)).collect();
+    let answers: Vec<Answer<'_>> =
+        calls.iter().map(|(asked, call)| answer_of(&source, asked, call)).collect();
     let text = match args.format {
-        Format::Text => answers.iter().map(|answer| in_words(&source, answer)).collect(),
-        Format::Json => json_pretty(&answers)? + "\n",
+        Format::Text => answer::text(&answers),
+        Format::Json => answer::json(&answers),
     };
-    let refused = answers.iter().any(|answer| !answer.runs);
+    let refused = answers.iter().any(|answer| !answer.action().lets_run());
     match output::data(text.as_bytes()) {
         Err(output::OutputError::ReaderGone) => {}
         other => other?,
@@ -96,50 +73,9 @@ pub(crate) fn run(args: &TestArgs) -> anyhow::Result<ExitStatus> {
     Ok(if args.exit_code && refused { ExitStatus::Different } else { ExitStatus::Success })
 }
 
-fn answer(source: &PolicySource, text: &str, call: &Call) -> Answer {
+fn answer_of<'a>(source: &'a PolicySource, asked: &'a str, call: &'a Call) -> Answer<'a> {
     let policy = source.policy();
-    let action: Action = policy.calls.decide(call);
     let rule = policy.calls.deciding_rule(call);
-    let decided_by = match rule {
-        Some(_) => DecidedBy::Rule,
-        None if policy.calls.has_rules_for(call.syscall.abi) => DecidedBy::Default,
-        None => DecidedBy::Foreign,
-    };
-    let words = |(_, rule): (usize, &Rule)| {
-        rule.conditions.iter().map(|condition| condition_in_words(call.syscall, condition)).collect()
-    };
-    Answer {
-        call: text.to_owned(),
-        abi: call.syscall.abi.name(),
-        nr: call.syscall.nr,
-        args: call.args,
-        action: action.to_string(),
-        runs: action.lets_run(),
-        decided_by,
-        at: rule.map(|(place, _)| source.place(call.syscall, place, None)),
-        conditions: rule.map_or_else(Vec::new, words),
-        reasons: rule.map_or_else(Vec::new, |(_, rule)| rule.reasons.iter().map(Reason::to_string).collect()),
-    }
-}
-
-fn in_words(source: &PolicySource, answer: &Answer) -> String {
-    let mut text = format!("{}: {}\n", answer.call, answer.action);
-    match (answer.decided_by, &answer.at) {
-        (DecidedBy::Rule, Some(at)) => writeln!(text, "  by the rule at {at}").unwrap_or_default(),
-        (DecidedBy::Rule | DecidedBy::Default, _) => {
-            writeln!(text, "  by the default of {}: no rule matches it", source.name).unwrap_or_default();
-        }
-        (DecidedBy::Foreign, _) => {
-            writeln!(text, "  by `foreign` of {}: {} has no rules", source.name, answer.abi)
-                .unwrap_or_default();
-        }
-    }
-    if !answer.conditions.is_empty() {
-        writeln!(text, "  when {}", answer.conditions.join(" and ")).unwrap_or_default();
-    }
-    for reason in &answer.reasons {
-        writeln!(text, "  {}", sandprint_model::ByteString::from(reason.as_str()).escaped())
-            .unwrap_or_default();
-    }
-    text
+    let at = rule.map(|(place, _)| source.place(call.syscall, place, None));
+    Answer { policy, name: &source.name, asked, call, at }
 }
