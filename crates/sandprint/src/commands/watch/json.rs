@@ -6,12 +6,13 @@
 use std::time::{Duration, SystemTime};
 
 use sandprint_model::import::SeccompRecord;
-use sandprint_model::wire::condition_in_words;
 use sandprint_model::{ByteString, Call, Rule, Syscall, arguments, json_line};
 use sandprint_record::ebpf::Missed;
 use sandprint_record::refused::Outcome;
 use sandprint_trial::watch::Totals;
 use sandprint_trial::watch::judge::Verdict;
+use sandprint_view::origin::Code;
+use sandprint_view::rule::conditions;
 use serde::Serialize;
 
 use super::stamp;
@@ -93,13 +94,6 @@ struct PlaceRow {
 struct ContainerRow {
     id: String,
     names: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Code {
-    module: String,
-    offset: u64,
-    function: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -188,11 +182,7 @@ pub(super) fn seen(told: &Told<'_>) -> String {
             })
             .collect(),
         place: place(&refused.cgroup, told.place),
-        location: told.seen.location.as_ref().ok().map(|location| Code {
-            module: location.code.module.escaped(),
-            offset: location.code.offset,
-            function: location.function.as_deref().map(escaped),
-        }),
+        location: told.seen.location.as_ref().ok().map(Code::of),
         no_location: told.seen.location.as_ref().err().map(String::as_str),
         ended_after_ms: refused.ended.map(milliseconds),
         rule: rule(refused.call.syscall, &told.seen.rule),
@@ -264,8 +254,7 @@ fn call(call: &Call) -> CallRow {
 }
 
 fn rule(syscall: Syscall, rule: &Rule) -> RuleRow {
-    let when = rule.conditions.iter().map(|condition| condition_in_words(syscall, condition)).collect();
-    RuleRow { r#do: rule.action.to_string(), when }
+    RuleRow { r#do: rule.action.to_string(), when: conditions(syscall, &rule.conditions) }
 }
 
 fn place(cgroup: &ByteString, place: &Place) -> PlaceRow {

@@ -4,11 +4,13 @@ use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use sandprint_model::import::SeccompRecord;
-use sandprint_model::wire::condition_in_words;
-use sandprint_model::{Action, ByteString, Syscall, arguments, errno};
+use sandprint_model::{Action, ByteString, Syscall, errno};
 use sandprint_record::refused::{Outcome, Refused};
 use sandprint_trial::watch::judge::{By, Verdict};
 use sandprint_trial::watch::{Seen, Totals};
+use sandprint_view::count::counted;
+use sandprint_view::origin::{ancestry_in_words, location_in_words, process_in_words};
+use sandprint_view::{call, rule};
 
 use super::stamp;
 use super::suggest::{Says, Suggestion};
@@ -31,11 +33,11 @@ pub(super) fn seen(told: &Told<'_>) -> String {
         call_in_words(refused),
         answer_in_words(told.seen)
     ));
-    line(format_args!("    by    {}", process_in_words(refused)));
+    line(format_args!("    by    {}", caller_in_words(refused)));
     if let Some(place) = place_in_words(&refused.cgroup, told.place) {
         line(format_args!("    in    {place}"));
     }
-    line(format_args!("    from  {}", location_in_words(told.seen)));
+    line(format_args!("    from  {}", location_in_words(&told.seen.location)));
     if let Some(after) = refused.ended {
         line(format_args!("    then  the process ended {} later", duration_in_words(after)));
     }
@@ -84,18 +86,17 @@ pub(super) fn ended(number: u64, after: Duration) -> Option<String> {
 
 /// What the whole came to, in one sentence.
 pub(super) fn summary(totals: Totals, logged: u64) -> String {
-    let count = |number: u64, one: &str| format!("{number} {one}{}", if number == 1 { "" } else { "s" });
     let mut text = if totals.denied == 0 {
         "No call was seen refused".to_owned()
     } else {
-        format!("{} refused, of {}", count(totals.denied, "call"), count(totals.denials, "kind"))
+        format!("{} refused, of {}", counted(totals.denied, "call"), counted(totals.denials, "kind"))
     };
     if totals.emulated > 0 {
-        write!(text, "; {} answered by a supervisor or tracer", count(totals.emulated, "call"))
+        write!(text, "; {} answered by a supervisor or tracer", counted(totals.emulated, "call"))
             .unwrap_or_default();
     }
     if logged > 0 {
-        write!(text, "; {} ran and logged", count(logged, "call")).unwrap_or_default();
+        write!(text, "; {} ran and logged", counted(logged, "call")).unwrap_or_default();
     }
     text
 }
@@ -106,12 +107,10 @@ fn named(syscall: Syscall) -> String {
 }
 
 fn call_in_words(refused: &Refused) -> String {
-    let syscall = refused.call.syscall;
     if has_no_number(refused) {
         return "a call whose number its tracer replaced".to_owned();
     }
-    let call = arguments::render(syscall, &refused.call.args);
-    if syscall.abi == syscall.abi.arch().native_abi() { call } else { format!("{}: {call}", syscall.abi) }
+    call::in_words(&refused.call)
 }
 
 /// Whether a tracer made the number -1, so that no call is made; no rule is about that.
@@ -142,7 +141,7 @@ fn answer_in_words(seen: &Seen) -> String {
     }
 }
 
-fn process_in_words(refused: &Refused) -> String {
+fn caller_in_words(refused: &Refused) -> String {
     let image = if refused.image.is_empty() { "a program".to_owned() } else { refused.image.escaped() };
     // Numbers are those that we see; one in brackets, where there is none, is the host's.
     let number = |ours: Option<u32>, host: Option<u32>| match (ours, host) {
@@ -150,15 +149,12 @@ fn process_in_words(refused: &Refused) -> String {
         (None, Some(pid)) => format!("({pid})"),
         (None, None) => "?".to_owned(),
     };
-    let each = refused
-        .ancestry
-        .iter()
-        .map(|process| format!("{}[{}]", process.comm, number(process.tgid, process.host_tgid)));
-    let mut tree: Vec<String> = each.collect();
-    if tree.is_empty() {
-        tree.push(format!("{}[{}]", refused.comm, number(refused.tgid, Some(refused.host_tgid))));
-    }
-    format!("{image} ({})", tree.join(" > "))
+    let tree = if refused.ancestry.is_empty() {
+        process_in_words(&refused.comm, &number(refused.tgid, Some(refused.host_tgid)))
+    } else {
+        ancestry_in_words(&refused.ancestry, |process| number(process.tgid, process.host_tgid))
+    };
+    format!("{image} ({tree})")
 }
 
 fn place_in_words(cgroup: &ByteString, place: &Place) -> Option<String> {
@@ -183,29 +179,9 @@ fn place_in_words(cgroup: &ByteString, place: &Place) -> Option<String> {
     (!words.is_empty()).then(|| words.join(", "))
 }
 
-fn location_in_words(seen: &Seen) -> String {
-    match &seen.location {
-        Ok(location) => {
-            let function = location.function.as_deref().map(|name| ByteString::from(name).escaped());
-            let (module, offset) = (&location.code.module, location.code.offset);
-            match function {
-                Some(function) => format!("{function} in {module} (offset {offset:#x})"),
-                None => format!("{module} (offset {offset:#x})"),
-            }
-        }
-        Err(why) => format!("unknown: {why}"),
-    }
-}
-
 fn rule_in_words(seen: &Seen) -> String {
     let syscall = seen.refused.call.syscall;
-    let conditions: Vec<String> =
-        seen.rule.conditions.iter().map(|condition| condition_in_words(syscall, condition)).collect();
-    if conditions.is_empty() {
-        format!("allow {}", named(syscall))
-    } else {
-        format!("allow {} when {}", named(syscall), conditions.join(" and "))
-    }
+    rule::when(&format!("allow {}", named(syscall)), &rule::conditions(syscall, &seen.rule.conditions))
 }
 
 /// What the policy says, and the lines that would change that.
