@@ -89,6 +89,11 @@ pub trait Format: fmt::Debug + Sync {
         &[]
     }
 
+    /// The one launcher that such a file is for: where nothing else loads it, every such profile serves that.
+    fn sole_launcher(&self) -> Option<Runtime> {
+        None
+    }
+
     /// The parts of a policy that the language can say something of.
     fn holds(&self) -> &'static [Part];
 

@@ -64,6 +64,10 @@ impl Format for Systemd {
         &[Runtime::Systemd]
     }
 
+    fn sole_launcher(&self) -> Option<Runtime> {
+        Some(Runtime::Systemd)
+    }
+
     fn holds(&self) -> &'static [Part] {
         &[Part::Calls]
     }

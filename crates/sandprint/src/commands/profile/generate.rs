@@ -69,7 +69,7 @@ pub(crate) struct GenerateArgs {
     /// Allow what this launcher or init calls under the filter; repeatable
     ///
     /// `any` is every launcher that loads profiles of the format. Docker starts runc and Podman crun, unless told
-    /// otherwise.
+    /// otherwise. A systemd drop-in serves systemd without being asked.
     ///
     /// `tini` and `catatonit` are what `docker run --init` and `podman run --init` put before the workload. Give them
     /// beside the launcher, as in `--runtime runc --runtime tini`; `any` does not include them. What they need, the
@@ -79,7 +79,7 @@ pub(crate) struct GenerateArgs {
     runtime: Vec<Launchers>,
 
     /// Whether the launcher sets `no_new_privs`; by default the profile works either way
-    #[arg(long, value_name = "WHETHER", requires = "runtime", value_enum)]
+    #[arg(long, value_name = "WHETHER", value_enum)]
     no_new_privs: Option<Whether>,
 
     /// Allow what another libc, architecture or kernel would call for the same purpose
@@ -135,7 +135,7 @@ const EXAMPLES: &str = "
   sandprint profile generate trace.json --format oci > seccomp.json
   sandprint profile generate trace.json -f docker --runtime runc -o seccomp.json
     docker run --security-opt seccomp=seccomp.json IMAGE
-  sandprint profile generate -i trace.json -f systemd --runtime systemd \\
+  sandprint profile generate -i trace.json -f systemd \\
     -o /etc/systemd/system/app.service.d/seccomp.conf
   sandprint profile generate unit.json soak.json -f seccomp-h --portable > s.h
   sandprint profile generate -i trace.json -f markdown
@@ -182,6 +182,13 @@ fn arch_parser() -> impl TypedValueParser<Value = Arch> {
 /// Makes it.
 pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitStatus> {
     args.quiet.apply();
+    if args.no_new_privs.is_some() && args.runtimes().is_empty() {
+        return Err(Deciding::usage(
+            "`--no-new-privs` says what a launcher does, and none is named".to_owned(),
+            "name it with `--runtime`".to_owned(),
+        )
+        .into());
+    }
     trace_file::stdin_once(args.traces.iter().chain(&args.input))?;
     let destination = trace_file::destination(args.output.as_deref())?;
     let policy = args.policy()?;
@@ -230,6 +237,7 @@ impl GenerateArgs {
         Ok(policy)
     }
 
+    /// The launchers whose calls the profile allows: those that were named, and the one that the format is for.
     fn runtimes(&self) -> BTreeSet<Runtime> {
         let of_format = self.format.launchers();
         let any = if of_format.is_empty() { &Runtime::LAUNCHERS[..] } else { of_format };
@@ -237,7 +245,7 @@ impl GenerateArgs {
             Launchers::One(runtime) => std::slice::from_ref(runtime),
             Launchers::Any => any,
         });
-        named.copied().collect()
+        named.copied().chain(self.format.sole_launcher()).collect()
     }
 
     fn config(&self) -> SynthConfig {
@@ -331,13 +339,23 @@ mod tests {
     }
 
     #[test]
+    fn a_drop_in_serves_systemd_unasked() {
+        assert_eq!(asked(&["-f", "systemd"]).runtimes(), [Runtime::Systemd].into());
+        let beside = asked(&["-f", "systemd", "--runtime", "runc"]).runtimes();
+        assert_eq!(beside, [Runtime::Runc, Runtime::Systemd].into());
+    }
+
+    #[test]
     fn a_format_that_a_launcher_loads_asks_for_that_launcher() {
         for format in FORMATS {
-            let asks =
-                |runtime: Option<Runtime>| launcher_note(*format, &runtime.into_iter().collect()).is_some();
+            let asks = |runtime: Option<Runtime>| {
+                let runtime = runtime.map(Runtime::name);
+                let options = runtime.iter().flat_map(|name| ["--runtime", name]);
+                let options: Vec<&str> = ["-f", format.name()].into_iter().chain(options).collect();
+                launcher_note(*format, &asked(&options).runtimes()).is_some()
+            };
             let launchers: &[Runtime] = match format.name() {
                 "docker" | "k8s" | "oci" => &[Runtime::Crun, Runtime::Runc],
-                "systemd" => &[Runtime::Systemd],
                 "bpf" => &[Runtime::Bwrap],
                 _ => &[],
             };

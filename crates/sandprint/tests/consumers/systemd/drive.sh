@@ -79,7 +79,7 @@ while read -r unit confined reloads used; do
     until_ has_started "$unit" && use "$unit" "$used"
     kill -INT $recorder
     wait $recorder || { row "$unit" "not recorded" - - -; continue; }
-    /sandprint profile generate "/left/$unit.json" -f systemd --runtime systemd --default-action kill \
+    /sandprint profile generate "/left/$unit.json" -f systemd --default-action kill \
         >"/left/$unit.conf" || { row "$unit" "no profile" - - -; continue; }
     mkdir -p "/etc/systemd/system/$confined.d"
     cp "/left/$unit.conf" "/etc/systemd/system/$confined.d/50-sandprint.conf"
