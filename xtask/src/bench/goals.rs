@@ -60,18 +60,18 @@ const CELLS: &[CellGoal] = &[
         limit: Limit::Most(1.15),
     },
     CellGoal {
-        text: "`true`, to strace's whole process: at most 6",
+        text: "`true`, to strace's whole process: at most 2.5",
         workload: &TRUE,
         ours: Instrument::Sandprint,
         judged: Judged::RatioTo(Instrument::Strace),
-        limit: Limit::Most(6.0),
+        limit: Limit::Most(2.5),
     },
     CellGoal {
-        text: "`true`, to the smallest loader of an empty program: at most 2.5",
+        text: "`true`, to the smallest loader of an empty program: at most 1.3",
         workload: &TRUE,
         ours: Instrument::Sandprint,
         judged: Judged::RatioTo(Instrument::Floor),
-        limit: Limit::Most(2.5),
+        limit: Limit::Most(1.3),
     },
     CellGoal {
         text: "requests to redis, to the floor: at least 0.95",
