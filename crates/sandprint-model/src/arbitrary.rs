@@ -14,8 +14,8 @@ use crate::arguments::Selected;
 use crate::errno::Errno;
 use crate::{
     Abi, Action, Arch, ArgumentsSeen, ByteString, CallRules, CallSeen, Comparison, Condition, Count, Date,
-    Exit, Facts, FirstSeen, Gap, GapKind, Host, Image, Join, KernelVersion, Key, Note, Policy, Reason,
-    Recorder, Rule, Run, RunId, Subject, Syscall, Trace, Width,
+    Exit, FactKind, Facts, FirstSeen, Gap, GapKind, Host, Image, Join, KernelVersion, Key, Note, Policy,
+    Reason, Recorder, Rule, Run, RunId, Subject, Syscall, Trace, Width,
 };
 
 const HOSTILE: [&str; 6] = ["", "ls", "a b", "\u{1b}[31m\"\\x\r\n", "x|y`<b>&amp;\u{202e}", "\u{feff}ünï 漢"];
@@ -120,15 +120,18 @@ fn run() -> impl Strategy<Value = Run> {
             started_unix_ms: None,
             host: None,
             tool_version: String::new(),
+            facts: BTreeSet::new(),
         });
     let any = (
         (option::of(0..3_u64), option::of(exit), option::of(text()), vec(bytes(), 0..3)),
         (option::of(text()), select(&Recorder::ALL[..]), option::of(count()), option::of(host), text()),
+        btree_set(select(&FactKind::ALL[..]), 0..3),
     )
         .prop_map(
             |(
                 (duration_ms, exit, name, command),
                 (target, recorder, started_unix_ms, host, tool_version),
+                facts,
             )| {
                 Run {
                     duration_ms,
@@ -140,6 +143,7 @@ fn run() -> impl Strategy<Value = Run> {
                     started_unix_ms,
                     host,
                     tool_version,
+                    facts,
                 }
             },
         );
@@ -155,9 +159,10 @@ fn gap() -> impl Strategy<Value = Gap> {
 pub(crate) fn trace() -> impl Strategy<Value = Trace> {
     let calls = facts(syscall(), call_seen());
     let errno = prop_oneof![0..4_u16, 512..515_u16, any::<u16>()].prop_map(Errno);
-    let results = facts((syscall(), errno), count().prop_map(Count));
-    (btree_map(run_id(), run(), 0..4), calls, results, btree_map(gap(), count(), 0..4))
-        .prop_map(|(runs, calls, results, gaps)| Trace { runs, calls, results, gaps })
+    let results = || facts((syscall(), errno.clone()), count().prop_map(Count));
+    let (results, refused) = (results(), results());
+    (btree_map(run_id(), run(), 0..4), calls, results, refused, btree_map(gap(), count(), 0..4))
+        .prop_map(|(runs, calls, results, refused, gaps)| Trace { runs, calls, results, refused, gaps })
 }
 
 fn action() -> impl Strategy<Value = Action> {

@@ -13,7 +13,7 @@ mod tables;
 
 pub use constants::{constant, constants_like};
 pub use render::{render, render_selected, render_value};
-pub use selected::{Selected, Selecting};
+pub use selected::{Decided, Selected, Selecting, When};
 pub use tables::Set;
 
 /// An argument of a call.

@@ -22,6 +22,8 @@ pub enum GapKind {
     AdmissionFailed,
     /// A map of the recorder was full, and calls were not counted.
     CallsLost,
+    /// A map of the recorder was full, and errors of calls were not counted; the calls were.
+    ResultsLost,
     /// The kernel did not run a BPF program of ours on some events.
     ProgramMissed,
     /// The target had a seccomp filter when the recording began: refused calls were not seen.
@@ -70,10 +72,11 @@ pub enum GapKind {
 
 impl GapKind {
     /// Every kind, in declaration order.
-    pub const ALL: [GapKind; 25] = [
+    pub const ALL: [GapKind; 26] = [
         GapKind::AttachedMidRun,
         GapKind::AdmissionFailed,
         GapKind::CallsLost,
+        GapKind::ResultsLost,
         GapKind::ProgramMissed,
         GapKind::SeccompActive,
         GapKind::SeccompInstalled,
@@ -104,6 +107,7 @@ impl GapKind {
             GapKind::AttachedMidRun => "attached-mid-run",
             GapKind::AdmissionFailed => "admission-failed",
             GapKind::CallsLost => "calls-lost",
+            GapKind::ResultsLost => "results-lost",
             GapKind::ProgramMissed => "program-missed",
             GapKind::SeccompActive => "seccomp-active",
             GapKind::SeccompInstalled => "seccomp-installed",
@@ -151,7 +155,8 @@ impl GapKind {
             | GapKind::Unfinished
             | GapKind::ImportIncomplete
             | GapKind::ImportSampled => true,
-            GapKind::SeccompInstalled
+            GapKind::ResultsLost
+            | GapKind::SeccompInstalled
             | GapKind::RefusedCounted
             | GapKind::IoUringProbe
             | GapKind::NoNewPrivileges
@@ -173,6 +178,7 @@ impl GapKind {
             }
             GapKind::AdmissionFailed => "A new task could not be followed; its calls are missing.",
             GapKind::CallsLost => "A map of the recorder was full; some calls were not counted.",
+            GapKind::ResultsLost => "A map of the recorder was full; how some calls failed was not counted.",
             GapKind::ProgramMissed => {
                 "The kernel skipped a BPF program on some events; calls may be missing."
             }

@@ -5,11 +5,12 @@
 //! silence. The run is named by the hash of the recording, so importing the same file twice is importing it
 //! once.
 
+use std::collections::BTreeSet;
 use std::hash::Hasher;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use crate::{Arch, Gap, GapKind, Recorder, Run, RunId, Trace};
+use crate::{Arch, FactKind, Gap, GapKind, Recorder, Run, RunId, Trace};
 
 mod audit;
 mod sandprint01;
@@ -41,6 +42,14 @@ impl Source {
     /// The source of that name.
     pub fn from_name(name: &str) -> Option<Source> {
         Source::ALL.into_iter().find(|source| source.name() == name)
+    }
+
+    /// What they hold beside the calls.
+    fn facts(self) -> BTreeSet<FactKind> {
+        match self {
+            Source::Audit | Source::Sandprint01 => BTreeSet::new(),
+            Source::Strace => BTreeSet::from([FactKind::Results]),
+        }
     }
 
     /// What made such recordings.
@@ -280,6 +289,7 @@ fn imported_run(source: Source) -> Run {
         started_unix_ms: None,
         host: None,
         tool_version: String::new(),
+        facts: source.facts(),
     }
 }
 

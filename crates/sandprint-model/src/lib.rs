@@ -56,8 +56,8 @@ pub use policy::{Action, Call, CallRules, Comparison, Condition, Note, Part, Pol
 pub use printable::{is_printable, json_line, json_pretty};
 pub use syscall::{PROBE_NUMBERS, Syscall};
 pub use trace::{
-    ArgumentsSeen, CallArguments, CallDiff, CallSeen, Count, Cover, Coverage, Exit, Facts, FailureDiff,
-    FirstSeen, Host, Image, InputCoverage, Join, Key, Merger, PerRun, Recorder, Run, RunCoverage, RunId,
-    Subject, Trace, TraceDiff,
+    ArgumentsSeen, CallArguments, CallDiff, CallSeen, Count, Cover, Coverage, Exit, FactKind, Facts,
+    FailureDiff, FirstSeen, Host, Image, InputCoverage, Join, Key, Merger, PerRun, Recorder, Run,
+    RunCoverage, RunId, Subject, Trace, TraceDiff,
 };
 pub use verdict::{Expected, Pass, Verdict};

@@ -25,7 +25,7 @@ pub use facts::{Facts, Key, Subject};
 pub use image::Image;
 pub use merge::Merger;
 pub use per_run::PerRun;
-pub use run::{Exit, Host, Recorder, Run, RunId};
+pub use run::{Exit, FactKind, Host, Recorder, Run, RunId};
 pub use seen::{CallSeen, Count, FirstSeen, Join};
 
 /// What was observed in one or more runs, and what may have been missed.
@@ -40,6 +40,9 @@ pub struct Trace {
     pub calls: Facts<Syscall, CallSeen>,
     /// Which calls failed, with which error, and in which run how often; from those recorders that see it.
     pub results: Facts<(Syscall, Errno), Count>,
+    /// Which calls a seccomp filter answered with an error in their place, so that they did not run, and in which run
+    /// how often.
+    pub refused: Facts<(Syscall, Errno), Count>,
     /// What may have been missed. The value is how often; 0 where that is not known.
     pub gaps: BTreeMap<Gap, u64>,
 }
@@ -68,17 +71,17 @@ impl Trace {
 
     /// How often each call failed with each error, summed over runs, images and scopes.
     pub fn failures(&self) -> BTreeMap<(Syscall, Errno), u64> {
-        let mut failures = BTreeMap::new();
-        for (_, result, runs) in self.results.iter() {
-            let slot: &mut u64 = failures.entry(*result).or_default();
-            *slot = runs.values().fold(*slot, |sum, count| sum.saturating_add(count.0));
-        }
-        failures
+        summed(&self.results)
     }
 
-    /// Whether it comes from recorders that see which calls fail, and from no others.
-    pub fn shows_failures(&self) -> bool {
-        !self.runs.is_empty() && self.runs.values().all(|run| run.recorder.sees_failures())
+    /// How often filters answered each call with each error in its place, summed over runs, images and scopes.
+    pub fn refusals(&self) -> BTreeMap<(Syscall, Errno), u64> {
+        summed(&self.refused)
+    }
+
+    /// Whether all of its runs recorded this kind of fact.
+    pub fn shows(&self, kind: FactKind) -> bool {
+        !self.runs.is_empty() && self.runs.values().all(|run| run.facts.contains(&kind))
     }
 
     /// The distinct images observed.
@@ -90,4 +93,14 @@ impl Trace {
     pub fn blocking_gaps(&self) -> impl Iterator<Item = (&Gap, u64)> {
         self.gaps.iter().filter(|(gap, _)| gap.kind.is_blocking()).map(|(gap, count)| (gap, *count))
     }
+}
+
+/// Counts per key, summed over runs, images and scopes.
+fn summed<K: Key>(facts: &Facts<K, Count>) -> BTreeMap<K, u64> {
+    let mut sums = BTreeMap::new();
+    for (_, key, runs) in facts.iter() {
+        let slot: &mut u64 = sums.entry(key.clone()).or_default();
+        *slot = runs.values().fold(*slot, |sum, count| sum.saturating_add(count.0));
+    }
+    sums
 }

@@ -192,6 +192,7 @@ mod tests {
             started_unix_ms: None,
             host: None,
             tool_version: "1".to_owned(),
+            facts: std::collections::BTreeSet::new(),
         };
         trace.runs.insert(run, run_of);
         trace

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
 
-use sandprint_model::{Recorder as Kind, RunId, Trace};
+use sandprint_model::{FactKind, Recorder as Kind, RunId, Trace};
 use sandprint_sandbox::launch::Suspended;
 
+use crate::detail::Detail;
 use crate::ebpf::{self, Options, RecorderError, TargetId};
 use crate::followed::Followed;
 use crate::host::HostFacts;
@@ -126,6 +127,17 @@ impl Driver {
             Driver::Ebpf(_) => Kind::Ebpf,
             Driver::Notify(_) => Kind::Notify,
             Driver::Ptrace(_) => Kind::Ptrace,
+        }
+    }
+
+    /// What it records beside the calls.
+    pub(crate) fn facts(&self) -> BTreeSet<FactKind> {
+        match self {
+            Driver::Ebpf(recorder) => match recorder.detail() {
+                Detail::Calls => BTreeSet::new(),
+                Detail::Full => FactKind::ALL.into(),
+            },
+            Driver::Notify(_) | Driver::Ptrace(_) => BTreeSet::from([FactKind::Arguments]),
         }
     }
 

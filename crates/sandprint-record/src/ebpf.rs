@@ -6,12 +6,14 @@ use sandprint_model::{Arch, KernelVersion};
 use sandprint_sandbox::probe;
 
 use crate::descriptors;
+use crate::detail::Detail;
 use crate::host::{self, HostFacts};
 use crate::target::{Entry, Target};
 
 mod btf;
 mod cgroups;
 mod decode;
+mod details;
 mod error;
 mod every;
 mod log;
@@ -21,6 +23,7 @@ mod perf;
 mod program;
 mod programs;
 mod recorder;
+mod selected;
 mod sys;
 mod watcher;
 
@@ -58,10 +61,19 @@ pub struct Options {
     pub entry: Entry,
     /// Whether children of followed processes are followed.
     pub follow_children: bool,
+    /// How much of each call is recorded.
+    pub detail: Detail,
     /// How to keep tasks; `None` chooses the best that this kernel has.
     pub tasks: Option<Tasks>,
     /// What to attach to; `None` chooses the way that is exact on this kernel, where that can be had.
     pub hooks: Option<Hooks>,
+}
+
+impl Options {
+    /// To follow these with all their children, by the best ways that this kernel has, and record their calls.
+    pub fn of(targets: Vec<Target>, entry: Entry) -> Options {
+        Options { targets, entry, follow_children: true, detail: Detail::Calls, tasks: None, hooks: None }
+    }
 }
 
 /// Whether task storage can be trusted on that kernel.
@@ -141,6 +153,7 @@ fn config(arch: Arch) -> Result<Config, RecorderError> {
         walks: false,
         cgroup: false,
         members: false,
+        details: false,
     })
 }
 
@@ -176,13 +189,7 @@ mod tests {
     fn what_is_exact_is_tried_first_and_what_was_asked_for_stays() {
         use Hooks::{RawTracepoints, Tracepoints};
         let ways = |tasks, hooks, minor| {
-            let options = Options {
-                targets: vec![Target::Command],
-                entry: Entry::Call,
-                follow_children: true,
-                tasks,
-                hooks,
-            };
+            let options = Options { tasks, hooks, ..Options::of(vec![Target::Command], Entry::Call) };
             super::ways(&options, Some(minor))
         };
         let (old, new) = (KernelVersion::new(6, 18), KernelVersion::new(7, 0));
@@ -197,8 +204,7 @@ mod tests {
     fn a_target_of_the_other_is_refused() {
         let facts = HostFacts::probe();
         let record = |targets: Vec<Target>| {
-            let options =
-                Options { targets, entry: Entry::Call, follow_children: true, tasks: None, hooks: None };
+            let options = Options::of(targets, Entry::Call);
             Recorder::load(&options, &facts).unwrap_err().to_string()
         };
         assert_eq!(record(vec![Target::System]), "record every process: that is no target for it");

@@ -22,6 +22,7 @@ pub mod audit;
 mod books;
 pub mod cgroup;
 mod descriptors;
+pub mod detail;
 mod driver;
 pub mod ebpf;
 mod followed;

@@ -223,6 +223,7 @@ impl<'a> Session<'a> {
             started_unix_ms: started.and_then(|since| u64::try_from(since.as_millis()).ok()),
             host: facts.for_trace(),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            facts: driver.facts(),
         };
         Ok(Session {
             driver,

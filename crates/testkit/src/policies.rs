@@ -65,6 +65,7 @@ pub fn trace(abi: Abi, kernel: &str, run: u128, image: &[u8], calls: &[(Syscall,
             started_unix_ms: Some(1_760_000_000_000),
             host: Some(Host { kernel: kernel.to_owned(), arch: abi.arch() }),
             tool_version: "0.1.0".to_owned(),
+            facts: BTreeSet::new(),
         },
     );
     let image = Arc::new(Image { path: ByteString::new(image), build_id: None, script: None });

@@ -1,6 +1,8 @@
 //! What the arguments that are worth a rule held in one call.
 
-use super::tables::Row;
+use std::collections::BTreeSet;
+
+use super::tables::{Row, Test};
 use super::{Kind, Selector, selectors, truncated};
 use crate::Syscall;
 
@@ -37,6 +39,52 @@ impl Selecting {
         }
         values
     }
+
+    /// On what it depends whether a selector has a meaning in a call; none where all have one in every call.
+    ///
+    /// So much a program in the kernel can ask, which has no tables of kinds: what it keeps of arguments is never less
+    /// than [`values`](Selecting::values) keeps, and of no more kinds.
+    pub fn decided(self) -> Option<Decided> {
+        let Selecting(row) = self;
+        row.selectors.iter().find_map(|selector| {
+            let index = selector.index;
+            let default = row.arguments.get(index)?.kind;
+            let tells = |kind: Option<Kind>| kind.is_some_and(|kind| selector.tells(kind));
+            let dependents = || row.dependents.iter().filter(move |dependent| dependent.index == index);
+            let mut telling = BTreeSet::new();
+            for dependent in dependents() {
+                match dependent.test {
+                    Test::NoneOf(bits) if dependent.kind.is_none() => {
+                        return Some(Decided { index, on: dependent.on, when: When::AnyOf(bits) });
+                    }
+                    Test::AnyOf(values) if tells(dependent.kind) => telling.extend(values),
+                    Test::NoneOf(_) | Test::AnyOf(_) => {}
+                }
+            }
+            let on = dependents().next()?.on;
+            (!tells(Some(default))).then_some(Decided { index, on, when: When::OneOf(telling) })
+        })
+    }
+}
+
+/// A selector that has a meaning only with some values of another argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    /// The selector's place.
+    pub index: usize,
+    /// The place of the argument that decides; of its register the lower half is looked at.
+    pub on: usize,
+    /// Which values of that give it one.
+    pub when: When,
+}
+
+/// With which values of another argument a selector has a meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum When {
+    /// With any of these bits set.
+    AnyOf(u64),
+    /// Where it is one of these.
+    OneOf(BTreeSet<u64>),
 }
 
 impl Selected {
@@ -110,5 +158,61 @@ mod tests {
             assert!(Selecting::of(Syscall::from_name(Abi::X86_64, name).unwrap()).is_none(), "{name}");
         }
         assert!(Selecting::of(Syscall { abi: Abi::X86_64, nr: 100_000 }).is_none());
+    }
+
+    /// What a program in the kernel keeps, as bpf/selected.bpf.h does.
+    fn kept(call: Syscall, args: &[u64; 6]) -> [u64; 6] {
+        let mut kept = [0; 6];
+        for selector in selectors(call) {
+            kept[selector.index] = truncated(args[selector.index], selector.width);
+        }
+        if let Some(Decided { index, on, when }) = Selecting::of(call).unwrap().decided() {
+            let value = args[on] & u64::from(u32::MAX);
+            let has_meaning = match when {
+                When::AnyOf(bits) => value & bits != 0,
+                When::OneOf(values) => values.contains(&value),
+            };
+            if !has_meaning {
+                kept[index] = 0;
+            }
+        }
+        kept
+    }
+
+    #[test]
+    fn what_the_kernel_keeps_is_enough_and_no_more_kinds() {
+        let mut decided = BTreeSet::new();
+        for abi in Abi::ALL {
+            for call in Syscall::all(abi) {
+                let Some(selecting) = Selecting::of(call) else { continue };
+                let Selecting(row) = selecting;
+                if let Some(Decided { on, .. }) = selecting.decided() {
+                    decided.insert(call.name().unwrap());
+                    assert_eq!(row.arguments[on].width, crate::Width::Bits32, "{call}");
+                }
+                // Every value that a test of the tables mentions, beside some that none does.
+                let mentioned = row.dependents.iter().flat_map(|dependent| match dependent.test {
+                    Test::AnyOf(values) => values.to_vec(),
+                    Test::NoneOf(bits) => vec![bits, bits & bits.wrapping_neg(), !bits],
+                });
+                let mentioned: BTreeSet<u64> = mentioned.chain([0, 1, 2, 77, u64::MAX]).collect();
+                for first in &mentioned {
+                    for second in &mentioned {
+                        for third in [0, 0xdead_beef_cafe] {
+                            let args = [*first, *second, *first, *second, third, third];
+                            let args = [args, [*second, *first, third, *first, *second, third]];
+                            for args in args {
+                                let [values, again] =
+                                    [args, kept(call, &args)].map(|args| selecting.values(&args));
+                                assert_eq!(values, again, "{call} {args:x?}");
+                                assert_eq!(kept(call, &args), values.registers(), "{call} {args:x?}");
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        let names = ["fcntl", "fcntl64", "open", "openat", "prctl"];
+        assert_eq!(decided, names.into());
     }
 }

@@ -164,6 +164,7 @@ mod tests {
             started_unix_ms,
             host: None,
             tool_version: String::new(),
+            facts: BTreeSet::new(),
         };
         for (id, started) in [(0xA, Some(30)), (0xB, Some(10)), (0xC, Some(20))] {
             inputs.runs.insert(RunId::from_bits(id), run(started));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::errno::Errno;
-use crate::{Gap, Image, Syscall, Trace};
+use crate::{FactKind, Gap, Image, Syscall, Trace};
 
 /// What two traces, A and B, have and have not in common.
 ///
@@ -58,7 +58,8 @@ impl TraceDiff {
         TraceDiff {
             calls: CallDiff::between(a.totals(), &b.totals()),
             programs: programs.collect(),
-            failures: (a.shows_failures() && b.shows_failures()).then(|| FailureDiff::between(a, b)),
+            failures: (a.shows(FactKind::Results) && b.shows(FactKind::Results))
+                .then(|| FailureDiff::between(a, b)),
             blocking_in_a: blocking(a),
             blocking_in_b: blocking(b),
         }

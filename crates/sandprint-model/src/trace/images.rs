@@ -11,6 +11,7 @@ impl Trace {
             runs: self.runs.clone(),
             calls: self.calls.filtered(|subject, _| is_wanted(&subject.image)),
             results: self.results.filtered(|subject, _| is_wanted(&subject.image)),
+            refused: self.refused.filtered(|subject, _| is_wanted(&subject.image)),
             gaps: self.gaps.clone(),
         }
     }

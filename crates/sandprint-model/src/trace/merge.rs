@@ -35,6 +35,7 @@ impl Trace {
         }
         self.calls.merge(other.calls);
         self.results.merge(other.results);
+        self.refused.merge(other.refused);
     }
 
     /// The gaps of kind [`GapKind::Unfinished`] that stand after a merge.
@@ -229,6 +230,7 @@ mod tests {
             started_unix_ms: None,
             host: None,
             tool_version: String::new(),
+            facts: std::collections::BTreeSet::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A recorded run: its id, what observed it, how it ended, and where it ran.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::{Arch, ByteString};
@@ -58,6 +59,39 @@ pub struct Run {
     pub host: Option<Host>,
     /// The version of the tool that recorded it ("0.1.0").
     pub tool_version: String,
+    /// What was recorded beside the calls.
+    pub facts: BTreeSet<FactKind>,
+}
+
+/// A kind of fact beside which calls were made, which a recorder may record or not. Where it did and there are none,
+/// there were none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FactKind {
+    /// The values of arguments.
+    Arguments,
+    /// Calls that a filter refused.
+    Refused,
+    /// Which calls failed, and how.
+    Results,
+}
+
+impl FactKind {
+    /// Every kind, in name order.
+    pub const ALL: [FactKind; 3] = [FactKind::Arguments, FactKind::Refused, FactKind::Results];
+
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            FactKind::Arguments => "arguments",
+            FactKind::Refused => "refused",
+            FactKind::Results => "results",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<FactKind> {
+        FactKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// What made a recording.
@@ -98,11 +132,6 @@ impl Recorder {
             Recorder::Sandprint01 => "sandprint-0.1",
             Recorder::Strace => "strace",
         }
-    }
-
-    /// Whether it sees which calls fail.
-    pub fn sees_failures(self) -> bool {
-        matches!(self, Recorder::Strace)
     }
 
     /// The recorder of that name.

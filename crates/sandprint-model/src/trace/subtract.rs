@@ -18,6 +18,7 @@ impl Trace {
             runs: self.runs.clone(),
             calls: self.calls.filtered(|_, syscall| !known.contains(syscall)),
             results: self.results.filtered(|_, (syscall, _)| !known.contains(syscall)),
+            refused: self.refused.filtered(|_, (syscall, _)| !known.contains(syscall)),
             gaps: self.gaps.clone(),
         }
     }

@@ -14,8 +14,8 @@ use crate::arguments::Selected;
 use crate::errno::Errno;
 use crate::{
     Action, Arch, ArgumentsSeen, ByteString, CallRules, CallSeen, Comparison, Condition, Count, Date, Exit,
-    FirstSeen, Gap, GapKind, Host, Image, KernelVersion, Note, Reason, Recorder, Rule, Run, RunId, Subject,
-    Syscall, Width, arbitrary,
+    FactKind, FirstSeen, Gap, GapKind, Host, Image, KernelVersion, Note, Reason, Recorder, Rule, Run, RunId,
+    Subject, Syscall, Width, arbitrary,
 };
 
 /// One of everything, as small as it can be.
@@ -41,6 +41,7 @@ fn sample() -> Trace {
             started_unix_ms: Some(1_700_000_000_000),
             host: Some(Host { kernel: "6.1.0".to_owned(), arch: Arch::X86_64 }),
             tool_version: "0.1.0".to_owned(),
+            facts: BTreeSet::from([FactKind::Arguments, FactKind::Results]),
         },
     );
     let first = |after_ns| Some(FirstSeen { after_ns, tgid: 7, tid: 7, comm: "ls".into() });
@@ -106,6 +107,7 @@ fn sample_with_results() -> Trace {
     for (image, errno, count) in [(&ls, 2, 3), (&ls, 524, 1), (&cat, 13, u64::MAX)] {
         trace.results.join(Subject::of(image), (call, Errno(errno)), run, Count(count));
     }
+    trace.refused.join(Subject::of(&cat), (call, Errno(1)), run, Count(2));
     trace
 }
 

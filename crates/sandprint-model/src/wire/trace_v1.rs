@@ -85,11 +85,12 @@ enum Field {
     Images,
     Observations,
     Results,
+    Refused,
     Gaps,
 }
 
 impl Field {
-    const ALL: [(Field, &'static str); 8] = [
+    const ALL: [(Field, &'static str); 9] = [
         (Field::Format, "format"),
         (Field::Version, "version"),
         (Field::Tool, "tool"),
@@ -97,6 +98,7 @@ impl Field {
         (Field::Images, IMAGES),
         (Field::Observations, calls::TABLE),
         (Field::Results, results::TABLE),
+        (Field::Refused, results::REFUSED),
         (Field::Gaps, gaps::TABLE),
     ];
 
@@ -115,6 +117,7 @@ struct Reading<'r> {
     /// Rows of tables that came before those to which they refer.
     early_calls: Vec<Object<GroupRow<'static>>>,
     early_results: Vec<Object<results::GroupRow<'static>>>,
+    early_refused: Vec<Object<results::GroupRow<'static>>>,
     early_gaps: Vec<Object<GapRow<'static>>>,
 }
 
@@ -127,6 +130,7 @@ impl<'r> Reading<'r> {
             found: Vec::new(),
             early_calls: Vec::new(),
             early_results: Vec::new(),
+            early_refused: Vec::new(),
             early_gaps: Vec::new(),
         }
     }
@@ -167,7 +171,13 @@ impl<'r> Reading<'r> {
             Field::Results if !has_heads => self.early_results = map.next_value()?,
             Field::Results => {
                 map.next_value_seed(Rows::of(results::TABLE, refusal, |row| {
-                    results::take(row, heads, trace)
+                    results::take(row, heads, &mut trace.results)
+                }))?;
+            }
+            Field::Refused if !has_heads => self.early_refused = map.next_value()?,
+            Field::Refused => {
+                map.next_value_seed(Rows::of(results::REFUSED, refusal, |row| {
+                    results::take(row, heads, &mut trace.refused)
                 }))?;
             }
             Field::Gaps if !has_heads => self.early_gaps = map.next_value()?,
@@ -185,7 +195,12 @@ impl<'r> Reading<'r> {
             calls::take(row, heads, trace).map_err(|refused| refused.of_row(calls::TABLE, at))?;
         }
         for (at, Object(row)) in std::mem::take(&mut self.early_results).into_iter().enumerate() {
-            results::take(row, heads, trace).map_err(|refused| refused.of_row(results::TABLE, at))?;
+            results::take(row, heads, &mut trace.results)
+                .map_err(|refused| refused.of_row(results::TABLE, at))?;
+        }
+        for (at, Object(row)) in std::mem::take(&mut self.early_refused).into_iter().enumerate() {
+            results::take(row, heads, &mut trace.refused)
+                .map_err(|refused| refused.of_row(results::REFUSED, at))?;
         }
         for (at, Object(row)) in std::mem::take(&mut self.early_gaps).into_iter().enumerate() {
             gaps::take(row, heads, trace).map_err(|refused| refused.of_row(gaps::TABLE, at))?;
@@ -217,7 +232,8 @@ impl<'de> Visitor<'de> for Reading<'_> {
             self.read(field, &mut map)?;
             self.found.push(field);
         }
-        let is_missing = |field: Field| !self.found.contains(&field) && field != Field::Results;
+        let may_miss = [Field::Results, Field::Refused];
+        let is_missing = |field: Field| !self.found.contains(&field) && !may_miss.contains(&field);
         if let Some((_, missing)) = Field::ALL.iter().find(|(field, _)| is_missing(*field)) {
             return Err(M::Error::missing_field(missing));
         }

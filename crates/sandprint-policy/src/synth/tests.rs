@@ -31,6 +31,7 @@ fn run(kernel: Option<&str>) -> Run {
         started_unix_ms: None,
         host,
         tool_version: "0.1.0".to_owned(),
+        facts: BTreeSet::new(),
     }
 }
 

@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 
+#[cfg(doc)]
+use sandprint_model::ArgumentsSeen;
 use sandprint_model::{Abi, Arch, ByteString, Syscall};
 
 use super::TargetId;
@@ -15,6 +17,10 @@ impl<'a> Fields<'a> {
         let (head, tail) = self.0.split_at_checked(count)?;
         self.0 = tail;
         Some(head)
+    }
+
+    pub(super) fn u16(&mut self) -> Option<u16> {
+        Some(u16::from_ne_bytes(self.bytes(2)?.try_into().ok()?))
     }
 
     pub(super) fn u32(&mut self) -> Option<u32> {
@@ -46,6 +52,7 @@ pub(super) struct Config {
     pub walks: bool,
     pub cgroup: bool,
     pub members: bool,
+    pub details: bool,
 }
 
 impl Config {
@@ -58,7 +65,7 @@ impl Config {
         for field in [self.self_pid, self.execve_nr, self.page] {
             bytes.extend_from_slice(&field.to_ne_bytes());
         }
-        let switches = [self.follow_children, self.x86, self.walks, self.cgroup, self.members];
+        let switches = [self.follow_children, self.x86, self.walks, self.cgroup, self.members, self.details];
         bytes.extend_from_slice(&switches.map(u8::from));
         bytes
     }
@@ -170,6 +177,8 @@ pub(super) fn syscall(abi: u32, nr: u32, arch: Arch) -> Syscall {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct CallValue {
     pub count: u64,
+    /// Distinct values of its arguments; more than [`ArgumentsSeen::MOST`] where not all are known.
+    pub kinds: u64,
     /// Nanoseconds of `CLOCK_MONOTONIC`; 0 where the first time was not seen.
     pub first_ns: u64,
     pub tgid: u32,
@@ -182,11 +191,58 @@ impl CallValue {
         let mut fields = Fields(bytes);
         Some(CallValue {
             count: fields.u64()?,
+            kinds: fields.u64()?,
             first_ns: fields.u64()?,
             tgid: fields.u32()?,
             tid: fields.u32()?,
             comm: ByteString::new(until_nul(fields.bytes(16)?)),
         })
+    }
+}
+
+/// `struct sp_arguments_key`: a call by the arguments that tell such calls apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ArgumentsKey {
+    pub call: CallKey,
+    pub args: [u64; 6],
+}
+
+impl ArgumentsKey {
+    /// Bytes of `struct sp_arguments_key`.
+    pub(super) const SIZE: usize = 72;
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<ArgumentsKey> {
+        let mut fields = Fields(bytes);
+        let image = fields.u64()?;
+        let mut args = [0; 6];
+        for arg in &mut args {
+            *arg = fields.u64()?;
+        }
+        let target = TargetId(fields.u32()?);
+        let call = CallKey { image, target, abi: fields.u32()?, nr: fields.u32()? };
+        Some(ArgumentsKey { call, args })
+    }
+}
+
+/// `struct sp_result_key`: a call that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ResultKey {
+    pub call: CallKey,
+    pub errno: u16,
+    /// Whether a seccomp filter gave it, and the call did not run.
+    pub refused: bool,
+}
+
+impl ResultKey {
+    /// Bytes of `struct sp_result_key`.
+    pub(super) const SIZE: usize = 24;
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<ResultKey> {
+        let mut fields = Fields(bytes);
+        let image = fields.u64()?;
+        let target = TargetId(fields.u32()?);
+        let call = CallKey { image, target, abi: fields.u32()?, nr: fields.u32()? };
+        Some(ResultKey { call, errno: fields.u16()?, refused: fields.u16()? != 0 })
     }
 }
 
@@ -313,10 +369,12 @@ mod tests {
 
     #[test]
     fn short_buffers_give_nothing_and_never_panic() {
-        for length in 0..40 {
+        for length in 0..80 {
             let bytes = vec![0xff; length];
             assert_eq!(CallKey::decode(&bytes).is_some(), length >= 20);
-            assert_eq!(CallValue::decode(&bytes).is_some(), length >= 40);
+            assert_eq!(CallValue::decode(&bytes).is_some(), length >= 48);
+            assert_eq!(ArgumentsKey::decode(&bytes).is_some(), length >= 68);
+            assert_eq!(ResultKey::decode(&bytes).is_some(), length >= 24);
             assert_eq!(Live::decode(&bytes).is_some(), length >= 24);
             assert_eq!(ImageInfo::decode(&bytes), None);
             assert_eq!(State::decode(&bytes), None);

@@ -33,6 +33,8 @@ pub(super) enum Lost {
     Members = 10,
     /// The end of a process was not told.
     Ends = 11,
+    /// Errors of calls were not told.
+    Results = 12,
 }
 
 impl Lost {

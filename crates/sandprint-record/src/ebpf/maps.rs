@@ -10,7 +10,7 @@ use super::decode::{Config, State};
 use super::error::LoadError;
 use super::program::{Concern, Tasks, Wanted};
 use super::sys;
-use Concern::{Calls, Cgroups, Follow, Members, Uring, WatchCalls, WatchTasks};
+use Concern::{Calls, Cgroups, Details, Follow, Members, Uring, WatchCalls, WatchTasks};
 
 /// How user space gets at a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,16 +30,17 @@ struct Row {
     access: Access,
     /// Which concerns need it; none for all. A map that nobody needs is not made.
     concerns: &'static [Concern],
-    /// Where another concern than these only names it: one entry will do.
-    large_for: Option<Concern>,
+    /// Where only other concerns than these need it, which name it and make no use of it, one entry will do; none for
+    /// all.
+    large_for: &'static [Concern],
 }
 
 const fn row(name: &'static str, access: Access, concerns: &'static [Concern]) -> Row {
-    Row { name, access, concerns, large_for: None }
+    Row { name, access, concerns, large_for: &[] }
 }
 
 #[rustfmt::skip]
-static MAPS: [Row; 28] = [
+static MAPS: [Row; 31] = [
     row(".rodata", Access::Programs, &[]),
     row(".bss", Access::Memory, &[]),
     row(".data.control", Access::Memory, &[]),
@@ -49,7 +50,10 @@ static MAPS: [Row; 28] = [
     row("image_info", Access::Calls, &[]),
     row("blank_image", Access::Programs, &[]),
     row("perf_events", Access::Calls, &[]),
-    Row { name: "cgroups", access: Access::Calls, concerns: &[Cgroups, Calls, Follow, WatchCalls, WatchTasks], large_for: Some(Cgroups) },
+    Row { name: "cgroups", access: Access::Calls, concerns: &[Cgroups, Calls, Follow, WatchCalls, WatchTasks], large_for: &[Cgroups] },
+
+    Row { name: "selected", access: Access::Memory, concerns: &[Calls, Details, WatchTasks, WatchCalls], large_for: &[Details, WatchTasks, WatchCalls] },
+    Row { name: "deciding", access: Access::Calls, concerns: &[Calls, Details, WatchTasks, WatchCalls], large_for: &[Details, WatchTasks, WatchCalls] },
 
     row("components", Access::Calls, &[Cgroups]),
     row("on_path", Access::Calls, &[Cgroups]),
@@ -60,6 +64,8 @@ static MAPS: [Row; 28] = [
     row("targets", Access::Calls, &[Follow]),
     row("execs", Access::Programs, &[Follow]),
     row("calls", Access::Calls, &[Follow, Calls]),
+    Row { name: "arguments", access: Access::Calls, concerns: &[Calls, Details], large_for: &[Details] },
+    row("results", Access::Calls, &[Details]),
     row("rings", Access::Programs, &[Uring]),
     row("uring_ops", Access::Memory, &[Uring]),
 
@@ -67,10 +73,9 @@ static MAPS: [Row; 28] = [
     row("refused", Access::Calls, &[WatchTasks, WatchCalls]),
     row("blank_refused", Access::Programs, &[WatchTasks, WatchCalls]),
     row("processes", Access::Calls, &[WatchTasks, WatchCalls]),
-    row("selected", Access::Memory, &[WatchTasks, WatchCalls]),
     row("code", Access::Calls, &[WatchTasks, WatchCalls]),
     row("told_filters", Access::Programs, &[WatchTasks, WatchCalls]),
-    Row { name: "members", access: Access::Calls, concerns: &[Members, WatchTasks, WatchCalls], large_for: Some(Members) },
+    Row { name: "members", access: Access::Calls, concerns: &[Members, WatchTasks, WatchCalls], large_for: &[Members] },
 ];
 
 /// The map of an object that has this name there: internal ones are named after the object and their section.
@@ -103,7 +108,7 @@ fn size(row: &Row, wanted: &Wanted, map: &mut OpenMapMut<'_>) -> libbpf_rs::Resu
     if !row.concerns.is_empty() && !row.concerns.iter().any(is_wanted) {
         return map.set_autocreate(false);
     }
-    if row.large_for.is_some_and(|concern| !is_wanted(&concern)) {
+    if !row.large_for.is_empty() && !row.large_for.iter().any(is_wanted) {
         return map.set_max_entries(1);
     }
     match (row.name, wanted.tasks) {

@@ -35,6 +35,8 @@ pub(super) enum Concern {
     Uring,
     /// Recording: which calls are made.
     Calls,
+    /// Recording: what they are made with, and how they fail.
+    Details,
     /// Recording: tasks that run already.
     Walk,
     /// Recording: counts that live tasks have not handed in. Loaded late: that costs as much as loading all the rest,
@@ -101,14 +103,16 @@ const fn only(hooks: Hooks, name: &'static str, concern: Concern, way: Way, form
     Program { name, concern, way, forms, hooks: Some(hooks) }
 }
 
-use Concern::{Calls, Cgroups, Follow, Gather, Images, Members, Uring, Walk, WatchCalls, WatchTasks};
+use Concern::{
+    Calls, Cgroups, Details, Follow, Gather, Images, Members, Uring, Walk, WatchCalls, WatchTasks,
+};
 use Forms::{Alone, Locating, With};
 use Hooks::{RawTracepoints, Tracepoints};
 use Way::{Attach, Instead, Read, Spare, Try};
 
 /// All programs. Within a concern they are attached in this order.
 #[rustfmt::skip]
-static PROGRAMS: [Program; 30] = [
+static PROGRAMS: [Program; 33] = [
     only(Tracepoints, "prepare_exec_1", Follow, Spare, Alone),
     only(Tracepoints, "prepare_exec_2", Follow, Spare, Alone),
     only(Tracepoints, "prepare_exec_3", Follow, Spare, Alone),
@@ -126,6 +130,10 @@ static PROGRAMS: [Program; 30] = [
 
     row("count_call", Calls, Attach, Forms::Tasks),
     only(Tracepoints, "read_calls", Calls, Read("calls"), Alone),
+
+    row("end_call", Details, Attach, Forms::Tasks),
+    only(Tracepoints, "read_arguments", Details, Read("arguments"), Alone),
+    only(Tracepoints, "read_results", Details, Read("results"), Alone),
 
     row(WALK_RESOLVE, Walk, Way::Walk, Alone),
     row(WALK_ADMIT, Walk, Way::Walk, Forms::Tasks),
@@ -258,7 +266,8 @@ impl Wanted {
 
 /// All forms in which programs can be wanted, with every concern.
 pub(super) fn every_form() -> impl Iterator<Item = Wanted> {
-    let all = vec![Follow, Uring, Calls, Walk, Gather, Images, Cgroups, Members, WatchTasks, WatchCalls];
+    let all =
+        vec![Follow, Uring, Calls, Details, Walk, Gather, Images, Cgroups, Members, WatchTasks, WatchCalls];
     let forms = [
         (Hooks::RawTracepoints, Tasks::ByTid, false),
         (Hooks::RawTracepoints, Tasks::Storage, true),

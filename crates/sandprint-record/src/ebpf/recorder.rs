@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use libbpf_rs::{MapCore as _, RingBuffer, RingBufferBuilder};
-use sandprint_model::{Arch, CallSeen, FirstSeen, Gap, GapKind, Image, RunId, Subject, Trace};
+use sandprint_model::errno::Errno;
+use sandprint_model::{Arch, CallSeen, Count, FirstSeen, Gap, GapKind, Image, RunId, Subject, Trace};
 
 use super::cgroups::Cgroups;
-use super::decode::{CallKey, CallValue, Config, Control, Event, ImageInfo, Live, State};
+use super::decode::{CallKey, CallValue, Config, Control, Event, ImageInfo, Live, ResultKey, State};
 use super::error::{LoadError, RecorderError};
 use super::lost::Lost;
 use super::program::{
@@ -20,7 +21,8 @@ use super::program::{
     Wanted,
 };
 use super::programs::Programs;
-use super::{Options, TargetId, sys, ways};
+use super::{Options, TargetId, details, selected, sys, ways};
+use crate::detail::Detail;
 use crate::host::{self, CgroupUse, HostFacts};
 use crate::image::BuildId;
 use crate::reader::{Question, Reader};
@@ -44,6 +46,7 @@ pub struct Recorder {
     arch: Arch,
     targets: Vec<Target>,
     entry: Entry,
+    detail: Detail,
     /// The targets of which calls were made before the recording.
     begun_before: BTreeSet<TargetId>,
     control: Control,
@@ -79,8 +82,10 @@ impl Recorder {
         let mut concerns = vec![Concern::Follow, Concern::Images, Concern::Uring, Concern::Calls];
         concerns.extend(walks.then_some(Concern::Walk));
         concerns.extend(cgroup.then_some(Concern::Cgroups));
+        let details = options.detail == Detail::Full;
+        concerns.extend(details.then_some(Concern::Details));
         let follow_children = options.follow_children;
-        let config = Config { follow_children, walks, cgroup, ..super::config(arch)? };
+        let config = Config { follow_children, walks, cgroup, details, ..super::config(arch)? };
         let mut refusals: Vec<((Hooks, Tasks), LoadError)> = Vec::new();
         let mut loaded = None;
         for (hooks, tasks) in ways(options, facts.kernel()) {
@@ -115,6 +120,9 @@ impl Recorder {
         };
         let refused =
             first.filter(|((hooks, _), _)| *hooks != programs.wanted().hooks).map(|(_, error)| error);
+        if details {
+            selected::fill(programs.maps(), arch)?;
+        }
         let events = Rc::new(RefCell::new(Vec::new()));
         let sink = Rc::clone(&events);
         let mut builder = RingBufferBuilder::new();
@@ -135,6 +143,7 @@ impl Recorder {
             arch,
             targets: options.targets.clone(),
             entry: options.entry,
+            detail: options.detail,
             begun_before: BTreeSet::new(),
             control: Control::default(),
             images: BTreeMap::new(),
@@ -148,6 +157,11 @@ impl Recorder {
     /// What it follows, by their places: the first is [`TargetId::FIRST`].
     pub fn targets(&self) -> impl Iterator<Item = (TargetId, &Target)> {
         TargetId::number(&self.targets)
+    }
+
+    /// How much of each call it records.
+    pub fn detail(&self) -> Detail {
+        self.detail
     }
 
     /// How followed tasks are kept.
@@ -266,6 +280,8 @@ impl Recorder {
         // A kernel without the tracepoints has no io_uring, or cannot show what it does.
         let uring = self.programs.attach(Concern::Uring)?;
         self.hides_uring = uring == [URING_CREATE];
+        // Who sees a call begin leaves the mark by which its end is known.
+        self.programs.attach(Concern::Details)?;
         self.programs.attach(Concern::Calls)?;
         Ok(())
     }
@@ -339,6 +355,7 @@ impl Recorder {
         self.programs.control(self.control)?;
         // The end of tasks is still seen.
         self.programs.detach(Concern::Calls);
+        self.programs.detach(Concern::Details);
         self.stopped = true;
         // A task hands in its own counts before it is no longer among the live ones.
         if self.state()?.live == 0 {
@@ -407,6 +424,11 @@ impl Recorder {
             self.look_into(key.image)?;
         }
         let images = self.images();
+        let image_of = |id: &u64| images.get(id).map(Arc::clone).unwrap_or_default();
+        let mut arguments = match self.detail {
+            Detail::Calls => BTreeMap::new(),
+            Detail::Full => details::arguments(&self.programs, &entries, self.arch)?,
+        };
         for (key, value) in &entries {
             let first = (value.first_ns > 0).then(|| FirstSeen {
                 after_ns: value.first_ns.saturating_sub(started_ns),
@@ -414,10 +436,17 @@ impl Recorder {
                 tid: value.tid,
                 comm: value.comm.clone(),
             });
-            let image = images.get(&key.image).map(Arc::clone).unwrap_or_default();
-            let seen = CallSeen { first, ..CallSeen::times(value.count) };
+            let arguments = arguments.remove(key);
+            let seen = CallSeen { count: value.count, first, arguments };
             // Two ids can be one image to the user: a file that was touched between two execs.
-            trace.calls.add(Subject::of(&image), key.syscall(self.arch), *run, seen);
+            trace.calls.add(Subject::of(&image_of(&key.image)), key.syscall(self.arch), *run, seen);
+        }
+        if self.detail == Detail::Full {
+            for (ResultKey { call, errno, refused }, count) in details::results(&self.programs, of)? {
+                let table = if refused { &mut trace.refused } else { &mut trace.results };
+                let key = (call.syscall(self.arch), Errno(errno));
+                table.add(Subject::of(&image_of(&call.image)), key, *run, Count(count));
+            }
         }
         self.collect_gaps(of, run, trace)
     }
@@ -467,6 +496,7 @@ impl Recorder {
         let counted = [
             (GapKind::AdmissionFailed, self.lost(Lost::Admission)?.saturating_add(self.lost(Lost::Cgroups)?)),
             (GapKind::CallsLost, self.lost(Lost::Calls)?),
+            (GapKind::ResultsLost, self.lost(Lost::Results)?),
             (GapKind::ImagesMerged, self.lost(Lost::Images)?),
             (GapKind::SeccompActive, state.seccomp_active),
             (GapKind::SeccompInstalled, state.seccomp_installed),

@@ -6,19 +6,18 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use libbpf_rs::{MapCore as _, RingBuffer, RingBufferBuilder};
-use sandprint_model::{Arch, ByteString, Code, KernelVersion, Width, arguments};
+use sandprint_model::{Arch, ByteString, Code, KernelVersion};
 
 use super::cgroups::Cgroups;
-use super::decode::{Config, Control, ImageInfo, syscall};
+use super::decode::{Config, Control, ImageInfo};
 use super::error::{LoadError, RecorderError};
 use super::lost::Lost;
 use super::program::{Concern, Hooks, Tasks, Wanted};
 use super::programs::Programs;
-use super::{TargetId, choose_hooks, sys};
+use super::{TargetId, choose_hooks, selected, sys};
 use crate::host::{self, CgroupUse, HostFacts};
 use crate::refused::{FilterId, Refused};
 use crate::target::Target;
@@ -114,7 +113,7 @@ impl Watcher {
         let mut programs = load(&config, facts.kernel())?;
         let code = Rc::new(RefCell::new(BTreeMap::new()));
         let ring = rings(&programs, &code)?;
-        fill_selected(&programs, arch)?;
+        selected::fill(programs.maps(), arch)?;
         let mut cgroup = None;
         if let Target::Cgroup { directory, .. } = target {
             let own = [(directory.clone(), TargetId::FIRST)];
@@ -412,27 +411,6 @@ fn rings(
         })
         .map_err(RecorderError::Ring)?;
     builder.build().map_err(RecorderError::Ring)
-}
-
-/// Numbers for which arguments are told apart (`SP_SELECTED`), and ABIs (`SP_ABIS`).
-const SELECTED: u32 = 512;
-const ABIS: u32 = 3;
-
-/// Says which arguments tell calls apart: those that a rule can be about.
-fn fill_selected(programs: &Programs, arch: Arch) -> Result<(), RecorderError> {
-    let words = programs.maps().array("selected")?;
-    let calls = (0..ABIS).flat_map(|abi| (0..SELECTED).map(move |nr| syscall(abi, nr, arch)));
-    for (word, call) in words.iter().zip(calls) {
-        let bits = arguments::selectors(call).iter().fold(0_u64, |bits, selector| {
-            let how = match selector.width {
-                Width::Bits32 => 1,
-                Width::Bits64 => 2,
-            };
-            bits | how << (2 * selector.index)
-        });
-        word.store(bits, Ordering::SeqCst);
-    }
-    Ok(())
 }
 
 /// What `CLOCK_MONOTONIC` says in terms of the time of day. Kept, so that one moment is the same each time it is told.

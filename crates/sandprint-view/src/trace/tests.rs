@@ -22,6 +22,7 @@ fn run(name: Option<&str>, command: &[&str], arch: Option<Arch>) -> Run {
         started_unix_ms: Some(1_709_251_199_000),
         host: arch.map(|arch| Host { kernel: "6.1.0-50-amd64".to_owned(), arch }),
         tool_version: "0.1.0".to_owned(),
+        facts: std::collections::BTreeSet::new(),
     }
 }
 

@@ -238,13 +238,7 @@ fn try_notification(facts: &HostFacts) -> Check {
 
 /// Loads and attaches the recorder for a moment.
 fn try_recording(facts: &HostFacts) -> Check {
-    let options = Options {
-        targets: vec![Target::Command],
-        entry: Entry::Call,
-        follow_children: true,
-        tasks: None,
-        hooks: None,
-    };
+    let options = Options::of(vec![Target::Command], Entry::Call);
     let tried = Recorder::load(&options, facts).and_then(|mut recorder| {
         recorder.attach()?;
         // What is loaded only when a recording ends before its workload does.

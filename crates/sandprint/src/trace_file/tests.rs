@@ -24,6 +24,7 @@ fn trace(run: u128) -> Trace {
             started_unix_ms: Some(1),
             host: None,
             tool_version: "0.1.0".to_owned(),
+            facts: std::collections::BTreeSet::new(),
         },
     );
     let getpid = Syscall { abi: Abi::X86_64, nr: 39 };

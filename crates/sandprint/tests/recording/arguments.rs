@@ -1,5 +1,4 @@
-//! What the recorders by tracing and by notification keep of arguments is what strace shows of them, value by value and as often;
-//! and a policy made of it lets the same run, and refuses another value.
+//! What the recorders keep of arguments is what strace shows of them, value by value and as often; and a policy made of it lets the same run, and refuses another value.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -11,14 +10,14 @@ use sandprint_model::{Abi, Arch, ArgumentsSeen, CallArguments, Syscall, Trace};
 
 use crate::header::{Size, Strace};
 use crate::notified::{OTHER_TESTS, STEADY};
-use crate::recorder::{self, CHOSEN, How, NOTIFIED, SANDPRINT, TRACED};
+use crate::recorder::{self, CHOSEN, FULL, FULL_BY_TID, How, NOTIFIED, SANDPRINT, TRACED};
 use crate::witnesses::{LISTED, ready};
 use crate::{run, strace, traced, turns, workshop};
 use testkit::expect::skip;
 use testkit::gcc;
 
 /// The recorders that see arguments.
-const KEEPING: [How; 2] = [NOTIFIED, TRACED];
+const KEEPING: [How; 4] = [NOTIFIED, TRACED, FULL, FULL_BY_TID];
 
 /// What calls were made with, and how often; none for more than are kept apart.
 type Values = BTreeMap<Syscall, Option<BTreeMap<Selected, u64>>>;
@@ -165,8 +164,10 @@ fn what_has_no_meaning_is_not_kept_and_what_has_no_end_is_said() {
     let Some(folder) = program().filter(|_| has_strace()) else { return };
     let words = ["./arguments".to_owned()];
     let (strace, _) = straced(&[], &words, folder.path());
-    let [recording, other] = KEEPING.map(|how| recorder::record(&[], how, &words, folder.path()));
-    assert_eq!(differences(&strace, &recorded(&other.trace.decoded())), "");
+    let [recording, others @ ..] = KEEPING.map(|how| recorder::record(&[], how, &words, folder.path()));
+    for other in others {
+        assert_eq!(differences(&strace, &recorded(&other.trace.decoded())), "");
+    }
     let seen = recorded(&recording.trace.decoded());
     assert_eq!(differences(&strace, &seen), "");
     let native = Arch::from_name(std::env::consts::ARCH).expect("sandprint records here").native_abi();

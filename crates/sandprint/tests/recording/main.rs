@@ -6,6 +6,7 @@
 //! - [`notified`]: the same by the recorder that needs no rights, which agrees with the other one too.
 //! - [`traced`]: the same by tracing, which disturbs nothing but tracers.
 //! - [`arguments`]: what that one keeps of arguments is what strace shows of them, and policies made of it hold.
+//! - [`results`]: which calls fail and how is what strace shows, and what a filter refuses is told apart.
 //! - [`long_paths`]: programs are told apart by the whole of their paths.
 //! - [`harmless`]: what is no gap, by any recorder.
 //! - [`refused`]: calls that filters keep from running, as the watcher sees them.
@@ -45,6 +46,8 @@ mod oracle;
 mod programs;
 #[cfg(test)]
 mod refused;
+#[cfg(test)]
+mod results;
 #[cfg(test)]
 mod stress;
 #[cfg(test)]

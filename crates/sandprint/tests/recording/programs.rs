@@ -36,13 +36,7 @@ fn the_recorder_takes_the_best_way_on_this_kernel() {
         return;
     }
     let facts = HostFacts::probe();
-    let options = Options {
-        targets: vec![Target::Command],
-        entry: Entry::Call,
-        follow_children: true,
-        tasks: None,
-        hooks: None,
-    };
+    let options = Options::of(vec![Target::Command], Entry::Call);
     let recorder = Recorder::load(&options, &facts).expect("this machine can record");
     eprintln!("{}: {:?}, {:?}", facts.release, recorder.hooks(), recorder.tasks());
     assert_eq!(recorder.refused().map(ToString::to_string), None);

@@ -53,6 +53,10 @@ pub(crate) struct How {
 pub(crate) const CHOSEN: How = How { options: EBPF, variables: &[] };
 /// Tasks told apart as on older kernels.
 pub(crate) const BY_TID: How = How { options: EBPF, variables: &[("SANDPRINT_TASKS", "tid")] };
+/// In the kernel, with all that it can tell of a call.
+pub(crate) const FULL: How = How { options: IN_FULL, variables: &[] };
+/// The same with tasks told apart as on older kernels.
+pub(crate) const FULL_BY_TID: How = How { options: IN_FULL, variables: &[("SANDPRINT_TASKS", "tid")] };
 /// What is known so far is put into safety every five milliseconds.
 pub(crate) const WITH_CHECKPOINTS: How =
     How { options: EBPF, variables: &[("SANDPRINT_CHECKPOINT_MS", "5")] };
@@ -65,6 +69,7 @@ pub(crate) const NOTIFIED: How = How { options: &["--recorder", "notify"], varia
 pub(crate) const TRACED: How = How { options: &["--recorder", "ptrace"], variables: &[] };
 
 const EBPF: &[&str] = &["--recorder", "ebpf"];
+const IN_FULL: &[&str] = &["--recorder", "ebpf", "--detail", "full"];
 
 impl How {
     /// Whether this machine lets us record so. Where it does not, the test has been skipped.

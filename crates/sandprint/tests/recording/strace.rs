@@ -29,6 +29,14 @@ pub(crate) fn read(log: &Path) -> Vec<Row> {
     parse(&text(log))
 }
 
+/// How often each call failed, and how, whoever made it; the errors by name.
+pub(crate) fn read_failed(log: &Path) -> BTreeMap<(&'static str, u32, String), u64> {
+    let text = text(log);
+    let mut reader = Reader { parents: parents(&text), ..Reader::default() };
+    text.lines().for_each(|line| reader.line(line));
+    reader.failed
+}
+
 /// A call and what it was made with, as far as it has arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Made {
@@ -71,12 +79,15 @@ struct Reader {
     last: u32,
     counts: BTreeMap<(String, String, u32, Option<String>), u64>,
     made: Vec<Made>,
+    failed: BTreeMap<(&'static str, u32, String), u64>,
 }
 
 #[derive(Clone, Default)]
 struct Task {
     image: String,
     abi: &'static str,
+    /// The call that it made last.
+    call: Option<(&'static str, u32)>,
     /// What an execve that has not returned yet would start.
     starting: Option<String>,
 }
@@ -102,6 +113,7 @@ impl Reader {
                 self.tasks.remove(&pid);
             }
         } else if let Some(resumed) = text.strip_prefix("<... ") {
+            self.returned(pid, resumed);
             if resumed.starts_with("execve") {
                 self.started(pid, resumed);
             }
@@ -119,7 +131,7 @@ impl Reader {
         let abi = self.tasks.get(&self.last).map_or("x86_64", |task| task.abi);
         let parent = self.parents.get(&pid).and_then(|parent| self.tasks.get(parent));
         let image = parent.map(|task| task.image.clone()).unwrap_or_default();
-        self.tasks.insert(pid, Task { image, abi, starting: None });
+        self.tasks.insert(pid, Task { image, abi, ..Task::default() });
     }
 
     fn task(&mut self, pid: u32) -> &mut Task {
@@ -152,6 +164,8 @@ impl Reader {
         let task = self.task(pid).clone();
         let nr = if task.abi == "x32" { raw & !0x4000_0000 } else { raw };
         let name = nameless.is_none().then(|| name.to_owned());
+        self.task(pid).call = Some((task.abi, nr));
+        self.returned(pid, text);
         let count = |reader: &mut Reader, image: String| {
             *reader.counts.entry((image, task.abi.to_owned(), nr, name.clone())).or_default() += 1;
         };
@@ -173,6 +187,14 @@ impl Reader {
                 self.admit(child);
             }
         }
+    }
+
+    /// Notes the error of a call that a line ends with, if it does.
+    fn returned(&mut self, pid: u32, text: &str) {
+        let Some((_, end)) = text.rsplit_once(" = -1 ") else { return };
+        let error = end.split_whitespace().next().expect("an error has a name");
+        let (abi, nr) = self.task(pid).call.expect("it was made before");
+        *self.failed.entry((abi, nr, error.to_owned())).or_default() += 1;
     }
 
     /// Puts the new program into force if this is the line of an execve that succeeded.

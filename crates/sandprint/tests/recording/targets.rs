@@ -112,13 +112,8 @@ fn each_of_many_targets_has_its_own_footprint() {
         one.take(in_one.pid);
         two.take(in_two.pid);
         let cgroup = |group: &Group| Target::Cgroup { directory: group.path().into(), words: String::new() };
-        let options = Options {
-            targets: vec![cgroup(&one), Target::Processes(vec![by_pid.pid]), cgroup(&two)],
-            entry: Entry::Call,
-            follow_children: true,
-            tasks,
-            hooks,
-        };
+        let targets = vec![cgroup(&one), Target::Processes(vec![by_pid.pid]), cgroup(&two)];
+        let options = Options { tasks, hooks, ..Options::of(targets, Entry::Call) };
         let mut recorder = Recorder::load(&options, &HostFacts::probe()).expect("this machine can record");
         recorder.attach().expect("these targets are there");
         // Made while it is recorded: it belongs to whoever it lies below.
@@ -173,8 +168,7 @@ fn who_comes_into_a_cgroup_is_followed_from_its_exec_where_a_manager_sets_it_up(
         let mut first = come(&group, "kill -0 $$; exec true");
         let target = Target::Cgroup { directory: group.path().into(), words: String::new() };
         for tasks in [None, Some(Tasks::ByTid)] {
-            let options =
-                Options { targets: vec![target.clone()], entry, follow_children: true, tasks, hooks: None };
+            let options = Options { tasks, ..Options::of(vec![target.clone()], entry) };
             let mut recorder =
                 Recorder::load(&options, &HostFacts::probe()).expect("this machine can record");
             recorder.attach().expect("the cgroup is there");
@@ -216,13 +210,7 @@ fn a_directory_that_is_no_cgroup_is_refused() {
     }
     let folder: PathBuf = fs::canonicalize(".").expect("we are somewhere");
     let target = Target::Cgroup { directory: folder.clone(), words: String::new() };
-    let options = Options {
-        targets: vec![target],
-        entry: Entry::Call,
-        follow_children: true,
-        tasks: None,
-        hooks: None,
-    };
+    let options = Options::of(vec![target], Entry::Call);
     let mut recorder = Recorder::load(&options, &HostFacts::probe()).expect("this machine can record");
     let error = recorder.attach().expect_err("it is no cgroup").to_string();
     assert_eq!(error, format!("open the cgroup {}", Path::new(&folder).display()));

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::calls::{Key, Named, Row, Table, differences, table, totals};
 use crate::header::{Size, Strace, Witness, sources};
-use crate::recorder::{BY_TID, CHOSEN, How, Recording};
+use crate::recorder::{BY_TID, CHOSEN, FULL, How, Recording};
 use crate::{recorder, run, strace, turns, workshop};
 use testkit::expect::skip;
 
@@ -37,6 +37,13 @@ macro_rules! witnesses {
             $(#[test]
             fn $name() {
                 super::check_recording(stringify!($name), super::CHOSEN);
+            })*
+        }
+
+        mod recorded_exactly_in_full {
+            $(#[test]
+            fn $name() {
+                super::check_recording(stringify!($name), super::FULL);
             })*
         }
 

@@ -64,6 +64,13 @@ fn validate(root: &Value, schema: &Value, value: &Value, at: &str) -> Result<(),
                 let most = rule.as_u64().unwrap();
                 value.as_array().is_none_or(|items| u64::try_from(items.len()).unwrap() <= most)
             }
+            "uniqueItems" => {
+                let items = value.as_array().into_iter().flatten();
+                items
+                    .clone()
+                    .enumerate()
+                    .all(|(at, item)| items.clone().skip(at + 1).all(|later| later != item))
+            }
             "items" => {
                 for (index, item) in value.as_array().into_iter().flatten().enumerate() {
                     validate(root, rule, item, &format!("{at}[{index}]"))?;

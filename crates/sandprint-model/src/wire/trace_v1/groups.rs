@@ -38,10 +38,12 @@ impl<'t> Indexes<'t> {
     pub(super) fn of(trace: &'t Trace) -> Indexes<'t> {
         let mut run_ids = trace.calls.runs();
         run_ids.extend(trace.results.runs());
+        run_ids.extend(trace.refused.runs());
         run_ids.extend(trace.runs.keys());
         run_ids.extend(trace.gaps.keys().map(|gap| gap.run));
         let called = trace.calls.iter().map(|(subject, ..)| &subject.image);
-        let failed = trace.results.iter().map(|(subject, ..)| &subject.image);
+        let errors = trace.results.iter().chain(trace.refused.iter());
+        let failed = errors.map(|(subject, ..)| &subject.image);
         let images: BTreeSet<_> = called.chain(failed).collect();
         Indexes { run_ids: run_ids.into_iter().collect(), images: images.into_iter().collect() }
     }

@@ -1,4 +1,4 @@
-//! The table of results: a row for each group, and in it a line for each call and error.
+//! The tables of results and of refused calls: a row for each group, and in it a line for each call and error.
 //!
 //! A trace without any has no such table.
 
@@ -12,10 +12,15 @@ use crate::errno::{self, Errno};
 use crate::wire::content::{self, Object, Refused, present};
 use crate::wire::layout::{Page, compact};
 use crate::wire::{ContentProblem, quoted};
-use crate::{Count, Syscall, Trace};
+use crate::{Count, Facts, Syscall, Trace};
 
-/// The table's name.
+/// The name of the table of calls that failed.
 pub(super) const TABLE: &str = "results";
+/// The name of that of calls which a filter refused.
+pub(super) const REFUSED: &str = "refused";
+
+/// How often calls gave errors.
+type Errors = Facts<(Syscall, Errno), Count>;
 
 /// How calls of one image failed in one run and scope, through one ABI. Written without `errors`, which follow on
 /// lines of their own.
@@ -43,13 +48,15 @@ struct ErrorRow<'a> {
     count: u64,
 }
 
-/// Writes the table, if there is anything for it.
+/// Writes the tables, if there is anything for them.
 pub(super) fn write(page: &mut Page<impl Write>, trace: &Trace, indexes: &Indexes<'_>) -> io::Result<()> {
-    if trace.results.is_empty() {
-        return Ok(());
+    for (name, errors) in [(TABLE, &trace.results), (REFUSED, &trace.refused)] {
+        if !errors.is_empty() {
+            let seen = indexes.seen(errors);
+            page.nested_table(name, "errors", seen.groups().map(|group| lines(&group)))?;
+        }
     }
-    let seen = indexes.seen(&trace.results);
-    page.nested_table(TABLE, "errors", seen.groups().map(|group| lines(&group)))
+    Ok(())
 }
 
 /// A group's own line, and one line per call and error.
@@ -71,8 +78,8 @@ fn lines<'s, 't>(
     (compact(&head), group.values().map(line))
 }
 
-/// Takes a row of the table. A name of an error decides nothing, as that of a call, but one of another number is refused.
-pub(super) fn take(row: GroupRow<'_>, heads: &mut Heads, trace: &mut Trace) -> Result<(), Refused> {
+/// Takes a row of a table. A name of an error decides nothing, as that of a call, but one of another number is refused.
+pub(super) fn take(row: GroupRow<'_>, heads: &mut Heads, errors: &mut Errors) -> Result<(), Refused> {
     let place = heads.place((row.run, row.image), row.scope.as_deref(), &row.abi)?;
     for (at, Object(row)) in row.errors.into_iter().enumerate() {
         let refused = |refused: Refused| refused.within(&format!("errors[{at}]"));
@@ -85,7 +92,7 @@ pub(super) fn take(row: GroupRow<'_>, heads: &mut Heads, trace: &mut Trace) -> R
             return Err(refused(Refused::new("errno", problem)));
         }
         let result = (call, Errno(row.errno));
-        if !trace.results.enter(place.subject.clone(), result, place.run, Count(row.count)) {
+        if !errors.enter(place.subject.clone(), result, place.run, Count(row.count)) {
             return Err(refused(Refused::new("", ContentProblem::Repeated)));
         }
     }

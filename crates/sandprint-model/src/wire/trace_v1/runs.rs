@@ -1,12 +1,13 @@
 //! The table of runs.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
 use crate::wire::content::{self, Object, Refused, present};
 use crate::wire::{ContentProblem, quoted};
-use crate::{Arch, Exit, Host, Recorder, Run, RunId};
+use crate::{Arch, Exit, FactKind, Host, Recorder, Run, RunId};
 
 /// The table's name.
 pub(super) const TABLE: &str = "runs";
@@ -34,6 +35,8 @@ pub(super) struct RunRow<'a> {
     exit: Option<Object<ExitRow>>,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     host: Option<Object<HostRow<'a>>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    facts: Vec<Cow<'a, str>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -73,6 +76,7 @@ impl<'a> RunRow<'a> {
                 .as_ref()
                 .map(|host| HostRow { kernel: host.kernel.as_str().into(), arch: host.arch.name().into() })
                 .map(Object),
+            facts: run.facts.iter().map(|kind| kind.name().into()).collect(),
         }
     }
 
@@ -111,6 +115,7 @@ impl<'a> RunRow<'a> {
                 })
                 .transpose()?,
             tool_version: tool_version.into_owned(),
+            facts: facts_of(&row.facts)?,
         };
         Ok((id, Some(run)))
     }
@@ -121,7 +126,20 @@ impl<'a> RunRow<'a> {
         !has_texts
             && !has_times
             && self.command.is_empty()
+            && self.facts.is_empty()
             && self.tool_version.is_none()
             && self.host.is_none()
     }
+}
+
+/// The kinds of facts that a row names, each once.
+fn facts_of(names: &[Cow<'_, str>]) -> Result<BTreeSet<FactKind>, Refused> {
+    let mut kinds = BTreeSet::new();
+    for (at, name) in names.iter().enumerate() {
+        let kind = content::word(&format!("facts[{at}]"), "kind of fact", name, FactKind::from_name)?;
+        if !kinds.insert(kind) {
+            return Err(Refused::new(format!("facts[{at}]"), ContentProblem::Repeated));
+        }
+    }
+    Ok(kinds)
 }

@@ -1,88 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/* Which calls are made, and how often. */
+/* Which calls are made: the hook on every one of them. */
 #ifndef SANDPRINT_CALLS_H
 #define SANDPRINT_CALLS_H
 
-/*
- * Key: image, target, ABI, number. Value: how often, and when and by whom first.
- * Written by: first_call (creation), add_calls. When full: SP_LOST_CALLS.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct sp_call_key);
-	__type(value, struct sp_call);
-} calls SEC(".maps");
-
-/*
- * The entry of a call, made where there is none. NULL where the map is full. `now` says whether the current
- * task makes the call at this moment; else nothing is known of its first time.
- */
-static __always_inline struct sp_call *first_call(const struct sp_call_key *key, bool now)
-{
-	struct sp_call *call = bpf_map_lookup_elem(&calls, key);
-	struct sp_call fresh = {};
-	u64 ids;
-
-	if (call)
-		return call;
-	if (now) {
-		ids = bpf_get_current_pid_tgid();
-		fresh.first_ns = bpf_ktime_get_ns();
-		fresh.tgid = ids >> 32;
-		fresh.tid = (u32)ids;
-		bpf_get_current_comm(fresh.comm, sizeof(fresh.comm));
-	}
-	if (!bpf_map_update_elem(&calls, key, &fresh, BPF_NOEXIST)) {
-		__sync_fetch_and_add(&state.calls_seen, 1);
-		if (now)
-			state.last_new_ns = fresh.first_ns;
-	}
-	return bpf_map_lookup_elem(&calls, key);
-}
-
-static __always_inline void add_calls(const struct sp_call_key *key, u64 count, bool now)
-{
-	struct sp_call *call = first_call(key, now);
-
-	if (call)
-		__sync_fetch_and_add(&call->count, count);
-	else
-		count_lost(SP_LOST_CALLS, count);
-}
-
-/* Counts a call that has no slot in the task's own array. Kept out of line: it is rare. */
-static __noinline int count_in_map(u64 image, u32 target, u32 abi, u32 nr)
-{
-	struct sp_call_key key = {.image = image, .target = target, .abi = abi, .nr = nr};
-
-	add_calls(&key, 1, true);
-	return 0;
-}
-
-static __noinline int note_first_call(u64 image, u32 target, u32 nr)
-{
-	struct sp_call_key key = {.image = image, .target = target, .abi = SP_ABI_NATIVE, .nr = nr};
-
-	first_call(&key, true);
-	return 0;
-}
-
-static __always_inline int count_slow(struct task_struct *task, const struct sp_head *head, u32 nr,
+static __always_inline int count_slow(struct task_struct *task, struct sp_head *head, u32 nr, sp_entry *entry,
 				      bool trusted)
 {
 	u64 image = head->image;
 	u32 target = head->target;
+	u32 abi = SP_ABI_NATIVE;
 
 	/* Its admission is under way on another CPU: this call came before. */
 	if (!image)
 		return 0;
-	if (is_compat(task, trusted))
-		return count_in_map(image, target, SP_ABI_COMPAT, nr);
-	if (config.x86 && (s32)nr >= 0 && (nr & X32_SYSCALL_BIT))
-		return count_in_map(image, target, SP_ABI_X32, nr & ~X32_SYSCALL_BIT);
-	return count_in_map(image, target, SP_ABI_NATIVE, nr);
+	if (is_compat(task, trusted)) {
+		abi = SP_ABI_COMPAT;
+	} else if (config.x86 && (s32)nr >= 0 && (nr & X32_SYSCALL_BIT)) {
+		abi = SP_ABI_X32;
+		nr &= ~X32_SYSCALL_BIT;
+	}
+	count_in_map(image, target, abi, nr);
+	if (config.details)
+		note_details(head, entry, abi, nr);
+	return 0;
 }
 
 /*
@@ -101,7 +41,7 @@ static __always_inline struct sp_head *admit_in_cgroup(struct task_struct *task,
 	return admit_running(task, target, running_image(task), by_tid);
 }
 
-static __always_inline int on_sys_enter(struct task_struct *task, long id, bool by_tid)
+static __always_inline int on_sys_enter(struct task_struct *task, long id, sp_entry *entry, bool by_tid)
 {
 	struct sp_task *storage;
 	struct sp_head *head;
@@ -113,7 +53,7 @@ static __always_inline int on_sys_enter(struct task_struct *task, long id, bool 
 			head = admit_in_cgroup(task, true);
 		if (!head)
 			return 0;
-		return count_slow(task, head, nr, false);
+		return count_slow(task, head, nr, entry, false);
 	}
 
 	storage = bpf_task_storage_get(&tasks, task, NULL, 0);
@@ -125,7 +65,7 @@ static __always_inline int on_sys_enter(struct task_struct *task, long id, bool 
 			head = admit_in_cgroup(task, false);
 		if (!head)
 			return 0;
-		return count_slow(task, head, nr, true);
+		return count_slow(task, head, nr, entry, true);
 	}
 	if (nr < SP_SLOTS && !is_compat(task, true)) {
 		u64 before = storage->counts[nr];
@@ -133,81 +73,28 @@ static __always_inline int on_sys_enter(struct task_struct *task, long id, bool 
 		storage->counts[nr] = before + 1;
 		if (!before && storage->head.image)
 			note_first_call(storage->head.image, storage->head.target, nr);
+		if (config.details && storage->head.image)
+			note_details(&storage->head, entry, SP_ABI_NATIVE, nr);
 		return 0;
 	}
-	return count_slow(task, &storage->head, nr, true);
-}
-
-struct flush_context {
-	struct sp_task *storage;
-	u64 image;
-	u32 target;
-};
-
-static long flush_slot(u32 nr, void *data)
-{
-	struct flush_context *context = data;
-	struct sp_task *storage = context->storage;
-	u64 count;
-
-	if (nr >= SP_SLOTS)
-		return 1;
-	if (!storage->counts[nr])
-		return 0;
-	count = exchange(&storage->counts[nr], 0);
-	if (count) {
-		struct sp_call_key key = {
-			.image = context->image,
-			.target = context->target,
-			.abi = SP_ABI_NATIVE,
-			.nr = nr,
-		};
-
-		add_calls(&key, count, false);
-	}
-	return 0;
-}
-
-/*
- * Moves a task's own counts into the calls map: the current task's, or, once calls are no longer counted,
- * any task's. Each count is moved once, whoever else moves them at the same time. The image is read first:
- * a count that is still there belongs to the image from before an exec that is under way.
- */
-static __always_inline void flush(struct sp_task *storage)
-{
-	struct flush_context context = {
-		.storage = storage,
-		.image = storage->head.image,
-		.target = storage->head.target,
-	};
-
-	if (context.image)
-		bpf_loop(SP_SLOTS, flush_slot, &context, 0);
+	return count_slow(task, &storage->head, nr, entry, true);
 }
 
 #ifdef SP_PERF
-/*
- * How calls stop being counted: the program itself stays attached for a while, since the kernel takes its
- * time to give up a perf event.
- */
-static __always_inline bool is_stopped(void)
-{
-	return *(volatile u64 *)&control.stopped;
-}
-
 SP_TWINS("tracepoint/raw_syscalls/sys_enter", count_call, struct trace_event_raw_sys_enter)
 {
 	if (is_stopped())
 		return 0;
 	return on_sys_enter(by_tid ? (void *)bpf_get_current_task() : bpf_get_current_task_btf(), ctx->id,
-			    by_tid);
+			    ctx, by_tid);
 }
 
 SP_READER(read_calls, struct sp_call_key, struct sp_call, true, true)
 #else
 SP_BTF_TWINS("sys_enter", count_call, void *regs, long id)
 {
-	return on_sys_enter(by_tid ? (void *)bpf_get_current_task() : bpf_get_current_task_btf(), id, by_tid);
+	return on_sys_enter(by_tid ? (void *)bpf_get_current_task() : bpf_get_current_task_btf(), id, regs,
+			    by_tid);
 }
 #endif
 

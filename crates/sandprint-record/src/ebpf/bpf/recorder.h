@@ -37,6 +37,7 @@ enum sp_lost {
 	SP_LOST_UNSETTLED = 9, /* failed calls that may have begun before the watcher came */
 	SP_LOST_MEMBERS = 10,  /* the members map was full: a process is not watched */
 	SP_LOST_ENDS = 11,     /* the processes map was full: an end is not told */
+	SP_LOST_RESULTS = 12,  /* the results map was full: errors of calls not told */
 	SP_LOST_MAX = 16,
 };
 
@@ -53,7 +54,8 @@ struct sp_config {
 	__u8 walks;	      /* running processes are attached to */
 	__u8 cgroup;	      /* the tasks of cgroups are followed, or watched */
 	__u8 members;	      /* a process and its descendants are watched */
-	__u8 pad[3];
+	__u8 details;	      /* arguments and results of calls are recorded */
+	__u8 pad[2];
 };
 
 /* Written by user space alone, as a whole. */
@@ -108,6 +110,7 @@ struct sp_head {
 	__u64 image; /* never 0 once it is admitted */
 	__u64 flags;
 	__u64 target; /* whose footprint its calls are part of; never 0 once it is admitted */
+	__u64 call;   /* with config.details: the call that it is in, or was in last; see call_of */
 };
 
 #define SP_HEAD_SECCOMP 1 /* had a filter at admission */
@@ -132,11 +135,39 @@ struct sp_call_key {
 
 struct sp_call {
 	__u64 count;
+	__u64 kinds; /* distinct values of its arguments; more than SP_KINDS: not all are known */
 	__u64 first_ns;
 	__u32 tgid;
 	__u32 tid;
 	char comm[16];
 };
+
+/* Most distinct values of the arguments of one call by one image that are told (ArgumentsSeen::MOST). */
+#define SP_KINDS 64
+
+/* A call by the arguments that tell such calls apart. */
+struct sp_arguments_key {
+	__u64 image;
+	__u64 args[6]; /* those that select, else 0 */
+	__u32 target;
+	__u32 abi;
+	__u32 nr;
+	__u32 pad;
+};
+
+/* A call that failed. */
+struct sp_result_key {
+	__u64 image;
+	__u32 target;
+	__u32 abi;
+	__u32 nr;
+	__u16 error;   /* errno */
+	__u16 refused; /* a seccomp filter gave it, and the call did not run */
+};
+
+/* Calls whose selecting arguments are known, for each ABI (enum sp_abi). */
+#define SP_SELECTED 512
+#define SP_ABIS 3
 
 /* What makes two images the same: the file's identity and, for a script, the hash of its path. */
 struct sp_image_key {

@@ -58,19 +58,6 @@ struct {
 } processes SEC(".maps");
 
 /*
- * Which arguments tell calls apart. Key: SP_SELECTED * ABI + number. Value: two bits for each argument, from
- * the lowest: 0 for one that does not, 1 for its lower half, 2 for all of it. Written by: user space, before
- * anything is attached.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SP_SELECTED *SP_ABIS);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, u32);
-	__type(value, u64);
-} selected SEC(".maps");
-
-/*
  * The watched process and its descendants, where not all are watched. Key: tgid in the watcher's PID
  * namespace. Value: SP_MEMBER_LIVES, or when it ended. It stays for a while then: threads come to their ends
  * in any order. Written by: user space, watch_fork, watch_exit; deleted by watch_fork where the tgid is given
@@ -92,76 +79,10 @@ static __always_inline u8 *mark_of(u32 tid)
 	return found ? &found->of[(tid / SP_MARK_LINES) & (SP_MARKS - 1)] : NULL;
 }
 
-/* A call as its task's registers have it. */
-struct sp_registers {
-	u64 args[6];
-	u64 ip;
-	u32 nr;
-	u32 abi;
-};
-
-static __always_inline void read_registers(struct task_struct *task, void *address, struct sp_registers *to)
-{
-	bool compat = is_compat(task, false);
-
-	to->abi = compat ? SP_ABI_COMPAT : SP_ABI_NATIVE;
-	if (config.x86) {
-		struct pt_regs___x86 *regs = address;
-
-		to->nr = BPF_CORE_READ(regs, orig_ax);
-		to->ip = BPF_CORE_READ(regs, ip);
-		if (compat) {
-			to->args[0] = (u32)BPF_CORE_READ(regs, bx);
-			to->args[1] = (u32)BPF_CORE_READ(regs, cx);
-			to->args[2] = (u32)BPF_CORE_READ(regs, dx);
-			to->args[3] = (u32)BPF_CORE_READ(regs, si);
-			to->args[4] = (u32)BPF_CORE_READ(regs, di);
-			to->args[5] = (u32)BPF_CORE_READ(regs, bp);
-			return;
-		}
-		to->args[0] = BPF_CORE_READ(regs, di);
-		to->args[1] = BPF_CORE_READ(regs, si);
-		to->args[2] = BPF_CORE_READ(regs, dx);
-		to->args[3] = BPF_CORE_READ(regs, r10);
-		to->args[4] = BPF_CORE_READ(regs, r8);
-		to->args[5] = BPF_CORE_READ(regs, r9);
-		if ((s32)to->nr >= 0 && (to->nr & X32_SYSCALL_BIT)) {
-			to->abi = SP_ABI_X32;
-			to->nr &= ~X32_SYSCALL_BIT;
-		}
-	} else {
-		struct pt_regs___arm64 *regs = address;
-
-		to->nr = BPF_CORE_READ(regs, syscallno);
-		to->ip = BPF_CORE_READ(regs, pc);
-		/* The first register holds what the call returned. */
-		to->args[0] = BPF_CORE_READ(regs, orig_x0);
-		to->args[1] = BPF_CORE_READ(regs, regs[1]);
-		to->args[2] = BPF_CORE_READ(regs, regs[2]);
-		to->args[3] = BPF_CORE_READ(regs, regs[3]);
-		to->args[4] = BPF_CORE_READ(regs, regs[4]);
-		to->args[5] = BPF_CORE_READ(regs, regs[5]);
-	}
-}
-
 /* Leaves those arguments that tell calls apart. */
 static __always_inline void keep_selected(const struct sp_registers *registers, struct sp_refused_key *key)
 {
-	u32 index = registers->abi * SP_SELECTED + registers->nr;
-	u64 *which;
-
-	if (registers->nr >= SP_SELECTED)
-		return;
-	which = bpf_map_lookup_elem(&selected, &index);
-	if (!which)
-		return;
-#pragma clang loop unroll(full)
-	for (u32 i = 0; i < 6; i++) {
-		u32 how = (*which >> (2 * i)) & 3;
-
-		if (how)
-			key->args[i] = how == 1 ? (u32)registers->args[i] : registers->args[i];
-	}
+	select_arguments(registers->abi, registers->nr, registers->args, key->args);
 }
 
 static __always_inline bool is_watched(struct task_struct *task)

@@ -22,10 +22,6 @@ enum sp_outcome {
 	SP_OUTCOME_KILLED_THREAD = 4,
 };
 
-/* Calls whose selecting arguments are known, for each ABI (enum sp_abi). */
-#define SP_SELECTED 512
-#define SP_ABIS 3
-
 /* Filters of one task, ancestors of one process, and directories of one cgroup that are looked at. */
 #define SP_FILTERS 16
 #define SP_PARENTS 16

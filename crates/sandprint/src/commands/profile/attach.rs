@@ -11,7 +11,7 @@ use sandprint_record::target::{Entry, Target};
 use sandprint_sandbox::foreground::Foreground;
 
 use super::observer::{self, Screen};
-use super::recording::{self, OutputArgs};
+use super::recording::{self, DetailArgs, OutputArgs};
 use crate::exit::{self, Deciding, ExitStatus};
 use crate::output;
 use crate::systemd;
@@ -46,6 +46,9 @@ pub(crate) struct AttachArgs {
     /// End also when nothing runs in the cgroup, unit or container any more
     #[arg(long, value_name = "WHEN", conflicts_with = "pid")]
     pub(crate) until: Option<Until>,
+
+    #[command(flatten)]
+    pub(crate) detail: DetailArgs,
 
     #[command(flatten)]
     pub(crate) quiet: output::QuietArgs,
@@ -147,6 +150,7 @@ fn record(
         // A service manager sets a unit up in its cgroup before it executes the unit's programs.
         entry: if args.target.unit.is_some() { Entry::Exec } else { Entry::Call },
         follow_children: true,
+        detail: args.detail.detail(),
         tasks: recording::tasks()?,
         hooks: recording::hooks()?,
     };

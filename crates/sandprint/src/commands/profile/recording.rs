@@ -3,9 +3,10 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use clap::ValueHint;
+use clap::{ValueEnum, ValueHint};
 use sandprint_model::{Exit, Trace};
 use sandprint_policy::bystanders::{self, Client};
+use sandprint_record::detail::Detail;
 use sandprint_record::ebpf::{Hooks, Tasks};
 use sandprint_record::session::{SessionError, Why};
 use sandprint_sandbox::foreground::Foreground;
@@ -143,6 +144,35 @@ fn say_why(why: Why) {
         Why::TimedOut => output::note("the time was up, and the command and its descendants were ended"),
         Why::Interrupted(signal) => {
             output::note(&format!("{signal} ended the recording; what still runs was left running"));
+        }
+    }
+}
+
+/// How much is recorded of each call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
+pub(crate) struct DetailArgs {
+    /// How much to record of each call by eBPF
+    ///
+    /// `calls` is which calls are made, and how often. `full` is also with which arguments, how often each failed and
+    /// with which error, and what a seccomp filter refused. The other recorders keep arguments at either level.
+    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = DetailArg::Calls)]
+    detail: DetailArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DetailArg {
+    /// Which calls are made
+    Calls,
+    /// Also their arguments, their errors, and what a filter refused
+    Full,
+}
+
+impl DetailArgs {
+    /// The level.
+    pub(crate) fn detail(self) -> Detail {
+        match self.detail {
+            DetailArg::Calls => Detail::Calls,
+            DetailArg::Full => Detail::Full,
         }
     }
 }

@@ -17,7 +17,7 @@ use sandprint_sandbox::launch::Launch;
 use sandprint_sandbox::user::User;
 
 use super::observer::{self, Screen};
-use super::recording::{self, OutputArgs};
+use super::recording::{self, DetailArgs, OutputArgs};
 use crate::exit::{self, ExitStatus};
 use crate::output;
 use crate::trace_file;
@@ -54,6 +54,9 @@ pub(crate) struct RunArgs {
     /// How to record
     #[arg(long, value_name = "RECORDER", value_enum, default_value_t = RecorderArg::Auto)]
     pub(crate) recorder: RecorderArg,
+
+    #[command(flatten)]
+    pub(crate) detail: DetailArgs,
 
     /// Record only the command's own process, with all its threads
     #[arg(long)]
@@ -213,6 +216,7 @@ fn record(
         targets: vec![Target::Command],
         entry: Entry::Call,
         follow_children: !args.no_children,
+        detail: args.detail.detail(),
         tasks: recording::tasks()?,
         hooks: recording::hooks()?,
     };
@@ -285,6 +289,7 @@ mod tests {
             started_unix_ms: None,
             host: None,
             tool_version: String::new(),
+            facts: std::collections::BTreeSet::new(),
         };
         let mut trace = Trace::default();
         trace.runs.insert(RunId::from_bits(1), run);

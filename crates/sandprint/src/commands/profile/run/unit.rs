@@ -121,6 +121,7 @@ fn record(
         targets: vec![target],
         entry: Entry::ExecAnew,
         follow_children: true,
+        detail: args.detail.detail(),
         tasks: recording::tasks()?,
         hooks: recording::hooks()?,
     };

@@ -1,0 +1,24 @@
+//! How much of each call is recorded.
+
+/// How much is recorded beside which calls are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Detail {
+    /// Nothing.
+    #[default]
+    Calls,
+    /// Arguments, errors, and calls that a filter refused.
+    Full,
+}
+
+impl Detail {
+    /// Every level, from the least on.
+    pub const ALL: [Detail; 2] = [Detail::Calls, Detail::Full];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Detail::Calls => "calls",
+            Detail::Full => "full",
+        }
+    }
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * What calls were made with, and how they failed: only with config.details.
+ *
+ * Seccomp decides before the tracepoint sys_enter: a call that a filter refuses comes to sys_exit alone. So
+ * does one that began before its task was followed. Which of them it was, the head of the task tells: each
+ * counted call leaves its mark there.
+ */
+#ifndef SANDPRINT_DETAILS_H
+#define SANDPRINT_DETAILS_H
+
+/*
+ * Key: image, target, call, and the arguments that tell such calls apart. Value: how often.
+ * Written by: note_arguments. When full: the call's `kinds` say that not all are known.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 131072);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sp_arguments_key);
+	__type(value, u64);
+} arguments SEC(".maps");
+
+/*
+ * Key: image, target, call, errno, and whether a filter gave it. Value: how often.
+ * Written by: note_result. When full: SP_LOST_RESULTS.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sp_result_key);
+	__type(value, u64);
+} results SEC(".maps");
+
+/* In the head of a task: its last call has ended. 0 is nothing: no call of it was counted yet. */
+#define SP_NO_CALL (~0ULL)
+
+/* A call as the head of its task has it. */
+static __always_inline u64 call_of(u32 abi, u32 nr)
+{
+	return ((u64)abi << 32 | nr) + 1;
+}
+
+/*
+ * Adds one to what a key stands for, in a map of counters. Returns whether it could. Whether the key was new
+ * is in `*is_new`.
+ */
+static __always_inline bool count_key(void *map, const void *key, bool *is_new)
+{
+	u64 *count = bpf_map_lookup_elem(map, key);
+	u64 one = 1;
+
+	*is_new = false;
+	if (!count) {
+		if (!bpf_map_update_elem(map, key, &one, BPF_NOEXIST)) {
+			*is_new = true;
+			return true;
+		}
+		/* Another CPU was first, or there is no room. */
+		count = bpf_map_lookup_elem(map, key);
+		if (!count)
+			return false;
+	}
+	__sync_fetch_and_add(count, 1);
+	return true;
+}
+
+/* Arguments that are not in the map yet. Kept out of line: it is rare. */
+static __noinline int new_arguments(const struct sp_arguments_key *key)
+{
+	struct sp_call_key call_key = {
+		.image = key->image,
+		.target = key->target,
+		.abi = key->abi,
+		.nr = key->nr,
+	};
+	struct sp_call *call = first_call(&call_key, true);
+	bool is_new;
+
+	/* The call itself is lost, which was counted. */
+	if (!call)
+		return 0;
+	if (call->kinds >= SP_KINDS || !count_key(&arguments, key, &is_new))
+		call->kinds = SP_KINDS + 1;
+	else if (is_new)
+		__sync_fetch_and_add(&call->kinds, 1);
+	return 0;
+}
+
+static __always_inline void note_arguments(const struct sp_head *head, const u64 *args, u32 abi, u32 nr)
+{
+	struct sp_arguments_key key = {};
+	u64 *count;
+
+	if (!select_arguments(abi, nr, args, key.args))
+		return;
+	key.image = head->image;
+	key.target = head->target;
+	key.abi = abi;
+	key.nr = nr;
+	count = bpf_map_lookup_elem(&arguments, &key);
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	else
+		new_arguments(&key);
+}
+
+#ifdef SP_PERF
+typedef struct trace_event_raw_sys_enter sp_entry;
+
+static __always_inline void read_entry(const sp_entry *entry, bool compat, u64 *args)
+{
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < 6; i++)
+		args[i] = entry->args[i];
+}
+#else
+/* The registers at the entry of a call. */
+typedef void sp_entry;
+
+static __always_inline void read_entry(const sp_entry *entry, bool compat, u64 *args)
+{
+	if (config.x86) {
+		const struct pt_regs___x86 *regs = entry;
+
+		args[0] = compat ? regs->bx : regs->di;
+		args[1] = compat ? regs->cx : regs->si;
+		args[2] = compat ? regs->dx : regs->dx;
+		args[3] = compat ? regs->si : regs->r10;
+		args[4] = compat ? regs->di : regs->r8;
+		args[5] = compat ? regs->bp : regs->r9;
+	} else {
+		const struct pt_regs___arm64 *regs = entry;
+
+		args[0] = regs->orig_x0;
+#pragma clang loop unroll(full)
+		for (u32 i = 1; i < 6; i++)
+			args[i] = regs->regs[i];
+	}
+}
+#endif
+
+/* A call of a followed task that was counted. */
+static __always_inline void note_details(struct sp_head *head, const sp_entry *entry, u32 abi, u32 nr)
+{
+	u64 args[6];
+
+	head->call = call_of(abi, nr);
+	read_entry(entry, abi == SP_ABI_COMPAT, args);
+	note_arguments(head, args, abi, nr);
+}
+
+static __noinline int note_result(u64 image, u32 target, u64 call, u32 error, u32 refused)
+{
+	struct sp_result_key key = {
+		.image = image,
+		.target = target,
+		.abi = (call - 1) >> 32,
+		.nr = call - 1,
+		.error = error,
+		.refused = refused,
+	};
+	bool is_new;
+
+	if (!count_key(&results, &key, &is_new))
+		count_lost(SP_LOST_RESULTS, 1);
+	return 0;
+}
+
+/* The error that a call gave, as its program sees it; 0 for none. One that is made again gave none. */
+static __always_inline u32 error_of(long ret)
+{
+	if (ret >= 0 || ret < -MAX_ERRNO)
+		return 0;
+	if (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK)
+		return 0;
+	return -ret;
+}
+
+/*
+ * The end of a call of the current task. Of one that is not confined, only errors matter. Of one that is,
+ * every end takes away the mark of its call, so that the next end without a beginning is known to be a
+ * refusal. (Where another thread confines this one between two calls of the same kind, the first refusal of
+ * the second counts as its own error.)
+ */
+static __always_inline int on_sys_exit(struct task_struct *task, long id, long ret, bool by_tid)
+{
+	u32 error = error_of(ret);
+	bool confined = by_tid ? BPF_CORE_READ(task, seccomp.mode) : task->seccomp.mode;
+	u32 abi = SP_ABI_NATIVE, nr = id;
+	struct sp_head *head;
+	u64 call, begun;
+
+	if (!error && !confined)
+		return 0;
+	head = find_head(task, by_tid);
+	if (!head || !head->image)
+		return 0;
+	begun = head->call;
+	if (confined)
+		head->call = SP_NO_CALL;
+	if (!error || !begun)
+		return 0;
+	if (is_compat(task, !by_tid)) {
+		abi = SP_ABI_COMPAT;
+	} else if (config.x86 && (s32)nr >= 0 && (nr & X32_SYSCALL_BIT)) {
+		abi = SP_ABI_X32;
+		nr &= ~X32_SYSCALL_BIT;
+	}
+	call = call_of(abi, nr);
+	if (call == begun)
+		note_result(head->image, head->target, call, error, 0);
+	else if (confined)
+		note_result(head->image, head->target, call, error, 1);
+	return 0;
+}
+
+#ifdef SP_PERF
+SP_TWINS("tracepoint/raw_syscalls/sys_exit", end_call, struct trace_event_raw_sys_exit)
+{
+	if (is_stopped())
+		return 0;
+	return on_sys_exit(by_tid ? (void *)bpf_get_current_task() : bpf_get_current_task_btf(), ctx->id,
+			   ctx->ret, by_tid);
+}
+
+SP_READER(read_arguments, struct sp_arguments_key, u64, true, true)
+SP_READER(read_results, struct sp_result_key, u64, true, true)
+#else
+/* The number of the call that ends: the tracepoint has only the registers. */
+static __always_inline long number_of(const void *address)
+{
+	if (config.x86) {
+		const struct pt_regs___x86 *regs = address;
+
+		return regs->orig_ax;
+	} else {
+		const struct pt_regs___arm64 *regs = address;
+
+		return regs->syscallno;
+	}
+}
+
+SP_BTF_TWINS("sys_exit", end_call, void *regs, long ret)
+{
+	return on_sys_exit(by_tid ? (void *)bpf_get_current_task() : bpf_get_current_task_btf(),
+			   number_of(regs), ret, by_tid);
+}
+#endif
+
+#endif
