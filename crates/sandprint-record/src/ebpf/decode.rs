@@ -56,6 +56,25 @@ pub(super) struct Config {
 }
 
 impl Config {
+    /// The same with all that can be switched on.
+    pub(super) fn with_everything(self) -> Config {
+        let Config { hash_seed, pid_ns_dev, pid_ns, self_pid, execve_nr, page, x86, .. } = self;
+        Config {
+            hash_seed,
+            pid_ns_dev,
+            pid_ns,
+            self_pid,
+            execve_nr,
+            page,
+            x86,
+            follow_children: true,
+            walks: true,
+            cgroup: true,
+            members: true,
+            details: true,
+        }
+    }
+
     /// As `struct sp_config`.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -34,8 +34,7 @@ pub struct Attempt {
 pub fn load_every_program(facts: &HostFacts) -> Result<Vec<Attempt>, RecorderError> {
     let arch = facts.arch().ok_or_else(|| RecorderError::UnknownArch(facts.machine.clone()))?;
     let kernel = facts.kernel().unwrap_or(KernelVersion::new(0, 0));
-    let all =
-        Config { follow_children: true, walks: true, cgroup: true, members: true, ..super::config(arch)? };
+    let all = super::config(arch)?.with_everything();
     let forms = program::every_form().filter(|wanted| wanted.since() <= kernel);
     Ok(forms.map(|wanted| attempt(&all, &wanted)).collect())
 }

@@ -31,8 +31,39 @@ pub(super) fn listen() {
 
 /// The last thing libbpf had to say, on one line.
 pub(super) fn last_words() -> String {
-    let log = LOG.lock().map(|log| log.clone()).unwrap_or_default();
+    words_of(&LOG.lock().map(|log| log.clone()).unwrap_or_default())
+}
+
+/// The end of a log; of one that has the verifier's, what that said before it counted instructions, and which program
+/// it was about.
+fn words_of(log: &str) -> String {
+    const COUNTS: &str = "processed ";
     let lines: Vec<_> = log.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let from = lines.len().saturating_sub(3);
-    lines.get(from..).unwrap_or_default().join("; ")
+    let last = |count: usize| lines.get(lines.len().saturating_sub(count)..).unwrap_or_default();
+    let counted = lines.iter().rposition(|line| line.starts_with(COUNTS));
+    let reason = counted.and_then(|at| lines.get(at.checked_sub(1)?));
+    reason
+        .into_iter()
+        .chain(last(if reason.is_some() { 2 } else { 3 }))
+        .copied()
+        .collect::<Vec<_>>()
+        .join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_verifier_refuses_is_said() {
+        let log = "libbpf: prog 'a': BPF program load failed: -EACCES\n0: R1=ctx()\nR1 off=8 disallowed\n\
+                   processed 3 insns (limit 1000000)\n-- END PROG LOAD LOG --\nlibbpf: prog 'a': failed to load\n";
+        assert_eq!(
+            words_of(log),
+            "R1 off=8 disallowed; -- END PROG LOAD LOG --; libbpf: prog 'a': failed to load"
+        );
+        assert_eq!(words_of("one\n\ntwo\nthree\nfour\n"), "two; three; four");
+        assert_eq!(words_of("processed 0 insns\n"), "processed 0 insns");
+        assert_eq!(words_of(""), "");
+    }
 }

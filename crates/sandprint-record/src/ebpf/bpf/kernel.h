@@ -242,7 +242,6 @@ struct bpf_iter__bpf_map_elem {
 
 struct trace_event_raw_sys_enter {
 	long id;
-	unsigned long args[6];
 };
 
 struct trace_event_raw_sys_exit {
