@@ -257,7 +257,11 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
         rules.extend(absent.map(|(syscall, reasons)| (syscall, vec![rule(Action::Errno(ENOSYS), reasons)])));
     }
     notes.extend(notes::of_trace(trace, config));
-    let names = allowed.keys().chain(told_apart.keys()).copied().collect();
+    // What only a launcher calls is no note's subject: the same policy may be made for it later.
+    let is_own =
+        |reasons: &BTreeSet<Reason>| reasons.iter().any(|reason| !matches!(reason, Reason::Runtime { .. }));
+    let own = allowed.iter().filter(|(_, reasons)| is_own(reasons)).map(|(syscall, _)| syscall);
+    let names = own.chain(told_apart.keys()).copied().collect();
     notes.extend(notes::of_allowed(&names, config));
     let about = if config.arguments == AllowedArguments::Observed {
         arguments::rules(trace, &allowed, told_apart)?
@@ -297,6 +301,9 @@ pub fn allow_runtime(
             Some(refusing) => *refusing = self::rule(Action::Allow, BTreeSet::from([reason])),
             None => rules.push(self::rule(Action::Allow, BTreeSet::from([reason]))),
         }
+    }
+    for abi in abis {
+        policy.notes.remove(&notes::without_execve(abi));
     }
     Ok(())
 }

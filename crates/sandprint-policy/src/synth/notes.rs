@@ -64,13 +64,18 @@ pub(super) fn of_allowed(allowed: &BTreeSet<Syscall>, config: &SynthConfig) -> B
     for abi in native {
         let execve = Syscall::from_name(abi, "execve");
         if config.runtimes.is_empty() && !execve.is_some_and(|execve| allowed.contains(&execve)) {
-            notes.insert(Note(format!(
-                "execve is not allowed ({abi}), so a launcher cannot start the program. Generate for that launcher \
-                 (--runtime), or load the filter from within the program."
-            )));
+            notes.insert(without_execve(abi));
         }
     }
     notes
+}
+
+/// What a policy without execve is told of; one that was made for a launcher is not.
+pub(super) fn without_execve(abi: Abi) -> Note {
+    Note(format!(
+        "execve is not allowed ({abi}), so a launcher cannot start the program. Generate for that launcher (--runtime), \
+         or load the filter from within the program."
+    ))
 }
 
 fn same_power(allowed: &BTreeSet<Syscall>, abi: Abi) -> impl Iterator<Item = Note> {

@@ -78,8 +78,7 @@ pub(crate) struct RunArgs {
 
     /// Leave the command's arguments out of the trace
     ///
-    /// The arguments of system calls that `--recorder ptrace` and `notify` keep are numbers (families, commands,
-    /// flags). They stay.
+    /// The arguments of system calls that are recorded are numbers (families, commands, flags). They stay.
     #[arg(long)]
     pub(crate) redact: bool,
 
