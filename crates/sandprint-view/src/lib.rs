@@ -33,6 +33,9 @@ mod time;
 pub mod trace;
 pub mod verdict;
 
+/// Columns of a terminal: where lists are broken.
+const COLUMNS: usize = 80;
+
 /// What can be written in each of the forms that commands offer.
 pub trait Report {
     /// For people at a terminal.

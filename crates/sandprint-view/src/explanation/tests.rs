@@ -56,6 +56,15 @@ fn without_a_trace_everything_allowed_is_listed_with_its_conditions_and_reasons(
 }
 
 #[test]
+fn lists_of_calls_fit_a_terminal() {
+    let file = PolicyFile::read(&POLICY.replace("errno EPERM", "allow")).unwrap();
+    let [text, ..] = forms(&file, None);
+    let lists: Vec<&str> = text.lines().filter(|line| line.ends_with(',')).collect();
+    let longest = lists.iter().map(|line| line.len()).max();
+    assert!(lists.len() > 20 && longest.is_some_and(|longest| (70..=80).contains(&longest)), "{text}");
+}
+
+#[test]
 fn every_form_has_what_was_observed_and_refused() {
     let mut trace = Trace::default();
     let image = Image { path: ByteString::from("/bin/b\x1b[2J"), build_id: None, script: None };

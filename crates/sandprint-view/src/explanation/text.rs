@@ -6,11 +6,9 @@ use sandprint_policy::explain::AbiPart;
 
 use super::Listing;
 use super::words::{alike, finding_in_words, head, numbers, reasons, seen_in_words, when};
+use crate::COLUMNS;
 use crate::count::counted;
 use crate::escape::one_line;
-
-/// Where lines of names are broken.
-const WIDTH: usize = 100;
 
 /// Writes it.
 pub(super) fn of(listing: &Listing<'_>) -> String {
@@ -70,7 +68,7 @@ fn part_in_text(text: &mut String, part: &AbiPart, has_trace: bool) {
         for ((when, reasons), names) in alike(group) {
             let mut current = String::new();
             for name in &names {
-                if !current.is_empty() && 6 + current.len() + 2 + name.len() >= WIDTH {
+                if !current.is_empty() && 6 + current.len() + 2 + name.len() >= COLUMNS {
                     line(text, 6, &format!("{current},"));
                     current.clear();
                 }
