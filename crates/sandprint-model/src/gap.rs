@@ -13,126 +13,136 @@ pub struct Gap {
     pub detail: Option<String>,
 }
 
-/// The ways in which a recording can be incomplete.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum GapKind {
-    /// The target ran before the recording began.
-    AttachedMidRun,
-    /// A new task could not be followed (no memory for its storage, or kept from tracers).
-    AdmissionFailed,
-    /// A map of the recorder was full, and calls were not counted.
-    CallsLost,
-    /// A map of the recorder was full, and errors of calls were not counted; the calls were.
-    ResultsLost,
-    /// The kernel did not run a BPF program of ours on some events.
-    ProgramMissed,
-    /// The target had a seccomp filter when the recording began: refused calls were not seen.
-    SeccompActive,
-    /// The workload installed a seccomp filter of its own: calls which it refused were not seen.
-    SeccompInstalled,
-    /// Operations were submitted through `io_uring`, which no seccomp filter sees.
-    IoUringOperations,
-    /// `io_uring` was set up, but nothing was submitted: a probe.
-    IoUringProbe,
-    /// This kernel cannot show `io_uring` operations, and `io_uring` was used.
-    IoUringUnseen,
-    /// The workload could gain no privileges, since the recorder needs `no_new_privs`.
-    NoNewPrivileges,
-    /// A program that would have gained privileges did not, since the recorder needs `no_new_privs`.
-    PrivilegesWithheld,
-    /// The workload asked something of seccomp that it cannot have beside the recorder's filter.
-    SeccompRefused,
-    /// Signals came before calls were received, and may have made them fail.
-    CallsInterrupted,
-    /// The workload traces a task of its own, which the recorder then traces no more.
-    LeftToTracer,
-    /// A seccomp filter was in force, and calls that it refused cannot be told from those that were made.
-    RefusedCounted,
-    /// The recording ended before the run did, without its final counts (a checkpoint).
-    Unfinished,
-    /// An image's path or build id could not be read, or was cut.
-    ImageUnreadable,
-    /// More images ran than the recorder keeps apart: the rest is counted under one unknown image.
-    ImagesMerged,
-    /// Some counts are not exact; no call is missing.
-    CountsInexact,
-    /// A first-seen fact was not delivered; the call itself is counted.
-    FirstSeenLost,
-    /// A signal or a time limit ended the recording before what it recorded.
-    EndedEarly,
-    /// An imported recording has parts that could not be understood or are known to be missing.
-    ImportIncomplete,
-    /// An imported recording names a call that may be one of two; both are kept.
-    ImportAmbiguous,
-    /// An imported recording does not say whether it is complete; it is taken for that.
-    ImportAssumed,
-    /// An imported recording holds samples, not every call (audit records are rate-limited).
-    ImportSampled,
+/// Whether calls that the workload needs may be missing.
+#[derive(PartialEq, Eq)]
+enum Weight {
+    /// They may.
+    Blocking,
+    /// They are not.
+    Note,
+}
+
+/// Makes the kinds of a table with one row each: the name, its weight, what happened, and what follows from it.
+macro_rules! gap_kinds {
+    ($($(#[$more:meta])* $kind:ident, $name:literal, $weight:ident, $what:literal $(, $so:literal)?;)+) => {
+        /// The ways in which a recording can be incomplete.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum GapKind {
+            $(#[doc = concat!($what, ".")] $(#[$more])* $kind,)+
+        }
+
+        impl GapKind {
+            /// Every kind, in declaration order.
+            pub const ALL: [GapKind; [$($name),+].len()] = [$(GapKind::$kind),+];
+
+            /// The stable name used in traces.
+            pub fn name(self) -> &'static str {
+                match self { $(GapKind::$kind => $name,)+ }
+            }
+
+            fn weight(self) -> Weight {
+                match self { $(GapKind::$kind => Weight::$weight,)+ }
+            }
+
+            /// What happened: a clause for one line, without a full stop.
+            pub fn happening(self) -> &'static str {
+                match self { $(GapKind::$kind => $what,)+ }
+            }
+
+            /// What it means, in plain words: one sentence.
+            pub fn meaning(self) -> &'static str {
+                match self { $(GapKind::$kind => concat!($what $(, "; ", $so)?, "."),)+ }
+            }
+        }
+    };
+}
+
+gap_kinds! {
+    AttachedMidRun, "attached-mid-run", Blocking,
+        "The target ran before the recording began",
+        "calls made only at its start are missing";
+    /// There was no memory for its storage, or it was kept from tracers.
+    AdmissionFailed, "admission-failed", Blocking,
+        "A new task could not be followed",
+        "its calls are missing";
+    CallsLost, "calls-lost", Blocking,
+        "A map of the recorder was full",
+        "some calls were not counted";
+    /// The calls were counted.
+    ResultsLost, "results-lost", Note,
+        "A map of the recorder was full",
+        "how some calls failed was not counted";
+    ProgramMissed, "program-missed", Blocking,
+        "The kernel skipped a BPF program on some events",
+        "calls may be missing";
+    SeccompActive, "seccomp-active", Blocking,
+        "The target already had a seccomp filter",
+        "calls that it refused are missing";
+    SeccompInstalled, "seccomp-installed", Note,
+        "The workload installed a seccomp filter",
+        "calls that it refused are not shown";
+    IoUringOperations, "io-uring-operations", Blocking,
+        "Operations were submitted through io_uring",
+        "no system call and no seccomp filter sees them";
+    IoUringProbe, "io-uring-probe", Note,
+        "io_uring was set up, but no operation was submitted through it";
+    IoUringUnseen, "io-uring-unseen", Blocking,
+        "io_uring was used",
+        "its operations could not be seen";
+    /// The recorder needs it.
+    NoNewPrivileges, "no-new-privileges", Note,
+        "The workload ran with no_new_privs",
+        "set-user-id programs and file capabilities gained nothing";
+    /// The recorder needs `no_new_privs`.
+    PrivilegesWithheld, "privileges-withheld", Blocking,
+        "A program did not get the privileges of its file",
+        "it may have done less than usual";
+    /// It asked for something that it cannot have beside the recorder's filter.
+    SeccompRefused, "seccomp-refused", Blocking,
+        "The workload was refused a seccomp operation",
+        "it may have behaved differently";
+    CallsInterrupted, "calls-interrupted", Blocking,
+        "Signals came before calls were seen",
+        "because of the recorder, some may have failed with EINTR";
+    LeftToTracer, "left-to-tracer", Blocking,
+        "The workload traces a process itself",
+        "the recorder left it, and its further calls are missing";
+    RefusedCounted, "refused-counted", Note,
+        "A seccomp filter was in force",
+        "calls that it refused are counted as made";
+    /// It has no final counts.
+    Unfinished, "unfinished", Blocking,
+        "The recording was cut off",
+        "this is its last checkpoint, and later calls are missing";
+    ImageUnreadable, "image-unreadable", Note,
+        "The path or the build id of a program could not be read in full";
+    ImagesMerged, "images-merged", Note,
+        "More programs ran than the recorder keeps apart",
+        "the rest count as one unknown program";
+    CountsInexact, "counts-inexact", Note,
+        "Some counts are not exact",
+        "no call is missing";
+    FirstSeenLost, "first-seen-lost", Note,
+        "The time of a call's first use was not recorded",
+        "the call itself is counted";
+    /// A signal or a time limit ended it.
+    EndedEarly, "ended-early", Note,
+        "The recording ended before everything that it recorded had ended";
+    ImportIncomplete, "import-incomplete", Blocking,
+        "Parts of the imported recording are missing or not understood";
+    ImportAmbiguous, "import-ambiguous", Note,
+        "The imported recording names a call that may be one of two",
+        "both are kept";
+    ImportAssumed, "import-assumed", Note,
+        "The imported recording does not say whether it is complete",
+        "it is assumed to be";
+    /// Audit records are rate-limited.
+    ImportSampled, "import-sampled", Blocking,
+        "The imported recording holds samples",
+        "calls may be missing";
 }
 
 impl GapKind {
-    /// Every kind, in declaration order.
-    pub const ALL: [GapKind; 26] = [
-        GapKind::AttachedMidRun,
-        GapKind::AdmissionFailed,
-        GapKind::CallsLost,
-        GapKind::ResultsLost,
-        GapKind::ProgramMissed,
-        GapKind::SeccompActive,
-        GapKind::SeccompInstalled,
-        GapKind::IoUringOperations,
-        GapKind::IoUringProbe,
-        GapKind::IoUringUnseen,
-        GapKind::NoNewPrivileges,
-        GapKind::PrivilegesWithheld,
-        GapKind::SeccompRefused,
-        GapKind::CallsInterrupted,
-        GapKind::LeftToTracer,
-        GapKind::RefusedCounted,
-        GapKind::Unfinished,
-        GapKind::ImageUnreadable,
-        GapKind::ImagesMerged,
-        GapKind::CountsInexact,
-        GapKind::FirstSeenLost,
-        GapKind::EndedEarly,
-        GapKind::ImportIncomplete,
-        GapKind::ImportAmbiguous,
-        GapKind::ImportAssumed,
-        GapKind::ImportSampled,
-    ];
-
-    /// The stable name used in traces.
-    pub fn name(self) -> &'static str {
-        match self {
-            GapKind::AttachedMidRun => "attached-mid-run",
-            GapKind::AdmissionFailed => "admission-failed",
-            GapKind::CallsLost => "calls-lost",
-            GapKind::ResultsLost => "results-lost",
-            GapKind::ProgramMissed => "program-missed",
-            GapKind::SeccompActive => "seccomp-active",
-            GapKind::SeccompInstalled => "seccomp-installed",
-            GapKind::IoUringOperations => "io-uring-operations",
-            GapKind::IoUringProbe => "io-uring-probe",
-            GapKind::IoUringUnseen => "io-uring-unseen",
-            GapKind::NoNewPrivileges => "no-new-privileges",
-            GapKind::PrivilegesWithheld => "privileges-withheld",
-            GapKind::SeccompRefused => "seccomp-refused",
-            GapKind::CallsInterrupted => "calls-interrupted",
-            GapKind::LeftToTracer => "left-to-tracer",
-            GapKind::RefusedCounted => "refused-counted",
-            GapKind::Unfinished => "unfinished",
-            GapKind::ImageUnreadable => "image-unreadable",
-            GapKind::ImagesMerged => "images-merged",
-            GapKind::CountsInexact => "counts-inexact",
-            GapKind::FirstSeenLost => "first-seen-lost",
-            GapKind::EndedEarly => "ended-early",
-            GapKind::ImportIncomplete => "import-incomplete",
-            GapKind::ImportAmbiguous => "import-ambiguous",
-            GapKind::ImportAssumed => "import-assumed",
-            GapKind::ImportSampled => "import-sampled",
-        }
-    }
-
     /// The kind of that name.
     pub fn from_name(name: &str) -> Option<GapKind> {
         GapKind::ALL.into_iter().find(|kind| kind.name() == name)
@@ -140,100 +150,7 @@ impl GapKind {
 
     /// Whether system calls that the workload needs may be missing. Otherwise the gap is a note.
     pub fn is_blocking(self) -> bool {
-        match self {
-            GapKind::AttachedMidRun
-            | GapKind::AdmissionFailed
-            | GapKind::CallsLost
-            | GapKind::ProgramMissed
-            | GapKind::SeccompActive
-            | GapKind::IoUringOperations
-            | GapKind::IoUringUnseen
-            | GapKind::PrivilegesWithheld
-            | GapKind::SeccompRefused
-            | GapKind::CallsInterrupted
-            | GapKind::LeftToTracer
-            | GapKind::Unfinished
-            | GapKind::ImportIncomplete
-            | GapKind::ImportSampled => true,
-            GapKind::ResultsLost
-            | GapKind::SeccompInstalled
-            | GapKind::RefusedCounted
-            | GapKind::IoUringProbe
-            | GapKind::NoNewPrivileges
-            | GapKind::ImageUnreadable
-            | GapKind::ImagesMerged
-            | GapKind::CountsInexact
-            | GapKind::FirstSeenLost
-            | GapKind::EndedEarly
-            | GapKind::ImportAmbiguous
-            | GapKind::ImportAssumed => false,
-        }
-    }
-
-    /// What it means, in plain words: one sentence.
-    pub fn meaning(self) -> &'static str {
-        match self {
-            GapKind::AttachedMidRun => {
-                "The target ran before the recording began; calls made only at its start are missing."
-            }
-            GapKind::AdmissionFailed => "A new task could not be followed; its calls are missing.",
-            GapKind::CallsLost => "A map of the recorder was full; some calls were not counted.",
-            GapKind::ResultsLost => "A map of the recorder was full; how some calls failed was not counted.",
-            GapKind::ProgramMissed => {
-                "The kernel skipped a BPF program on some events; calls may be missing."
-            }
-            GapKind::SeccompActive => {
-                "The target already had a seccomp filter; calls that it refused are missing."
-            }
-            GapKind::SeccompInstalled => {
-                "The workload installed a seccomp filter; calls that it refused are not shown."
-            }
-            GapKind::IoUringOperations => {
-                "Operations were submitted through io_uring; no system call and no seccomp filter sees them."
-            }
-            GapKind::IoUringProbe => "io_uring was set up, but no operation was submitted through it.",
-            GapKind::IoUringUnseen => "io_uring was used; its operations could not be seen.",
-            GapKind::NoNewPrivileges => {
-                "The workload ran with no_new_privs; set-user-id programs and file capabilities gained nothing."
-            }
-            GapKind::PrivilegesWithheld => {
-                "A program did not get the privileges of its file, and may have done less than usual."
-            }
-            GapKind::SeccompRefused => {
-                "The workload was refused a seccomp operation, and may have behaved differently."
-            }
-            GapKind::CallsInterrupted => {
-                "Signals came before calls were seen; because of the recorder, some may have failed with EINTR."
-            }
-            GapKind::LeftToTracer => {
-                "The workload traces a process itself; the recorder left it, and its further calls are missing."
-            }
-            GapKind::RefusedCounted => {
-                "A seccomp filter was in force; calls that it refused are counted as made."
-            }
-            GapKind::Unfinished => {
-                "The recording was cut off; this is its last checkpoint, and later calls are missing."
-            }
-            GapKind::ImageUnreadable => "The path or the build id of a program could not be read in full.",
-            GapKind::ImagesMerged => {
-                "More programs ran than the recorder keeps apart; the rest count as one unknown program."
-            }
-            GapKind::CountsInexact => "Some counts are not exact; no call is missing.",
-            GapKind::FirstSeenLost => {
-                "The time of a call's first use was not recorded; the call itself is counted."
-            }
-            GapKind::EndedEarly => "The recording ended before everything that it recorded had ended.",
-            GapKind::ImportIncomplete => {
-                "Parts of the imported recording are missing or could not be understood."
-            }
-            GapKind::ImportAmbiguous => {
-                "The imported recording names a call that may be one of two; both are kept."
-            }
-            GapKind::ImportAssumed => {
-                "The imported recording does not say whether it is complete; it is assumed to be."
-            }
-            GapKind::ImportSampled => "The imported recording holds samples; calls may be missing.",
-        }
+        self.weight() == Weight::Blocking
     }
 }
 
@@ -249,5 +166,14 @@ mod tests {
         for kind in GapKind::ALL {
             assert_eq!(GapKind::from_name(kind.name()), Some(kind));
         }
+    }
+
+    #[test]
+    fn the_words_of_every_kind() {
+        let row = |kind: GapKind| {
+            let weight = if kind.is_blocking() { "blocking" } else { "note" };
+            format!("{}, {weight}: {}\n", kind.name(), kind.meaning())
+        };
+        insta::assert_snapshot!("words", GapKind::ALL.map(row).concat());
     }
 }
