@@ -218,7 +218,7 @@ pub(crate) fn policy() -> impl Strategy<Value = Policy> {
         btree_map(syscall(), vec(rule, 1..4), 0..6).boxed();
     let kernel =
         option::of((any::<u16>(), any::<u16>()).prop_map(|(major, minor)| KernelVersion { major, minor }));
-    let notes: BoxedStrategy<BTreeSet<Note>> = btree_set(text().prop_map(Note), 0..3).boxed();
+    let notes: BoxedStrategy<BTreeSet<Note>> = btree_set(text().prop_map(Note::Words), 0..3).boxed();
     (kernel, action(), action(), rules, notes).prop_map(
         |(kernel, default_action, foreign_action, rules, notes)| Policy {
             kernel,

@@ -13,6 +13,7 @@
 //! - [`Gap`]: something that may have been missed, as data.
 //! - [`Policy`]: what is allowed, in parts: today [`CallRules`], [`Rule`]s with [`Reason`]s, whose meaning is
 //!   [`CallRules::decide`].
+//! - [`Note`]: what a reader of a policy should know, as data.
 //! - [`Loss`]: what one output language cannot say of a policy, as data.
 //! - [`Verdict`]: what a trial of a policy showed; a [`Denial`] is a call that it refused.
 //! - [`Ancestor`], [`Code`], [`Location`]: where a call comes from.
@@ -35,6 +36,7 @@ pub mod import;
 mod kernel;
 pub mod loss;
 pub mod markdown;
+pub mod note;
 mod origin;
 mod policy;
 mod printable;
@@ -51,8 +53,9 @@ pub use denial::{Denial, Next};
 pub use gap::{Gap, GapKind};
 pub use kernel::{KernelVersion, ParseKernelVersionError};
 pub use loss::{About, Loss, LossKind};
+pub use note::Note;
 pub use origin::{Ancestor, Code, Location};
-pub use policy::{Action, Call, CallRules, Comparison, Condition, Note, Part, Policy, Reason, Rule, Width};
+pub use policy::{Action, Call, CallRules, Comparison, Condition, Part, Policy, Reason, Rule, Width};
 pub use printable::{is_printable, json_line, json_pretty};
 pub use syscall::{PROBE_NUMBERS, Syscall};
 pub use trace::{

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Date, Image, KernelVersion, Syscall};
+use crate::{Date, Image, KernelVersion, Note, Syscall};
 
 mod calls;
 mod part;
@@ -108,13 +108,3 @@ impl fmt::Display for Reason {
 
 /// Most programs that are named in a sentence; who wants all has the policy.
 const NAMED_IMAGES: usize = 3;
-
-/// Where synthesis generalised, or what a reader should know, in one sentence.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Note(pub String);
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}

@@ -75,7 +75,7 @@ mod tests {
             assert_eq!(few(&names, columns), expected, "{columns}");
         }
         assert_eq!(few(&["abc", "d", "e", "f", "g", "h"].map(str::to_owned), 15), "abc and 5 more");
-        assert_eq!(fitted("one two, three", 12), "one two ...");
+        assert_eq!(fitted("one two, three", 13), "one two ...");
         assert_eq!(fitted("one two", 7), "one two");
         assert!(fitted(&"w".repeat(50), 20).chars().count() <= 20);
     }

@@ -6,7 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::sentence::listed;
 use sandprint_model::wire::Position;
 use sandprint_model::{
     Abi, About, Action, Arch, CallRules, KernelVersion, Loss, LossKind, Note, Policy, Reason, Rule, Syscall,
@@ -174,7 +173,7 @@ fn without_idle_rules(policy: &mut Policy) {
             idle.entry(at.syscall).or_default().insert(at.rule);
         }
     }
-    let mut names = BTreeSet::new();
+    let mut left_out = BTreeSet::new();
     for (syscall, places) in idle {
         let Some(rules) = policy.calls.rules.get_mut(&syscall) else { continue };
         let mut place = 0;
@@ -191,11 +190,10 @@ fn without_idle_rules(policy: &mut Policy) {
                 policy.calls.rules.remove(&syscall);
             }
         }
-        names.insert(syscall.to_string());
+        left_out.insert(syscall);
     }
-    if !names.is_empty() {
-        let words = "rules were left out that can never decide: an earlier one matches all that they do, or nothing does";
-        policy.notes.insert(Note(format!("{words}: {}", listed(&names))));
+    if !left_out.is_empty() {
+        policy.notes.insert(Note::IdleRules(left_out));
     }
 }
 

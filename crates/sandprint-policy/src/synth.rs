@@ -232,11 +232,8 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
         let is_unseen =
             |addition: &&additions::Addition| !observed.contains_key(&addition.syscall) && !addition.portable;
         let unseen = needed.iter().filter(is_unseen);
-        notes.extend(table.in_words(unseen).map(|words| {
-            Note(format!(
-                "Calls were added that a run need not show; --no-baseline leaves them out. {words}."
-            ))
-        }));
+        let counted = table.counted(unseen);
+        notes.extend((!counted.is_empty()).then_some(Note::Added(counted)));
     }
     for runtime in &config.runtimes {
         let needed = runtime::needed(*runtime, config.no_new_privs, &abis)?;
@@ -302,8 +299,9 @@ pub fn allow_runtime(
             None => rules.push(self::rule(Action::Allow, BTreeSet::from([reason]))),
         }
     }
+    // Also where the policy was read back.
     for abi in abis {
-        policy.notes.remove(&notes::without_execve(abi));
+        policy.notes.remove(&Note::NotStarted(abi));
     }
     Ok(())
 }

@@ -77,14 +77,9 @@ pub fn translate(policy: &Policy, to: Arch) -> Result<Translated, SynthError> {
     }
     let abis: BTreeSet<Abi> = foreign.iter().map(|abi| counterpart(*abi)).collect();
     translation.add_own(policy, &foreign, &abis)?;
-    let from: Vec<String> =
-        foreign.iter().map(|abi| abi.arch()).collect::<BTreeSet<_>>().iter().map(Arch::to_string).collect();
-    if !from.is_empty() {
-        translation.notes.insert(Note(format!(
-            "Translated from {} to {to}, call by call: nobody has seen the workload there. Record it there before the \
-             policy is relied on.",
-            from.join(" and ")
-        )));
+    if !foreign.is_empty() {
+        let from = foreign.iter().map(|abi| abi.arch()).collect();
+        translation.notes.insert(Note::Translated { from, to });
     }
     let Translation { rules, notes, losses, .. } = translation;
     Ok(Translated {
@@ -156,8 +151,8 @@ impl Translation {
         if same.is_some() || replaced {
             return;
         }
-        if let Some((_, why)) = OWN.iter().find(|(own, _)| *own == name) {
-            self.notes.insert(Note(format!("{name} is left out, since it is {}'s own: {why}.", of.abi)));
+        if let Some((name, why)) = OWN.iter().find(|(own, _)| *own == name) {
+            self.notes.insert(Note::OwnCall { name, abi: of.abi, why });
             return;
         }
         let others = portable::equivalents_there(name, abi);

@@ -225,7 +225,7 @@ pub fn any_policy() -> impl Strategy<Value = Policy> {
         |(rules, default_action, foreign_action, note)| Policy {
             kernel: None,
             calls: CallRules { default_action, foreign_action, rules },
-            notes: BTreeSet::from([Note(note)]),
+            notes: BTreeSet::from([Note::Words(note)]),
         },
     )
 }

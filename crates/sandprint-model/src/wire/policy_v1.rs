@@ -175,7 +175,7 @@ pub(super) fn write(policy: &Policy, out: impl Write) -> io::Result<()> {
         let rules = policy.calls.rules.iter();
         page.table("rules", rules.map(|(syscall, rules)| call_row(*syscall, rules, &image_index)))
     })?;
-    page.table("notes", policy.notes.iter().map(|note| &note.0))?;
+    page.table("notes", policy.notes.iter().map(ToString::to_string))?;
     page.end()
 }
 
@@ -275,7 +275,7 @@ fn policy(document: PolicyDocument<'_>) -> Result<Policy, Refused> {
     Ok(Policy {
         kernel,
         calls: call_rules(calls, images).map_err(|refused| refused.within("calls"))?,
-        notes: document.notes.into_iter().map(Note).collect(),
+        notes: document.notes.into_iter().map(Note::Words).collect(),
     })
 }
 

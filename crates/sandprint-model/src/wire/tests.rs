@@ -234,7 +234,7 @@ fn sample_policy() -> Policy {
                 (Syscall { abi: Abi::I386, nr: 100_000 }, vec![rule(&[], Action::Notify)]),
             ]),
         },
-        notes: BTreeSet::from([Note("a note".to_owned())]),
+        notes: BTreeSet::from([Note::Words("a note".to_owned())]),
     }
 }
 

@@ -115,7 +115,7 @@ fn head(policy: &Policy) -> String {
          # node, and name it by localhostProfile: {NAME}.json\n"
     );
     for note in &policy.notes {
-        writeln!(text, "# Note: {}", escape::line_comment(&note.0)).unwrap_or_default();
+        writeln!(text, "# Note: {}", escape::line_comment(&note.to_string())).unwrap_or_default();
     }
     writeln!(
         text,

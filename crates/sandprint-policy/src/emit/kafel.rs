@@ -111,7 +111,7 @@ fn text(policy: &Policy, abi: Abi, blocks: &BTreeMap<Action, Vec<Entry>>) -> Str
     let mut text = format!("// Made by sandprint, for {abi}: nsjail --seccomp_policy seccomp.kafel ...\n");
     for note in &policy.notes {
         // Writing to a String cannot fail, here and below.
-        writeln!(text, "// Note: {}", escape::line_comment(&note.0)).unwrap_or_default();
+        writeln!(text, "// Note: {}", escape::line_comment(&note.to_string())).unwrap_or_default();
     }
     let constants: BTreeSet<(&str, u32)> = blocks
         .values()

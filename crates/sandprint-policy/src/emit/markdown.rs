@@ -59,7 +59,7 @@ impl Format for Markdown {
         if !policy.notes.is_empty() {
             text.push_str("\n## Notes\n\n");
             for note in &policy.notes {
-                writeln!(text, "- {}", markdown::prose(&note.0)).unwrap_or_default();
+                writeln!(text, "- {}", markdown::prose(&note.to_string())).unwrap_or_default();
             }
         }
         Ok(Written::text(text, BTreeSet::new()))

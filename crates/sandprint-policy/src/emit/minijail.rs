@@ -186,7 +186,7 @@ impl File {
         );
         for note in &policy.notes {
             // Writing to a String cannot fail, here and below.
-            writeln!(text, "# Note: {}", escape::line_comment(&note.0)).unwrap_or_default();
+            writeln!(text, "# Note: {}", escape::line_comment(&note.to_string())).unwrap_or_default();
         }
         for (name, line) in &self.lines {
             if !line.why.is_empty() {

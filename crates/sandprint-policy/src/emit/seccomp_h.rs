@@ -62,7 +62,7 @@ impl Format for SeccompHeader {
         let mut text = fragments::HEAD.to_owned();
         for note in &policy.notes {
             // Writing to a String cannot fail, here and below.
-            writeln!(text, "/* Note: {} */", escape::c_comment(&note.0)).unwrap_or_default();
+            writeln!(text, "/* Note: {} */", escape::c_comment(&note.to_string())).unwrap_or_default();
         }
         writeln!(text, "\n#define SANDPRINT_DEFAULT_ACTION {default}").unwrap_or_default();
         writeln!(text, "#define SANDPRINT_OTHER_ABI_ACTION {bad_arch}\n").unwrap_or_default();

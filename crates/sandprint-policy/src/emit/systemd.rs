@@ -350,7 +350,7 @@ fn header(policy: &Policy) -> String {
     );
     for note in &policy.notes {
         // Writing to a String cannot fail.
-        writeln!(text, "# Note: {}", escape::line_comment(&note.0)).unwrap_or_default();
+        writeln!(text, "# Note: {}", escape::line_comment(&note.to_string())).unwrap_or_default();
     }
     text
 }

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 
-use sandprint_model::sentence::listed;
+use sandprint_model::note::Capabilities;
 use sandprint_model::{Arch, KernelVersion, Loss, LossKind, Note};
 
 use super::oci::{self, finish};
@@ -106,9 +106,8 @@ pub(super) fn import(text: &str, site: &Site) -> Result<Imported, ImportError> {
         let kind = LossKind::IgnoredByPodman(ignored_kernels);
         profile.losses.insert(Loss::stricter(word("`minKernel`"), kind));
     }
-    let kernel = site.kernel.map_or("the newest kernel".to_owned(), |kernel| format!("Linux {kernel}"));
-    let words = format!("rules were chosen for {} on {kernel}, {}", site.arch, capabilities_in_words(site));
-    profile.notes.insert(Note(words));
+    let (arch, kernel, capabilities) = (site.arch, site.kernel, capabilities(site));
+    profile.notes.insert(Note::ChosenFor { arch, kernel, capabilities });
     let mut imported = finish(Format::Docker, profile, &abis);
     imported.policy.kernel = site.kernel;
     Ok(imported)
@@ -127,7 +126,7 @@ fn of_machine(
             return std::iter::once((at, name)).chain(others).collect();
         }
     }
-    profile.notes.insert(Note(format!("`archMap` has no entry for {}", site.arch)));
+    profile.notes.insert(Note::NoMapEntry(site.arch));
     Vec::new()
 }
 
@@ -150,18 +149,11 @@ fn is_in_force(entry: &Entry, site: &Site) -> bool {
     is_in && !is_out
 }
 
-fn capabilities_in_words(site: &Site) -> String {
+fn capabilities(site: &Site) -> Capabilities {
     let defaults: BTreeSet<String> = DEFAULT_CAPABILITIES.iter().map(|name| (*name).to_owned()).collect();
-    let added: BTreeSet<String> = site.capabilities.difference(&defaults).cloned().collect();
     if site.capabilities.is_superset(&defaults) {
-        if added.is_empty() {
-            "with Docker's default capabilities".to_owned()
-        } else {
-            format!("with Docker's default capabilities and {}", listed(&added))
-        }
-    } else if site.capabilities.is_empty() {
-        "without capabilities".to_owned()
+        Capabilities::DefaultsAnd(site.capabilities.difference(&defaults).cloned().collect())
     } else {
-        format!("with {} alone", listed(&site.capabilities))
+        Capabilities::Only(site.capabilities.clone())
     }
 }

@@ -228,25 +228,15 @@ struct Told {
 
 impl Told {
     fn notes(self) -> BTreeSet<Note> {
-        let list = |names: BTreeSet<&str>| names.into_iter().collect::<Vec<_>>().join(", ");
-        let cases = [
-            (
-                self.dropped,
-                "runtimes drop a rule whose action is the default one, though another rule of the same call \
-                 stands against it",
-            ),
-            (
-                self.unconditional,
-                "libseccomp lets the first rule without conditions decide, and drops others of the same call that \
-                 have another action",
-            ),
-            (
-                self.contradicting,
-                "libseccomp refuses the profile: the same conditions have two actions; the first was taken",
-            ),
+        let note = |names: BTreeSet<&'static str>, kind: fn(BTreeSet<&'static str>) -> Note| {
+            (!names.is_empty()).then(|| kind(names))
+        };
+        let all = [
+            note(self.dropped, Note::DroppedRules),
+            note(self.unconditional, Note::FirstDecides),
+            note(self.contradicting, Note::Contradicting),
         ];
-        let said = cases.into_iter().filter(|(names, _)| !names.is_empty());
-        said.map(|(names, words)| Note(format!("{words}: {}", list(names)))).collect()
+        all.into_iter().flatten().collect()
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use sandprint_model::errno::ENOSYS;
-use sandprint_model::sentence::{listed, quoted};
+use sandprint_model::sentence::quoted;
 use sandprint_model::wire::Position;
 use sandprint_model::{Abi, Action, Loss, LossKind, Note, Syscall};
 
@@ -48,19 +48,11 @@ pub(super) fn abis(
     let native = site.arch.native_abi();
     profile.lists_architectures = !listed_abis.is_empty();
     if listed_abis.is_empty() {
-        let words = format!(
-            "no architecture is listed: the profile was taken for {native} alone, as on such a machine"
-        );
-        profile.notes.insert(Note(words));
+        profile.notes.insert(Note::NoArchitecture(native));
         return Ok(vec![native]);
     }
     let natives: BTreeSet<Abi> = listed_abis.iter().map(|abi| abi.arch().native_abi()).collect();
-    for abi in natives.difference(&listed_abis) {
-        let words = format!(
-            "{abi} is not listed, and takes part all the same: libseccomp always adds the machine's own"
-        );
-        profile.notes.insert(Note(words));
-    }
+    profile.notes.extend(natives.difference(&listed_abis).copied().map(Note::UnlistedAbi));
     Ok(natives.iter().copied().chain(listed_abis.difference(&natives).copied()).collect())
 }
 
@@ -96,9 +88,7 @@ pub(super) fn finish(format: Format, profile: Profile, abis: &[Abi]) -> Imported
     let is_patched = profile.lists_architectures
         && !matches!(default, Action::Allow | Action::Log | Action::Trace(_) | Action::Errno(ENOSYS));
     if is_patched {
-        let words = "runc answers ENOSYS, not the default action, above the highest number that the profile names of a \
-                     listed architecture; the policy does not";
-        notes.insert(Note(words.to_owned()));
+        notes.insert(Note::RuncStub);
     }
     let newer: BTreeSet<String> = profile
         .entries
@@ -108,12 +98,7 @@ pub(super) fn finish(format: Format, profile: Profile, abis: &[Abi]) -> Imported
         .cloned()
         .collect();
     if !newer.is_empty() {
-        let words = format!(
-            "a runtime whose libseccomp does not know calls that came after Linux {OLD_LIBSECCOMP} skips these \
-             names: {}",
-            listed(&newer)
-        );
-        notes.insert(Note(words));
+        notes.insert(Note::NewerNames { than: OLD_LIBSECCOMP, names: newer });
     }
     let finished = filter.finish();
     losses.extend(finished.losses);

@@ -309,7 +309,7 @@ impl Reader {
             Some(node) => {
                 let (action, told) = action_of(node, name.or(number))?;
                 self.profile.default_action = action;
-                self.told(told);
+                self.profile.notes.extend(told);
             }
             None if is_part => self.assume_default(),
             None => return Err(wrong(root.at, "the profile has no `defaultAction`")),
@@ -345,10 +345,6 @@ impl Reader {
         }
     }
 
-    fn told(&mut self, what: Option<String>) {
-        self.profile.notes.extend(what.map(Note));
-    }
-
     fn lose(&mut self, key: &str, kind: LossKind) {
         self.profile.losses.insert(Loss::stricter(word(quoted(key)), kind));
     }
@@ -371,14 +367,10 @@ impl Reader {
     fn assume_default(&mut self) {
         let refuses_only =
             !self.profile.entries.is_empty() && self.profile.entries.iter().all(|entry| !runs(entry.action));
-        let words = if refuses_only {
+        if refuses_only {
             self.profile.default_action = Action::Allow;
-            "the file is a part of a profile, and every rule in it refuses: the default action was taken to be \
-             SCMP_ACT_ALLOW"
-        } else {
-            "the file is a part of a profile: the default action was taken to be SCMP_ACT_ERRNO with EPERM"
-        };
-        self.profile.notes.insert(Note(words.to_owned()));
+        }
+        self.profile.notes.insert(Note::PartOfProfile { allows: refuses_only });
     }
 
     fn entries(&mut self, items: &[Node]) -> Result<(), ImportError> {
@@ -452,7 +444,7 @@ impl Reader {
         let names = names.ok_or_else(|| wrong(node.at, "the rule has no `names`"))?;
         let action = action.ok_or_else(|| wrong(node.at, "the rule has no `action`"))?;
         let (action, told) = action_of(action, name.or(number))?;
-        self.told(told);
+        self.profile.notes.extend(told);
         let words: Vec<String> =
             std::iter::once(comment).chain(beside).filter(|words| !words.is_empty()).collect();
         Ok(Entry { at: node.at, names, action, args, comment: words.join("; "), includes, excludes })
@@ -551,7 +543,7 @@ fn errno_number(node: &Node) -> Result<u16, ImportError> {
 }
 
 /// An action with its errno, and what a reader should know of it.
-fn action_of(node: &Node, errno: Option<u16>) -> Result<(Action, Option<String>), ImportError> {
+fn action_of(node: &Node, errno: Option<u16>) -> Result<(Action, Option<Note>), ImportError> {
     let name = text(node)?;
     let action = match name.as_str() {
         "SCMP_ACT_ALLOW" => Action::Allow,
@@ -570,9 +562,7 @@ fn action_of(node: &Node, errno: Option<u16>) -> Result<(Action, Option<String>)
         "SCMP_ACT_KILL_PROCESS" => Action::KillProcess,
         _ => return Err(wrong(node.at, format!("{} is no action", quoted(&name)))),
     };
-    let told =
-        errno.map(|_| format!("an errno stands beside {name}, which has none: newer runtimes refuse that"));
-    Ok((action, told))
+    Ok((action, errno.map(|_| Note::ErrnoBeside(name))))
 }
 
 fn arguments(node: &Node) -> Result<Vec<Argument>, ImportError> {

@@ -56,8 +56,7 @@ pub(super) fn import(text: &str, site: &Site) -> Result<Imported, ImportError> {
         return Err(ImportError::NoFilter);
     }
     if here.iter().any(|assignment| assignment.section.is_none()) {
-        let words = "there are settings above any section: they were taken for those of [Service]";
-        settings.notes.insert(Note(words.to_owned()));
+        settings.notes.insert(Note::NoSection);
     }
     Ok(join(&settings, site))
 }
@@ -93,8 +92,7 @@ fn join(settings: &Settings, site: &Site) -> Imported {
     }
     let foreign = if settings.architectures.is_some() { Action::KillThread } else { Action::Allow };
     if settings.architectures.is_none() {
-        let words = "the unit has no SystemCallArchitectures=: each name holds for every ABI of the machine";
-        notes.insert(Note(words.to_owned()));
+        notes.insert(Note::EveryAbi);
     }
     let policy: Policy =
         super::policy(Format::Systemd, (joined.default, foreign), &abis, joined.rules, notes);

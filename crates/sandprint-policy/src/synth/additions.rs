@@ -201,16 +201,17 @@ impl Additions {
     }
 
     /// How many calls of each group these are, in words: "2 that cannot fail, 1 that chance decides".
-    pub(super) fn in_words<'a>(&self, additions: impl Iterator<Item = &'a Addition>) -> Option<String> {
+    pub(super) fn counted<'a>(
+        &self,
+        additions: impl Iterator<Item = &'a Addition>,
+    ) -> Vec<(usize, &'static str)> {
         let mut counted: BTreeMap<Syscall, usize> = BTreeMap::new();
         for addition in additions {
             counted.entry(addition.syscall).or_insert(addition.group);
         }
         let of = |place: usize| counted.values().filter(|group| **group == place).count();
         let groups = self.groups.iter().enumerate().map(|(place, group)| (of(place), group.what));
-        let words: Vec<String> =
-            groups.filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-        (!words.is_empty()).then(|| words.join(", "))
+        groups.filter(|(count, _)| *count > 0).collect()
     }
 }
 

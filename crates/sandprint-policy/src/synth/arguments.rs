@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sandprint_model::arguments::{Match, Selected, Selector, selectors};
+use sandprint_model::note::WhyAny;
 use sandprint_model::{
     Action, CallArguments, Comparison, Condition, Image, Note, Reason, Rule, RunId, Subject, Syscall, Trace,
 };
@@ -20,9 +21,6 @@ use crate::suggest;
 /// Most rules about the arguments of one call: each costs a filter some of its 4096 instructions, and who makes a call
 /// in more ways will make it in others too.
 pub(super) const MOST_RULES: usize = 64;
-
-/// How many programs a note lists.
-const PROGRAMS: usize = 3;
 
 /// Rules about arguments, by call, and what a reader should know of them.
 #[derive(Debug, Default)]
@@ -44,30 +42,23 @@ pub(super) fn rules(
         return Err(SynthError::NoArguments);
     }
     let (mut about, mut observed) = (AboutArguments::default(), 0_usize);
-    let (mut unrecorded, mut needed) = (BTreeMap::<usize, Vec<Syscall>>::new(), Vec::new());
-    let mut note = |text: String| {
-        about.notes.insert(Note(text));
-    };
+    let mut any: BTreeMap<WhyAny, Vec<Syscall>> = BTreeMap::new();
+    let mut allow_any = |why: WhyAny, syscall: &Syscall| any.entry(why).or_default().push(*syscall);
     for (syscall, arguments) in &calls {
         if !arguments.unrecorded.is_empty() {
-            unrecorded.entry(arguments.unrecorded.len()).or_default().push(*syscall);
+            allow_any(WhyAny::Unrecorded(arguments.unrecorded.len()), syscall);
         } else if !arguments.too_many.is_empty() {
-            note(format!(
-                "{syscall} is allowed with any arguments. {} made it with more different ones than are kept.",
-                programs(&arguments.too_many)
-            ));
+            let programs = arguments.too_many.iter().map(|subject| Arc::clone(&subject.image));
+            allow_any(WhyAny::ManyValues(programs.collect()), syscall);
         } else if is_needed_anyway(allowed.get(syscall)) {
-            needed.push(*syscall);
+            allow_any(WhyAny::Needed, syscall);
         } else {
             let beside = needed_so.get(syscall).map_or(&[][..], Vec::as_slice);
             let rules = generalised(*syscall, &arguments.values, beside);
             if rules.iter().any(|rule| rule.conditions.is_empty()) {
-                note(format!("{syscall} is allowed with any arguments. What was observed rules none out."));
+                allow_any(WhyAny::NothingRuledOut, syscall);
             } else if rules.len() > MOST_RULES {
-                note(format!(
-                    "{syscall} is allowed with any arguments. It would take {} rules to allow only those observed.",
-                    rules.len()
-                ));
+                allow_any(WhyAny::ManyRules(MOST_RULES), syscall);
             } else {
                 observed += 1;
                 about.rules.insert(*syscall, rules);
@@ -80,21 +71,13 @@ pub(super) fn rules(
     let unseen = allowed.iter().filter(|(syscall, _)| !calls.contains_key(syscall));
     let unseen = unseen
         .filter(|(syscall, reasons)| !selectors(**syscall).is_empty() && is_needed_anyway(Some(reasons)));
-    needed.extend(unseen.map(|(syscall, _)| *syscall));
-    needed.sort();
-    for (runs, calls) in unrecorded {
-        let (s, calls) = (if runs == 1 { "" } else { "s" }, list(&calls));
-        note(format!("Allowed with any arguments, because {runs} run{s} did not record them: {calls}."));
-    }
-    if !needed.is_empty() {
-        note(format!("Allowed with any arguments, because more is needed than observed: {}.", list(&needed)));
+    unseen.for_each(|(syscall, _)| allow_any(WhyAny::Needed, syscall));
+    for (why, mut calls) in any {
+        calls.sort_unstable();
+        about.notes.insert(Note::AnyArguments(why, calls));
     }
     if observed > 0 {
-        let s = if observed == 1 { "" } else { "s" };
-        about.notes.insert(Note(format!(
-            "{observed} call{s} may be made only with arguments that were observed. Flags that were seen apart are \
-             allowed together; other values are refused."
-        )));
+        about.notes.insert(Note::ObservedArguments(observed));
     }
     Ok(about)
 }
@@ -115,17 +98,6 @@ fn distinct(needed: &[Rule]) -> Vec<Rule> {
 fn is_needed_anyway(reasons: Option<&BTreeSet<Reason>>) -> bool {
     let mut reasons = reasons.into_iter().flatten();
     reasons.any(|reason| !matches!(reason, Reason::Observed { .. }))
-}
-
-fn list<'s>(calls: impl IntoIterator<Item = &'s Syscall>) -> String {
-    calls.into_iter().map(Syscall::to_string).collect::<Vec<_>>().join(", ")
-}
-
-fn programs(subjects: &BTreeSet<&Subject>) -> String {
-    let images: BTreeSet<&Arc<Image>> = subjects.iter().map(|subject| &subject.image).collect();
-    let named: Vec<String> = images.iter().take(PROGRAMS).map(ToString::to_string).collect();
-    let more = images.len().saturating_sub(PROGRAMS);
-    if more > 0 { format!("{} and {more} more", named.join(", ")) } else { named.join(", ") }
 }
 
 /// What one selector says of a value, but for the bits that it allows together with those of other values.

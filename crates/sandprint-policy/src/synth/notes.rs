@@ -25,19 +25,11 @@ pub(super) fn of_trace(trace: &Trace, config: &SynthConfig) -> BTreeSet<Note> {
     let mut notes = BTreeSet::new();
     let unknown = kernels(trace).filter(Option::is_none).count();
     if config.kernel.is_none() && config.default_action != DefaultAction::Log && unknown > 0 {
-        let absent = match oldest_kernel(trace) {
-            Some(kernel) => format!("calls newer than Linux {kernel}, the oldest of the others,"),
-            None => "only calls that libraries can do without".to_owned(),
-        };
-        notes.insert(Note(format!(
-            "{unknown} of {} runs do not say which kernel they ran on. So {absent} fail with ENOSYS; --kernel names \
-             another.",
-            trace.runs.len()
-        )));
+        let (runs, oldest) = (trace.runs.len(), oldest_kernel(trace));
+        notes.insert(Note::KernelsUnknown { unknown, runs, oldest });
     }
     if config.default_action == DefaultAction::KillThread {
-        let text = "A refused call ends one thread. The others may wait for it for ever.";
-        notes.insert(Note(text.to_owned()));
+        notes.insert(Note::ThreadsLeft);
     }
     notes
 }
@@ -49,33 +41,19 @@ pub(super) fn of_allowed(allowed: &BTreeSet<Syscall>, config: &SynthConfig) -> B
     for abi in &abis {
         notes.extend(same_power(allowed, *abi));
         if *abi != abi.arch().native_abi() {
-            notes.insert(Note(format!(
-                "Calls of {abi} were recorded. So a filter must let that ABI in beside the native one."
-            )));
+            notes.insert(Note::OtherAbi(*abi));
         }
     }
-    for syscall in allowed.iter().filter(|syscall| syscall.name().is_none()) {
-        notes.insert(Note(format!(
-            "Number {} of {} has no name. Formats that list names cannot express it.",
-            syscall.nr, syscall.abi
-        )));
-    }
+    let nameless = allowed.iter().filter(|syscall| syscall.name().is_none());
+    notes.extend(nameless.copied().map(Note::Nameless));
     let native: BTreeSet<Abi> = abis.iter().map(|abi| abi.arch().native_abi()).collect();
     for abi in native {
         let execve = Syscall::from_name(abi, "execve");
         if config.runtimes.is_empty() && !execve.is_some_and(|execve| allowed.contains(&execve)) {
-            notes.insert(without_execve(abi));
+            notes.insert(Note::NotStarted(abi));
         }
     }
     notes
-}
-
-/// What a policy without execve is told of; one that was made for a launcher is not.
-pub(super) fn without_execve(abi: Abi) -> Note {
-    Note(format!(
-        "execve is not allowed ({abi}), so a launcher cannot start the program. Generate for that launcher (--runtime), \
-         or load the filter from within the program."
-    ))
 }
 
 fn same_power(allowed: &BTreeSet<Syscall>, abi: Abi) -> impl Iterator<Item = Note> {
@@ -83,19 +61,10 @@ fn same_power(allowed: &BTreeSet<Syscall>, abi: Abi) -> impl Iterator<Item = Not
         let here = || names.iter().filter_map(|name| Syscall::from_name(abi, name));
         let list = |wanted: bool| {
             let calls = here().filter(|syscall| allowed.contains(syscall) == wanted);
-            calls.map(|syscall| syscall.to_string()).collect::<Vec<_>>()
+            calls.collect::<Vec<_>>()
         };
         let (allowed, refused) = (list(true), list(false));
         let mixed = !allowed.is_empty() && !refused.is_empty();
-        mixed.then(|| {
-            let (is, their) = if allowed.len() == 1 { ("is", "its") } else { ("are", "their") };
-            let (are, s, them) = if refused.len() == 1 { ("is", "", "it") } else { ("are", "s", "them") };
-            Note(format!(
-                "{} {is} allowed; {their} equivalent{s} {} {are} not ({abi}). This adds no security, and another libc \
-                 may need {them}: see --portable.",
-                allowed.join(" and "),
-                refused.join(" and "),
-            ))
-        })
+        mixed.then_some(Note::SamePower { allowed, refused })
     })
 }

@@ -52,16 +52,17 @@ pub(super) const REPLACED: &[Replaced] = &[
     Replaced { old: "vfork", new: "clone", arguments: Differ, why: "a libc makes vfork of it" },
 ];
 
-/// Calls that set up what only their architecture has. Others do the same without a call, or have no need.
+/// Calls that set up what only their architecture has, and a sentence that says so. Others do the same without a call,
+/// or have no need.
 pub(super) const OWN: &[(&str, &str)] = &[
-    ("arch_prctl", "it sets x86's segment bases, which a thread of another architecture has no need of"),
-    ("get_thread_area", "it reads x86's thread-local descriptors"),
-    ("ioperm", "it opens x86's IO ports"),
-    ("iopl", "it opens x86's IO ports"),
-    ("modify_ldt", "it changes x86's segment descriptors"),
-    ("set_thread_area", "it sets x86's thread-local descriptors"),
-    ("set_tls", "it sets the thread register of 32-bit ARM"),
-    ("cacheflush", "it flushes the instruction cache of 32-bit ARM"),
+    ("arch_prctl", "It sets x86's segment bases, which a thread of another architecture has no need of."),
+    ("get_thread_area", "It reads x86's thread-local descriptors."),
+    ("ioperm", "It opens x86's IO ports."),
+    ("iopl", "It opens x86's IO ports."),
+    ("modify_ldt", "It changes x86's segment descriptors."),
+    ("set_thread_area", "It sets x86's thread-local descriptors."),
+    ("set_tls", "It sets the thread register of 32-bit ARM."),
+    ("cacheflush", "It flushes the instruction cache of 32-bit ARM."),
 ];
 
 /// What every program of these calls before `main`, although one of another architecture does not.

@@ -21,7 +21,7 @@ fn harmless(policy: &Policy) -> Policy {
     for rule in policy.calls.rules.values_mut().flatten() {
         rule.reasons = std::mem::take(&mut rule.reasons).into_iter().map(harmless_reason).collect();
     }
-    policy.notes = policy.notes.iter().map(|_| Note("x".to_owned())).collect();
+    policy.notes = policy.notes.iter().map(|_| Note::Words("x".to_owned())).collect();
     policy
 }
 
@@ -137,6 +137,6 @@ fn hostile_comments_compile() {
     for rule in policy.calls.rules.values_mut().flatten() {
         rule.reasons = texts.iter().map(|text| Reason::ByHand((*text).to_owned())).collect();
     }
-    policy.notes = texts.iter().map(|text| Note((*text).to_owned())).collect();
+    policy.notes = texts.iter().map(|text| Note::Words((*text).to_owned())).collect();
     export(&by_name("seccomp-h").unwrap().emit(&policy).unwrap());
 }

@@ -112,7 +112,7 @@ impl Reader<'_> {
                     self.closing(item, &span, "notes");
                     for (note, at) in self.strings(item, &span) {
                         self.place(&at, format!("notes/{}", reason::quote(&note)));
-                        policy.notes.insert(Note(note));
+                        policy.notes.insert(Note::Words(note));
                     }
                 }
                 _ => match Abi::from_name(key) {

@@ -115,7 +115,7 @@ pub(super) fn write(policy: &Policy, comments: &Comments) -> String {
     sheet.line("default", "", &format!("default = \"{}\"", policy.calls.default_action));
     sheet.line("foreign", "", &format!("foreign = \"{}\"", policy.calls.foreign_action));
     if !policy.notes.is_empty() {
-        let notes: Vec<String> = policy.notes.iter().map(|note| reason::quote(&note.0)).collect();
+        let notes: Vec<String> = policy.notes.iter().map(|note| reason::quote(&note.to_string())).collect();
         sheet.array("notes", "notes", &notes, false);
     }
     let mut calls: Vec<Syscall> = policy.calls.rules.keys().copied().collect();

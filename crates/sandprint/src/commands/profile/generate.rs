@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use clap::ValueHint;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use sandprint_model::{Arch, KernelVersion, Policy};
+use sandprint_model::{Arch, KernelVersion, Note, Policy};
 use sandprint_policy::emit::{self, Content, EmitError, FORMATS};
 use sandprint_policy::synth::{self, AllowedArguments, DefaultAction, Runtime, SynthConfig, SynthError};
 use sandprint_policy::translate::translate;
 
-use self::told::{Report, Told};
+use self::told::Report;
 use super::images::ImageArgs;
 use super::merge::read_merged;
 use super::recording;
@@ -206,14 +206,10 @@ pub(crate) fn run(args: &GenerateArgs) -> anyhow::Result<ExitStatus> {
         .into());
     }
     destination.write(emitted.content.as_bytes(), Privacy::Shared)?;
-    let launcher = launcher_note(args.format, &args.runtimes()).map(|note| Told::sentences(&note));
-    let report = Report::new(
-        args.format.name(),
-        launcher.into_iter(),
-        policy.notes.iter(),
-        lost.iter(),
-        emitted.losses.iter(),
-    );
+    // What needs an action comes first.
+    let launcher = launcher_note(args.format, &args.runtimes());
+    let notes = launcher.iter().chain(&policy.notes);
+    let report = Report::new(args.format.name(), notes, lost.iter(), emitted.losses.iter());
     report.say(args.verbose);
     Ok(ExitStatus::Success)
 }
@@ -300,18 +296,12 @@ fn cannot_say(format: &dyn emit::Format, error: &EmitError) -> Deciding {
 }
 
 /// Whether the launcher that will load the profile was thought of: without its own calls nothing may start.
-fn launcher_note(format: &dyn emit::Format, runtimes: &BTreeSet<Runtime>) -> Option<String> {
+fn launcher_note(format: &dyn emit::Format, runtimes: &BTreeSet<Runtime>) -> Option<Note> {
     let launchers = format.launchers();
     if launchers.is_empty() || launchers.iter().any(|launcher| runtimes.contains(launcher)) {
         return None;
     }
-    let options = launchers.iter().map(|launcher| format!("`--runtime {}`", launcher.name()));
-    let options = options.collect::<Vec<_>>().join(" or ");
-    let any = if launchers.len() > 1 { " `--runtime any` serves all." } else { "" };
-    Some(format!(
-        "Name what loads this profile: {options}. It makes calls of its own before it starts the program, and these may \
-         be refused.{any}"
-    ))
+    Some(Note::LauncherUnnamed(launchers.iter().map(|launcher| launcher.name()).collect()))
 }
 
 #[cfg(test)]
@@ -366,7 +356,7 @@ mod tests {
             }
         }
         assert_eq!(
-            launcher_note(emit::by_name("oci").unwrap(), &BTreeSet::new()).unwrap(),
+            launcher_note(emit::by_name("oci").unwrap(), &BTreeSet::new()).unwrap().to_string(),
             "Name what loads this profile: `--runtime crun` or `--runtime runc`. It makes calls of its own before it \
              starts the program, and these may be refused. `--runtime any` serves all."
         );

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sandprint_model::{Image, Note, Trace};
+use sandprint_model::{ByteString, Image, Note, Trace};
 use sandprint_policy::{bystanders, pattern};
 
 use crate::exit::Deciding;
@@ -44,14 +44,11 @@ impl ImageArgs {
                 format!("it holds calls of {}", paths.join(", ")),
             ));
         }
-        let left: BTreeSet<String> =
-            images.iter().filter(|image| !self.counts(image)).map(|image| path(image)).collect();
+        let own_path = |image: &Image| image.script.clone().unwrap_or_else(|| image.path.clone());
+        let left: BTreeSet<ByteString> =
+            images.iter().filter(|image| !self.counts(image)).map(|image| own_path(image)).collect();
         let rest = trace.of_images(|image| self.counts(image));
-        let note = (!left.is_empty()).then(|| {
-            let left: Vec<&str> = left.iter().map(String::as_str).collect();
-            Note(format!("The calls of these programs were left out: {}.", left.join(", ")))
-        });
-        Ok((rest, note))
+        Ok((rest, (!left.is_empty()).then_some(Note::ProgramsLeftOut(left))))
     }
 
     fn counts(&self, image: &Image) -> bool {

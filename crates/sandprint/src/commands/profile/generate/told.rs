@@ -1,10 +1,10 @@
 //! What `generate` says beside the profile: what needs an action first, each thing once, in a line of a terminal.
 //!
-//! A sentence that goes on, or a list that does not fit, is told in full with `-v`.
+//! What goes on, or a list that does not fit, is told in full with `-v`.
 
 use std::collections::BTreeMap;
 
-use sandprint_model::sentence::{few, fitted};
+use sandprint_model::sentence::few;
 use sandprint_model::{About, Loss, LossKind, Note};
 
 use crate::output;
@@ -22,10 +22,9 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// A text, of which the first sentence is the most useful.
-    pub(super) fn sentences(text: &str) -> Told {
-        let first = text.split_once(". ").map_or(text, |(first, _)| first);
-        Told { line: fitted(first.trim_end_matches('.'), room("note")), full: vec![text.to_owned()] }
+    /// A note, whose line fits.
+    fn note(note: &Note) -> Told {
+        Told { line: note.line(), full: vec![note.to_string()] }
     }
 
     fn is_short(&self) -> bool {
@@ -41,11 +40,10 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// What was lost in translation, what the format cannot express, and notes of the policy, behind what needs an
-    /// action.
+    /// Notes in this order, behind what was lost in translation and what the format allows or refuses otherwise; at
+    /// last what else it cannot express.
     pub(super) fn new<'a>(
         format: &str,
-        actions: impl Iterator<Item = Told>,
         notes: impl Iterator<Item = &'a Note>,
         untranslated: impl Iterator<Item = &'a Loss>,
         losses: impl Iterator<Item = &'a Loss>,
@@ -65,8 +63,7 @@ impl Report {
                 Told { line: format!("{head}: {}", few(&in_short(about), space)), full: vec![full] }
             }));
         }
-        report.notes.extend(actions);
-        report.notes.extend(notes.map(|note| Told::sentences(&note.0)));
+        report.notes.extend(notes.map(Told::note));
         report.notes.extend(inexpressible(format, &others));
         report
     }
@@ -154,7 +151,7 @@ mod tests {
 
     #[test]
     fn what_needs_an_action_comes_first_and_each_reason_once() {
-        let notes = [Note("A is so. It is so because of B.".to_owned())];
+        let notes = [Note::Words("Do this.".to_owned()), Note::ThreadsLeft];
         let calls = "abcdefghijklmnopqrstuvwxyz"
             .chars()
             .map(|c| loss(&format!("call_{c}"), LossKind::InDefaultGroup, true, false));
@@ -163,8 +160,7 @@ mod tests {
         losses.push(loss("default action", LossKind::RuncStub, false, false));
         losses.push(loss("other ABIs", LossKind::NobodyToAsk, false, false));
         let untranslated = [loss("open", LossKind::NoCounterpart(Abi::Arm), false, false)];
-        let action = Told::sentences("Do this.");
-        let report = Report::new("f", [action].into_iter(), notes.iter(), untranslated.iter(), losses.iter());
+        let report = Report::new("f", notes.iter(), untranslated.iter(), losses.iter());
         assert_eq!(
             lines(&report.warnings),
             [
@@ -175,14 +171,18 @@ mod tests {
         );
         assert_eq!(
             lines(&report.notes),
-            ["Do this", "A is so", "default action, other ABIs cannot be expressed in f"]
+            [
+                "Do this",
+                "A refused call ends one thread",
+                "default action, other ABIs cannot be expressed in f"
+            ]
         );
         let full = |told: &[Told]| told.iter().flat_map(|told| told.full.clone()).collect::<Vec<_>>();
         assert_eq!(
             full(&report.notes),
             [
                 "Do this.",
-                "A is so. It is so because of B.",
+                "A refused call ends one thread. The others may wait for it for ever.",
                 "default action cannot be expressed in f: runc answers ENOSYS above the highest number that the profile \
                  names",
                 "other ABIs cannot be expressed in f: nobody is there to be asked: it fails with ENOSYS",
@@ -206,7 +206,7 @@ mod tests {
             lists.into_iter().map(|about| Loss::weaker(about, LossKind::AllowedWithOtherAbi)).collect();
         let kinds = [LossKind::RuncStub, LossKind::OldDocker { errno: 38 }];
         losses.extend(kinds.map(|kind| loss("default action", kind, false, false)));
-        let report = Report::new("f", std::iter::empty(), [].iter(), [].iter(), losses.iter());
+        let report = Report::new("f", [].iter(), [].iter(), losses.iter());
         assert_eq!(
             lines(&report.warnings),
             ["f allows more than the policy: calls of i386, calls of x86_64"]
@@ -224,8 +224,8 @@ mod tests {
         let subjects: Vec<Loss> = (0..30)
             .map(|n| loss(&format!("{n}{long}"), LossKind::RuncStub, n % 2 == 0, n % 3 == 0))
             .collect();
-        let notes = [Note(long.clone()), Note("w".repeat(300)), Note(format!("{long}. {long}"))];
-        let report = Report::new("firecracker", std::iter::empty(), notes.iter(), [].iter(), subjects.iter());
+        let notes = [long.clone(), "w".repeat(300), format!("{long}. {long}")].map(Note::Words);
+        let report = Report::new("firecracker", notes.iter(), [].iter(), subjects.iter());
         for (label, all) in [("warning", &report.warnings), ("note", &report.notes)] {
             assert!(!all.is_empty());
             for told in all {
@@ -236,8 +236,8 @@ mod tests {
 
     #[test]
     fn what_fits_is_not_said_to_be_more() {
-        let notes = [Note("A.".to_owned()), Note("B".to_owned())];
-        let report = Report::new("f", std::iter::empty(), notes.iter(), [].iter(), [].iter());
+        let notes = ["A.", "B"].map(|words| Note::Words(words.to_owned()));
+        let report = Report::new("f", notes.iter(), [].iter(), [].iter());
         assert!(!report.is_shortened());
         assert_eq!(lines(&report.notes), ["A", "B"]);
     }
