@@ -3,14 +3,14 @@
 use sandprint_model::markdown;
 
 /// A table: a row of headings, then rows of as many cells.
-pub(crate) struct Table {
+pub(crate) struct Table<'h> {
     /// A heading and whether its column holds numbers.
-    pub(crate) headings: &'static [(&'static str, bool)],
+    pub(crate) headings: &'h [(&'static str, bool)],
     /// The cells, in text that a terminal may have.
     pub(crate) rows: Vec<Vec<String>>,
 }
 
-impl Table {
+impl Table<'_> {
     /// Aligned columns, two spaces apart, each line after `indent`. Numbers align to the right.
     pub(crate) fn text(&self, indent: &str) -> String {
         let headings: Vec<String> = self.headings.iter().map(|(heading, _)| (*heading).to_owned()).collect();

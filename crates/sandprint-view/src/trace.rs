@@ -5,10 +5,12 @@ mod calls;
 mod failures;
 mod gaps;
 mod json;
+mod only;
 mod runs;
 
 pub use calls::{Sort, tsv};
 pub use json::json;
+pub use only::{Form, only};
 
 use sandprint_model::Trace;
 
@@ -18,7 +20,12 @@ use crate::count::counted;
 ///
 /// `profile run` ends with this.
 pub fn summary(trace: &Trace) -> String {
-    sections(&[headline(trace), calls::table(trace, Sort::Count), gaps::words(trace, false)])
+    sections(&[
+        headline(trace),
+        calls::table(trace, Sort::Count),
+        only::also(trace),
+        gaps::words(trace, false),
+    ])
 }
 
 /// What may be missing from a trace, and what is merely worth knowing; empty where there is nothing.
@@ -36,6 +43,7 @@ pub fn text(trace: &Trace, by_image: bool, sort: Sort, all: bool) -> String {
         table,
         arguments,
         failures::words(trace, all),
+        failures::refused(trace, all),
         runs::words(trace, all),
         gaps::words(trace, all),
     ])

@@ -291,7 +291,7 @@ mod tests {
                     ],
                 ),
                 row(&UNTRACKED, &[(Floor, &[100.0]), (Sandprint, &[115.5])]),
-                row(&TRUE, &[(Floor, &[20.0]), (Sandprint, &[50.0]), (Strace, &[8.0])]),
+                row(&TRUE, &[(Floor, &[20.0]), (Sandprint, &[26.0]), (Strace, &[8.0])]),
                 row(&REDIS, &[(Floor, &[1000.0]), (Sandprint, &[949.0])]),
             ],
             vec![
@@ -322,8 +322,8 @@ mod tests {
             [
                 verdict("1.30 (1.30 to 1.90)", true),
                 verdict("1.16 (1.16 to 1.16)", false),
-                verdict("6.25 (6.25 to 6.25)", false),
-                verdict("2.50 (2.50 to 2.50)", true),
+                verdict("3.25 (3.25 to 3.25)", false),
+                verdict("1.30 (1.30 to 1.30)", true),
                 verdict("0.949 (0.949 to 0.949)", false),
                 verdict("0.200 (0.200 to 0.200)", true),
                 verdict("1.10 (1.10 to 1.10)", false),

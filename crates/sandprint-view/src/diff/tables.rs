@@ -21,7 +21,7 @@ pub(super) fn failed_only<'d>(
     sides.filter(|(_, failures)| !failures.is_empty())
 }
 
-pub(super) fn failed(failures: &BTreeMap<(Syscall, Errno), u64>) -> Table {
+pub(super) fn failed(failures: &BTreeMap<(Syscall, Errno), u64>) -> Table<'static> {
     let row = |((syscall, error), count): (&(Syscall, Errno), &u64)| {
         let mut row = call::cells(*syscall);
         row.extend([error.to_string(), count.to_string()]);
@@ -33,7 +33,7 @@ pub(super) fn failed(failures: &BTreeMap<(Syscall, Errno), u64>) -> Table {
     }
 }
 
-pub(super) fn one_sided(calls: &BTreeMap<Syscall, u64>) -> Table {
+pub(super) fn one_sided(calls: &BTreeMap<Syscall, u64>) -> Table<'static> {
     let with_count = |(syscall, count): (&Syscall, &u64)| {
         let mut row = call::cells(*syscall);
         row.push(count.to_string());
@@ -45,7 +45,7 @@ pub(super) fn one_sided(calls: &BTreeMap<Syscall, u64>) -> Table {
     }
 }
 
-pub(super) fn two_sided(calls: &BTreeMap<Syscall, (u64, u64)>) -> Table {
+pub(super) fn two_sided(calls: &BTreeMap<Syscall, (u64, u64)>) -> Table<'static> {
     let with_counts = |(syscall, (a, b)): (&Syscall, &(u64, u64))| {
         let mut row = call::cells(*syscall);
         row.extend([a.to_string(), b.to_string()]);
@@ -58,7 +58,7 @@ pub(super) fn two_sided(calls: &BTreeMap<Syscall, (u64, u64)>) -> Table {
 }
 
 /// The calls of one side only, `-` for A and `+` for B.
-pub(super) fn marked(calls: &CallDiff) -> Table {
+pub(super) fn marked(calls: &CallDiff) -> Table<'static> {
     let sides = [("-", &calls.only_in_a), ("+", &calls.only_in_b)];
     let rows = sides.into_iter().flat_map(|(mark, calls)| {
         calls.iter().map(move |(syscall, count)| {

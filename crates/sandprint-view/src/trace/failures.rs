@@ -23,15 +23,23 @@ pub(super) struct ErrorFacts {
 
 /// A line for each call and error, the most frequent first; empty where none failed, or where nobody saw it.
 pub(super) fn words(trace: &Trace, all: bool) -> String {
-    let failures = trace.failures();
-    if failures.is_empty() {
+    table("      FAILED  CALL\n", &trace.failures(), trace, all)
+}
+
+/// The same of calls that a filter refused.
+pub(super) fn refused(trace: &Trace, all: bool) -> String {
+    table("     REFUSED  CALL, by a filter: it did not run\n", &trace.refusals(), trace, all)
+}
+
+fn table(head: &str, errors: &BTreeMap<(Syscall, Errno), u64>, trace: &Trace, all: bool) -> String {
+    if errors.is_empty() {
         return String::new();
     }
     let native = calls::native(trace);
-    let mut rows: Vec<(&(Syscall, Errno), &u64)> = failures.iter().collect();
+    let mut rows: Vec<(&(Syscall, Errno), &u64)> = errors.iter().collect();
     rows.sort_by_key(|(result, count)| (Reverse(**count), **result));
     let told = if all { usize::MAX } else { TOLD };
-    let mut out = String::from("      FAILED  CALL\n");
+    let mut out = head.to_owned();
     for ((syscall, error), count) in rows.iter().take(told) {
         let abi = if Some(syscall.abi) == native { String::new() } else { format!(" ({})", syscall.abi) };
         writeln!(out, "{count:>12}  {syscall}{abi}: {error}").unwrap_or_default();

@@ -3,9 +3,13 @@
 use super::*;
 use std::sync::Arc;
 
+use sandprint_model::arguments::Selected;
+use sandprint_model::errno::Errno;
 use sandprint_model::{
-    Abi, Arch, ByteString, CallSeen, Exit, Gap, GapKind, Host, Image, Recorder, Run, RunId, Subject, Syscall,
+    Abi, Arch, ArgumentsSeen, ByteString, CallSeen, Count, Exit, FactKind, Gap, GapKind, Host, Image,
+    Recorder, Run, RunId, Subject, Syscall,
 };
+use serde_json::{Value, json};
 
 fn id(run: u128) -> RunId {
     RunId::from_bits(run)
@@ -313,4 +317,65 @@ fn calls_that_failed_are_shown() {
     }
     assert!(text(&trace, false, Sort::Count, false).contains("           -  and 13 more\n"));
     assert!(!text(&trace, false, Sort::Count, true).contains("more"));
+}
+
+/// One run with arguments, too many of them, errors and a refusal, by two programs.
+fn detailed() -> Trace {
+    let run = id(1);
+    let call = |abi, name| Syscall::from_name(abi, name).unwrap();
+    let (sh, ls) = (image("/bin/sh", None), image("/bin/ls\t", None));
+    let mut trace = Trace::default();
+    let socket = call(Abi::X86_64, "socket");
+    let value = |family| Selected([Some(family), Some(1), Some(0), None, None, None]);
+    let mut seen = ArgumentsSeen::new(value(1), 2);
+    seen.add(value(2), 1);
+    let made = |count, arguments| CallSeen { count, first: None, arguments: Some(arguments) };
+    trace.calls.join(Subject::of(&sh), socket, run, made(3, seen));
+    let ioctl = call(Abi::I386, "ioctl");
+    trace.calls.join(Subject::of(&ls), ioctl, run, made(99, ArgumentsSeen::too_many()));
+    let nameless = Syscall { abi: Abi::X86_64, nr: 5000 };
+    for (image, call, errno, count) in [(&sh, socket, 97, 1), (&ls, nameless, 38, 4), (&ls, nameless, 600, 1)]
+    {
+        trace.results.join(Subject::of(image), (call, Errno(errno)), run, Count(count));
+    }
+    trace.refused.join(Subject::of(&ls), (socket, Errno(1)), run, Count(7));
+    trace
+}
+
+#[test]
+fn one_kind_of_fact_by_itself_is_an_interface() {
+    let trace = detailed();
+    let tsv = |kind, by_image| only(&trace, kind, by_image, Form::Tsv);
+    assert_eq!(
+        tsv(FactKind::Arguments, false),
+        "abi\tname\targuments\tcount\n\
+         i386\tioctl\tmore than 64\t-\n\
+         x86_64\tsocket\tfamily=AF_UNIX, type=SOCK_STREAM, protocol=0\t2\n\
+         x86_64\tsocket\tfamily=AF_INET, type=SOCK_STREAM, protocol=IPPROTO_IP\t1\n"
+    );
+    assert_eq!(
+        tsv(FactKind::Results, true),
+        "image\tabi\tname\terrno\tcount\n\
+         /bin/ls\\x09\tx86_64\t5000\tENOSYS\t4\n\
+         /bin/ls\\x09\tx86_64\t5000\t600\t1\n\
+         /bin/sh\tx86_64\tsocket\tEAFNOSUPPORT\t1\n"
+    );
+    assert_eq!(tsv(FactKind::Refused, false), "abi\tname\terrno\tcount\nx86_64\tsocket\tEPERM\t7\n");
+    assert_eq!(
+        only(&trace, FactKind::Refused, true, Form::Text),
+        "/bin/ls\\x09:\nCOUNT  ABI     NAME    ERRNO\n    7  x86_64  socket  EPERM\n"
+    );
+    let json: Value = serde_json::from_str(&only(&trace, FactKind::Arguments, true, Form::Json)).unwrap();
+    assert_eq!(
+        json[0],
+        json!({"image": "/bin/ls\\x09", "abi": "i386", "nr": 54, "name": "ioctl", "arguments": "more than 64", "count": null})
+    );
+    assert_eq!(only(&Trace::default(), FactKind::Refused, false, Form::Tsv), "abi\tname\terrno\tcount\n");
+}
+
+#[test]
+fn a_summary_says_what_else_there_is() {
+    let also = "Also recorded: 3 sets of arguments, 1 refusal, 3 kinds of errors (`profile show` has them)\n";
+    assert!(summary(&detailed()).contains(also), "{}", summary(&detailed()));
+    assert!(!summary(&Trace::default()).contains("Also"));
 }

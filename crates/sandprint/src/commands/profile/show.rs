@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
-use sandprint_view::trace::{self, Sort};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use sandprint_model::{FactKind, Trace};
+use sandprint_view::trace::{self, Form, Sort};
 
 use super::images::ImageArgs;
 use crate::exit::{self, ExitStatus};
@@ -21,7 +23,11 @@ pub(crate) struct ShowArgs {
     #[arg(long, value_name = "WHAT", value_enum)]
     by: Option<By>,
 
-    /// Sort the table
+    /// Show one kind of fact by itself; `tsv` and `json` give its own columns
+    #[arg(long, value_name = "KIND", value_parser = kind_parser())]
+    only: Option<FactKind>,
+
+    /// Sort the table of calls
     #[arg(long, value_name = "COLUMN", value_enum, default_value_t = Column::Count)]
     sort: Column,
 
@@ -64,10 +70,21 @@ enum Format {
     Json,
 }
 
+fn kind_parser() -> impl TypedValueParser<Value = FactKind> {
+    let help = |kind| match kind {
+        FactKind::Arguments => "With which arguments calls were made: abi, name, arguments, count",
+        FactKind::Refused => "What a seccomp filter refused, so that it did not run: abi, name, errno, count",
+        FactKind::Results => "Which calls failed: abi, name, errno, count",
+    };
+    let values = FactKind::ALL.map(|kind| PossibleValue::new(kind.name()).help(help(kind)));
+    PossibleValuesParser::new(values).try_map(|name| FactKind::from_name(&name).ok_or("no such kind of fact"))
+}
+
 const EXAMPLES: &str = "
   sandprint profile show ls.trace.json
   sandprint profile show --by image build.trace.json
   sandprint profile show --sort name ls.trace.json
+  sandprint profile show --only results ls.trace.json
   sandprint profile show --format tsv ls.trace.json | tail -n +2 | cut -f 3
 
 ABIs are x86_64, i386, x32, aarch64 and arm. A number without a name is shown
@@ -77,6 +94,16 @@ as `-`. Numbers of x32 are shown without bit 30.";
 pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitStatus> {
     let (recorded, _) = args.images.of(trace_file::read(&args.trace)?)?;
     let by_image = args.by == Some(By::Image);
+    if let Some(kind) = args.only {
+        let form = match args.format {
+            Format::Table => Form::Text,
+            Format::Tsv => Form::Tsv,
+            Format::Json => Form::Json,
+        };
+        output::data(trace::only(&recorded, kind, by_image, form).as_bytes())?;
+        say_where_it_is_not(&recorded, kind, trace::only(&recorded, kind, false, Form::Text).is_empty());
+        return Ok(ExitStatus::Success);
+    }
     let text = match args.format {
         Format::Table => {
             let sort = match args.sort {
@@ -91,4 +118,22 @@ pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitStatus> {
     };
     output::data(text.as_bytes())?;
     Ok(ExitStatus::Success)
+}
+
+/// Says where facts of a kind may be missing because nobody looked, and that there are none where somebody did.
+fn say_where_it_is_not(recorded: &Trace, kind: FactKind, is_empty: bool) {
+    let what = match kind {
+        FactKind::Arguments => "arguments",
+        FactKind::Refused => "refused calls",
+        FactKind::Results => "errors of calls",
+    };
+    let without = recorded.runs.values().filter(|run| !run.facts.contains(&kind)).count();
+    match (without, recorded.runs.len()) {
+        (0, _) if is_empty => output::note(&format!("there are no {what}")),
+        (0, _) => {}
+        (all, runs) if all == runs && is_empty => {
+            output::note(&format!("no run recorded {what}; `profile run --detail full` does, by eBPF"));
+        }
+        (some, runs) => output::note(&format!("{some} of {runs} runs did not record {what}")),
+    }
 }
