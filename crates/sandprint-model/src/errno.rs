@@ -17,6 +17,13 @@ pub struct Errno(pub u16);
 impl Errno {
     /// The largest number that the kernel returns as an error (`MAX_ERRNO` of linux/err.h).
     pub const MOST: u16 = 4095;
+
+    /// The error of a call that returned this to its program, within the kernel; none for what is no error, and where
+    /// the call is made again instead (`ERESTARTSYS` to `ERESTART_RESTARTBLOCK`, include/linux/errno.h).
+    pub fn of_result(result: i64) -> Option<Errno> {
+        let number = u16::try_from(result.checked_neg()?).ok()?;
+        ((1..=Errno::MOST).contains(&number) && !(512..=516).contains(&number)).then_some(Errno(number))
+    }
 }
 
 impl fmt::Display for Errno {
@@ -202,6 +209,24 @@ mod tests {
         assert_eq!(named, expected);
         for known in named {
             assert_eq!(number(name(known).unwrap()), Some(known));
+        }
+    }
+
+    #[test]
+    fn a_result_is_an_error_only_where_its_program_sees_one() {
+        for (result, error) in [
+            (0, None),
+            (3, None),
+            (-1, Some(1)),
+            (-4095, Some(4095)),
+            (-4096, None),
+            (i64::MIN, None),
+            (-511, Some(511)),
+            (-512, None),
+            (-516, None),
+            (-517, Some(517)),
+        ] {
+            assert_eq!(Errno::of_result(result), error.map(Errno), "{result}");
         }
     }
 

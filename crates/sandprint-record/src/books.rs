@@ -14,6 +14,7 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use sandprint_model::arguments::Selected;
+use sandprint_model::errno::Errno;
 use sandprint_model::{Arch, ArgumentsSeen, ByteString, Syscall};
 use sandprint_sandbox::process;
 
@@ -24,6 +25,8 @@ use task::{Identity, Program};
 const MOST_IMAGES: usize = 4096;
 /// Most calls by program, ABI and number, as in the BPF recorder.
 const MOST_CALLS: usize = 65_536;
+/// Most errors by program, call and number, as in the BPF recorder.
+const MOST_ERRORS: usize = 65_536;
 /// Most values of arguments that are kept in all, of which a call has 64 at most.
 const MOST_VALUES: usize = 131_072;
 /// The image of what could not be identified.
@@ -77,6 +80,10 @@ pub(crate) struct Books {
     calls: HashMap<Key, Count>,
     /// Values of arguments that are kept.
     values: usize,
+    /// How often each call failed with each error; of recorders that see how calls end.
+    failed: HashMap<(Key, Errno), u64>,
+    /// Errors for which there was no room.
+    pub(crate) failures_lost: u64,
     /// Calls for which there was no room.
     pub(crate) lost: u64,
     /// Programs after the last that is kept apart.
@@ -100,6 +107,8 @@ impl Books {
             images: vec![Image::default(), Image::default()],
             calls: HashMap::new(),
             values: 0,
+            failed: HashMap::new(),
+            failures_lost: 0,
             lost: 0,
             merged: 0,
             unidentified: 0,
@@ -183,6 +192,32 @@ impl Books {
         }
         let comm = process::comm(caller.tid);
         self.calls.insert(key, Count { calls: 0, arguments: None, first_ns: now, caller, comm });
+    }
+
+    /// Counts a call that failed.
+    pub(crate) fn fail(&mut self, key: Key, error: Errno) {
+        if self.closed {
+            return;
+        }
+        if let Some(count) = self.failed.get_mut(&(key, error)) {
+            *count = count.saturating_add(1);
+        } else if self.failed.len() < MOST_ERRORS {
+            self.failed.insert((key, error), 1);
+        } else {
+            self.failures_lost = self.failures_lost.saturating_add(1);
+        }
+    }
+
+    /// Takes one back: it failed for the recorder's sake, and is made again.
+    pub(crate) fn take_back(&mut self, key: Key, error: Errno) {
+        if let Some(count) = self.failed.get_mut(&(key, error)).filter(|_| !self.closed) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// How often each call failed with each error.
+    pub(crate) fn failed(&self) -> HashMap<(Key, Errno), u64> {
+        self.failed.iter().filter(|(_, count)| **count > 0).map(|(of, count)| (*of, *count)).collect()
     }
 
     /// Every call.

@@ -137,7 +137,8 @@ impl Driver {
                 Detail::Calls => BTreeSet::new(),
                 Detail::Full => FactKind::ALL.into(),
             },
-            Driver::Notify(_) | Driver::Ptrace(_) => BTreeSet::from([FactKind::Arguments]),
+            Driver::Ptrace(_) => BTreeSet::from([FactKind::Arguments, FactKind::Results]),
+            Driver::Notify(_) => BTreeSet::from([FactKind::Arguments]),
         }
     }
 

@@ -8,7 +8,7 @@ mod count;
 mod ledger;
 pub mod serve;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
@@ -165,7 +165,7 @@ impl Recorder {
     pub fn collect(&mut self, run: &RunId, started_ns: u64, trace: &mut Trace) {
         self.look_into_images();
         let calls = self.shared.books().books.calls();
-        self.observed.add_calls(calls, run, started_ns, trace);
+        self.observed.add_calls(calls, HashMap::new(), run, started_ns, trace);
         let disturbed = {
             let ledger = self.shared.books();
             self.observed.gaps(&ledger.books, run, trace);

@@ -148,8 +148,11 @@ impl Recorder {
     /// `CLOCK_MONOTONIC`.
     pub fn collect(&mut self, run: &RunId, started_ns: u64, trace: &mut Trace) {
         self.look_into_images();
-        let calls = self.shared.books().books.calls();
-        self.observed.add_calls(calls, run, started_ns, trace);
+        let (calls, failed) = {
+            let tree = self.shared.books();
+            (tree.books.calls(), tree.books.failed())
+        };
+        self.observed.add_calls(calls, failed, run, started_ns, trace);
         let tree = self.shared.books();
         self.observed.gaps(&tree.books, run, trace);
         let mut note = |kind, detail: Option<&str>, count| {

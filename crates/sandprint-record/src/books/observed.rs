@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use sandprint_model::{ByteString, CallSeen, FirstSeen, Gap, GapKind, Image, RunId, Subject, Trace};
+use sandprint_model::errno::Errno;
+use sandprint_model::{
+    ByteString, CallSeen, Count as Seen, FirstSeen, Gap, GapKind, Image, RunId, Subject, Trace,
+};
 
 use super::{Books, Count, FIRST, Key};
 use crate::image::BuildId;
@@ -57,20 +60,21 @@ impl Observed {
         known.collect()
     }
 
-    /// Adds to `trace` what was called in `run`, which began at `started_ns` on `CLOCK_MONOTONIC`.
+    /// Adds to `trace` what was called, and how it failed, in `run`, which began at `started_ns` on `CLOCK_MONOTONIC`.
     pub(crate) fn add_calls(
         &mut self,
         calls: HashMap<Key, Count>,
+        failed: HashMap<(Key, Errno), u64>,
         run: &RunId,
         started_ns: u64,
         trace: &mut Trace,
     ) {
         let unknown = Arc::new(Image::default());
         let images = self.images();
+        let image_of = |key: Key| images.get(&key.image).map_or_else(|| Arc::clone(&unknown), Arc::clone);
         for (key, value) in calls {
             // A return that may come is known before it has.
             let seen_first = value.calls > 0;
-            let image = images.get(&key.image).map_or_else(|| Arc::clone(&unknown), Arc::clone);
             let first = seen_first.then(|| FirstSeen {
                 after_ns: value.first_ns.saturating_sub(started_ns),
                 tgid: value.caller.tgid,
@@ -79,7 +83,10 @@ impl Observed {
             });
             let seen = CallSeen { count: value.calls, first, arguments: value.arguments };
             // Two images can be one to the user: a file that was touched between two execs.
-            trace.calls.add(Subject::of(&image), key.call, *run, seen);
+            trace.calls.add(Subject::of(&image_of(key)), key.call, *run, seen);
+        }
+        for ((key, error), count) in failed {
+            trace.results.add(Subject::of(&image_of(key)), (key.call, error), *run, Seen(count));
         }
     }
 
@@ -91,6 +98,7 @@ impl Observed {
             }
         };
         note(GapKind::CallsLost, None, books.lost);
+        note(GapKind::ResultsLost, None, books.failures_lost);
         note(GapKind::ImagesMerged, None, books.merged);
         note(GapKind::ImageUnreadable, Some("which program made a call"), books.unidentified);
         for (id, (path, _)) in (FIRST..).zip(&self.images) {

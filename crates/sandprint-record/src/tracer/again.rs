@@ -5,11 +5,12 @@
 //! not to be counted. Some fail with EINTR, whatever is done with the signal (signal(7), "Interruption of system calls
 //! and library functions by stop signals"): these we have made again, with what is left of their time.
 
+use sandprint_model::errno::Errno;
 use sandprint_model::{Abi, Syscall};
 use sandprint_sandbox::ptrace::{Registers, Tracer};
 
 use super::inside::{ERESTARTNOINTR, ERESTARTSYS, Inside};
-use crate::books::task;
+use crate::books::{Key, task};
 use crate::host;
 
 /// include/linux/errno.h: what a call returns within the kernel to be made again.
@@ -39,6 +40,11 @@ impl Interrupted {
             _ => false,
         };
         early.then_some(Interrupted { inside, result, ignored: false, meant: false, failed: None })
+    }
+
+    /// The error that it gave, as which call, if it gave one to its program.
+    pub(super) fn failed(&self) -> Option<(Key, Errno)> {
+        Errno::of_result(self.result).map(|error| (self.inside.key(), error))
     }
 
     /// A signal is delivered that the process ignores.

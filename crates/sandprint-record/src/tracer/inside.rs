@@ -4,6 +4,7 @@ use sandprint_model::Syscall;
 use sandprint_sandbox::notify::{Answered, Heard, Notification};
 use sandprint_sandbox::ptrace::Tracer;
 
+use crate::books::Key;
 use crate::books::kinds::Kind;
 
 /// include/linux/errno.h: what a call returns within the kernel to be made again.
@@ -15,6 +16,8 @@ pub(super) const ERESTARTNOINTR: i64 = -513;
 pub(super) struct Inside {
     pub(super) call: Syscall,
     pub(super) kind: Kind,
+    /// The program that it counts for.
+    pub(super) image: usize,
     /// The number as it is in its register.
     pub(super) nr: u64,
     pub(super) args: [u64; 6],
@@ -33,7 +36,7 @@ const CLONE_UNTRACED: u64 = 0x0080_0000;
 
 impl Inside {
     pub(super) fn new(
-        call: Syscall,
+        Key { image, call }: Key,
         kind: Kind,
         nr: u64,
         args: [u64; 6],
@@ -43,6 +46,7 @@ impl Inside {
         Inside {
             call,
             kind,
+            image,
             nr,
             args,
             instruction_pointer,
@@ -51,6 +55,11 @@ impl Inside {
             changed: None,
             unheard: None,
         }
+    }
+
+    /// What it counts as.
+    pub(super) fn key(&self) -> Key {
+        Key { image: self.image, call: self.call }
     }
 
     /// Sets one of its arguments.

@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use sandprint_model::errno::Errno;
 use sandprint_sandbox::launch::Watched;
 use sandprint_sandbox::notify::Heard;
 use sandprint_sandbox::ptrace::{At, Change, Followed, Tracer};
@@ -224,19 +225,18 @@ impl Server<'_> {
         let number = u32::try_from(nr & u64::from(u32::MAX)).unwrap_or_default();
         let call = tree.books.kinds.call(audit_arch, number);
         let kind = tree.books.kinds.of(call);
-        let mut inside = Inside::new(call, kind, nr, args, instruction_pointer, stack_pointer);
+        let key = Key { image, call };
+        let mut inside = Inside::new(key, kind, nr, args, instruction_pointer, stack_pointer);
         if again::fails_for_good(inside.call) {
             inside.since_ns = host::monotonic_ns();
         }
         let again = interrupted.filter(|interrupted| interrupted.is_made_again_by(&inside));
         if again.is_none() {
             let arguments = tree.books.kinds.selected(call, &args);
-            tree.books.add(
-                Key { image, call },
-                arguments,
-                Caller { tgid: process, tid },
-                host::monotonic_ns(),
-            );
+            tree.books.add(key, arguments, Caller { tgid: process, tid }, host::monotonic_ns());
+        }
+        if let Some((key, error)) = again.as_ref().and_then(Interrupted::failed) {
+            tree.books.take_back(key, error);
         }
         drop(tree);
         inside.unheard = self.heard.and_then(|heard| Unheard::of(heard, tid, audit_arch, &inside));
@@ -282,6 +282,9 @@ impl Server<'_> {
             (Some(unheard), Some(heard)) => unheard.make_again(heard, &self.tracer, tid, result),
             _ => result,
         };
+        if let Some(error) = Errno::of_result(result) {
+            self.shared.books().books.fail(inside.key(), error);
+        }
         match inside.kind {
             Kind::Create => {
                 let untraced = inside.leaves_untraced(result, thread.created);

@@ -10,12 +10,14 @@ use sandprint_model::errno::Errno;
 use sandprint_model::{Abi, Arch, FactKind, Syscall, Trace, errno};
 
 use crate::notified::STEADY;
-use crate::recorder::{self, FULL, FULL_BY_TID, How};
+use crate::recorder::{self, FULL, FULL_BY_TID, How, TRACED};
 use crate::{run, strace, turns};
 use testkit::expect::skip;
 
 /// The recorders that see how calls end.
-const SEEING: [How; 2] = [FULL, FULL_BY_TID];
+const SEEING: [How; 3] = [FULL, FULL_BY_TID, TRACED];
+/// Those that tell apart what a filter refuses.
+const TELLING: [How; 2] = [FULL, FULL_BY_TID];
 
 /// How a call that a shell makes ends depends on when its children do.
 const TIMED: &[&str] = &["wait4"];
@@ -62,7 +64,7 @@ fn results_are_what_strace_shows_of_real_programs() {
     if let Err(error) = Command::new("strace").arg("-V").output() {
         return skip("oracle", &format!("strace: {error}"));
     }
-    if !FULL.can_record() {
+    if !SEEING.into_iter().all(How::can_record) {
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -104,7 +106,7 @@ fn kill() -> Syscall {
 #[test]
 fn what_a_shell_does_is_recorded_with_values_and_errors() {
     let _turn = turns::beside_others();
-    if !FULL.can_record() {
+    if !SEEING.into_iter().all(How::can_record) {
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -141,7 +143,7 @@ fn what_a_filter_refuses_is_no_result_of_the_call() {
     )
     .expect("the folder is ours");
     let policy = policy.to_string_lossy().into_owned();
-    for how in SEEING {
+    for how in TELLING {
         let script = "kill -0 2147483646; kill -0 $$; kill -CONT 2147483646";
         let confined = [recorder::SANDPRINT, "run", "-p", &policy, "--"].map(str::to_owned).to_vec();
         let recording = recorder::record(&[], how, &[confined, words(script)].concat(), folder.path());

@@ -154,7 +154,8 @@ pub(crate) struct DetailArgs {
     /// How much to record of each call by eBPF
     ///
     /// `calls` is which calls are made, and how often. `full` is also with which arguments, how often each failed and
-    /// with which error, and what a seccomp filter refused. The other recorders keep arguments at either level.
+    /// with which error, and what a seccomp filter refused. At either level the recorders by ptrace and by notification keep
+    /// arguments, and that by ptrace errors.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = DetailArg::Calls)]
     detail: DetailArg,
 }

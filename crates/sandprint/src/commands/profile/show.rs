@@ -132,7 +132,7 @@ fn say_where_it_is_not(recorded: &Trace, kind: FactKind, is_empty: bool) {
         (0, _) if is_empty => output::note(&format!("there are no {what}")),
         (0, _) => {}
         (all, runs) if all == runs && is_empty => {
-            output::note(&format!("no run recorded {what}; `profile run --detail full` does, by eBPF"));
+            output::note(&format!("no run recorded {what}; `profile run --detail full` does"));
         }
         (some, runs) => output::note(&format!("{some} of {runs} runs did not record {what}")),
     }
