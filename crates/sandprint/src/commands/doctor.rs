@@ -261,7 +261,7 @@ fn try_recording(facts: &HostFacts) -> Check {
     };
     match tried {
         Ok((Tasks::Storage, false)) => {
-            Check::good("the recorder loads and attaches; tasks count for themselves")
+            Check::good("the recorder loads and attaches; each task has its own counters")
         }
         Ok((Tasks::ByTid, false)) => Check::limited(
             "the recorder loads and attaches; tasks count in a shared map, which is as exact and slower",
