@@ -32,7 +32,7 @@ static: ## Build a static binary, for minimal images and other distributions (De
 test: ## Run all tests; those that need BPF or a runtime run where the machine can, and say why where not
 	@scripts/install-packages build
 	@scripts/install-packages test
-	$(CARGO) test --locked --workspace
+	$(CARGO) xtask test
 
 check: ## Formatting, lints, documentation, the BPF object, the workflows: what CI checks before the tests
 	@scripts/install-packages build

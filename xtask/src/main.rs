@@ -7,10 +7,12 @@ use std::process::ExitCode;
 mod bench;
 mod bpf;
 mod tables;
+mod test_run;
 mod tidy;
 
 /// Every command. One file each; a new one needs its `mod` line above and its line here.
-const COMMANDS: &[Command] = &[bench::COMMAND, bpf::COMMAND, tables::COMMAND, tidy::COMMAND];
+const COMMANDS: &[Command] =
+    &[bench::COMMAND, bpf::COMMAND, tables::COMMAND, test_run::COMMAND, tidy::COMMAND];
 
 /// A command: `run` gets the arguments after its name and returns what to print on success.
 struct Command {
