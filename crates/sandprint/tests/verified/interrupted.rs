@@ -75,8 +75,9 @@ fn a_command_that_ends_in_good_order_is_not_run_again() {
 fn a_signal_after_the_command_has_ended_ends_the_wait_for_the_rest_with_a_report() {
     for observer in observers() {
         let scratch = Scratch::of(SANDPRINT);
-        let script =
-            "setsid sh -c 'while ! test -e go; do sleep 0.02; done; echo > ended' & echo > begun; exit 0";
+        // It begins once the other one has left the group: before, the signal would end that too.
+        let script = "setsid sh -c 'echo > away; while ! test -e go; do sleep 0.02; done; echo > ended' &
+            while ! test -e away; do sleep 0.01; done; echo > begun; exit 0";
         let mut child = start(&scratch, observer, &[], script);
         until_so("the command", || scratch.path("begun").exists());
         // Until its end has been seen, a signal counts as the command's: then another comes.
@@ -84,7 +85,7 @@ fn a_signal_after_the_command_has_ended_ends_the_wait_for_the_rest_with_a_report
             send_named_to_group(child.id(), "INT");
             within(Duration::from_secs(5), || child.try_wait().unwrap())
         });
-        assert_eq!(ended.signal(), Some(2), "{observer}");
+        assert_eq!(ended.signal(), Some(2), "{observer}: {ended}\n{}", scratch.so_far("report"));
         let report = report(&scratch);
         let caveat = report["caveats"][0].as_str().unwrap();
         assert_eq!(
