@@ -63,12 +63,12 @@ mod tests {
     #[test]
     fn the_programs_and_we_mean_the_same() {
         use Lost::{
-            Admission, Calls, Cgroups, Ends, Event, Filters, Images, Members, Refused, Rings, Scripts,
-            Unsettled,
+            Admission, Calls, Cgroups, Ends, Event, Filters, Images, Members, Refused, Results, Rings,
+            Scripts, Unsettled,
         };
         let ours = [
             Admission, Calls, Images, Event, Rings, Scripts, Cgroups, Refused, Filters, Unsettled, Members,
-            Ends,
+            Ends, Results,
         ];
         let mut ours: Vec<_> = ours.map(|lost| (format!("{lost:?}").to_uppercase(), lost as usize)).to_vec();
         ours.push(("MAX".to_owned(), 16));
