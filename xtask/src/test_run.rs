@@ -29,7 +29,10 @@ const FIRST: &[&str] = &["soak", "imported", "recording", "session", "emitted", 
 
 /// What starts containers, and so borrows the machine's cgroups: one of these runs at a time, since each leaves them as it
 /// found them.
-const CONTAINERS: &[&str] = &["soak", "consumers", "watched"];
+const CONTAINERS: &[&str] = &["soak", "consumers"];
+
+/// What watches the whole machine, where others have calls refused: each runs by itself, after all others.
+const ALONE: &[&str] = &["bench", "watched"];
 
 fn run(arguments: &[String]) -> anyhow::Result<String> {
     if !arguments.is_empty() {
@@ -40,9 +43,12 @@ fn run(arguments: &[String]) -> anyhow::Result<String> {
     let programs = in_order(programs)?;
     let count = programs.len();
     let begin = Instant::now();
-    let failed = run_all(programs, &mut std::io::stdout(), &|program| {
-        program.run().unwrap_or_else(|error| (false, format!("{error:#}\n")))
-    });
+    let one = |program: &Program| program.run().unwrap_or_else(|error| (false, format!("{error:#}\n")));
+    let (alone, others): (Vec<_>, Vec<_>) = programs.into_iter().partition(Program::runs_alone);
+    let mut failed = run_all(others, &mut std::io::stdout(), &one);
+    for program in alone {
+        failed.extend(run_all(vec![program], &mut std::io::stdout(), &one));
+    }
     // The examples of the documentation: cargo alone knows how they are run.
     let examples = Process::new(&cargo)
         .current_dir(repository_root())
@@ -60,7 +66,7 @@ fn run(arguments: &[String]) -> anyhow::Result<String> {
 
 /// The programs, in the order in which they are begun.
 fn in_order(mut programs: Vec<Program>) -> anyhow::Result<Vec<Program>> {
-    for name in FIRST.iter().chain(CONTAINERS) {
+    for name in FIRST.iter().chain(CONTAINERS).chain(ALONE) {
         if !programs.iter().any(|program| program.name == *name) {
             bail!("there is no test program {name}: mend the lists in xtask/src/test_run.rs");
         }
@@ -145,6 +151,10 @@ impl Queue {
 }
 
 impl Program {
+    fn runs_alone(&self) -> bool {
+        ALONE.contains(&self.name.as_str())
+    }
+
     fn starts_containers(&self) -> bool {
         CONTAINERS.contains(&self.name.as_str())
     }
@@ -166,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_is_long_begins_first_and_a_name_that_is_gone_is_an_error() {
-        let all = [&["docs"], FIRST, CONTAINERS].concat();
+        let all = [&["docs"], FIRST, CONTAINERS, ALONE].concat();
         let ordered = in_order(programs(&all)).unwrap();
         let names: Vec<&str> = ordered.iter().map(|program| program.name.as_str()).collect();
         assert_eq!(names[..FIRST.len()].iter().filter(|name| FIRST.contains(name)).count(), FIRST.len());

@@ -80,7 +80,7 @@ gap_kinds! {
         "calls that it refused are missing";
     SeccompInstalled, "seccomp-installed", Note,
         "The workload installed a seccomp filter",
-        "calls that it refused are not shown";
+        "calls that it refused are not among the calls";
     IoUringOperations, "io-uring-operations", Blocking,
         "Operations were submitted through io_uring",
         "no system call and no seccomp filter sees them";
@@ -109,7 +109,7 @@ gap_kinds! {
         "the recorder left it, and its further calls are missing";
     RefusedCounted, "refused-counted", Note,
         "A seccomp filter was in force",
-        "calls that it refused are counted as made";
+        "calls that it refused are counted as made, with its errors as their own";
     /// It has no final counts.
     Unfinished, "unfinished", Blocking,
         "The recording was cut off",

@@ -283,14 +283,24 @@ pub fn synthesize(trace: &Trace, config: &SynthConfig) -> Result<Policy, SynthEr
 ///
 /// Where the policy refuses such a call, or its default does, it is allowed instead, with the launcher as its reason.
 /// Rules of the call that have conditions stay in front of that, also those that refuse: somebody wanted them.
+///
+/// For a launcher that nobody `named`, calls stay as they are of which somebody has written rules that do not simply
+/// allow them. Gives these.
 pub fn allow_runtime(
     policy: &mut Policy,
     runtime: Runtime,
     no_new_privs: Option<bool>,
-) -> Result<(), SynthError> {
+    named: bool,
+) -> Result<BTreeSet<Syscall>, SynthError> {
     let abis: BTreeSet<_> = policy.calls.rules.keys().map(|syscall| syscall.abi).collect();
+    let mut kept = BTreeSet::new();
     for (syscall, reason) in runtime::needed(runtime, no_new_privs, &abis)? {
         let rules = policy.calls.rules.entry(syscall).or_default();
+        let is_open = |rule: &Rule| rule.conditions.is_empty() && rule.action.lets_run();
+        if !named && rules.iter().any(is_written) && !rules.iter().any(is_open) {
+            kept.insert(syscall);
+            continue;
+        }
         match rules.iter_mut().find(|rule| rule.conditions.is_empty()) {
             Some(rule) if rule.action.lets_run() => {
                 rule.reasons.insert(reason);
@@ -303,7 +313,14 @@ pub fn allow_runtime(
     for abi in abis {
         policy.notes.remove(&Note::NotStarted(abi));
     }
-    Ok(())
+    Ok(kept)
+}
+
+/// Whether a rule is somebody's own, and not what a recording or our tables made.
+fn is_written(rule: &Rule) -> bool {
+    let is_own =
+        |reason: &Reason| matches!(reason, Reason::ByHand(_) | Reason::Decided { .. } | Reason::Imported(_));
+    rule.reasons.is_empty() || rule.reasons.iter().any(is_own)
 }
 
 /// Whether a call that was observed is allowed whatever its arguments.

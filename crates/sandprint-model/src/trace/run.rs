@@ -69,9 +69,11 @@ pub struct Run {
 pub enum FactKind {
     /// The values of arguments.
     Arguments,
-    /// Calls that a filter refused.
+    /// Calls that a filter answered with an error in their place. What it trapped, killed, or had somebody else answer
+    /// is none.
     Refused,
-    /// Which calls failed, and how.
+    /// Which calls failed, and how. A call that ends to be made again has not, even where the kernel makes an EINTR of
+    /// that later, because a signal's handler runs.
     Results,
 }
 

@@ -49,6 +49,10 @@ mod tests {
                 let kept = rest.results.get(subject, result);
                 prop_assert_eq!(kept, (!known.contains(&result.0)).then_some(runs));
             }
+            for (subject, result, runs) in trace.refused.iter() {
+                let kept = rest.refused.get(subject, result);
+                prop_assert_eq!(kept, (!known.contains(&result.0)).then_some(runs));
+            }
             prop_assert!(rest.calls.iter().all(|(subject, call, _)| trace.calls.get(subject, call).is_some()));
             prop_assert_eq!((rest.runs, rest.gaps), (trace.runs.clone(), trace.gaps.clone()));
         }

@@ -354,7 +354,12 @@ fn a_launcher_is_added_to_a_policy_that_was_made_without_it() {
         [[x86_64.prctl]]\ndo = \"errno EIO\"\nwhen = [\"arg0.u32 == 1\"]\n\
         [[x86_64.prctl]]\ndo = \"errno ENOSYS\"\n";
     let mut policy = PolicyFile::read(text).unwrap().policy;
-    allow_runtime(&mut policy, Runtime::Crun, Some(false)).unwrap();
+    let prctl = Syscall::from_name(sandprint_model::Abi::X86_64, "prctl").unwrap();
+    let mut unasked = policy.clone();
+    assert_eq!(allow_runtime(&mut unasked, Runtime::Crun, Some(false), false), Ok([prctl].into()));
+    assert_eq!(unasked.calls.rules[&prctl], policy.calls.rules[&prctl]);
+    assert!(unasked.calls.rules.len() > policy.calls.rules.len());
+    assert_eq!(allow_runtime(&mut policy, Runtime::Crun, Some(false), true), Ok([].into()));
     let rules =
         |name: &str| &policy.calls.rules[&Syscall::from_name(sandprint_model::Abi::X86_64, name).unwrap()];
     let is_runtime = |reason: &Reason| matches!(reason, Reason::Runtime { runtime, .. } if runtime == "crun");

@@ -84,6 +84,11 @@ impl Kinds {
     }
 }
 
+/// Whether a signal's handler returns by this call. Its result is a register of whoever was interrupted.
+pub(crate) fn is_return(call: Syscall) -> bool {
+    matches!(call.name(), Some("rt_sigreturn" | "sigreturn"))
+}
+
 /// The call by which a handler returns that was set by `call`, with `SA_SIGINFO` or without.
 pub(crate) fn return_of(call: Syscall, information: bool) -> Option<Syscall> {
     let old = matches!(call.abi, Abi::I386 | Abi::Arm) && !information;

@@ -354,8 +354,9 @@ impl Recorder {
         self.control.stopped = true;
         self.programs.control(self.control)?;
         // The end of tasks is still seen.
-        self.programs.detach(Concern::Calls);
+        // In this order: the end of a call that was not counted must not be taken for that of one before.
         self.programs.detach(Concern::Details);
+        self.programs.detach(Concern::Calls);
         self.stopped = true;
         // A task hands in its own counts before it is no longer among the live ones.
         if self.state()?.live == 0 {
@@ -418,10 +419,20 @@ impl Recorder {
         started_ns: u64,
         trace: &mut Trace,
     ) -> Result<(), RecorderError> {
+        // First, so that no more calls have failed than were made, and no program is missing that made one.
+        let results = match self.detail {
+            Detail::Calls => Vec::new(),
+            Detail::Full => details::results(&self.programs, of)?,
+        };
         let mut entries = self.counts()?;
         entries.retain(|key, _| key.target == of);
-        for key in entries.keys() {
-            self.look_into(key.image)?;
+        let images: BTreeSet<u64> = entries
+            .keys()
+            .map(|key| key.image)
+            .chain(results.iter().map(|(key, _)| key.call.image))
+            .collect();
+        for image in images {
+            self.look_into(image)?;
         }
         let images = self.images();
         let image_of = |id: &u64| images.get(id).map(Arc::clone).unwrap_or_default();
@@ -441,12 +452,10 @@ impl Recorder {
             // Two ids can be one image to the user: a file that was touched between two execs.
             trace.calls.add(Subject::of(&image_of(&key.image)), key.syscall(self.arch), *run, seen);
         }
-        if self.detail == Detail::Full {
-            for (ResultKey { call, errno, refused }, count) in details::results(&self.programs, of)? {
-                let table = if refused { &mut trace.refused } else { &mut trace.results };
-                let key = (call.syscall(self.arch), Errno(errno));
-                table.add(Subject::of(&image_of(&call.image)), key, *run, Count(count));
-            }
+        for (ResultKey { call, errno, refused }, count) in results {
+            let table = if refused { &mut trace.refused } else { &mut trace.results };
+            let key = (call.syscall(self.arch), Errno(errno));
+            table.add(Subject::of(&image_of(&call.image)), key, *run, Count(count));
         }
         self.collect_gaps(of, run, trace)
     }

@@ -16,7 +16,7 @@ use super::TracerError;
 use super::again::{self, Interrupted};
 use super::inside::{Inside, Unheard};
 use super::tree::Tree;
-use crate::books::kinds::Kind;
+use crate::books::kinds::{Kind, is_return};
 use crate::books::{Caller, Ending, Key, Shared, UNKNOWN, task};
 use crate::host;
 
@@ -126,8 +126,11 @@ impl Server<'_> {
 
     fn attend(&mut self, tid: u32, change: Change) {
         if let Change::Ended(ended) = change {
-            self.threads.remove(&tid);
-            self.shared.books().ended(tid);
+            let thread = self.threads.remove(&tid);
+            let mut tree = self.shared.books();
+            tree.settle(thread.as_ref().and_then(|thread| thread.interrupted.as_ref()));
+            tree.ended(tid);
+            drop(tree);
             if tid == self.first {
                 self.first = 0;
                 self.watched.ended(ended);
@@ -230,13 +233,14 @@ impl Server<'_> {
         if again::fails_for_good(inside.call) {
             inside.since_ns = host::monotonic_ns();
         }
-        let again = interrupted.filter(|interrupted| interrupted.is_made_again_by(&inside));
+        let (again, settled) = match interrupted {
+            Some(interrupted) if interrupted.is_made_again_by(&inside) => (Some(interrupted), None),
+            settled => (None, settled),
+        };
+        tree.settle(settled.as_ref());
         if again.is_none() {
             let arguments = tree.books.kinds.selected(call, &args);
             tree.books.add(key, arguments, Caller { tgid: process, tid }, host::monotonic_ns());
-        }
-        if let Some((key, error)) = again.as_ref().and_then(Interrupted::failed) {
-            tree.books.take_back(key, error);
         }
         drop(tree);
         inside.unheard = self.heard.and_then(|heard| Unheard::of(heard, tid, audit_arch, &inside));
@@ -282,9 +286,6 @@ impl Server<'_> {
             (Some(unheard), Some(heard)) => unheard.make_again(heard, &self.tracer, tid, result),
             _ => result,
         };
-        if let Some(error) = Errno::of_result(result) {
-            self.shared.books().books.fail(inside.key(), error);
-        }
         match inside.kind {
             Kind::Create => {
                 let untraced = inside.leaves_untraced(result, thread.created);
@@ -296,6 +297,13 @@ impl Server<'_> {
             _ => {}
         }
         thread.interrupted = Interrupted::of(inside, result);
+        // What may be made again for our sake has not failed yet.
+        if thread.interrupted.is_none()
+            && let Some(error) = Errno::of_result(result)
+            && !is_return(inside.call)
+        {
+            self.shared.books().books.fail(inside.key(), error);
+        }
     }
 
     fn signal(&mut self, tid: u32, signal: i32) {

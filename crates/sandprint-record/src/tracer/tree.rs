@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use sandprint_model::Arch;
 
+use super::again::Interrupted;
 use super::handover;
 use crate::books::asked::low;
 use crate::books::kinds::Kind;
@@ -75,6 +76,13 @@ impl Tree {
             return None;
         }
         task::program(tid).map(|program| self.books.image(program))
+    }
+
+    /// Counts a call as failed that was not made again.
+    pub(super) fn settle(&mut self, interrupted: Option<&Interrupted>) {
+        if let Some((key, error)) = interrupted.and_then(Interrupted::failed) {
+            self.books.fail(key, error);
+        }
     }
 
     /// Takes note of an end.

@@ -53,8 +53,13 @@ fn table(head: &str, errors: &BTreeMap<(Syscall, Errno), u64>, trace: &Trace, al
 /// The errors of each call, by one image or by all.
 pub(super) fn facts(trace: &Trace, image: Option<&str>) -> BTreeMap<Syscall, Vec<ErrorFacts>> {
     let of_image = image.map(|image| trace.of_images(|other| calls::label(other) == image));
+    by_call(of_image.as_ref().unwrap_or(trace).failures())
+}
+
+/// Errors, each with its count, call by call.
+pub(super) fn by_call(errors: BTreeMap<(Syscall, Errno), u64>) -> BTreeMap<Syscall, Vec<ErrorFacts>> {
     let mut facts: BTreeMap<Syscall, Vec<ErrorFacts>> = BTreeMap::new();
-    for ((syscall, Errno(number)), count) in of_image.as_ref().unwrap_or(trace).failures() {
+    for ((syscall, Errno(number)), count) in errors {
         let name = errno::name(number);
         facts.entry(syscall).or_default().push(ErrorFacts { errno: number, name, count });
     }

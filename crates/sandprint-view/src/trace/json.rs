@@ -18,6 +18,8 @@ struct Show<'a> {
     calls: Option<Vec<Call>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     images: Option<Vec<ImageCalls>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refused: Vec<RefusedCall>,
     runs: Vec<RunFacts<'a>>,
     gaps: Vec<GapFacts<'a>>,
 }
@@ -35,6 +37,15 @@ pub(super) struct Call {
     /// With which errors it failed, where that was recorded and it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     errors: Option<Vec<failures::ErrorFacts>>,
+}
+
+/// A call that a filter answered with errors in its place.
+#[derive(Serialize)]
+struct RefusedCall {
+    abi: &'static str,
+    nr: u32,
+    name: Option<&'static str>,
+    errors: Vec<failures::ErrorFacts>,
 }
 
 #[derive(Serialize)]
@@ -56,6 +67,8 @@ struct RunFacts<'a> {
     recorder: &'static str,
     kernel: Option<&'a str>,
     arch: Option<&'static str>,
+    /// What was recorded beside the calls.
+    facts: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -85,6 +98,7 @@ pub fn json(trace: &Trace, by_image: bool) -> String {
         unique: totals.len(),
         images: by_image.then(images),
         calls: (!by_image).then(|| call_list(trace, &totals, None)),
+        refused: refused_list(trace),
         runs: trace.runs.iter().map(|(id, run)| run_facts(*id, run)).collect(),
         gaps: gaps::groups(trace).iter().map(gap_facts).collect(),
     })
@@ -106,6 +120,17 @@ fn call_list(trace: &Trace, totals: &BTreeMap<Syscall, u64>, image: Option<&str>
         .collect()
 }
 
+fn refused_list(trace: &Trace) -> Vec<RefusedCall> {
+    let refused = failures::by_call(trace.refusals()).into_iter();
+    let row = |(call, errors): (Syscall, _)| RefusedCall {
+        abi: call.abi.name(),
+        nr: call.nr,
+        name: call.name(),
+        errors,
+    };
+    refused.map(row).collect()
+}
+
 fn run_facts(id: RunId, run: &Run) -> RunFacts<'_> {
     let (exit_code, exit_signal) = code_and_signal(run.exit);
     RunFacts {
@@ -120,6 +145,7 @@ fn run_facts(id: RunId, run: &Run) -> RunFacts<'_> {
         recorder: run.recorder.name(),
         kernel: run.host.as_ref().map(|host| &*host.kernel),
         arch: run.host.as_ref().map(|host| host.arch.name()),
+        facts: run.facts.iter().map(|kind| kind.name()).collect(),
     }
 }
 

@@ -63,7 +63,7 @@ pub fn only(trace: &Trace, kind: FactKind, by_image: bool, form: Form) -> String
     };
     match form {
         Form::Text => text(&images, kind),
-        Form::Tsv => tsv(&images, kind),
+        Form::Tsv => tsv(&images, by_image, kind),
         Form::Json => json(&images, kind),
     }
 }
@@ -154,9 +154,8 @@ fn text(images: &[(Option<String>, Vec<Row>)], kind: FactKind) -> String {
     tables.collect::<Vec<_>>().join("\n")
 }
 
-fn tsv(images: &[(Option<String>, Vec<Row>)], kind: FactKind) -> String {
-    let has_image = images.iter().any(|(image, _)| image.is_some());
-    let names = has_image.then_some(IMAGE).into_iter().chain(headings(kind));
+fn tsv(images: &[(Option<String>, Vec<Row>)], by_image: bool, kind: FactKind) -> String {
+    let names = by_image.then_some(IMAGE).into_iter().chain(headings(kind));
     let head = names.map(|(name, _)| name.to_ascii_lowercase()).collect::<Vec<_>>().join("\t");
     let lines = images
         .iter()

@@ -271,6 +271,7 @@ fn json_holds_what_the_table_holds() {
                 "recorder": "ebpf",
                 "kernel": "6.1.0-50-amd64",
                 "arch": "x86_64",
+                "facts": [],
             }],
             "gaps": [{
                 "kind": "calls-lost",
@@ -370,7 +371,10 @@ fn one_kind_of_fact_by_itself_is_an_interface() {
         json[0],
         json!({"image": "/bin/ls\\x09", "abi": "i386", "nr": 54, "name": "ioctl", "arguments": "more than 64", "count": null})
     );
-    assert_eq!(only(&Trace::default(), FactKind::Refused, false, Form::Tsv), "abi\tname\terrno\tcount\n");
+    for (by_image, image) in [(false, ""), (true, "image\t")] {
+        let tsv = only(&Trace::default(), FactKind::Refused, by_image, Form::Tsv);
+        assert_eq!(tsv, format!("{image}abi\tname\terrno\tcount\n"));
+    }
 }
 
 #[test]

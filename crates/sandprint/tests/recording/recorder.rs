@@ -60,6 +60,9 @@ pub(crate) const FULL_BY_TID: How = How { options: IN_FULL, variables: &[("SANDP
 /// What is known so far is put into safety every five milliseconds.
 pub(crate) const WITH_CHECKPOINTS: How =
     How { options: EBPF, variables: &[("SANDPRINT_CHECKPOINT_MS", "5")] };
+/// The same with all that it can tell of a call.
+pub(crate) const FULL_WITH_CHECKPOINTS: How =
+    How { options: IN_FULL, variables: &[("SANDPRINT_CHECKPOINT_MS", "5")] };
 /// However it can.
 pub(crate) const AUTO: How = How { options: &[], variables: &[] };
 /// By seccomp notification.

@@ -21,6 +21,8 @@ const TELLING: [How; 2] = [FULL, FULL_BY_TID];
 
 /// How a call that a shell makes ends depends on when its children do.
 const TIMED: &[&str] = &["wait4"];
+/// strace shows a register of whoever was interrupted as their result.
+const RETURNS: &[&str] = &["sigreturn", "rt_sigreturn"];
 
 type Failed = BTreeMap<String, u64>;
 
@@ -36,14 +38,14 @@ fn straced(words: &[String], folder: &Path) -> (Failed, run::Ended) {
         (line(Syscall { abi, nr }, &error), count)
     };
     let failed = strace::read_failed(log.path()).into_iter().map(line);
-    (failed.filter(|(line, _)| !is_timed(line)).collect(), ended)
+    (failed.filter(|(line, _)| !is_other(line)).collect(), ended)
 }
 
 /// The same, of a trace.
 fn recorded(trace: &Trace) -> Failed {
     assert!(trace.shows(FactKind::Results));
     let failed = trace.failures().into_iter().map(|((call, error), count)| (line(call, &name(error)), count));
-    failed.filter(|(line, _)| !is_timed(line)).collect()
+    failed.filter(|(line, _)| !is_other(line)).collect()
 }
 
 fn name(error: Errno) -> String {
@@ -54,8 +56,8 @@ fn line(call: Syscall, error: &str) -> String {
     format!("{} {call} {error}", call.abi)
 }
 
-fn is_timed(line: &str) -> bool {
-    TIMED.iter().any(|name| line.contains(name))
+fn is_other(line: &str) -> bool {
+    TIMED.iter().chain(RETURNS).any(|name| line.contains(name))
 }
 
 #[test]
@@ -155,5 +157,45 @@ fn what_a_filter_refuses_is_no_result_of_the_call() {
         assert_eq!(of_kill(trace.refusals()), [(1, 2)], "{how:?}: {}", recording.stderr);
         assert_eq!(of_kill(trace.failures()), [(3, 1)], "{how:?}: {}", recording.stderr);
         assert_eq!(trace.totals()[&kill()], 1, "{how:?}");
+    }
+}
+
+/// A handler runs while the shell waits: what the kernel has for the number of a call that returns from it is none, and
+/// its result is a register of the call that was interrupted.
+const HANDLED: &str =
+    "trap : USR1; for i in 1 2 3; do (sleep 0.05; kill -USR1 $$) & wait; done; kill -0 2147483646";
+
+#[test]
+fn a_return_from_a_signals_handler_fails_nothing_and_is_refused_by_nobody() {
+    let _turn = turns::beside_others();
+    if !SEEING.into_iter().all(How::can_record) {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let policy = folder.path().join("policy.toml");
+    let rule = format!("[[{}.acct]]\ndo = \"errno EPERM\"\n", kill().abi);
+    fs::write(&policy, format!("version = 1\ndefault = \"allow\"\nforeign = \"allow\"\n\n{rule}"))
+        .expect("the folder is ours");
+    let policy = policy.to_string_lossy().into_owned();
+    let confined = [recorder::SANDPRINT, "run", "-p", &policy, "--"].map(str::to_owned).to_vec();
+    let free = Vec::new();
+    for (around, hows) in [(free, &SEEING[..]), (confined, &TELLING[..])] {
+        for how in hows {
+            let command = [around.clone(), words(HANDLED)].concat();
+            let recording = recorder::record(&[], *how, &command, folder.path());
+            let trace = recording.trace.decoded();
+            let returns = trace.totals().into_iter().find(|(call, _)| call.name() == Some("rt_sigreturn"));
+            assert!(returns.is_some_and(|(_, count)| count >= 3), "{how:?}: {}", recording.stderr);
+            let of_returns = trace
+                .failures()
+                .into_keys()
+                .filter(|(call, _)| call.name() == Some("rt_sigreturn") || call.nr == u32::MAX);
+            assert_eq!(of_returns.collect::<Vec<_>>(), [], "{how:?}");
+            // Who confines makes sure of it by a call that has no name.
+            let is_probe = |call: &Syscall| call.name().is_none() && call.nr != u32::MAX;
+            let refused = trace.refusals().into_keys().filter(|(call, _)| !is_probe(call));
+            assert_eq!(refused.collect::<Vec<_>>(), [], "{how:?} {around:?}");
+            assert_eq!(trace.failures().get(&(kill(), Errno(3))), Some(&1), "{how:?}");
+        }
     }
 }

@@ -9,14 +9,15 @@ use sandprint_model::GapKind;
 use crate::calls::{Row, differences, table, totals};
 use crate::header::{Size, Witness};
 use crate::recorder::{
-    self, BY_TID, CHOSEN, FULL, FULL_BY_TID, How, NOTIFIED, Recording, TRACED, WITH_CHECKPOINTS,
+    self, BY_TID, CHOSEN, FULL_BY_TID, FULL_WITH_CHECKPOINTS, How, NOTIFIED, Recording, TRACED,
+    WITH_CHECKPOINTS,
 };
 use crate::{turns, workshop};
 
 #[test]
 fn sixty_four_threads_and_twenty_thousand_forks_are_counted_exactly() {
     let _turn = turns::alone();
-    for how in [CHOSEN, BY_TID, WITH_CHECKPOINTS, FULL, FULL_BY_TID] {
+    for how in [CHOSEN, BY_TID, WITH_CHECKPOINTS, FULL_BY_TID, FULL_WITH_CHECKPOINTS] {
         let Some((witness, recording)) = record("storm", how, &[], &[]) else { return };
         assert_totals(&witness, &recording.trace.totals());
         assert_eq!(recording.trace.gaps(), [].into(), "{how:?}");

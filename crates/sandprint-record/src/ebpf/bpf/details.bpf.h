@@ -33,8 +33,10 @@ struct {
 	__type(value, u64);
 } results SEC(".maps");
 
-/* In the head of a task: its last call has ended. 0 is nothing: no call of it was counted yet. */
+/* In the head of a task: it is in no call. 0 is nothing: it may be in one that was not seen to begin. */
 #define SP_NO_CALL (~0ULL)
+/* What the kernel has for the number of a call at the end of rt_sigreturn and its kin. */
+#define SP_NO_NUMBER (~0U)
 
 /* A call as the head of its task has it. */
 static __always_inline u64 call_of(u32 abi, u32 nr)
@@ -78,9 +80,11 @@ static __noinline int new_arguments(const struct sp_arguments_key *key)
 	struct sp_call *call = first_call(&call_key, true);
 	bool is_new;
 
-	/* The call itself is lost, which was counted. */
-	if (!call)
+	/* If there is room for the call later, its values are not all known. */
+	if (!call) {
+		count_lost(SP_LOST_CALLS, 1);
 		return 0;
+	}
 	if (call->kinds >= SP_KINDS || !count_key(&arguments, key, &is_new))
 		call->kinds = SP_KINDS + 1;
 	else if (is_new)
@@ -205,7 +209,8 @@ static __always_inline u32 error_of(long ret)
 static __always_inline int on_sys_exit(struct task_struct *task, long id, long ret, bool by_tid)
 {
 	u32 error = error_of(ret);
-	bool confined = by_tid ? BPF_CORE_READ(task, seccomp.mode) : task->seccomp.mode;
+	bool confined = bpf_core_field_exists(task->seccomp) &&
+			(by_tid ? BPF_CORE_READ(task, seccomp.mode) : task->seccomp.mode);
 	u32 abi = SP_ABI_NATIVE, nr = id;
 	struct sp_head *head;
 	u64 call, begun;
@@ -216,9 +221,16 @@ static __always_inline int on_sys_exit(struct task_struct *task, long id, long r
 	if (!head || !head->image)
 		return 0;
 	begun = head->call;
+	if (!begun) {
+		/* Of a confined task it may have been a refusal. */
+		if (error && confined)
+			count_lost(SP_LOST_RESULTS, 1);
+		return 0;
+	}
 	if (confined)
 		head->call = SP_NO_CALL;
-	if (!error || !begun)
+	/* What a return from a signal's handler gives is a register of whoever was interrupted. */
+	if (!error || nr == SP_NO_NUMBER)
 		return 0;
 	if (is_compat(task, !by_tid)) {
 		abi = SP_ABI_COMPAT;

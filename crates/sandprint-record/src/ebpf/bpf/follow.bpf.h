@@ -187,6 +187,7 @@ static __always_inline struct sp_head *admit(struct task_struct *task, const str
 			found = &storage->head;
 			/* First, since with its image it is admitted; whoever was first decides both. */
 			claim(&found->target, as->target);
+			claim(&found->call, as->call);
 			if (claim(&found->image, as->image))
 				return found;
 			fetch_or(&found->flags, as->flags);

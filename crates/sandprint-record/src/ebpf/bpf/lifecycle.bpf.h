@@ -21,6 +21,8 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 		return 0;
 	check_seccomp(parent, head);
 	as = *head;
+	/* It comes out of its parent's call, which gives it no error. */
+	as.call = SP_NO_CALL;
 	admit(child, &as, by_tid);
 	return 0;
 }
@@ -129,8 +131,12 @@ static __always_inline int on_exec(struct task_struct *task, s32 old_pid, u64 fi
 			.nr = config.execve_nr,
 		};
 
-		if (admit_running(task, begins, image, by_tid))
+		head = admit_running(task, begins, image, by_tid);
+		if (head) {
 			add_calls(&key, 1, true);
+			/* The end of this exec is no error. */
+			head->call = SP_NO_CALL;
+		}
 		return 0;
 	}
 	if (!head)

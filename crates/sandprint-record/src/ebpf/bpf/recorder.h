@@ -166,7 +166,7 @@ struct sp_result_key {
 };
 
 /* Calls whose selecting arguments are known, for each ABI (enum sp_abi). */
-#define SP_SELECTED 512
+#define SP_SELECTED 576
 #define SP_ABIS 3
 
 /* What makes two images the same: the file's identity and, for a script, the hash of its path. */

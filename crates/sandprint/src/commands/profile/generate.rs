@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use clap::ValueHint;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use sandprint_model::{Arch, KernelVersion, Note, Policy};
+use sandprint_model::{Arch, KernelVersion, Note, Policy, Syscall};
 use sandprint_policy::emit::{self, Content, EmitError, FORMATS};
 use sandprint_policy::synth::{self, AllowedArguments, DefaultAction, Runtime, SynthConfig, SynthError};
 use sandprint_policy::translate::translate;
@@ -226,22 +226,30 @@ impl GenerateArgs {
             return Ok(policy);
         };
         let mut policy = PolicySource::read_sound(path)?.file.policy;
+        let named = self.named_runtimes();
         for runtime in self.runtimes() {
-            synth::allow_runtime(&mut policy, runtime, config.no_new_privs)
-                .map_err(|error| refused(&error))?;
+            let kept =
+                synth::allow_runtime(&mut policy, runtime, config.no_new_privs, named.contains(&runtime));
+            let kept = kept.map_err(|error| refused(&error))?;
+            warn_of_rules(runtime, &kept);
         }
         Ok(policy)
     }
 
     /// The launchers whose calls the profile allows: those that were named, and the one that the format is for.
     fn runtimes(&self) -> BTreeSet<Runtime> {
+        self.named_runtimes().into_iter().chain(self.format.sole_launcher()).collect()
+    }
+
+    /// Those that were named.
+    fn named_runtimes(&self) -> BTreeSet<Runtime> {
         let of_format = self.format.launchers();
         let any = if of_format.is_empty() { &Runtime::LAUNCHERS[..] } else { of_format };
         let named = self.runtime.iter().flat_map(|launchers| match launchers {
             Launchers::One(runtime) => std::slice::from_ref(runtime),
             Launchers::Any => any,
         });
-        named.copied().chain(self.format.sole_launcher()).collect()
+        named.copied().collect()
     }
 
     fn config(&self) -> SynthConfig {
@@ -256,6 +264,18 @@ impl GenerateArgs {
             allow_incomplete: self.allow_incomplete,
         }
     }
+}
+
+/// Says which calls of a launcher the policy's own rules keep from it.
+fn warn_of_rules(runtime: Runtime, kept: &BTreeSet<Syscall>) {
+    if kept.is_empty() {
+        return;
+    }
+    let names: BTreeSet<String> = kept.iter().map(Syscall::to_string).collect();
+    let (name, calls) = (runtime.name(), names.into_iter().collect::<Vec<_>>().join(", "));
+    output::warn(&format!(
+        "{name} calls {calls} under the filter, which the policy has rules about: they stay. `--runtime {name}` allows it"
+    ));
 }
 
 /// Why no policy was made, with what to do about it.

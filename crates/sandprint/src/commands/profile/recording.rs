@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::{ValueEnum, ValueHint};
-use sandprint_model::{Exit, Trace};
+use sandprint_model::{Exit, FactKind, Trace};
 use sandprint_policy::bystanders::{self, Client};
 use sandprint_record::detail::Detail;
 use sandprint_record::ebpf::{Hooks, Tasks};
@@ -154,7 +154,7 @@ pub(crate) struct DetailArgs {
     /// How much to record of each call by eBPF
     ///
     /// `calls` is which calls are made, and how often. `full` is also with which arguments, how often each failed and
-    /// with which error, and what a seccomp filter refused. At either level the recorders by ptrace and by notification keep
+    /// with which error, and what a seccomp filter answered with an error. At either level the recorders by ptrace and by notification keep
     /// arguments, and that by ptrace errors.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = DetailArg::Calls)]
     detail: DetailArg,
@@ -174,6 +174,26 @@ impl DetailArgs {
         match self.detail {
             DetailArg::Calls => Detail::Calls,
             DetailArg::Full => Detail::Full,
+        }
+    }
+}
+
+/// Says which kinds of facts were asked for and not recorded, since the recorder does not see them.
+pub(crate) fn say_what_is_not_seen(detail: DetailArgs, trace: &Trace) {
+    if detail.detail() != Detail::Full {
+        return;
+    }
+    for run in trace.runs.values() {
+        let missing =
+            FactKind::ALL.into_iter().filter(|kind| !run.facts.contains(kind)).map(|kind| match kind {
+                FactKind::Arguments => "arguments",
+                FactKind::Refused => "what filters refused",
+                FactKind::Results => "errors of calls",
+            });
+        let missing: Vec<&str> = missing.collect();
+        if !missing.is_empty() {
+            let recorder = run.recorder.name();
+            output::note(&format!("the recorder {recorder} does not see {}", missing.join(" and ")));
         }
     }
 }

@@ -172,6 +172,7 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
     let trace = redacted(recorded.trace, args.redact);
     let why = Some(recorded.why).filter(|_why| recorded.survivors.is_empty());
     recording::finish(&trace, why, output.as_ref(), foreground)?;
+    recording::say_what_is_not_seen(args.detail, &trace);
     recording::warn_of_clients(&trace, client);
     recording::end(recorded.exit, &recorded.survivors)
 }

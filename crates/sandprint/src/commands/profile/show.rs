@@ -73,7 +73,9 @@ enum Format {
 fn kind_parser() -> impl TypedValueParser<Value = FactKind> {
     let help = |kind| match kind {
         FactKind::Arguments => "With which arguments calls were made: abi, name, arguments, count",
-        FactKind::Refused => "What a seccomp filter refused, so that it did not run: abi, name, errno, count",
+        FactKind::Refused => {
+            "What a seccomp filter answered with an error in the call's place: abi, name, errno, count"
+        }
         FactKind::Results => "Which calls failed: abi, name, errno, count",
     };
     let values = FactKind::ALL.map(|kind| PossibleValue::new(kind.name()).help(help(kind)));
@@ -88,7 +90,7 @@ const EXAMPLES: &str = "
   sandprint profile show --format tsv ls.trace.json | tail -n +2 | cut -f 3
 
 ABIs are x86_64, i386, x32, aarch64 and arm. A number without a name is shown
-as `-`. Numbers of x32 are shown without bit 30.";
+as `-`, with `--only` as its number. Numbers of x32 are shown without bit 30.";
 
 /// Prints it.
 pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitStatus> {
@@ -122,18 +124,19 @@ pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitStatus> {
 
 /// Says where facts of a kind may be missing because nobody looked, and that there are none where somebody did.
 fn say_where_it_is_not(recorded: &Trace, kind: FactKind, is_empty: bool) {
-    let what = match kind {
-        FactKind::Arguments => "arguments",
-        FactKind::Refused => "refused calls",
-        FactKind::Results => "errors of calls",
+    let (what, with) = match kind {
+        FactKind::Arguments => ("arguments", "`profile run --detail full` does"),
+        FactKind::Refused => ("refused calls", "`profile run --recorder ebpf --detail full` does"),
+        FactKind::Results => {
+            ("errors of calls", "`profile run --detail full` does, but for `--recorder notify`")
+        }
     };
     let without = recorded.runs.values().filter(|run| !run.facts.contains(&kind)).count();
     match (without, recorded.runs.len()) {
+        (_, 0) => {}
         (0, _) if is_empty => output::note(&format!("there are no {what}")),
         (0, _) => {}
-        (all, runs) if all == runs && is_empty => {
-            output::note(&format!("no run recorded {what}; `profile run --detail full` does"));
-        }
+        (all, runs) if all == runs && is_empty => output::note(&format!("no run recorded {what}; {with}")),
         (some, runs) => output::note(&format!("{some} of {runs} runs did not record {what}")),
     }
 }
