@@ -70,8 +70,8 @@ gap_kinds! {
         "some calls were not counted";
     /// The calls were counted.
     ResultsLost, "results-lost", Note,
-        "A map of the recorder was full",
-        "how some calls failed was not counted";
+        "The ends of some calls were not recorded",
+        "how they failed is missing";
     ProgramMissed, "program-missed", Blocking,
         "The kernel skipped a BPF program on some events",
         "calls may be missing";

@@ -56,25 +56,27 @@ pub(super) fn tracepoint_of(program: &ProgramMut<'_>) -> Option<String> {
     Some(program.section().to_str()?.strip_prefix("tracepoint/")?.to_owned())
 }
 
-/// Attaches a program to a new event, which is also put into `held` at `index`, a map of perf events.
+/// Opens an event, which is also put into `held` at `index`, a map of perf events. No program runs on it yet.
+///
+/// To be called before the first program is attached: while bpf(2) writes a map, the kernel runs no program of a perf
+/// event on that CPU (`bpf_disable_instrumentation`), and who does so can be preempted.
 ///
 /// Whoever gives up the last descriptor of an event waits for several RCU grace periods, one event after the other
 /// (`perf_event_detach_bpf_prog`, `perf_trace_event_unreg`): half a second in all was seen. What a map holds the
 /// kernel gives up in its own time, once the map's last descriptor is closed. The same goes for links, hence none.
-pub(super) fn attach(
-    program: &ProgramMut<'_>,
-    event: &str,
-    held: &MapHandle,
-    index: u32,
-) -> Result<OwnedFd, PerfError> {
+pub(super) fn open(event: &str, held: &MapHandle, index: u32) -> Result<OwnedFd, PerfError> {
     let named = || event.to_owned();
     let number = number(event).map_err(|source| PerfError::Number { event: named(), source })?;
     let opened = sys::open_tracepoint(number).map_err(|source| PerfError::Open { event: named(), source })?;
     held.update(&index.to_ne_bytes(), &opened.as_raw_fd().to_ne_bytes(), MapFlags::ANY)
         .map_err(|source| PerfError::Hold { event: named(), source })?;
-    sys::set_program(opened.as_fd(), program.as_fd())
-        .map_err(|source| PerfError::Attach { event: named(), source })?;
     Ok(opened)
+}
+
+/// Attaches a program to an event that was opened.
+pub(super) fn attach(program: &ProgramMut<'_>, event: &str, opened: &OwnedFd) -> Result<(), PerfError> {
+    sys::set_program(opened.as_fd(), program.as_fd())
+        .map_err(|source| PerfError::Attach { event: event.to_owned(), source })
 }
 
 /// The kernel's number for a tracepoint.

@@ -1,7 +1,7 @@
 //! Loads the programs that are wanted, attaches them, and reads what they wrote: the part that decides what the kernel is
 //! asked for.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
@@ -14,6 +14,7 @@ use super::decode::{Config, Control, ImageInfo};
 use super::error::LoadError;
 use super::log::{last_words, listen};
 use super::maps::{self, Maps};
+use super::perf::PerfError;
 use super::program::{Concern, FOLLOW_EXIT, Hooks, Wanted, Way};
 use super::{perf, sys};
 
@@ -49,8 +50,8 @@ pub(super) struct Programs {
     maps: Maps,
     /// The kernel's types that they need; `None` where libbpf looks through all of them.
     types: Option<Rc<Types>>,
-    /// How many perf events were opened.
-    events: Cell<u32>,
+    /// The perf events of the programs, by their names, until these are attached.
+    events: RefCell<BTreeMap<String, Result<OwnedFd, PerfError>>>,
     attached: BTreeMap<Concern, Vec<Attached>>,
     /// The same object once more, on the same maps, with the programs of [`Concern::Gather`]; loaded when the first of
     /// them is needed.
@@ -93,10 +94,23 @@ impl Programs {
             wanted,
             maps,
             types,
-            events: Cell::new(0),
+            events: RefCell::default(),
             attached: BTreeMap::new(),
             late: OnceCell::new(),
         })
+    }
+
+    /// Opens the perf events of all programs, before the first of these is attached.
+    fn open_events(&self) -> Result<(), LoadError> {
+        let mut events = self.events.borrow_mut();
+        for ((_, name), index) in self.wanted.at_once().zip(0_u32..) {
+            let program = find(&self.object, &name)?;
+            if let Some(event) = perf::tracepoint_of(&program) {
+                let opened = perf::open(&event, self.maps.get("perf_events")?, index);
+                events.insert(name.into_owned(), opened);
+            }
+        }
+        Ok(())
     }
 
     /// The names of the loaded programs, each with what `of` says of it.
@@ -121,6 +135,9 @@ impl Programs {
         if self.attached.contains_key(&concern) || !self.wanted.concerns.contains(&concern) {
             return Ok(names);
         }
+        if self.attached.is_empty() {
+            self.open_events()?;
+        }
         let mut attached = Vec::new();
         let mut has_failed = false;
         for (program, name) in self.wanted.of(&[concern]) {
@@ -144,8 +161,10 @@ impl Programs {
         let Some(event) = perf::tracepoint_of(&program) else {
             return Ok(Attached::Link(attach(&program, name)?));
         };
-        let index = self.events.replace(self.events.get() + 1);
-        Ok(Attached::Event(perf::attach(&program, &event, self.maps.get("perf_events")?, index)?))
+        let opened = self.events.borrow_mut().remove(name);
+        let opened = opened.ok_or_else(|| LoadError::Missing(format!("the perf event of {name}")))??;
+        perf::attach(&program, &event, &opened)?;
+        Ok(Attached::Event(opened))
     }
 
     /// Detaches the programs of a concern.
@@ -227,6 +246,11 @@ impl Programs {
             None => self.maps.lookup("image_info", &control.image.to_ne_bytes())?,
         };
         Ok(bytes.as_deref().and_then(ImageInfo::decode))
+    }
+
+    /// Whether what a program misses is no call, but what is known of it.
+    pub(super) fn is_about_details(&self, name: &str) -> bool {
+        self.wanted.of(&[Concern::Details]).any(|(_, known)| known == name)
     }
 
     /// How often the kernel did not run each of our programs, where that is a loss.

@@ -519,7 +519,9 @@ impl Recorder {
             note(GapKind::ImagesMerged, Some(detail), scripts);
         }
         for (program, misses) in self.programs.misses() {
-            note(GapKind::ProgramMissed, Some(program), misses);
+            let details = self.programs.is_about_details(&program);
+            let kind = if details { GapKind::ResultsLost } else { GapKind::ProgramMissed };
+            note(kind, Some(program), misses);
         }
         if let Some(error) = &self.not_gathered {
             note(GapKind::CountsInexact, Some(format!("failed to {error}")), 1);

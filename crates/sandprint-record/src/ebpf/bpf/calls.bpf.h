@@ -56,7 +56,7 @@ static __always_inline int on_sys_enter(struct task_struct *task, long id, sp_en
 		return count_slow(task, head, nr, entry, false);
 	}
 
-	storage = bpf_task_storage_get(&tasks, task, NULL, 0);
+	storage = storage_of(task);
 	if (!storage) {
 		if (!state.by_tid && !config.cgroup)
 			return 0;

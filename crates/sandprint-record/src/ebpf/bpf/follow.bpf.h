@@ -140,6 +140,18 @@ static __always_inline u32 target_to_be_attached(struct task_struct *task)
 }
 
 /*
+ * The storage of a task; NULL where it has none of ours. `task` is one that the verifier trusts. Most tasks
+ * of the machine have none of anybody's, which is seen without asking the helper: every call of theirs comes
+ * here.
+ */
+static __always_inline struct sp_task *storage_of(struct task_struct *task)
+{
+	if (bpf_core_field_exists(task->bpf_storage) && !task->bpf_storage)
+		return NULL;
+	return bpf_task_storage_get(&tasks, task, NULL, 0);
+}
+
+/*
  * What is known of a followed task; NULL for one that is not followed. `task` is the current task, or
  * a new one that does not run yet, or one that the task iterator visits.
  */
@@ -148,7 +160,7 @@ static __always_inline struct sp_head *find_head(struct task_struct *task, bool 
 	u32 tid;
 
 	if (!by_tid) {
-		struct sp_task *storage = bpf_task_storage_get(&tasks, task, NULL, 0);
+		struct sp_task *storage = storage_of(task);
 
 		if (storage)
 			return &storage->head;

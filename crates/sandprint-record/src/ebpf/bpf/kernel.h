@@ -191,6 +191,7 @@ struct task_struct {
 	struct fs_struct *fs;
 	struct pid *thread_pid;
 	struct seccomp seccomp;
+	void *bpf_storage;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	u64 start_boottime;

@@ -86,7 +86,7 @@ static __always_inline int on_exec(struct task_struct *task, s32 old_pid, u64 fi
 	u64 image;
 
 	if (!by_tid) {
-		struct sp_task *storage = bpf_task_storage_get(&tasks, task, NULL, 0);
+		struct sp_task *storage = storage_of(task);
 
 		if (storage)
 			flush(storage);
@@ -185,7 +185,7 @@ static __always_inline int on_exit(struct task_struct *task, bool by_tid)
 	if (target)
 		keep_children(task, target);
 	if (!by_tid) {
-		struct sp_task *storage = bpf_task_storage_get(&tasks, task, NULL, 0);
+		struct sp_task *storage = storage_of(task);
 
 		if (storage) {
 			flush(storage);

@@ -57,7 +57,7 @@ static __always_inline int on_admit(struct task_struct *task, bool by_tid)
 	if (!head || !is_ending(task))
 		return 0;
 	if (!by_tid) {
-		struct sp_task *storage = bpf_task_storage_get(&tasks, task, NULL, 0);
+		struct sp_task *storage = storage_of(task);
 
 		if (storage) {
 			if (!(fetch_or(&storage->head.flags, SP_HEAD_ENDED) & SP_HEAD_ENDED))
@@ -119,7 +119,7 @@ static __always_inline int on_drain(struct bpf_iter__task *ctx)
 
 	if (!task)
 		return 0;
-	storage = bpf_task_storage_get(&tasks, task, NULL, 0);
+	storage = storage_of(task);
 	if (!storage)
 		return 0;
 	context.seq = ctx->meta->seq;
@@ -138,7 +138,7 @@ static __always_inline int on_collect(struct task_struct *task)
 
 	if (!task)
 		return 0;
-	storage = bpf_task_storage_get(&tasks, task, NULL, 0);
+	storage = storage_of(task);
 	if (storage && !(storage->head.flags & SP_HEAD_ENDED))
 		flush(storage);
 	return 0;
