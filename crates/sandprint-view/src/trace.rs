@@ -10,7 +10,7 @@ mod runs;
 
 pub use calls::{Sort, tsv};
 pub use json::json;
-pub use only::{Form, only};
+pub use only::{Form, has_none, only};
 
 use sandprint_model::Trace;
 

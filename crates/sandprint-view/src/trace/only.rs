@@ -68,6 +68,11 @@ pub fn only(trace: &Trace, kind: FactKind, by_image: bool, form: Form) -> String
     }
 }
 
+/// Whether there is no fact of a kind.
+pub fn has_none(trace: &Trace, kind: FactKind) -> bool {
+    rows(trace, kind).is_empty()
+}
+
 /// What else a trace holds beside its calls, in one line; empty where it holds nothing else.
 pub(super) fn also(trace: &Trace) -> String {
     let kinds = FactKind::ALL.map(|kind| (kind, rows(trace, kind).len()));

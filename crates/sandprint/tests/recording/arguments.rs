@@ -9,7 +9,7 @@ use sandprint_model::arguments::{Selected, Selecting, render_selected};
 use sandprint_model::{Abi, Arch, ArgumentsSeen, CallArguments, Syscall, Trace};
 
 use crate::header::{Size, Strace};
-use crate::notified::{OTHER_TESTS, STEADY};
+use crate::notified::{OTHER_TESTS, steady};
 use crate::recorder::{self, CHOSEN, FULL, FULL_BY_TID, How, NOTIFIED, SANDPRINT, TRACED};
 use crate::witnesses::{LISTED, ready};
 use crate::{run, strace, traced, turns, workshop};
@@ -103,19 +103,13 @@ fn arguments_are_what_strace_shows_of_real_programs() {
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (mut compared, mut distinct) = (0, 0);
-    for command in STEADY {
-        let there = Command::new("sh").args(["-c", "command -v \"$0\"", command[0]]).output();
-        if !there.is_ok_and(|output| output.status.success()) {
-            eprintln!("not on this machine: {command:?}");
-            continue;
-        }
-        let words: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+    for words in steady() {
         let (strace, ended) = straced(&["setarch", "-R"], &words, folder.path());
         for how in KEEPING {
             let recording = recorder::record(&["setarch", "-R"], how, &words, folder.path());
-            assert_eq!(ended.status.code(), recording.status.code(), "{command:?}");
+            assert_eq!(ended.status.code(), recording.status.code(), "{words:?}");
             let seen = recorded(&recording.trace.decoded());
-            assert_eq!(differences(&but_timed(&strace), &but_timed(&seen)), "", "{command:?}, {how:?}");
+            assert_eq!(differences(&but_timed(&strace), &but_timed(&seen)), "", "{words:?}, {how:?}");
             distinct += seen.values().flatten().map(BTreeMap::len).sum::<usize>();
         }
         compared += 1;

@@ -9,7 +9,7 @@ use sandprint_model::arguments::render_selected;
 use sandprint_model::errno::Errno;
 use sandprint_model::{Abi, Arch, FactKind, Syscall, Trace, errno};
 
-use crate::notified::STEADY;
+use crate::notified::steady;
 use crate::recorder::{self, FULL, FULL_BY_TID, How, TRACED};
 use crate::{run, strace, turns};
 use testkit::expect::skip;
@@ -71,20 +71,14 @@ fn results_are_what_strace_shows_of_real_programs() {
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (mut compared, mut kinds) = (0, 0);
-    for command in STEADY {
-        let there = Command::new("sh").args(["-c", "command -v \"$0\"", command[0]]).output();
-        if !there.is_ok_and(|output| output.status.success()) {
-            eprintln!("not on this machine: {command:?}");
-            continue;
-        }
-        let words: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
+    for words in steady() {
         let (strace, ended) = straced(&words, folder.path());
         for how in SEEING {
             let recording = recorder::record(&["setarch", "-R"], how, &words, folder.path());
-            assert_eq!(ended.status.code(), recording.status.code(), "{command:?}");
+            assert_eq!(ended.status.code(), recording.status.code(), "{words:?}");
             let trace = recording.trace.decoded();
-            assert_eq!(recorded(&trace), strace, "{command:?}, {how:?}");
-            assert!(trace.refused.is_empty(), "{command:?}");
+            assert_eq!(recorded(&trace), strace, "{words:?}, {how:?}");
+            assert!(trace.refused.is_empty(), "{words:?}");
         }
         compared += 1;
         kinds += strace.len();

@@ -103,7 +103,7 @@ pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitStatus> {
             Format::Json => Form::Json,
         };
         output::data(trace::only(&recorded, kind, by_image, form).as_bytes())?;
-        say_where_it_is_not(&recorded, kind, trace::only(&recorded, kind, false, Form::Text).is_empty());
+        say_where_it_is_not(&recorded, kind, trace::has_none(&recorded, kind));
         return Ok(ExitStatus::Success);
     }
     let text = match args.format {
