@@ -46,6 +46,8 @@ static __always_inline int on_sys_enter(struct task_struct *task, long id, sp_en
 	struct sp_task *storage;
 	struct sp_head *head;
 	u32 nr = id;
+	u64 slot = nr;
+	bool native;
 
 	if (by_tid) {
 		head = find_head(task, true);
@@ -67,10 +69,16 @@ static __always_inline int on_sys_enter(struct task_struct *task, long id, sp_en
 			return 0;
 		return count_slow(task, head, nr, entry, true);
 	}
-	if (nr < SP_SLOTS && !is_compat(task, true)) {
-		u64 before = storage->counts[nr];
+	native = !is_compat(task, true);
+	/*
+	 * From here on in a register: clang would keep it on the stack, compare one copy of it and use
+	 * another, of which the verifier of 6.1 then knows nothing.
+	 */
+	barrier_var(slot);
+	if (native && slot < SP_SLOTS) {
+		u64 before = storage->counts[slot];
 
-		storage->counts[nr] = before + 1;
+		storage->counts[slot] = before + 1;
 		if (!before && storage->head.image)
 			note_first_call(storage->head.image, storage->head.target, nr);
 		if (config.details && storage->head.image)
