@@ -7,6 +7,7 @@
 //! - [`arguments`]: what is known of a call's arguments, and a call with them in one line.
 //! - [`errno`]: the errors that calls answer with, by number and by name.
 //! - [`Trace`]: what was observed in one or more [`Run`]s, with its [`Gap`]s.
+//! - [`Right`], [`Rights`]: what is done to files.
 //! - [`Facts`]: one kind of fact in a trace: what a [`Subject`] did, and what was seen of it in each run.
 //! - *Target*: what is observed: a command, processes, a cgroup, every process (`sandprint_record::target`).
 //! - [`Image`]: an executable that ran in the target's tree.
@@ -31,6 +32,7 @@ mod bytes;
 mod date;
 mod denial;
 pub mod errno;
+mod files;
 mod gap;
 pub mod import;
 mod kernel;
@@ -50,6 +52,7 @@ pub use arch::{Abi, Arch};
 pub use bytes::ByteString;
 pub use date::{Date, ParseDateError};
 pub use denial::{Denial, Next};
+pub use files::{Right, Rights};
 pub use gap::{Gap, GapKind};
 pub use kernel::{KernelVersion, ParseKernelVersionError};
 pub use loss::{About, Loss, LossKind};
