@@ -15,6 +15,7 @@ pub use constants::{constant, constants_like};
 pub use render::{render, render_selected, render_value};
 pub use selected::{Decided, Selected, Selecting, When};
 pub use tables::Set;
+pub(crate) use tables::{families, internet_protocols, netlink_protocols, socket_types};
 
 /// An argument of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

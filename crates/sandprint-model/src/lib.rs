@@ -8,6 +8,8 @@
 //! - [`errno`]: the errors that calls answer with, by number and by name.
 //! - [`Trace`]: what was observed in one or more [`Run`]s, with its [`Gap`]s.
 //! - [`Right`], [`Rights`]: what is done to files.
+//! - [`Socket`]: what is done with sockets: an [`Operation`], and the [`Address`] that it is given.
+//! - [`Outcomes`]: whether something succeeded, failed, or both at different times.
 //! - [`Facts`]: one kind of fact in a trace: what a [`Subject`] did, and what was seen of it in each run.
 //! - *Target*: what is observed: a command, processes, a cgroup, every process (`sandprint_record::target`).
 //! - [`Image`]: an executable that ran in the target's tree.
@@ -40,9 +42,11 @@ pub mod loss;
 pub mod markdown;
 pub mod note;
 mod origin;
+mod outcomes;
 mod policy;
 mod printable;
 pub mod sentence;
+mod sockets;
 mod syscall;
 mod trace;
 mod verdict;
@@ -58,8 +62,12 @@ pub use kernel::{KernelVersion, ParseKernelVersionError};
 pub use loss::{About, Loss, LossKind};
 pub use note::Note;
 pub use origin::{Ancestor, Code, Location};
+pub use outcomes::Outcomes;
 pub use policy::{Action, Call, CallRules, Comparison, Condition, Part, Policy, Reason, Rule, Width};
 pub use printable::{is_printable, json_line, json_pretty};
+pub use sockets::{
+    Address, AddressOperand, Family, MessageLayout, Operation, Socket, SocketType, address_operand,
+};
 pub use syscall::{PROBE_NUMBERS, Syscall};
 pub use trace::{
     ArgumentsSeen, CallArguments, CallDiff, CallSeen, Count, Cover, Coverage, Exit, FactKind, Facts,

@@ -142,6 +142,26 @@ pub(super) fn signals() -> &'static Set {
     &sets::SIG
 }
 
+/// The families of sockets.
+pub(crate) fn families() -> &'static Set {
+    &sets::AF
+}
+
+/// The types of sockets, and the flags that stand beside them.
+pub(crate) fn socket_types() -> &'static Set {
+    &sets::SOCK
+}
+
+/// The protocols of the internet families.
+pub(crate) fn internet_protocols() -> &'static Set {
+    &sets::IPPROTO
+}
+
+/// The protocols of `AF_NETLINK`.
+pub(crate) fn netlink_protocols() -> &'static Set {
+    &sets::NETLINK
+}
+
 const fn row(
     name: &'static str,
     abis: u8,
