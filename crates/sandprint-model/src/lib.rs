@@ -8,6 +8,7 @@
 //! - [`errno`]: the errors that calls answer with, by number and by name.
 //! - [`Trace`]: what was observed in one or more [`Run`]s, with its [`Gap`]s.
 //! - [`Right`], [`Rights`]: what is done to files.
+//! - [`operands`]: which arguments of a call name files, and the rights that the call uses.
 //! - [`Socket`]: what is done with sockets: an [`Operation`], and the [`Address`] that it is given.
 //! - [`Outcomes`]: whether something succeeded, failed, or both at different times.
 //! - [`Facts`]: one kind of fact in a trace: what a [`Subject`] did, and what was seen of it in each run.
@@ -41,6 +42,7 @@ mod kernel;
 pub mod loss;
 pub mod markdown;
 pub mod note;
+pub mod operands;
 mod origin;
 mod outcomes;
 mod policy;
