@@ -10,6 +10,7 @@
 //! - [`Right`], [`Rights`]: what is done to files.
 //! - [`operands`]: which arguments of a call name files, and the rights that the call uses.
 //! - [`Socket`]: what is done with sockets: an [`Operation`], and the [`Address`] that it is given.
+//! - [`Capability`]: a right that the kernel asks a process for.
 //! - [`Outcomes`]: whether something succeeded, failed, or both at different times.
 //! - [`Facts`]: one kind of fact in a trace: what a [`Subject`] did, and what was seen of it in each run.
 //! - *Target*: what is observed: a command, processes, a cgroup, every process (`sandprint_record::target`).
@@ -32,6 +33,7 @@ mod arbitrary;
 mod arch;
 pub mod arguments;
 mod bytes;
+mod capability;
 mod date;
 mod denial;
 pub mod errno;
@@ -56,6 +58,7 @@ pub mod wire;
 
 pub use arch::{Abi, Arch};
 pub use bytes::ByteString;
+pub use capability::Capability;
 pub use date::{Date, ParseDateError};
 pub use denial::{Denial, Next};
 pub use files::{Right, Rights};

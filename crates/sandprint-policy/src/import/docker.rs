@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 
 use sandprint_model::note::Capabilities;
-use sandprint_model::{Arch, KernelVersion, Loss, LossKind, Note};
+use sandprint_model::{Arch, Capability, KernelVersion, Loss, LossKind, Note};
 
 use super::oci::{self, finish};
 use super::profile::{self, Entry, Profile};
@@ -33,46 +33,11 @@ pub const DEFAULT_CAPABILITIES: [&str; 14] = [
     "CAP_SYS_CHROOT",
 ];
 
-/// Every other capability (linux/capability.h).
-const FURTHER_CAPABILITIES: [&str; 27] = [
-    "CAP_AUDIT_CONTROL",
-    "CAP_AUDIT_READ",
-    "CAP_BLOCK_SUSPEND",
-    "CAP_BPF",
-    "CAP_CHECKPOINT_RESTORE",
-    "CAP_DAC_READ_SEARCH",
-    "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER",
-    "CAP_LEASE",
-    "CAP_LINUX_IMMUTABLE",
-    "CAP_MAC_ADMIN",
-    "CAP_MAC_OVERRIDE",
-    "CAP_NET_ADMIN",
-    "CAP_NET_BROADCAST",
-    "CAP_PERFMON",
-    "CAP_SYSLOG",
-    "CAP_SYS_ADMIN",
-    "CAP_SYS_BOOT",
-    "CAP_SYS_MODULE",
-    "CAP_SYS_NICE",
-    "CAP_SYS_PACCT",
-    "CAP_SYS_PTRACE",
-    "CAP_SYS_RAWIO",
-    "CAP_SYS_RESOURCE",
-    "CAP_SYS_TIME",
-    "CAP_SYS_TTY_CONFIG",
-    "CAP_WAKE_ALARM",
-];
-
 /// The full name of a capability, which may be given in small letters and without `CAP_`.
 pub fn capability(name: &str) -> Option<&'static str> {
     let wanted = name.to_ascii_uppercase();
     let wanted = wanted.strip_prefix("CAP_").unwrap_or(&wanted);
-    DEFAULT_CAPABILITIES
-        .iter()
-        .chain(&FURTHER_CAPABILITIES)
-        .find(|full| full.strip_prefix("CAP_") == Some(wanted))
-        .copied()
+    Capability::named().filter_map(Capability::name).find(|full| full.strip_prefix("CAP_") == Some(wanted))
 }
 
 /// Reads a profile.
