@@ -1,8 +1,10 @@
-//! Capabilities: names and numbers.
+//! Capabilities: names and numbers, and which of the kernel's questions for them mean nothing.
 
 use std::fmt;
 
 use crate::Key;
+
+pub mod noise;
 
 /// A capability, by its number (linux/capability.h, capabilities(7)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

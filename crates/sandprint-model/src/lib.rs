@@ -10,7 +10,7 @@
 //! - [`Right`], [`Rights`]: what is done to files.
 //! - [`operands`]: which arguments of a call name files, and the rights that the call uses.
 //! - [`Socket`]: what is done with sockets: an [`Operation`], and the [`Address`] that it is given.
-//! - [`Capability`]: a right that the kernel asks a process for.
+//! - [`Capability`]: a right that the kernel asks a process for; [`capability::noise`]: where that means nothing.
 //! - [`Outcomes`]: whether something succeeded, failed, or both at different times.
 //! - [`Facts`]: one kind of fact in a trace: what a [`Subject`] did, and what was seen of it in each run.
 //! - *Target*: what is observed: a command, processes, a cgroup, every process (`sandprint_record::target`).
@@ -33,7 +33,7 @@ mod arbitrary;
 mod arch;
 pub mod arguments;
 mod bytes;
-mod capability;
+pub mod capability;
 mod date;
 mod denial;
 pub mod errno;
