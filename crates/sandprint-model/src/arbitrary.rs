@@ -12,10 +12,12 @@ use proptest::sample::select;
 
 use crate::arguments::Selected;
 use crate::errno::Errno;
+use crate::sockets::Address;
 use crate::{
     Abi, Action, Arch, ArgumentsSeen, ByteString, CallRules, CallSeen, Comparison, Condition, Count, Date,
-    Exit, FactKind, Facts, FirstSeen, Gap, GapKind, Host, Image, Join, KernelVersion, Key, Note, Policy,
-    Reason, Recorder, Rule, Run, RunId, Subject, Syscall, Trace, Width,
+    Doubt, Exit, FactKind, Facts, Family, FileSeen, FirstSeen, Gap, GapKind, Host, Image, Join,
+    KernelVersion, Key, Memory, MemoryKind, Note, Operation, Outcomes, Peak, Policy, Reason, Recorder, Right,
+    Rights, Rule, Run, RunId, Socket, SocketType, Subject, Syscall, Trace, Width,
 };
 
 const HOSTILE: [&str; 6] = ["", "ls", "a b", "\u{1b}[31m\"\\x\r\n", "x|y`<b>&amp;\u{202e}", "\u{feff}ünï 漢"];
@@ -121,17 +123,18 @@ fn run() -> impl Strategy<Value = Run> {
             host: None,
             tool_version: String::new(),
             facts: BTreeSet::new(),
+            peaks: std::collections::BTreeMap::new(),
         });
     let any = (
         (option::of(0..3_u64), option::of(exit), option::of(text()), vec(bytes(), 0..3)),
         (option::of(text()), select(&Recorder::ALL[..]), option::of(count()), option::of(host), text()),
-        btree_set(select(&FactKind::ALL[..]), 0..3),
+        (btree_set(select(&FactKind::ALL[..]), 0..3), btree_map(select(&Peak::ALL[..]), count(), 0..3)),
     )
         .prop_map(
             |(
                 (duration_ms, exit, name, command),
                 (target, recorder, started_unix_ms, host, tool_version),
-                facts,
+                (facts, peaks),
             )| {
                 Run {
                     duration_ms,
@@ -144,6 +147,7 @@ fn run() -> impl Strategy<Value = Run> {
                     host,
                     tool_version,
                     facts,
+                    peaks,
                 }
             },
         );
@@ -155,14 +159,61 @@ fn gap() -> impl Strategy<Value = Gap> {
     (kind, run_id(), option::of(text())).prop_map(|(kind, run, detail)| Gap { kind, run, detail })
 }
 
+fn rights() -> impl Strategy<Value = Rights> {
+    vec(select(&Right::ALL[..]), 0..4).prop_map(|rights| rights.into_iter().collect())
+}
+
+fn file_seen(errno: impl Strategy<Value = Errno>) -> impl Strategy<Value = FileSeen> {
+    let failed = btree_map(errno, rights(), 0..3);
+    let doubts = vec(select(&Doubt::ALL[..]), 0..3).prop_map(|doubts| doubts.into_iter().collect());
+    (rights(), failed, option::of(bytes()), any::<bool>(), doubts).prop_map(
+        |(succeeded, failed, written, by_kernel, doubts)| FileSeen {
+            succeeded,
+            failed,
+            written,
+            by_kernel,
+            doubts,
+        },
+    )
+}
+
+fn socket() -> impl Strategy<Value = Socket> {
+    let address =
+        prop_oneof![Just(Address::None), vec(any::<u8>(), 0..32).prop_map(|bytes| Address::read(&bytes))];
+    (0..20_u16, 0..7_u32, 0..3_u32, select(&Operation::ALL[..]), address).prop_map(
+        |(family, kind, protocol, operation, address)| Socket {
+            family: Family(family),
+            kind: SocketType(kind),
+            protocol,
+            operation,
+            address,
+        },
+    )
+}
+
 /// Any trace, also one that mentions runs of which it knows nothing.
 pub(crate) fn trace() -> impl Strategy<Value = Trace> {
     let calls = facts(syscall(), call_seen());
     let errno = prop_oneof![0..4_u16, 512..515_u16, any::<u16>()].prop_map(Errno);
     let results = || facts((syscall(), errno.clone()), count().prop_map(Count));
     let (results, refused) = (results(), results());
-    (btree_map(run_id(), run(), 0..4), calls, results, refused, btree_map(gap(), count(), 0..4))
-        .prop_map(|(runs, calls, results, refused, gaps)| Trace { runs, calls, results, refused, gaps })
+    let outcomes =
+        (any::<bool>(), any::<bool>()).prop_map(|(succeeded, failed)| Outcomes { succeeded, failed });
+    let uses = (
+        facts(bytes(), file_seen(errno)),
+        facts(socket(), outcomes),
+        facts(
+            (select(&MemoryKind::ALL[..]), option::of(bytes()))
+                .prop_map(|(kind, path)| Memory { kind, path }),
+            count().prop_map(Count),
+        ),
+        facts((syscall(), count()), count().prop_map(Count)),
+        facts(any::<u8>(), count().prop_map(Count)),
+    );
+    (btree_map(run_id(), run(), 0..4), calls, (results, refused), uses, btree_map(gap(), count(), 0..4))
+        .prop_map(|(runs, calls, (results, refused), (files, sockets, memory, namespaces, uring), gaps)| {
+            Trace { runs, calls, results, refused, files, sockets, memory, namespaces, uring, gaps }
+        })
 }
 
 fn action() -> impl Strategy<Value = Action> {

@@ -54,7 +54,9 @@ impl Capability {
 }
 
 impl Key for Capability {
-    const FIRST: Capability = Capability(0);
+    fn first() -> Capability {
+        Capability(0)
+    }
 }
 
 impl fmt::Display for Capability {

@@ -72,6 +72,14 @@ gap_kinds! {
     ResultsLost, "results-lost", Note,
         "The ends of some calls were not recorded",
         "how they failed is missing";
+    /// They are full where there are very many files, or the reader could not keep up.
+    FilesLost, "files-lost", Note,
+        "Some uses of files were not recorded",
+        "paths may be missing, and no call is";
+    /// As above.
+    SocketsLost, "sockets-lost", Note,
+        "Some uses of sockets were not recorded",
+        "addresses may be missing, and no call is";
     ProgramMissed, "program-missed", Blocking,
         "The kernel skipped a BPF program on some events",
         "calls may be missing";

@@ -290,6 +290,7 @@ fn imported_run(source: Source) -> Run {
         host: None,
         tool_version: String::new(),
         facts: source.facts(),
+        peaks: std::collections::BTreeMap::new(),
     }
 }
 

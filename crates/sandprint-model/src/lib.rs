@@ -75,8 +75,8 @@ pub use sockets::{
 };
 pub use syscall::{PROBE_NUMBERS, Syscall};
 pub use trace::{
-    ArgumentsSeen, CallArguments, CallDiff, CallSeen, Count, Cover, Coverage, Exit, FactKind, Facts,
-    FailureDiff, FirstSeen, Host, Image, InputCoverage, Join, Key, Merger, PerRun, Recorder, Run,
-    RunCoverage, RunId, Subject, Trace, TraceDiff,
+    ArgumentsSeen, CallArguments, CallDiff, CallSeen, Count, Cover, Coverage, Doubt, Doubts, Exit, FactKind,
+    Facts, FailureDiff, FileSeen, FirstSeen, Host, Image, InputCoverage, Join, Key, Memory, MemoryKind,
+    Merger, Peak, PerRun, Recorder, Run, RunCoverage, RunId, Subject, Trace, TraceDiff,
 };
 pub use verdict::{Expected, Pass, Verdict};

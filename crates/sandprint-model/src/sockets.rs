@@ -71,13 +71,15 @@ pub struct Socket {
 }
 
 impl Key for Socket {
-    const FIRST: Socket = Socket {
-        family: Family(0),
-        kind: SocketType(0),
-        protocol: 0,
-        operation: Operation::Socket,
-        address: Address::None,
-    };
+    fn first() -> Socket {
+        Socket {
+            family: Family(0),
+            kind: SocketType(0),
+            protocol: 0,
+            operation: Operation::Socket,
+            address: Address::None,
+        }
+    }
 }
 
 #[cfg(test)]

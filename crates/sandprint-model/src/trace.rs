@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::errno::Errno;
-use crate::{Gap, Syscall};
+use crate::{ByteString, Gap, Outcomes, Socket, Syscall};
 
 mod arguments;
 mod coverage;
+mod derived;
 mod diff;
 mod facts;
+mod file;
 mod image;
 mod images;
+mod memory;
 mod merge;
 mod per_run;
 mod run;
@@ -22,10 +25,12 @@ pub use arguments::{ArgumentsSeen, CallArguments};
 pub use coverage::{Cover, Coverage, InputCoverage, RunCoverage};
 pub use diff::{CallDiff, FailureDiff, TraceDiff};
 pub use facts::{Facts, Key, Subject};
+pub use file::{Doubt, Doubts, FileSeen};
 pub use image::Image;
+pub use memory::{Memory, MemoryKind};
 pub use merge::Merger;
 pub use per_run::PerRun;
-pub use run::{Exit, FactKind, Host, Recorder, Run, RunId};
+pub use run::{Exit, FactKind, Host, Peak, Recorder, Run, RunId};
 pub use seen::{CallSeen, Count, FirstSeen, Join};
 
 /// What was observed in one or more runs, and what may have been missed.
@@ -43,6 +48,16 @@ pub struct Trace {
     /// Which calls a seccomp filter answered with an error in their place, so that they did not run, and in which run
     /// how often.
     pub refused: Facts<(Syscall, Errno), Count>,
+    /// What was done to which file, by its absolute path as the target's root shows it.
+    pub files: Facts<ByteString, FileSeen>,
+    /// What was done with which sockets.
+    pub sockets: Facts<Socket, Outcomes>,
+    /// Memory that became executable after it could be written.
+    pub memory: Facts<Memory, Count>,
+    /// The calls that make tasks or namespaces, with their flags.
+    pub namespaces: Facts<(Syscall, u64), Count>,
+    /// Operations that were submitted through `io_uring`, by opcode.
+    pub uring: Facts<u8, Count>,
     /// What may have been missed. The value is how often; 0 where that is not known.
     pub gaps: BTreeMap<Gap, u64>,
 }
@@ -86,7 +101,7 @@ impl Trace {
 
     /// The distinct images observed.
     pub fn images(&self) -> BTreeSet<Arc<Image>> {
-        self.calls.iter().map(|(subject, _, _)| Arc::clone(&subject.image)).collect()
+        self.calls.images().map(Arc::clone).collect()
     }
 
     /// The gaps behind which calls may hide.

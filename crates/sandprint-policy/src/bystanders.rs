@@ -193,6 +193,7 @@ mod tests {
             host: None,
             tool_version: "1".to_owned(),
             facts: std::collections::BTreeSet::new(),
+            peaks: std::collections::BTreeMap::new(),
         };
         trace.runs.insert(run, run_of);
         trace

@@ -224,6 +224,7 @@ impl<'a> Session<'a> {
             host: facts.for_trace(),
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             facts: driver.facts(),
+            peaks: std::collections::BTreeMap::new(),
         };
         Ok(Session {
             driver,

@@ -5,7 +5,7 @@ use sandprint_model::markdown;
 /// A table: a row of headings, then rows of as many cells.
 pub(crate) struct Table<'h> {
     /// A heading and whether its column holds numbers.
-    pub(crate) headings: &'h [(&'static str, bool)],
+    pub(crate) headings: &'h [(&'h str, bool)],
     /// The cells, in text that a terminal may have.
     pub(crate) rows: Vec<Vec<String>>,
 }

@@ -66,6 +66,7 @@ pub fn trace(abi: Abi, kernel: &str, run: u128, image: &[u8], calls: &[(Syscall,
             host: Some(Host { kernel: kernel.to_owned(), arch: abi.arch() }),
             tool_version: "0.1.0".to_owned(),
             facts: BTreeSet::new(),
+            peaks: std::collections::BTreeMap::new(),
         },
     );
     let image = Arc::new(Image { path: ByteString::new(image), build_id: None, script: None });

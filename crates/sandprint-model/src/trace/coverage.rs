@@ -165,6 +165,7 @@ mod tests {
             host: None,
             tool_version: String::new(),
             facts: BTreeSet::new(),
+            peaks: std::collections::BTreeMap::new(),
         };
         for (id, started) in [(0xA, Some(30)), (0xB, Some(10)), (0xC, Some(20))] {
             inputs.runs.insert(RunId::from_bits(id), run(started));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::seen::Join;
 use crate::errno::Errno;
-use crate::{Abi, Image, PerRun, RunId, Syscall};
+use crate::{Abi, ByteString, Image, PerRun, RunId, Syscall};
 
 /// Who did something: a program, in a part of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -44,19 +44,42 @@ impl PartialOrd for Subject {
 /// What a table of facts is about, beside who it was.
 pub trait Key: Ord + Clone {
     /// The first of all.
-    const FIRST: Self;
+    fn first() -> Self;
 }
 
 impl Key for Syscall {
-    const FIRST: Syscall = {
+    fn first() -> Syscall {
         let [abi, ..] = Abi::ALL;
         Syscall { abi, nr: 0 }
-    };
+    }
 }
 
 /// A call, and an error that it failed with.
 impl Key for (Syscall, Errno) {
-    const FIRST: (Syscall, Errno) = (Syscall::FIRST, Errno(0));
+    fn first() -> (Syscall, Errno) {
+        (Syscall::first(), Errno(0))
+    }
+}
+
+/// A call, and flags that it was made with.
+impl Key for (Syscall, u64) {
+    fn first() -> (Syscall, u64) {
+        (Syscall::first(), 0)
+    }
+}
+
+/// A path.
+impl Key for ByteString {
+    fn first() -> ByteString {
+        ByteString::default()
+    }
+}
+
+/// An opcode of `io_uring`.
+impl Key for u8 {
+    fn first() -> u8 {
+        0
+    }
 }
 
 /// What was seen of one kind of fact: a value for each subject, key and run of which anything was.
@@ -112,6 +135,15 @@ impl<K: Key, V> Facts<K, V> {
         Facts { rows: wanted.map(|(fact, runs)| (fact.clone(), runs.clone())).collect() }
     }
 
+    /// Every program that did something.
+    pub fn images(&self) -> impl Iterator<Item = &Arc<Image>> {
+        let mut last = None;
+        self.rows
+            .keys()
+            .map(|(subject, _)| &subject.image)
+            .filter(move |image| last.replace(*image) != Some(*image))
+    }
+
     /// Enters what was seen of a fact in one run, if nothing is known of it yet: otherwise gives `false`.
     pub(crate) fn enter(&mut self, subject: Subject, key: K, run: RunId, value: V) -> bool {
         let mut is_new = true;
@@ -121,7 +153,7 @@ impl<K: Key, V> Facts<K, V> {
 
     /// The allocation of an equal image that is here already.
     fn shared(&self, image: &Arc<Image>) -> Option<&Arc<Image>> {
-        let first = (Subject::of(image), K::FIRST);
+        let first = (Subject::of(image), K::first());
         let ((subject, _), _) = self.rows.range((Bound::Included(first), Bound::Unbounded)).next()?;
         (subject.image == *image).then_some(&subject.image)
     }

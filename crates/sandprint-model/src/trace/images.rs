@@ -12,6 +12,11 @@ impl Trace {
             calls: self.calls.filtered(|subject, _| is_wanted(&subject.image)),
             results: self.results.filtered(|subject, _| is_wanted(&subject.image)),
             refused: self.refused.filtered(|subject, _| is_wanted(&subject.image)),
+            files: self.files.filtered(|subject, _| is_wanted(&subject.image)),
+            sockets: self.sockets.filtered(|subject, _| is_wanted(&subject.image)),
+            memory: self.memory.filtered(|subject, _| is_wanted(&subject.image)),
+            namespaces: self.namespaces.filtered(|subject, _| is_wanted(&subject.image)),
+            uring: self.uring.filtered(|subject, _| is_wanted(&subject.image)),
             gaps: self.gaps.clone(),
         }
     }

@@ -36,6 +36,11 @@ impl Trace {
         self.calls.merge(other.calls);
         self.results.merge(other.results);
         self.refused.merge(other.refused);
+        self.files.merge(other.files);
+        self.sockets.merge(other.sockets);
+        self.memory.merge(other.memory);
+        self.namespaces.merge(other.namespaces);
+        self.uring.merge(other.uring);
     }
 
     /// The gaps of kind [`GapKind::Unfinished`] that stand after a merge.
@@ -102,9 +107,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::errno::Errno;
     use crate::{
-        Abi, ArgumentsSeen, CallSeen, Count, Exit, Facts, Image, Key, Recorder, Run, Subject, Syscall,
-        arbitrary,
+        Abi, ArgumentsSeen, CallSeen, Count, Exit, Facts, FileSeen, Image, Key, Outcomes, Recorder, Rights,
+        Run, Subject, Syscall, arbitrary,
     };
 
     fn joined<'t>(traces: impl IntoIterator<Item = &'t Trace>) -> Trace {
@@ -149,6 +155,34 @@ mod tests {
 
         fn is_in(&self, whole: &Count) -> bool {
             self <= whole
+        }
+    }
+
+    /// What is no count is there once.
+    impl Known for FileSeen {
+        fn count(&self) -> u64 {
+            1
+        }
+
+        fn is_in(&self, whole: &FileSeen) -> bool {
+            let failed = |(error, rights): (&Errno, &Rights)| {
+                whole.failed.get(error).is_some_and(|more| more.and(*rights) == *more)
+            };
+            whole.succeeded.and(self.succeeded) == whole.succeeded
+                && self.failed.iter().all(failed)
+                && whole.doubts.and(self.doubts) == whole.doubts
+                && whole.by_kernel >= self.by_kernel
+                && (self.written.is_none() || whole.written.is_some())
+        }
+    }
+
+    impl Known for Outcomes {
+        fn count(&self) -> u64 {
+            1
+        }
+
+        fn is_in(&self, whole: &Outcomes) -> bool {
+            whole.and(*self) == *whole
         }
     }
 
@@ -208,6 +242,11 @@ mod tests {
             let sum = joined([&a, &b]);
             holds_all(&sum.calls, &a.calls, &b.calls)?;
             holds_all(&sum.results, &a.results, &b.results)?;
+            holds_all(&sum.files, &a.files, &b.files)?;
+            holds_all(&sum.sockets, &a.sockets, &b.sockets)?;
+            holds_all(&sum.memory, &a.memory, &b.memory)?;
+            holds_all(&sum.namespaces, &a.namespaces, &b.namespaces)?;
+            holds_all(&sum.uring, &a.uring, &b.uring)?;
             let ids = |trace: &Trace| trace.runs.keys().copied().collect::<BTreeSet<_>>();
             prop_assert_eq!(ids(&sum), ids(&a).union(&ids(&b)).copied().collect());
             for trace in [&a, &b] {
@@ -231,6 +270,7 @@ mod tests {
             host: None,
             tool_version: String::new(),
             facts: std::collections::BTreeSet::new(),
+            peaks: std::collections::BTreeMap::new(),
         }
     }
 

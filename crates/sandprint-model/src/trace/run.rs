@@ -1,6 +1,6 @@
 //! A recorded run: its id, what observed it, how it ended, and where it ran.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::{Arch, ByteString};
@@ -61,6 +61,41 @@ pub struct Run {
     pub tool_version: String,
     /// What was recorded beside the calls.
     pub facts: BTreeSet<FactKind>,
+    /// The most that there was of something at any time, as far as that was recorded.
+    pub peaks: BTreeMap<Peak, u64>,
+}
+
+/// Something of which a run had most at some time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Peak {
+    /// The highest number of an open descriptor of any process, and one more.
+    Descriptors,
+    /// Bytes of memory mapped by one process.
+    Memory,
+    /// Processes at a time.
+    Processes,
+    /// Threads at a time, those of all processes.
+    Threads,
+}
+
+impl Peak {
+    /// Every peak, in name order.
+    pub const ALL: [Peak; 4] = [Peak::Descriptors, Peak::Memory, Peak::Processes, Peak::Threads];
+
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Peak::Descriptors => "descriptors",
+            Peak::Memory => "memory",
+            Peak::Processes => "processes",
+            Peak::Threads => "threads",
+        }
+    }
+
+    /// The peak of that name.
+    pub fn from_name(name: &str) -> Option<Peak> {
+        Peak::ALL.into_iter().find(|peak| peak.name() == name)
+    }
 }
 
 /// A kind of fact beside which calls were made, which a recorder may record or not. Where it did and there are none,
@@ -69,24 +104,52 @@ pub struct Run {
 pub enum FactKind {
     /// The values of arguments.
     Arguments,
+    /// What was done to files.
+    Files,
+    /// What was submitted through `io_uring`.
+    IoUring,
+    /// Memory that became writable and executable.
+    Memory,
+    /// The flags of calls that make tasks or namespaces.
+    Namespaces,
+    /// The most that there was of something.
+    Peaks,
     /// Calls that a filter answered with an error in their place. What it trapped, killed, or had somebody else answer
     /// is none.
     Refused,
     /// Which calls failed, and how. A call that ends to be made again has not, even where the kernel makes an EINTR of
     /// that later, because a signal's handler runs.
     Results,
+    /// What was done with sockets.
+    Sockets,
 }
 
 impl FactKind {
     /// Every kind, in name order.
-    pub const ALL: [FactKind; 3] = [FactKind::Arguments, FactKind::Refused, FactKind::Results];
+    pub const ALL: [FactKind; 9] = [
+        FactKind::Arguments,
+        FactKind::Files,
+        FactKind::IoUring,
+        FactKind::Memory,
+        FactKind::Namespaces,
+        FactKind::Peaks,
+        FactKind::Refused,
+        FactKind::Results,
+        FactKind::Sockets,
+    ];
 
     /// The stable name.
     pub fn name(self) -> &'static str {
         match self {
             FactKind::Arguments => "arguments",
+            FactKind::Files => "files",
+            FactKind::IoUring => "io-uring",
+            FactKind::Memory => "memory",
+            FactKind::Namespaces => "namespaces",
+            FactKind::Peaks => "peaks",
             FactKind::Refused => "refused",
             FactKind::Results => "results",
+            FactKind::Sockets => "sockets",
         }
     }
 

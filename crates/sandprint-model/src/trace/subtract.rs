@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Syscall, Trace};
+use crate::{Facts, Key, Syscall, Trace};
 
 impl Trace {
     /// What this trace has beyond the bases, for example a script's calls beyond its bare interpreter's.
     ///
     /// It takes away every observation of a call, as (ABI, number), that any base has, whichever image
     /// made it there or here: a policy's rules are about calls, and the image that the script runs in is
-    /// the interpreter's own. How a call failed goes with it. Runs and gaps stay, since they say how far the rest can be trusted. What a
+    /// the interpreter's own. How a call failed goes with it. Files, sockets and the like go where a base has the same, whatever
+    /// it did with them. Runs and gaps stay, since they say how far the rest can be trusted. What a
     /// base may have missed is not taken away, so an incomplete base makes the result larger, never smaller.
     #[must_use]
     pub fn subtract(&self, bases: &[Trace]) -> Trace {
@@ -19,9 +20,25 @@ impl Trace {
             calls: self.calls.filtered(|_, syscall| !known.contains(syscall)),
             results: self.results.filtered(|_, (syscall, _)| !known.contains(syscall)),
             refused: self.refused.filtered(|_, (syscall, _)| !known.contains(syscall)),
+            files: beyond(&self.files, bases, |base| &base.files),
+            sockets: beyond(&self.sockets, bases, |base| &base.sockets),
+            memory: beyond(&self.memory, bases, |base| &base.memory),
+            namespaces: beyond(&self.namespaces, bases, |base| &base.namespaces),
+            uring: beyond(&self.uring, bases, |base| &base.uring),
             gaps: self.gaps.clone(),
         }
     }
+}
+
+/// The facts of a table that are about nothing that this table of a base is about.
+fn beyond<K: Key, V: Clone>(
+    facts: &Facts<K, V>,
+    bases: &[Trace],
+    table: impl Fn(&Trace) -> &Facts<K, V>,
+) -> Facts<K, V> {
+    let known: BTreeSet<K> =
+        bases.iter().flat_map(|base| table(base).iter().map(|(_, key, _)| key.clone())).collect();
+    facts.filtered(|_, key| !known.contains(key))
 }
 
 #[cfg(test)]

@@ -42,6 +42,7 @@ fn sample() -> Trace {
             host: Some(Host { kernel: "6.1.0".to_owned(), arch: Arch::X86_64 }),
             tool_version: "0.1.0".to_owned(),
             facts: BTreeSet::from([FactKind::Arguments, FactKind::Results]),
+            peaks: std::collections::BTreeMap::new(),
         },
     );
     let first = |after_ns| Some(FirstSeen { after_ns, tgid: 7, tid: 7, comm: "ls".into() });

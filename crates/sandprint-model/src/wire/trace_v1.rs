@@ -3,40 +3,62 @@
 //! It is written and read row by row, so that a large trace needs no second copy of itself. Tables that refer to others
 //! come after them; in a document that has them in another order, they are kept until its end.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Read, Write};
 
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::de;
 
-use super::content::{ImageRow, Object, Refused};
+use super::content::{self, ImageRow, Object, Refused};
 use super::document::{self, Tool};
 use super::layout::Page;
 use super::rows::{Refusal, Rows};
 use super::{DecodeError, Document, VERSION};
 use crate::Trace;
 use calls::GroupRow;
+use facts::Table;
 use gaps::GapRow;
 use groups::{Heads, Indexes};
 use runs::RunRow;
+use uses::{Files, Memories, Namespaces, Sockets, Uring};
 
 mod calls;
+mod facts;
 mod gaps;
 mod groups;
 mod results;
 mod runs;
+mod uses;
 
 /// The name of the table of images.
 const IMAGES: &str = "images";
+/// The name of the table of paths. A trace without any has none.
+const PATHS: &str = "paths";
+
+/// A row of the table of paths.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PathRow<'a> {
+    path: Cow<'a, str>,
+}
 
 pub(super) fn write(trace: &Trace, out: impl Write) -> io::Result<()> {
     let indexes = Indexes::of(trace);
     let mut page = Page::begin(Document::Trace, out)?;
     page.table(runs::TABLE, indexes.run_ids.iter().map(|id| RunRow::of(*id, trace.runs.get(id))))?;
     page.table(IMAGES, indexes.images.iter().map(|image| ImageRow::of(image)))?;
+    if !indexes.paths.is_empty() {
+        page.table(PATHS, indexes.paths.iter().map(|path| PathRow { path: path.escaped().into() }))?;
+    }
     calls::write(&mut page, trace, &indexes)?;
     results::write(&mut page, trace, &indexes)?;
+    facts::write::<Files>(&mut page, trace, &indexes)?;
+    facts::write::<Sockets>(&mut page, trace, &indexes)?;
+    facts::write::<Memories>(&mut page, trace, &indexes)?;
+    facts::write::<Namespaces>(&mut page, trace, &indexes)?;
+    facts::write::<Uring>(&mut page, trace, &indexes)?;
     page.table(gaps::TABLE, gaps::rows(trace, &indexes))?;
     page.end()
 }
@@ -83,22 +105,35 @@ enum Field {
     Tool,
     Runs,
     Images,
+    Paths,
     Observations,
     Results,
     Refused,
+    Files,
+    Sockets,
+    Memory,
+    Namespaces,
+    #[serde(rename = "io_uring")]
+    Uring,
     Gaps,
 }
 
 impl Field {
-    const ALL: [(Field, &'static str); 9] = [
+    const ALL: [(Field, &'static str); 15] = [
         (Field::Format, "format"),
         (Field::Version, "version"),
         (Field::Tool, "tool"),
         (Field::Runs, runs::TABLE),
         (Field::Images, IMAGES),
+        (Field::Paths, PATHS),
         (Field::Observations, calls::TABLE),
         (Field::Results, results::TABLE),
         (Field::Refused, results::REFUSED),
+        (Field::Files, Files::NAME),
+        (Field::Sockets, Sockets::NAME),
+        (Field::Memory, Memories::NAME),
+        (Field::Namespaces, Namespaces::NAME),
+        (Field::Uring, Uring::NAME),
         (Field::Gaps, gaps::TABLE),
     ];
 
@@ -118,7 +153,23 @@ struct Reading<'r> {
     early_calls: Vec<Object<GroupRow<'static>>>,
     early_results: Vec<Object<results::GroupRow<'static>>>,
     early_refused: Vec<Object<results::GroupRow<'static>>>,
+    early_files: Early<Files>,
+    early_sockets: Early<Sockets>,
+    early_memory: Early<Memories>,
+    early_namespaces: Early<Namespaces>,
+    early_uring: Early<Uring>,
     early_gaps: Vec<Object<GapRow<'static>>>,
+}
+
+/// Rows of one of the other tables of facts.
+type Early<T> = Vec<Object<facts::Row<T>>>;
+
+/// Takes the rows of a table that had to wait.
+fn take_early<T: Table>(rows: &mut Early<T>, heads: &mut Heads, trace: &mut Trace) -> Result<(), Refused> {
+    for (at, Object(row)) in std::mem::take(rows).into_iter().enumerate() {
+        facts::take::<T>(row, heads, trace).map_err(|refused| refused.of_row(T::NAME, at))?;
+    }
+    Ok(())
 }
 
 impl<'r> Reading<'r> {
@@ -131,6 +182,11 @@ impl<'r> Reading<'r> {
             early_calls: Vec::new(),
             early_results: Vec::new(),
             early_refused: Vec::new(),
+            early_files: Vec::new(),
+            early_sockets: Vec::new(),
+            early_memory: Vec::new(),
+            early_namespaces: Vec::new(),
+            early_uring: Vec::new(),
             early_gaps: Vec::new(),
         }
     }
@@ -142,6 +198,7 @@ impl<'r> Reading<'r> {
 
     fn read<'de, M: MapAccess<'de>>(&mut self, field: Field, map: &mut M) -> Result<(), M::Error> {
         let has_heads = self.has_heads();
+        let has_paths = has_heads && self.found.contains(&Field::Paths);
         let (refusal, trace, heads) = (self.refusal, &mut self.trace, &mut self.heads);
         match field {
             Field::Format => {
@@ -164,6 +221,10 @@ impl<'r> Reading<'r> {
             Field::Images => map.next_value_seed(Rows::of(IMAGES, refusal, |row: ImageRow<'static>| {
                 heads.images.take(row)
             }))?,
+            Field::Paths => map.next_value_seed(Rows::of(PATHS, refusal, |row: PathRow<'static>| {
+                heads.paths.push(content::bytes("path", &row.path)?);
+                Ok(())
+            }))?,
             Field::Observations if !has_heads => self.early_calls = map.next_value()?,
             Field::Observations => {
                 map.next_value_seed(Rows::of(calls::TABLE, refusal, |row| calls::take(row, heads, trace)))?;
@@ -180,6 +241,26 @@ impl<'r> Reading<'r> {
                     results::take(row, heads, &mut trace.refused)
                 }))?;
             }
+            Field::Files if !has_paths => self.early_files = map.next_value()?,
+            Field::Files => map.next_value_seed(Rows::of(Files::NAME, refusal, |row| {
+                facts::take::<Files>(row, heads, trace)
+            }))?,
+            Field::Sockets if !has_heads => self.early_sockets = map.next_value()?,
+            Field::Sockets => map.next_value_seed(Rows::of(Sockets::NAME, refusal, |row| {
+                facts::take::<Sockets>(row, heads, trace)
+            }))?,
+            Field::Memory if !has_paths => self.early_memory = map.next_value()?,
+            Field::Memory => map.next_value_seed(Rows::of(Memories::NAME, refusal, |row| {
+                facts::take::<Memories>(row, heads, trace)
+            }))?,
+            Field::Namespaces if !has_heads => self.early_namespaces = map.next_value()?,
+            Field::Namespaces => map.next_value_seed(Rows::of(Namespaces::NAME, refusal, |row| {
+                facts::take::<Namespaces>(row, heads, trace)
+            }))?,
+            Field::Uring if !has_heads => self.early_uring = map.next_value()?,
+            Field::Uring => map.next_value_seed(Rows::of(Uring::NAME, refusal, |row| {
+                facts::take::<Uring>(row, heads, trace)
+            }))?,
             Field::Gaps if !has_heads => self.early_gaps = map.next_value()?,
             Field::Gaps => {
                 map.next_value_seed(Rows::of(gaps::TABLE, refusal, |row| gaps::take(row, heads, trace)))?;
@@ -202,6 +283,11 @@ impl<'r> Reading<'r> {
             results::take(row, heads, &mut trace.refused)
                 .map_err(|refused| refused.of_row(results::REFUSED, at))?;
         }
+        take_early::<Files>(&mut self.early_files, heads, trace)?;
+        take_early::<Sockets>(&mut self.early_sockets, heads, trace)?;
+        take_early::<Memories>(&mut self.early_memory, heads, trace)?;
+        take_early::<Namespaces>(&mut self.early_namespaces, heads, trace)?;
+        take_early::<Uring>(&mut self.early_uring, heads, trace)?;
         for (at, Object(row)) in std::mem::take(&mut self.early_gaps).into_iter().enumerate() {
             gaps::take(row, heads, trace).map_err(|refused| refused.of_row(gaps::TABLE, at))?;
         }
@@ -232,7 +318,16 @@ impl<'de> Visitor<'de> for Reading<'_> {
             self.read(field, &mut map)?;
             self.found.push(field);
         }
-        let may_miss = [Field::Results, Field::Refused];
+        let may_miss = [
+            Field::Paths,
+            Field::Results,
+            Field::Refused,
+            Field::Files,
+            Field::Sockets,
+            Field::Memory,
+            Field::Namespaces,
+            Field::Uring,
+        ];
         let is_missing = |field: Field| !self.found.contains(&field) && !may_miss.contains(&field);
         if let Some((_, missing)) = Field::ALL.iter().find(|(field, _)| is_missing(*field)) {
             return Err(M::Error::missing_field(missing));

@@ -32,6 +32,7 @@ fn run(kernel: Option<&str>) -> Run {
         host,
         tool_version: "0.1.0".to_owned(),
         facts: BTreeSet::new(),
+        peaks: std::collections::BTreeMap::new(),
     }
 }
 

@@ -81,9 +81,9 @@ pub(super) fn totals_by_image(trace: &Trace) -> BTreeMap<String, BTreeMap<Syscal
 
 /// The names of all images that made calls, or had calls refused; in order.
 pub(super) fn labels(trace: &Trace) -> BTreeSet<String> {
-    let called = trace.calls.iter().map(|(subject, ..)| &subject.image);
-    let refused = trace.refused.iter().map(|(subject, ..)| &subject.image);
-    called.chain(refused).map(|image| label(image)).collect()
+    let called = trace.calls.images().chain(trace.refused.images());
+    let used = trace.files.images().chain(trace.sockets.images());
+    called.chain(used).map(|image| label(image)).collect()
 }
 
 /// An image's name in output: its path, escaped, and its script's.

@@ -1,15 +1,12 @@
 //! One kind of fact by itself: as a table for people, as lines for programs, and as JSON.
 
-use std::collections::BTreeMap;
-
-use sandprint_model::arguments::render_selected;
-use sandprint_model::errno::{self, Errno};
-use sandprint_model::{ArgumentsSeen, FactKind, Syscall, Trace};
-use serde::Serialize;
+use sandprint_model::{FactKind, Trace};
+use serde_json::{Map, Value};
 
 use super::calls;
-use crate::count::counted;
 use crate::table::Table;
+
+mod facts;
 
 /// In which form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,134 +19,129 @@ pub enum Form {
     Json,
 }
 
-/// What the fields of a row are called.
-type Headings = [(&'static str, bool); 4];
-
-/// Beside a program's name: each kind has an ABI, a name, what there was of it, and how often.
-const IMAGE: (&str, bool) = ("IMAGE", false);
-const ARGUMENTS: Headings = [("ABI", false), ("NAME", false), ("ARGUMENTS", false), ("COUNT", true)];
-const ERRORS: Headings = [("ABI", false), ("NAME", false), ("ERRNO", false), ("COUNT", true)];
-
-/// A fact: which call, what there was of it, and how often; none where there was too much of it to be counted apart.
-struct Row {
-    call: Syscall,
-    what: String,
-    count: Option<u64>,
+/// What a field holds.
+enum Cell {
+    Text(String),
+    Number(u64),
+    YesNo(bool),
+    /// Nothing: there is none, or it is not known.
+    Nothing,
 }
 
-/// The same, for programs.
-#[derive(Serialize)]
-struct RowFacts<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    image: Option<&'a str>,
-    abi: &'static str,
-    nr: u32,
-    name: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    arguments: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    errno: Option<&'a str>,
-    count: Option<u64>,
+/// A field of every row of a kind.
+struct Column {
+    name: &'static str,
+    /// Whether it is in JSON only, where a number says the same as a name for programs.
+    only_json: bool,
 }
 
-/// All facts of a kind, sorted by ABI, number, and what there was; `by_image` with the program of each first.
+/// The facts of a kind: what the fields are called, and a row for each.
+struct Kind {
+    columns: Vec<Column>,
+    /// The column that people are to read last, since it may be long.
+    long: &'static str,
+    rows: Rows,
+}
+
+/// The facts of a trace, each as its fields.
+type Rows = fn(&Trace) -> Vec<Vec<Cell>>;
+
+/// A program's name, where rows are told by program.
+const IMAGE: &str = "image";
+
+/// All facts of a kind, sorted by their fields; `by_image` with the program of each first.
 pub fn only(trace: &Trace, kind: FactKind, by_image: bool, form: Form) -> String {
-    let images: Vec<(Option<String>, Vec<Row>)> = if by_image {
+    let kind = facts::of(kind);
+    let images: Vec<(Option<String>, Vec<Vec<Cell>>)> = if by_image {
         let labels = calls::labels(trace).into_iter();
-        let of = |label: &str| rows(&trace.of_images(|image| calls::label(image) == label), kind);
+        let of = |label: &str| (kind.rows)(&trace.of_images(|image| calls::label(image) == label));
         labels.map(|label| (Some(label.clone()), of(&label))).collect()
     } else {
-        vec![(None, rows(trace, kind))]
+        vec![(None, (kind.rows)(trace))]
     };
     match form {
-        Form::Text => text(&images, kind),
-        Form::Tsv => tsv(&images, by_image, kind),
-        Form::Json => json(&images, kind),
+        Form::Text => text(&images, &kind),
+        Form::Tsv => tsv(&images, by_image, &kind),
+        Form::Json => json(images, &kind),
     }
 }
 
 /// Whether there is no fact of a kind.
 pub fn has_none(trace: &Trace, kind: FactKind) -> bool {
-    rows(trace, kind).is_empty()
+    (facts::of(kind).rows)(trace).is_empty()
 }
 
-/// What else a trace holds beside its calls, in one line; empty where it holds nothing else.
+/// What else a trace holds beside its calls, by the words that show it; empty where it holds nothing else.
 pub(super) fn also(trace: &Trace) -> String {
-    let kinds = FactKind::ALL.map(|kind| (kind, rows(trace, kind).len()));
-    let noun = |kind| match kind {
-        FactKind::Arguments => "set of arguments",
-        FactKind::Refused => "refusal",
-        FactKind::Results => "kind of error",
-    };
-    let words = |(kind, count): (FactKind, usize)| match (kind, count) {
-        (_, 0) => None,
-        (FactKind::Arguments, more @ 2..) => Some(format!("{more} sets of arguments")),
-        (FactKind::Results, more @ 2..) => Some(format!("{more} kinds of errors")),
-        (kind, count) => Some(counted(count, noun(kind))),
-    };
-    let all: Vec<String> = kinds.into_iter().filter_map(words).collect();
+    let kinds = FactKind::ALL.map(|kind| (kind, (facts::of(kind).rows)(trace).len()));
+    let words = kinds.into_iter().filter(|(_, count)| *count > 0);
+    let all: Vec<String> = words.map(|(kind, count)| format!("{count} {}", kind.name())).collect();
     if all.is_empty() {
         return String::new();
     }
-    format!("Also recorded: {} (`profile show` has them)\n", all.join(", "))
+    format!("Also recorded, and shown by `profile show --only KIND`:\n  {}\n", all.join(", "))
 }
 
-fn rows(trace: &Trace, kind: FactKind) -> Vec<Row> {
-    match kind {
-        FactKind::Arguments => arguments(trace),
-        FactKind::Results => errors(trace.failures()),
-        FactKind::Refused => errors(trace.refusals()),
-    }
-}
-
-fn arguments(trace: &Trace) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for (call, seen) in trace.arguments(|_, _| true) {
-        for (value, where_seen) in &seen.values {
-            let count = where_seen.iter().fold(0_u64, |sum, (_, _, count)| sum.saturating_add(*count));
-            rows.push(Row { call, what: render_selected(call, value), count: Some(count) });
-        }
-        if !seen.too_many.is_empty() {
-            let what = format!("more than {}", ArgumentsSeen::MOST);
-            rows.push(Row { call, what, count: None });
+impl Cell {
+    fn text(&self) -> String {
+        match self {
+            Cell::Text(text) => text.clone(),
+            Cell::Number(number) => number.to_string(),
+            Cell::YesNo(true) => "yes".to_owned(),
+            Cell::YesNo(false) => "no".to_owned(),
+            Cell::Nothing => "-".to_owned(),
         }
     }
-    rows
-}
 
-fn errors(counts: BTreeMap<(Syscall, Errno), u64>) -> Vec<Row> {
-    let word = |Errno(number)| errno::name(number).map_or_else(|| number.to_string(), str::to_owned);
-    counts
-        .into_iter()
-        .map(|((call, error), count)| Row { call, what: word(error), count: Some(count) })
-        .collect()
-}
-
-fn headings(kind: FactKind) -> Headings {
-    match kind {
-        FactKind::Arguments => ARGUMENTS,
-        FactKind::Refused | FactKind::Results => ERRORS,
+    fn json(self) -> Value {
+        match self {
+            Cell::Text(text) => text.into(),
+            Cell::Number(number) => number.into(),
+            Cell::YesNo(answer) => answer.into(),
+            Cell::Nothing => Value::Null,
+        }
     }
 }
 
-/// A row's fields; a call without a name has its number there.
-fn cells(image: Option<&str>, row: &Row) -> Vec<String> {
-    let name = row.call.name().map_or_else(|| row.call.nr.to_string(), str::to_owned);
-    let count = row.count.map_or_else(|| "-".to_owned(), |count| count.to_string());
-    let own = [row.call.abi.to_string(), name, row.what.clone(), count];
-    image.map(str::to_owned).into_iter().chain(own).collect()
+/// A row as texts, without what is in JSON only.
+fn texts(row: &[Cell], kind: &Kind) -> Vec<String> {
+    let shown = row.iter().zip(&kind.columns).filter(|(_, column)| !column.only_json);
+    shown.map(|(cell, _)| cell.text()).collect()
 }
 
-/// With the counts first, since what there was may be long.
-fn text(images: &[(Option<String>, Vec<Row>)], kind: FactKind) -> String {
-    let last_first = |mut cells: Vec<String>| {
-        cells.rotate_right(1);
-        cells
+fn names(kind: &Kind) -> impl Iterator<Item = &'static str> {
+    kind.columns.iter().filter(|column| !column.only_json).map(|column| column.name)
+}
+
+/// The columns as people read them, by their places: numbers first, what may be long last.
+fn order(kind: &Kind) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..names(kind).count()).collect();
+    let names: Vec<&str> = names(kind).collect();
+    let rank = |name: &str| if is_number(name) { 0 } else { 1 + usize::from(name == kind.long) };
+    places.sort_by_key(|at| names.get(*at).map(|name| rank(name)));
+    places
+}
+
+fn is_number(name: &str) -> bool {
+    name == "count" || name == "value"
+}
+
+fn text(images: &[(Option<String>, Vec<Vec<Cell>>)], kind: &Kind) -> String {
+    let (order, names) = (order(kind), names(kind).collect::<Vec<_>>());
+    let headings: Vec<(String, bool)> = order
+        .iter()
+        .filter_map(|at| names.get(*at))
+        .map(|name| (name.to_ascii_uppercase(), is_number(name)))
+        .collect();
+    let headings: Vec<(&str, bool)> =
+        headings.iter().map(|(name, number)| (name.as_str(), *number)).collect();
+    let cells = |row: &Vec<Cell>| {
+        let texts = texts(row, kind);
+        order.iter().filter_map(|at| texts.get(*at).cloned()).collect()
     };
-    let table = |rows: &[Row]| {
-        let rows = rows.iter().map(|row| last_first(cells(None, row))).collect();
-        let [abi, name, what, count] = headings(kind);
-        Table { headings: &[count, abi, name, what], rows }.text("")
+    let table = |rows: &[Vec<Cell>]| {
+        let rows = rows.iter().map(cells).collect();
+        Table { headings: &headings, rows }.text("")
     };
     let filled = images.iter().filter(|(_, rows)| !rows.is_empty());
     let tables = filled.map(|(image, rows)| match image {
@@ -159,26 +151,25 @@ fn text(images: &[(Option<String>, Vec<Row>)], kind: FactKind) -> String {
     tables.collect::<Vec<_>>().join("\n")
 }
 
-fn tsv(images: &[(Option<String>, Vec<Row>)], by_image: bool, kind: FactKind) -> String {
-    let names = by_image.then_some(IMAGE).into_iter().chain(headings(kind));
-    let head = names.map(|(name, _)| name.to_ascii_lowercase()).collect::<Vec<_>>().join("\t");
-    let lines = images
-        .iter()
-        .flat_map(|(image, rows)| rows.iter().map(move |row| cells(image.as_deref(), row).join("\t")));
+fn tsv(images: &[(Option<String>, Vec<Vec<Cell>>)], by_image: bool, kind: &Kind) -> String {
+    let head = by_image.then_some(IMAGE).into_iter().chain(names(kind)).collect::<Vec<_>>().join("\t");
+    let lines = images.iter().flat_map(|(image, rows)| {
+        rows.iter()
+            .map(move |row| image.iter().cloned().chain(texts(row, kind)).collect::<Vec<_>>().join("\t"))
+    });
     std::iter::once(head).chain(lines).map(|line| line + "\n").collect()
 }
 
-fn json(images: &[(Option<String>, Vec<Row>)], kind: FactKind) -> String {
-    let facts = images.iter().flat_map(|(image, rows)| {
-        rows.iter().map(move |row| RowFacts {
-            image: image.as_deref(),
-            abi: row.call.abi.name(),
-            nr: row.call.nr,
-            name: row.call.name(),
-            arguments: (kind == FactKind::Arguments).then_some(row.what.as_str()),
-            errno: (kind != FactKind::Arguments).then_some(row.what.as_str()),
-            count: row.count,
-        })
-    });
-    crate::json(&facts.collect::<Vec<_>>())
+fn json(images: Vec<(Option<String>, Vec<Vec<Cell>>)>, kind: &Kind) -> String {
+    let mut facts = Vec::new();
+    for (image, rows) in images {
+        for row in rows {
+            let mut fact = Map::new();
+            fact.extend(image.iter().map(|image| (IMAGE.to_owned(), image.clone().into())));
+            let fields = row.into_iter().zip(&kind.columns);
+            fact.extend(fields.map(|(cell, column)| (column.name.to_owned(), cell.json())));
+            facts.push(fact);
+        }
+    }
+    crate::json(&facts)
 }

@@ -27,6 +27,7 @@ fn run(name: Option<&str>, command: &[&str], arch: Option<Arch>) -> Run {
         host: arch.map(|arch| Host { kernel: "6.1.0-50-amd64".to_owned(), arch }),
         tool_version: "0.1.0".to_owned(),
         facts: std::collections::BTreeSet::new(),
+        peaks: std::collections::BTreeMap::new(),
     }
 }
 
@@ -379,7 +380,8 @@ fn one_kind_of_fact_by_itself_is_an_interface() {
 
 #[test]
 fn a_summary_says_what_else_there_is() {
-    let also = "Also recorded: 3 sets of arguments, 1 refusal, 3 kinds of errors (`profile show` has them)\n";
+    let also =
+        "Also recorded, and shown by `profile show --only KIND`:\n  3 arguments, 1 refused, 3 results\n";
     assert!(summary(&detailed()).contains(also), "{}", summary(&detailed()));
     assert!(!summary(&Trace::default()).contains("Also"));
 }

@@ -25,6 +25,7 @@ fn trace(run: u128) -> Trace {
             host: None,
             tool_version: "0.1.0".to_owned(),
             facts: std::collections::BTreeSet::new(),
+            peaks: std::collections::BTreeMap::new(),
         },
     );
     let getpid = Syscall { abi: Abi::X86_64, nr: 39 };

@@ -25,6 +25,7 @@ pub(crate) fn trace(run: u128, name: &str, calls: &[(u32, u64)]) -> Trace {
             host: Some(Host { kernel: "6.1.0-50-amd64".to_owned(), arch: Arch::X86_64 }),
             tool_version: "0.1.0".to_owned(),
             facts: std::collections::BTreeSet::new(),
+            peaks: std::collections::BTreeMap::new(),
         },
     );
     let image = Arc::new(Image { path: "/bin/app".into(), build_id: None, script: None });

@@ -1,6 +1,7 @@
 //! A validator for the part of JSON Schema (2020-12) that our schemas use. A keyword that it does not know
 //! fails the test, so that no constraint is passed over.
 
+use crate::Right;
 use serde_json::Value;
 
 /// Says where a document breaks the schema.
@@ -103,10 +104,14 @@ fn has_type(expected: &str, value: &Value) -> bool {
         "object" => value.is_object(),
         "array" => value.is_array(),
         "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
         "integer" => integer(value).is_some(),
         unknown => panic!("the schema uses the type `{unknown}`"),
     }
 }
+
+/// A list of rights.
+const RIGHTS: &str = "^(?:(?:read|write|append|create|delete|rename|link|execute|map-exec|metadata|list|truncate|ioctl|socket)(?:,(?!$)|$))*$";
 
 /// The patterns that our schemas use, each by hand.
 fn matches(pattern: &str, text: &str) -> bool {
@@ -122,6 +127,7 @@ fn matches(pattern: &str, text: &str) -> bool {
             };
             text.split_once('.').is_some_and(|(major, minor)| number(major) && number(minor))
         }
+        RIGHTS => text.is_empty() || text.split(',').all(|word| Right::from_name(word).is_some()),
         "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" => {
             text.len() == 10
                 && text.bytes().enumerate().all(|(at, byte)| match at {

@@ -14,7 +14,7 @@ use crate::wire::ContentProblem;
 use crate::wire::arguments::ArgumentsRows;
 use crate::wire::content::{self, Object, Refused, present};
 use crate::wire::layout::{Page, compact};
-use crate::{ByteString, CallSeen, FirstSeen, Syscall, Trace};
+use crate::{Abi, ByteString, CallSeen, FirstSeen, Syscall, Trace};
 
 /// The table's name.
 pub(super) const TABLE: &str = "observations";
@@ -84,7 +84,7 @@ fn lines<'s, 't>(
         run: group.run,
         image: group.image,
         scope: group.scope.map(Cow::Borrowed),
-        abi: group.abi.name().into(),
+        abi: group.abi.map_or("", Abi::name).into(),
         tasks: keys
             .iter()
             .map(|(tgid, tid, comm)| TaskRow { tgid: *tgid, tid: *tid, comm: comm.escaped().into() })

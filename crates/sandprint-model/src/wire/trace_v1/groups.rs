@@ -6,25 +6,38 @@ use std::sync::Arc;
 use crate::errno::Errno;
 use crate::wire::ContentProblem;
 use crate::wire::content::{self, Images, Refused};
-use crate::{Abi, Facts, Image, Key, RunId, Subject, Syscall, Trace};
+use crate::{Abi, ByteString, Facts, Image, Key, Memory, RunId, Socket, Subject, Syscall, Trace};
 
-/// A key of facts that are about a call.
-pub(super) trait OfCall: Key {
-    /// The call.
-    fn call(&self) -> Syscall;
+/// A key of facts that are written in groups.
+pub(super) trait Grouped: Key {
+    /// The ABI of its group; none where a group is of every ABI.
+    fn abi(&self) -> Option<Abi>;
 }
 
-impl OfCall for Syscall {
-    fn call(&self) -> Syscall {
-        *self
+impl Grouped for Syscall {
+    fn abi(&self) -> Option<Abi> {
+        Some(self.abi)
     }
 }
 
-impl OfCall for (Syscall, Errno) {
-    fn call(&self) -> Syscall {
-        self.0
+impl Grouped for (Syscall, Errno) {
+    fn abi(&self) -> Option<Abi> {
+        Some(self.0.abi)
     }
 }
+
+/// Keys whose groups are of every ABI.
+macro_rules! of_every_abi {
+    ($($key:ty),+) => {
+        $(impl Grouped for $key {
+            fn abi(&self) -> Option<Abi> {
+                None
+            }
+        })+
+    };
+}
+
+of_every_abi!(ByteString, Socket, Memory, (Syscall, u64), u8);
 
 /// The rows of the tables of runs and images, for writing.
 pub(super) struct Indexes<'t> {
@@ -32,6 +45,8 @@ pub(super) struct Indexes<'t> {
     pub(super) run_ids: Vec<RunId>,
     /// Every image, in order.
     pub(super) images: Vec<&'t Arc<Image>>,
+    /// Every path, in order.
+    pub(super) paths: Vec<&'t ByteString>,
 }
 
 impl<'t> Indexes<'t> {
@@ -39,13 +54,33 @@ impl<'t> Indexes<'t> {
         let mut run_ids = trace.calls.runs();
         run_ids.extend(trace.results.runs());
         run_ids.extend(trace.refused.runs());
+        run_ids.extend(trace.files.runs());
+        run_ids.extend(trace.sockets.runs());
+        run_ids.extend(trace.memory.runs());
+        run_ids.extend(trace.namespaces.runs());
+        run_ids.extend(trace.uring.runs());
         run_ids.extend(trace.runs.keys());
         run_ids.extend(trace.gaps.keys().map(|gap| gap.run));
-        let called = trace.calls.iter().map(|(subject, ..)| &subject.image);
-        let errors = trace.results.iter().chain(trace.refused.iter());
-        let failed = errors.map(|(subject, ..)| &subject.image);
-        let images: BTreeSet<_> = called.chain(failed).collect();
-        Indexes { run_ids: run_ids.into_iter().collect(), images: images.into_iter().collect() }
+        let mut images: BTreeSet<_> = trace.calls.images().collect();
+        images.extend(trace.results.images().chain(trace.refused.images()));
+        images.extend(trace.files.images().chain(trace.sockets.images()).chain(trace.memory.images()));
+        images.extend(trace.namespaces.images().chain(trace.uring.images()));
+        let mut paths: BTreeSet<&ByteString> = BTreeSet::new();
+        for (_, path, runs) in trace.files.iter() {
+            paths.insert(path);
+            paths.extend(runs.values().filter_map(|seen| seen.written.as_ref()));
+        }
+        paths.extend(trace.memory.iter().filter_map(|(_, memory, _)| memory.path.as_ref()));
+        Indexes {
+            run_ids: run_ids.into_iter().collect(),
+            images: images.into_iter().collect(),
+            paths: paths.into_iter().collect(),
+        }
+    }
+
+    /// The row of a path.
+    pub(super) fn path(&self, path: &ByteString) -> u32 {
+        self.paths.binary_search(&path).map_or(u32::MAX, content::index)
     }
 
     /// The row of a run.
@@ -54,7 +89,7 @@ impl<'t> Indexes<'t> {
     }
 
     /// Every fact of a table in every run, with the rows that it refers to.
-    pub(super) fn seen<'f, K: OfCall, V>(&self, facts: &'f Facts<K, V>) -> Seen<'f, K, V> {
+    pub(super) fn seen<'f, K: Grouped, V>(&self, facts: &'f Facts<K, V>) -> Seen<'f, K, V> {
         // A vector that grows by itself may end with twice the room.
         let pairs = facts.iter().map(|(_, _, runs)| runs.len()).sum();
         let mut seen = Seen { facts: Vec::with_capacity(facts.len()), rows: Vec::with_capacity(pairs) };
@@ -95,12 +130,12 @@ pub(super) struct Group<'s, 't, K, V> {
     pub(super) run: u32,
     pub(super) image: u32,
     pub(super) scope: Option<&'t str>,
-    pub(super) abi: Abi,
+    pub(super) abi: Option<Abi>,
     facts: &'s [Fact<'t, K>],
     rows: &'s [(u32, u32, &'t V)],
 }
 
-impl<'t, K: OfCall, V> Seen<'t, K, V> {
+impl<'t, K: Grouped, V> Seen<'t, K, V> {
     /// The groups, in their order.
     pub(super) fn groups<'s>(&'s self) -> impl Iterator<Item = Group<'s, 't, K, V>> {
         let is_beside = |(run, fact, _): &(u32, u32, &V), (next_run, next_fact, _): &(u32, u32, &V)| {
@@ -110,7 +145,7 @@ impl<'t, K: OfCall, V> Seen<'t, K, V> {
         self.rows.chunk_by(is_beside).filter_map(|rows| {
             let (run, fact, _) = rows.first()?;
             let Fact { image, subject, key } = fact_at(&self.facts, *fact)?;
-            let (scope, abi) = (subject.scope.as_deref(), key.call().abi);
+            let (scope, abi) = (subject.scope.as_deref(), key.abi());
             Some(Group { run: *run, image: *image, scope, abi, facts: &self.facts, rows })
         })
     }
@@ -124,9 +159,9 @@ impl<'s, 't, K, V> Group<'s, 't, K, V> {
     }
 }
 
-impl<K: OfCall> Fact<'_, K> {
+impl<K: Grouped> Fact<'_, K> {
     fn is_beside(&self, other: &Fact<'_, K>) -> bool {
-        (self.image, self.key.call().abi) == (other.image, other.key.call().abi)
+        (self.image, self.key.abi()) == (other.image, other.key.abi())
             && self.subject.scope == other.subject.scope
     }
 }
@@ -140,6 +175,7 @@ fn fact_at<'f, 't, K>(facts: &'f [Fact<'t, K>], at: u32) -> Option<&'f Fact<'t, 
 pub(super) struct Heads {
     pub(super) run_ids: Vec<RunId>,
     pub(super) images: Images,
+    pub(super) paths: Vec<ByteString>,
     known_runs: BTreeSet<RunId>,
     scopes: BTreeSet<Arc<str>>,
 }
@@ -173,11 +209,26 @@ impl Heads {
         scope: Option<&str>,
         abi: &str,
     ) -> Result<Place, Refused> {
+        let (run, subject) = self.subject((run, image), scope)?;
+        let abi = content::word("abi", "ABI", abi, Abi::from_name)?;
+        Ok(Place { run, subject, abi })
+    }
+
+    /// The run of these rows, and who did something in it.
+    pub(super) fn subject(
+        &mut self,
+        (run, image): (u32, u32),
+        scope: Option<&str>,
+    ) -> Result<(RunId, Subject), Refused> {
         let run = self.run(run)?;
         let image = Arc::clone(content::row("image", "images", self.images.rows(), image)?);
-        let abi = content::word("abi", "ABI", abi, Abi::from_name)?;
         let scope = scope.map(|name| self.scope(name));
-        Ok(Place { run, subject: Subject { image, scope }, abi })
+        Ok((run, Subject { image, scope }))
+    }
+
+    /// The path of that row.
+    pub(super) fn path(&self, field: &str, row: u32) -> Result<ByteString, Refused> {
+        content::row(field, "paths", &self.paths, row).cloned()
     }
 
     /// The one allocation of a scope's name.

@@ -12,7 +12,7 @@ use crate::errno::{self, Errno};
 use crate::wire::content::{self, Object, Refused, present};
 use crate::wire::layout::{Page, compact};
 use crate::wire::{ContentProblem, quoted};
-use crate::{Count, Facts, Syscall, Trace};
+use crate::{Abi, Count, Facts, Syscall, Trace};
 
 /// The name of the table of calls that failed.
 pub(super) const TABLE: &str = "results";
@@ -67,7 +67,7 @@ fn lines<'s, 't>(
         run: group.run,
         image: group.image,
         scope: group.scope.map(Cow::Borrowed),
-        abi: group.abi.name().into(),
+        abi: group.abi.map_or("", Abi::name).into(),
         errors: Vec::new(),
     };
     let line = |((call, error), count): (&(Syscall, Errno), &Count)| {

@@ -1,13 +1,13 @@
 //! The table of runs.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::wire::content::{self, Object, Refused, present};
 use crate::wire::{ContentProblem, quoted};
-use crate::{Arch, Exit, FactKind, Host, Recorder, Run, RunId};
+use crate::{Arch, Exit, FactKind, Host, Peak, Recorder, Run, RunId};
 
 /// The table's name.
 pub(super) const TABLE: &str = "runs";
@@ -37,6 +37,8 @@ pub(super) struct RunRow<'a> {
     host: Option<Object<HostRow<'a>>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     facts: Vec<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    peaks: BTreeMap<Cow<'a, str>, u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -77,6 +79,7 @@ impl<'a> RunRow<'a> {
                 .map(|host| HostRow { kernel: host.kernel.as_str().into(), arch: host.arch.name().into() })
                 .map(Object),
             facts: run.facts.iter().map(|kind| kind.name().into()).collect(),
+            peaks: run.peaks.iter().map(|(peak, value)| (peak.name().into(), *value)).collect(),
         }
     }
 
@@ -116,6 +119,7 @@ impl<'a> RunRow<'a> {
                 .transpose()?,
             tool_version: tool_version.into_owned(),
             facts: facts_of(&row.facts)?,
+            peaks: peaks_of(&row.peaks)?,
         };
         Ok((id, Some(run)))
     }
@@ -127,6 +131,7 @@ impl<'a> RunRow<'a> {
             && !has_times
             && self.command.is_empty()
             && self.facts.is_empty()
+            && self.peaks.is_empty()
             && self.tool_version.is_none()
             && self.host.is_none()
     }
@@ -142,4 +147,12 @@ fn facts_of(names: &[Cow<'_, str>]) -> Result<BTreeSet<FactKind>, Refused> {
         }
     }
     Ok(kinds)
+}
+
+/// The peaks of a row.
+fn peaks_of(peaks: &BTreeMap<Cow<'_, str>, u64>) -> Result<BTreeMap<Peak, u64>, Refused> {
+    let peak = |(name, value): (&Cow<'_, str>, &u64)| {
+        Ok((content::word("peaks", "peak", name, Peak::from_name)?, *value))
+    };
+    peaks.iter().map(peak).collect()
 }

@@ -187,6 +187,12 @@ pub(crate) fn say_what_is_not_seen(detail: DetailArgs, trace: &Trace) {
         let missing =
             FactKind::ALL.into_iter().filter(|kind| !run.facts.contains(kind)).map(|kind| match kind {
                 FactKind::Arguments => "arguments",
+                FactKind::Files => "files",
+                FactKind::IoUring => "what is submitted through io_uring",
+                FactKind::Memory => "writable code",
+                FactKind::Namespaces => "the flags of what makes tasks",
+                FactKind::Peaks => "peaks",
+                FactKind::Sockets => "sockets",
                 FactKind::Refused => "what filters refused",
                 FactKind::Results => "errors of calls",
             });

@@ -290,6 +290,7 @@ mod tests {
             host: None,
             tool_version: String::new(),
             facts: std::collections::BTreeSet::new(),
+            peaks: std::collections::BTreeMap::new(),
         };
         let mut trace = Trace::default();
         trace.runs.insert(RunId::from_bits(1), run);

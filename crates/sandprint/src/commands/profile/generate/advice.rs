@@ -52,7 +52,9 @@ fn remedy(gap: GapKind) -> Option<&'static str> {
             Some("record it with `profile run`, or with `strace -f` from its start to its end")
         }
         GapKind::ImportSampled => Some("record it with `profile run`, which counts every call"),
-        GapKind::ResultsLost
+        GapKind::FilesLost
+        | GapKind::SocketsLost
+        | GapKind::ResultsLost
         | GapKind::SeccompInstalled
         | GapKind::RefusedCounted
         | GapKind::IoUringProbe

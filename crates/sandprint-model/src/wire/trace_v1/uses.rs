@@ -1,0 +1,289 @@
+//! How files, sockets, memory, namespaces and operations of `io_uring` are written, each as a line of its table.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::facts::Table;
+use super::groups::{Heads, Indexes};
+use crate::errno::{self, Errno};
+use crate::sockets::Address;
+use crate::wire::content::{self, Object, Refused, present};
+use crate::wire::{ContentProblem, quoted};
+use crate::{
+    Abi, ByteString, Count, Doubt, Facts, Family, FileSeen, Memory, MemoryKind, Operation, Outcomes, Rights,
+    Socket, SocketType, Syscall, Trace,
+};
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it by reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// The table of files.
+pub(super) struct Files;
+
+/// What was done to a file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FileLine {
+    path: u32,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    rights: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    failed: Vec<Object<FailedLine>>,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    written: Option<u32>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    by_kernel: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    doubts: Vec<String>,
+}
+
+/// What failed with one error.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FailedLine {
+    errno: u16,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    rights: String,
+}
+
+fn rights(field: &str, text: &str) -> Result<Rights, Refused> {
+    content::word(field, "list of rights", text, Rights::parse)
+}
+
+impl Table for Files {
+    const NAME: &'static str = "files";
+    type Key = ByteString;
+    type Value = FileSeen;
+    type Line = FileLine;
+
+    fn of(trace: &Trace) -> &Facts<ByteString, FileSeen> {
+        &trace.files
+    }
+
+    fn of_mut(trace: &mut Trace) -> &mut Facts<ByteString, FileSeen> {
+        &mut trace.files
+    }
+
+    fn line(path: &ByteString, seen: &FileSeen, indexes: &Indexes<'_>) -> FileLine {
+        let failed = seen.failed.iter().map(|(error, rights)| FailedLine {
+            errno: error.0,
+            error: errno::name(error.0).map(str::to_owned),
+            rights: rights.to_string(),
+        });
+        FileLine {
+            path: indexes.path(path),
+            rights: seen.succeeded.to_string(),
+            failed: failed.map(Object).collect(),
+            written: seen.written.as_ref().map(|path| indexes.path(path)),
+            by_kernel: seen.by_kernel,
+            doubts: seen.doubts.iter().map(|doubt| doubt.name().to_owned()).collect(),
+        }
+    }
+
+    fn fact(line: FileLine, heads: &Heads) -> Result<(ByteString, FileSeen), Refused> {
+        let mut failed = BTreeMap::new();
+        for (at, Object(line)) in line.failed.into_iter().enumerate() {
+            let within = |refused: Refused| refused.within(&format!("failed[{at}]"));
+            if let Some(word) = line.error.as_deref()
+                && let Some(named) = errno::number(word)
+                && named != line.errno
+            {
+                let problem =
+                    ContentProblem::ErrorContradicts { errno: line.errno, name: quoted(word), named };
+                return Err(within(Refused::new("errno", problem)));
+            }
+            let rights = rights("rights", &line.rights).map_err(within)?;
+            if failed.insert(Errno(line.errno), rights).is_some() {
+                return Err(within(Refused::new("", ContentProblem::Repeated)));
+            }
+        }
+        let doubt = |(at, name): (usize, &String)| {
+            content::word(&format!("doubts[{at}]"), "doubt", name, Doubt::from_name)
+        };
+        let seen = FileSeen {
+            succeeded: rights("rights", &line.rights)?,
+            failed,
+            written: line.written.map(|path| heads.path("written", path)).transpose()?,
+            by_kernel: line.by_kernel,
+            doubts: line.doubts.iter().enumerate().map(doubt).collect::<Result<_, _>>()?,
+        };
+        Ok((heads.path("path", line.path)?, seen))
+    }
+}
+
+/// The table of sockets.
+pub(super) struct Sockets;
+
+/// What was done with a socket.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SocketLine {
+    family: String,
+    r#type: String,
+    protocol: u32,
+    operation: String,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    succeeded: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    failed: bool,
+}
+
+impl Table for Sockets {
+    const NAME: &'static str = "sockets";
+    type Key = Socket;
+    type Value = Outcomes;
+    type Line = SocketLine;
+
+    fn of(trace: &Trace) -> &Facts<Socket, Outcomes> {
+        &trace.sockets
+    }
+
+    fn of_mut(trace: &mut Trace) -> &mut Facts<Socket, Outcomes> {
+        &mut trace.sockets
+    }
+
+    fn line(socket: &Socket, outcomes: &Outcomes, _: &Indexes<'_>) -> SocketLine {
+        let has_address = socket.address != Address::None;
+        SocketLine {
+            family: socket.family.to_string(),
+            r#type: socket.kind.to_string(),
+            protocol: socket.protocol,
+            operation: socket.operation.name().to_owned(),
+            address: has_address.then(|| socket.address.to_string()),
+            succeeded: outcomes.succeeded,
+            failed: outcomes.failed,
+        }
+    }
+
+    fn fact(line: SocketLine, _: &Heads) -> Result<(Socket, Outcomes), Refused> {
+        let address = line.address.map(|text| content::word("address", "address", &text, Address::parse));
+        let socket = Socket {
+            family: content::word("family", "family of sockets", &line.family, Family::parse)?,
+            kind: content::word("type", "type of sockets", &line.r#type, SocketType::parse)?,
+            protocol: line.protocol,
+            operation: content::word("operation", "operation", &line.operation, Operation::from_name)?,
+            address: address.transpose()?.unwrap_or(Address::None),
+        };
+        Ok((socket, Outcomes { succeeded: line.succeeded, failed: line.failed }))
+    }
+}
+
+/// The table of memory that became writable and executable.
+pub(super) struct Memories;
+
+/// How often memory of one file became so.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MemoryLine {
+    kind: String,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    path: Option<u32>,
+    count: u64,
+}
+
+impl Table for Memories {
+    const NAME: &'static str = "memory";
+    type Key = Memory;
+    type Value = Count;
+    type Line = MemoryLine;
+
+    fn of(trace: &Trace) -> &Facts<Memory, Count> {
+        &trace.memory
+    }
+
+    fn of_mut(trace: &mut Trace) -> &mut Facts<Memory, Count> {
+        &mut trace.memory
+    }
+
+    fn line(memory: &Memory, count: &Count, indexes: &Indexes<'_>) -> MemoryLine {
+        let path = memory.path.as_ref().map(|path| indexes.path(path));
+        MemoryLine { kind: memory.kind.name().to_owned(), path, count: count.0 }
+    }
+
+    fn fact(line: MemoryLine, heads: &Heads) -> Result<(Memory, Count), Refused> {
+        let kind = content::word("kind", "kind of memory", &line.kind, MemoryKind::from_name)?;
+        let path = line.path.map(|path| heads.path("path", path)).transpose()?;
+        Ok((Memory { kind, path }, Count(line.count)))
+    }
+}
+
+/// The table of calls that make tasks or namespaces.
+pub(super) struct Namespaces;
+
+/// How often such a call was made with these flags.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NamespaceLine {
+    abi: String,
+    nr: u32,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    flags: u64,
+    count: u64,
+}
+
+impl Table for Namespaces {
+    const NAME: &'static str = "namespaces";
+    type Key = (Syscall, u64);
+    type Value = Count;
+    type Line = NamespaceLine;
+
+    fn of(trace: &Trace) -> &Facts<(Syscall, u64), Count> {
+        &trace.namespaces
+    }
+
+    fn of_mut(trace: &mut Trace) -> &mut Facts<(Syscall, u64), Count> {
+        &mut trace.namespaces
+    }
+
+    fn line((call, flags): &(Syscall, u64), count: &Count, _: &Indexes<'_>) -> NamespaceLine {
+        let (abi, name) = (call.abi.name().to_owned(), call.name().map(str::to_owned));
+        NamespaceLine { abi, nr: call.nr, name, flags: *flags, count: count.0 }
+    }
+
+    fn fact(line: NamespaceLine, _: &Heads) -> Result<((Syscall, u64), Count), Refused> {
+        let abi = content::word("abi", "ABI", &line.abi, Abi::from_name)?;
+        let call = content::syscall(abi, line.nr, line.name.as_deref())?;
+        Ok(((call, line.flags), Count(line.count)))
+    }
+}
+
+/// The table of operations of `io_uring`.
+pub(super) struct Uring;
+
+/// How often an operation was submitted.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct UringLine {
+    opcode: u8,
+    count: u64,
+}
+
+impl Table for Uring {
+    const NAME: &'static str = "io_uring";
+    type Key = u8;
+    type Value = Count;
+    type Line = UringLine;
+
+    fn of(trace: &Trace) -> &Facts<u8, Count> {
+        &trace.uring
+    }
+
+    fn of_mut(trace: &mut Trace) -> &mut Facts<u8, Count> {
+        &mut trace.uring
+    }
+
+    fn line(opcode: &u8, count: &Count, _: &Indexes<'_>) -> UringLine {
+        UringLine { opcode: *opcode, count: count.0 }
+    }
+
+    fn fact(line: UringLine, _: &Heads) -> Result<(u8, Count), Refused> {
+        Ok((line.opcode, Count(line.count)))
+    }
+}
