@@ -135,7 +135,15 @@ impl Driver {
         match self {
             Driver::Ebpf(recorder) => match recorder.detail() {
                 Detail::Calls => BTreeSet::new(),
-                Detail::Full => FactKind::ALL.into(),
+                Detail::Full => BTreeSet::from([
+                    FactKind::Arguments,
+                    FactKind::Files,
+                    FactKind::Memory,
+                    FactKind::Namespaces,
+                    FactKind::Refused,
+                    FactKind::Results,
+                    FactKind::Sockets,
+                ]),
             },
             Driver::Ptrace(_) => BTreeSet::from([FactKind::Arguments, FactKind::Results]),
             Driver::Notify(_) => BTreeSet::from([FactKind::Arguments]),

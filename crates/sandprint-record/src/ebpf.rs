@@ -19,12 +19,14 @@ mod every;
 mod log;
 mod lost;
 mod maps;
+mod operands;
 mod perf;
 mod program;
 mod programs;
 mod recorder;
 mod selected;
 mod sys;
+mod uses;
 mod watcher;
 
 pub use decode::{Event, State};

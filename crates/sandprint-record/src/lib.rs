@@ -34,3 +34,4 @@ pub mod refused;
 pub mod session;
 pub mod target;
 pub mod tracer;
+mod uses;

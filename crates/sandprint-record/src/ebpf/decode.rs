@@ -19,6 +19,10 @@ impl<'a> Fields<'a> {
         Some(head)
     }
 
+    pub(super) fn u8(&mut self) -> Option<u8> {
+        self.bytes(1)?.first().copied()
+    }
+
     pub(super) fn u16(&mut self) -> Option<u16> {
         Some(u16::from_ne_bytes(self.bytes(2)?.try_into().ok()?))
     }
@@ -278,8 +282,12 @@ pub(super) struct ImageInfo {
 }
 
 /// Bytes kept of a path (`SP_PATH`), and room for one more component (`SP_NAME`).
-const PATH: usize = 1024;
+const PATH: usize = 4096;
 const NAME: usize = 256;
+/// What is said of a path: it was cut (`SP_PATH_CUT`).
+const CUT: u32 = 1;
+/// Bytes kept of the path of a script (`SP_SCRIPT`).
+const SCRIPT: usize = 1024;
 
 impl ImageInfo {
     pub(super) fn decode(bytes: &[u8]) -> Option<ImageInfo> {
@@ -290,12 +298,12 @@ impl ImageInfo {
         let _ctime_ns = fields.u32()?;
         let dev = fields.u32()?;
         let tgid = fields.u32()?;
-        let path_len = fields.u32()?;
         let script_len = fields.u32()?;
-        let flags = fields.u32()?;
+        let script = fields.bytes(SCRIPT)?;
         fields.bytes(4 * 8)?;
+        let path_len = fields.u32()?;
+        let flags = fields.u32()?;
         let path = fields.bytes(PATH + NAME)?;
-        let script = fields.bytes(PATH)?;
         let components = path.get(..usize::try_from(path_len).ok()?.min(path.len()))?;
         Some(ImageInfo {
             ino,
@@ -303,7 +311,7 @@ impl ImageInfo {
             tgid,
             path: path_from_components(components),
             script: (script_len > 0).then(|| ByteString::new(until_nul(script))),
-            cut: flags & 1 != 0,
+            cut: flags & CUT != 0,
         })
     }
 }
@@ -403,9 +411,10 @@ mod tests {
 
     #[test]
     fn a_path_length_beyond_the_buffer_is_cut() {
-        let mut bytes = vec![0_u8; 48 + 32 + PATH + NAME + PATH];
-        bytes[36..40].copy_from_slice(&u32::MAX.to_ne_bytes());
-        bytes[80..83].copy_from_slice(b"ls\0");
+        let mut bytes = vec![0_u8; 48 + SCRIPT + 32 + PATH + NAME];
+        let path = 40 + SCRIPT + 32;
+        bytes[path..path + 4].copy_from_slice(&u32::MAX.to_ne_bytes());
+        bytes[path + 8..path + 11].copy_from_slice(b"ls\0");
         assert_eq!(ImageInfo::decode(&bytes).unwrap().path, ByteString::from("/ls"));
     }
 

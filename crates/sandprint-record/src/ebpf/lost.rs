@@ -35,6 +35,10 @@ pub(super) enum Lost {
     Ends = 11,
     /// Errors of calls were not told.
     Results = 12,
+    /// What was done to files was not told.
+    Files = 13,
+    /// What was done with sockets was not told.
+    Sockets = 14,
 }
 
 impl Lost {
@@ -63,12 +67,12 @@ mod tests {
     #[test]
     fn the_programs_and_we_mean_the_same() {
         use Lost::{
-            Admission, Calls, Cgroups, Ends, Event, Filters, Images, Members, Refused, Results, Rings,
-            Scripts, Unsettled,
+            Admission, Calls, Cgroups, Ends, Event, Files, Filters, Images, Members, Refused, Results, Rings,
+            Scripts, Sockets, Unsettled,
         };
         let ours = [
             Admission, Calls, Images, Event, Rings, Scripts, Cgroups, Refused, Filters, Unsettled, Members,
-            Ends, Results,
+            Ends, Results, Files, Sockets,
         ];
         let mut ours: Vec<_> = ours.map(|lost| (format!("{lost:?}").to_uppercase(), lost as usize)).to_vec();
         ours.push(("MAX".to_owned(), 16));

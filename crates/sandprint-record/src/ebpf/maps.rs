@@ -40,7 +40,7 @@ const fn row(name: &'static str, access: Access, concerns: &'static [Concern]) -
 }
 
 #[rustfmt::skip]
-static MAPS: [Row; 31] = [
+static MAPS: [Row; 35] = [
     row(".rodata", Access::Programs, &[]),
     row(".bss", Access::Memory, &[]),
     row(".data.control", Access::Memory, &[]),
@@ -66,6 +66,10 @@ static MAPS: [Row; 31] = [
     row("calls", Access::Calls, &[Follow, Calls]),
     Row { name: "arguments", access: Access::Calls, concerns: &[Calls, Details], large_for: &[Details] },
     row("results", Access::Calls, &[Details]),
+    row("operands", Access::Memory, &[Details]),
+    row("known_uses", Access::Programs, &[Details]),
+    row("uses", Access::Calls, &[Details]),
+    row("scratch", Access::Programs, &[Details]),
     row("rings", Access::Programs, &[Uring]),
     row("uring_ops", Access::Memory, &[Uring]),
 

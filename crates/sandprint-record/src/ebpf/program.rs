@@ -112,7 +112,7 @@ use Way::{Attach, Instead, Read, Spare, Try};
 
 /// All programs. Within a concern they are attached in this order.
 #[rustfmt::skip]
-static PROGRAMS: [Program; 33] = [
+static PROGRAMS: [Program; 34] = [
     only(Tracepoints, "prepare_exec_1", Follow, Spare, Alone),
     only(Tracepoints, "prepare_exec_2", Follow, Spare, Alone),
     only(Tracepoints, "prepare_exec_3", Follow, Spare, Alone),
@@ -132,6 +132,8 @@ static PROGRAMS: [Program; 33] = [
     only(Tracepoints, "read_calls", Calls, Read("calls"), Alone),
 
     row("end_call", Details, Attach, Forms::Tasks),
+    // After the one that follows execs.
+    row("note_exec", Details, Attach, Forms::Tasks),
     only(Tracepoints, "read_arguments", Details, Read("arguments"), Alone),
     only(Tracepoints, "read_results", Details, Read("results"), Alone),
 

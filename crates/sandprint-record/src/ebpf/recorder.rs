@@ -21,7 +21,8 @@ use super::program::{
     Wanted,
 };
 use super::programs::Programs;
-use super::{Options, TargetId, details, selected, sys, ways};
+use super::uses::Sent;
+use super::{Options, TargetId, details, operands, selected, sys, ways};
 use crate::detail::Detail;
 use crate::host::{self, CgroupUse, HostFacts};
 use crate::image::BuildId;
@@ -43,6 +44,7 @@ pub struct Recorder {
     refused: Option<LoadError>,
     ring: RingBuffer<'static>,
     events: Rc<RefCell<Vec<Event>>>,
+    sent: Rc<RefCell<Sent>>,
     arch: Arch,
     targets: Vec<Target>,
     entry: Entry,
@@ -122,6 +124,7 @@ impl Recorder {
             first.filter(|((hooks, _), _)| *hooks != programs.wanted().hooks).map(|(_, error)| error);
         if details {
             selected::fill(programs.maps(), arch)?;
+            operands::fill(programs.maps(), arch)?;
         }
         let events = Rc::new(RefCell::new(Vec::new()));
         let sink = Rc::clone(&events);
@@ -134,12 +137,22 @@ impl Recorder {
                 0
             })
             .map_err(RecorderError::Ring)?;
+        let sent = Rc::new(RefCell::new(Sent::none(arch)));
+        if details {
+            let sink = Rc::clone(&sent);
+            let take = move |bytes: &[u8]| {
+                sink.borrow_mut().take(bytes);
+                0
+            };
+            builder.add(programs.maps().get("uses")?, take).map_err(RecorderError::Ring)?;
+        }
         let ring = builder.build().map_err(RecorderError::Ring)?;
         Ok(Recorder {
             programs,
             refused,
             ring,
             events,
+            sent,
             arch,
             targets: options.targets.clone(),
             entry: options.entry,
@@ -424,12 +437,15 @@ impl Recorder {
             Detail::Calls => Vec::new(),
             Detail::Full => details::results(&self.programs, of)?,
         };
+        // All that the programs have sent, whoever was told of it.
+        self.ring.consume().map_err(RecorderError::Ring)?;
         let mut entries = self.counts()?;
         entries.retain(|key, _| key.target == of);
         let images: BTreeSet<u64> = entries
             .keys()
             .map(|key| key.image)
             .chain(results.iter().map(|(key, _)| key.call.image))
+            .chain(self.sent.borrow().by.keys().filter(|(_, target)| *target == of).map(|(image, _)| *image))
             .collect();
         for image in images {
             self.look_into(image)?;
@@ -448,6 +464,10 @@ impl Recorder {
                 comm: value.comm.clone(),
             });
             let arguments = arguments.remove(key);
+            if let Some(arguments) = &arguments {
+                let of = (&Subject::of(&image_of(&key.image)), key.syscall(self.arch));
+                trace.add_what_follows(of, *run, arguments, true);
+            }
             let seen = CallSeen { count: value.count, first, arguments };
             // Two ids can be one image to the user: a file that was touched between two execs.
             trace.calls.add(Subject::of(&image_of(&key.image)), key.syscall(self.arch), *run, seen);
@@ -456,6 +476,15 @@ impl Recorder {
             let table = if refused { &mut trace.refused } else { &mut trace.results };
             let key = (call.syscall(self.arch), Errno(errno));
             table.add(Subject::of(&image_of(&call.image)), key, *run, Count(count));
+        }
+        for ((image, _), uses) in self.sent.borrow().by.iter().filter(|((_, target), _)| *target == of) {
+            let subject = Subject::of(&image_of(image));
+            for (path, seen) in &uses.files {
+                trace.files.add(subject.clone(), path.clone(), *run, seen.clone());
+            }
+            for (socket, outcomes) in &uses.sockets {
+                trace.sockets.add(subject.clone(), socket.clone(), *run, *outcomes);
+            }
         }
         self.collect_gaps(of, run, trace)
     }
@@ -506,6 +535,8 @@ impl Recorder {
             (GapKind::AdmissionFailed, self.lost(Lost::Admission)?.saturating_add(self.lost(Lost::Cgroups)?)),
             (GapKind::CallsLost, self.lost(Lost::Calls)?),
             (GapKind::ResultsLost, self.lost(Lost::Results)?),
+            (GapKind::FilesLost, self.lost(Lost::Files)?),
+            (GapKind::SocketsLost, self.lost(Lost::Sockets)?),
             (GapKind::ImagesMerged, self.lost(Lost::Images)?),
             (GapKind::SeccompActive, state.seccomp_active),
             (GapKind::SeccompInstalled, state.seccomp_installed),

@@ -10,8 +10,8 @@ use super::error::LoadError;
 use super::maps::Maps;
 
 /// Numbers for which arguments are told apart (`SP_SELECTED`), and ABIs (`SP_ABIS`).
-const SELECTED: u32 = 576;
-const ABIS: u32 = 3;
+pub(super) const SELECTED: u32 = 576;
+pub(super) const ABIS: u32 = 3;
 /// Where a word says which argument decides, and about which (`SP_DECIDING_SHIFT`, `SP_DECIDED_SHIFT`).
 const DECIDING: usize = 16;
 const DECIDED: usize = 22;

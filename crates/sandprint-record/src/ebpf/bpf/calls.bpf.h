@@ -8,17 +8,12 @@ static __always_inline int count_slow(struct task_struct *task, struct sp_head *
 {
 	u64 image = head->image;
 	u32 target = head->target;
-	u32 abi = SP_ABI_NATIVE;
+	u32 abi;
 
 	/* Its admission is under way on another CPU: this call came before. */
 	if (!image)
 		return 0;
-	if (is_compat(task, trusted)) {
-		abi = SP_ABI_COMPAT;
-	} else if (config.x86 && (s32)nr >= 0 && (nr & X32_SYSCALL_BIT)) {
-		abi = SP_ABI_X32;
-		nr &= ~X32_SYSCALL_BIT;
-	}
+	abi = abi_of(task, trusted, &nr);
 	count_in_map(image, target, abi, nr);
 	if (config.details)
 		note_details(head, entry, abi, nr);

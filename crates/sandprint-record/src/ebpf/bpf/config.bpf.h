@@ -50,4 +50,16 @@ static __always_inline bool is_compat(struct task_struct *task, bool trusted)
 	return (trusted ? task->thread_info.flags : BPF_CORE_READ(task, thread_info.flags)) & TIF_32BIT_MASK;
 }
 
+/* The ABI of the current system call, whose number loses the bit that makes it one of x32. */
+static __always_inline u32 abi_of(struct task_struct *task, bool trusted, u32 *nr)
+{
+	if (is_compat(task, trusted))
+		return SP_ABI_COMPAT;
+	if (config.x86 && (s32)*nr >= 0 && (*nr & X32_SYSCALL_BIT)) {
+		*nr &= ~X32_SYSCALL_BIT;
+		return SP_ABI_X32;
+	}
+	return SP_ABI_NATIVE;
+}
+
 #endif

@@ -110,6 +110,29 @@ static __always_inline void note_arguments(const struct sp_head *head, const u64
 		new_arguments(&key);
 }
 
+/* The arguments of a call in its registers, at its begin and at its end. */
+static __always_inline void read_arguments_of(const void *address, bool compat, u64 *args)
+{
+	if (config.x86) {
+		const struct pt_regs___x86 *regs = address;
+
+		args[0] = compat ? regs->bx : regs->di;
+		args[1] = compat ? regs->cx : regs->si;
+		args[2] = compat ? regs->dx : regs->dx;
+		args[3] = compat ? regs->si : regs->r10;
+		args[4] = compat ? regs->di : regs->r8;
+		args[5] = compat ? regs->bp : regs->r9;
+	} else {
+		const struct pt_regs___arm64 *regs = address;
+
+		/* The first register holds what the call returned, once it has. */
+		args[0] = regs->orig_x0;
+#pragma clang loop unroll(full)
+		for (u32 i = 1; i < 6; i++)
+			args[i] = regs->regs[i];
+	}
+}
+
 #ifdef SP_PERF
 /* What a call begins with. No typedef: CO-RE would look for that in the kernel. */
 #define sp_entry struct trace_event_raw_sys_enter
@@ -141,26 +164,7 @@ static __always_inline void read_entry(const sp_entry *entry, bool compat, u64 *
 /* What a call begins with: the registers. */
 #define sp_entry void
 
-static __always_inline void read_entry(const sp_entry *entry, bool compat, u64 *args)
-{
-	if (config.x86) {
-		const struct pt_regs___x86 *regs = entry;
-
-		args[0] = compat ? regs->bx : regs->di;
-		args[1] = compat ? regs->cx : regs->si;
-		args[2] = compat ? regs->dx : regs->dx;
-		args[3] = compat ? regs->si : regs->r10;
-		args[4] = compat ? regs->di : regs->r8;
-		args[5] = compat ? regs->bp : regs->r9;
-	} else {
-		const struct pt_regs___arm64 *regs = entry;
-
-		args[0] = regs->orig_x0;
-#pragma clang loop unroll(full)
-		for (u32 i = 1; i < 6; i++)
-			args[i] = regs->regs[i];
-	}
-}
+#define read_entry read_arguments_of
 #endif
 
 /* A call of a followed task that was counted. */
@@ -199,84 +203,5 @@ static __always_inline u32 error_of(long ret)
 		return 0;
 	return -ret;
 }
-
-/*
- * The end of a call of the current task. Of one that is not confined, only errors matter. Of one that is,
- * every end takes away the mark of its call, so that the next end without a beginning is known to be a
- * refusal. (Where another thread confines this one between two calls of the same kind, the first refusal of
- * the second counts as its own error.)
- */
-static __always_inline int on_sys_exit(struct task_struct *task, long id, long ret, bool by_tid)
-{
-	u32 error = error_of(ret);
-	bool confined = bpf_core_field_exists(task->seccomp) &&
-			(by_tid ? BPF_CORE_READ(task, seccomp.mode) : task->seccomp.mode);
-	u32 abi = SP_ABI_NATIVE, nr = id;
-	struct sp_head *head;
-	u64 call, begun;
-
-	if (!error && !confined)
-		return 0;
-	head = find_head(task, by_tid);
-	if (!head || !head->image)
-		return 0;
-	begun = head->call;
-	if (!begun) {
-		/* Of a confined task it may have been a refusal. */
-		if (error && confined)
-			count_lost(SP_LOST_RESULTS, 1);
-		return 0;
-	}
-	if (confined)
-		head->call = SP_NO_CALL;
-	/* What a return from a signal's handler gives is a register of whoever was interrupted. */
-	if (!error || nr == SP_NO_NUMBER)
-		return 0;
-	if (is_compat(task, !by_tid)) {
-		abi = SP_ABI_COMPAT;
-	} else if (config.x86 && (s32)nr >= 0 && (nr & X32_SYSCALL_BIT)) {
-		abi = SP_ABI_X32;
-		nr &= ~X32_SYSCALL_BIT;
-	}
-	call = call_of(abi, nr);
-	if (call == begun)
-		note_result(head->image, head->target, call, error, 0);
-	else if (confined)
-		note_result(head->image, head->target, call, error, 1);
-	return 0;
-}
-
-#ifdef SP_PERF
-SP_TWINS("tracepoint/raw_syscalls/sys_exit", end_call, struct trace_event_raw_sys_exit)
-{
-	if (is_stopped())
-		return 0;
-	return on_sys_exit(by_tid ? (void *)bpf_get_current_task() : bpf_get_current_task_btf(), ctx->id,
-			   ctx->ret, by_tid);
-}
-
-SP_READER(read_arguments, struct sp_arguments_key, u64, true, true)
-SP_READER(read_results, struct sp_result_key, u64, true, true)
-#else
-/* The number of the call that ends: the tracepoint has only the registers. */
-static __always_inline long number_of(const void *address)
-{
-	if (config.x86) {
-		const struct pt_regs___x86 *regs = address;
-
-		return regs->orig_ax;
-	} else {
-		const struct pt_regs___arm64 *regs = address;
-
-		return regs->syscallno;
-	}
-}
-
-SP_BTF_TWINS("sys_exit", end_call, void *regs, long ret)
-{
-	return on_sys_exit(by_tid ? (void *)bpf_get_current_task() : bpf_get_current_task_btf(),
-			   number_of(regs), ret, by_tid);
-}
-#endif
 
 #endif

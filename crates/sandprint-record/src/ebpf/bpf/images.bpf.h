@@ -5,8 +5,7 @@
 
 /* Most distinct images kept apart. */
 #define SP_IMAGES 4096
-/* Bytes of a script's path that are hashed in one step, and how many steps. */
-#define SP_HASH_STEP 128
+/* How many parts of a script's path are hashed. */
 #define SP_HASH_STEPS 8
 
 /*
@@ -41,24 +40,6 @@ struct {
 	__type(value, struct sp_image);
 } blank_image SEC(".maps");
 
-/*
- * Hashes the next part of a string. The lowest bit of the hash says whether the string goes on. A function of
- * its own is verified once, and needs its stack only while it runs; a loop would have the verifier prove each
- * index.
- */
-__noinline u64 hash_part(u64 address, u64 hash)
-{
-	u64 words[SP_HASH_STEP / 8] = {};
-	long length = bpf_probe_read_kernel_str(words, sizeof(words), (void *)address);
-
-	if (length <= 0)
-		return hash & ~1ULL;
-#pragma clang loop unroll(full)
-	for (u32 i = 0; i < SP_HASH_STEP / 8; i++)
-		hash = (hash ^ words[i]) * 0x9E3779B97F4A7C15ULL + (hash >> 29);
-	return length == SP_HASH_STEP ? hash | 1 : hash & ~1ULL;
-}
-
 static __always_inline u64 hash_script(const char *script)
 {
 	u64 hash = config.hash_seed;
@@ -72,69 +53,20 @@ static __always_inline u64 hash_script(const char *script)
 	return hash;
 }
 
-/*
- * Takes one step from the leaf to the root: writes a component, or crosses a mount. Returns whether the
- * walk is over. Its state lives in the map's value, so that the verifier sees unknown numbers and not
- * one more state for each step; a function of its own is verified once.
- */
-__noinline int path_step(u64 id)
+/* One step of the walk that an image keeps. A function of its own is verified once. */
+__noinline int image_step(u64 id)
 {
 	struct sp_image *image = bpf_map_lookup_elem(&image_info, &id);
-	u32 mnt_offset = bpf_core_field_offset(struct mount, mnt);
-	struct dentry *dentry, *parent;
-	struct vfsmount *mnt;
-	struct mount *mount;
-	const unsigned char *name;
-	u32 used;
-	long length;
 
-	if (!image)
-		return 1;
-	dentry = (void *)image->dentry;
-	mnt = (void *)image->mnt;
-	used = image->path_len;
-	if ((u64)dentry == image->root_dentry && (u64)mnt == image->root_mnt)
-		return 1;
-	parent = BPF_CORE_READ(dentry, d_parent);
-	mount = (void *)mnt - mnt_offset;
-	if (dentry == parent || dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
-		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
-
-		if (above == mount || !above) {
-			/* A file that was never in a directory: a memfd. Its dentry is a root with a name. */
-			if (!used)
-				goto last;
-			return 1;
-		}
-		image->dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
-		image->mnt = (u64)above + mnt_offset;
-		return 0;
-	}
-	if (used >= SP_PATH)
-		goto cut;
-last:
-	name = BPF_CORE_READ(dentry, d_name.name);
-	/* The mask is for verifiers before 6.2, which forget what was compared once it is on the stack. */
-	barrier_var(used);
-	length = bpf_probe_read_kernel_str(&image->path[used & (SP_PATH - 1)], SP_NAME, name);
-	if (length <= 0)
-		goto cut;
-	image->path_len = used + length;
-	image->dentry = (u64)parent;
-	return dentry == parent;
-cut:
-	image->flags |= SP_IMAGE_CUT;
-	return 1;
+	return image ? step(&image->path) : 1;
 }
 
 /* Takes that many steps, or fewer to the end. Unrolled, as hash_part is. */
-#define SP_STEPS 8
-
-__noinline int path_steps(u64 id)
+__noinline int image_steps(u64 id)
 {
 #pragma clang loop unroll(full)
 	for (u32 i = 0; i < SP_STEPS; i++)
-		if (path_step(id))
+		if (image_step(id))
 			return 1;
 	return 0;
 }
@@ -142,15 +74,12 @@ __noinline int path_steps(u64 id)
 /* Writes the path's components, leaf first, as `fs` shows them. */
 static __always_inline void read_path(struct fs_struct *fs, struct file *file, struct sp_image *image, u64 id)
 {
-	image->dentry = (u64)BPF_CORE_READ(file, f_path.dentry);
-	image->mnt = (u64)BPF_CORE_READ(file, f_path.mnt);
-	image->root_dentry = (u64)BPF_CORE_READ(fs, root.dentry);
-	image->root_mnt = (u64)BPF_CORE_READ(fs, root.mnt);
+	begin_walk(&image->path, BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt), fs);
 #pragma clang loop unroll(full)
 	for (u32 i = 0; i < SP_DEPTH / SP_STEPS; i++)
-		if (path_steps(id))
+		if (image_steps(id))
 			return;
-	image->flags |= SP_IMAGE_CUT;
+	image->path.flags |= SP_PATH_CUT;
 }
 
 /* What is known of an image whose id was just made. */
@@ -175,7 +104,7 @@ static __always_inline void describe_image(struct file *file, const char *script
 		if (length > 0)
 			image->script_len = length;
 		if (length == sizeof(image->script))
-			image->flags |= SP_IMAGE_CUT;
+			image->path.flags |= SP_PATH_CUT;
 	}
 	send_event(SP_EVENT_IMAGE, tgid, id);
 }

@@ -46,6 +46,7 @@ struct pid {
 
 struct super_block {
 	u32 s_dev;
+	unsigned long s_magic;
 };
 
 struct timespec64 {
@@ -56,6 +57,7 @@ struct timespec64 {
 struct inode {
 	struct super_block *i_sb;
 	unsigned long i_ino;
+	u16 i_mode;
 	/* Each kernel has one of these three; see read_ctime. */
 	struct timespec64 i_ctime;
 	struct timespec64 __i_ctime;
@@ -64,10 +66,25 @@ struct inode {
 };
 
 struct qstr {
+	u64 hash_len;
 	const unsigned char *name;
 };
 
+struct seqcount {
+	unsigned int sequence;
+};
+
+struct seqcount_spinlock {
+	struct seqcount seqcount;
+};
+
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+};
+
 struct dentry {
+	struct seqcount_spinlock d_seq;
+	struct hlist_bl_node d_hash;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;
@@ -91,6 +108,17 @@ struct path {
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
+	u32 f_mode;
+	void *private_data;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
 };
 
 struct mm_struct {
@@ -99,6 +127,29 @@ struct mm_struct {
 
 struct fs_struct {
 	struct path root;
+	struct path pwd;
+};
+
+struct mnt_namespace {
+	struct ns_common ns;
+};
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+};
+
+struct sock_common {
+	u16 skc_family;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	u16 sk_protocol;
+	u16 sk_type;
+};
+
+struct socket {
+	struct sock *sk;
 };
 
 struct sock_fprog_kern {
@@ -189,6 +240,8 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct mm_struct *active_mm;
 	struct fs_struct *fs;
+	struct files_struct *files;
+	struct nsproxy *nsproxy;
 	struct pid *thread_pid;
 	struct seccomp seccomp;
 	void *bpf_storage;
@@ -289,8 +342,21 @@ struct trace_event_raw_io_uring_submit_req {
 #define ERESTART_RESTARTBLOCK 516
 /* linux/err.h */
 #define MAX_ERRNO 4095
+/* linux/fs.h: this very open made the file. */
+#define FMODE_CREATED 0x100000
+/* linux/fcntl.h */
+#define AT_FDCWD -100
+/* linux/stat.h */
+#define S_IFMT 0170000
+#define S_IFSOCK 0140000
+#define S_IFBLK 0060000
+#define S_IFCHR 0020000
+/* asm-generic/mman-common.h */
+#define PROT_EXEC 0x4
+#define MAP_ANONYMOUS 0x20
 /* errno.h, which brings more than this. */
 #define EEXIST 17
+#define EFAULT 14
 /* asm/thread_info.h of x86: the task is in a 32-bit system call. */
 #define TS_COMPAT 0x0002
 /* asm/thread_info.h of arm64: the task runs 32-bit code. */

@@ -50,6 +50,16 @@ static __always_inline enum sp_exec kind_of(struct linux_binprm *bprm)
 	return BPF_CORE_READ(bprm, interp) == BPF_CORE_READ(bprm, filename) ? SP_EXEC_PLAIN : SP_EXEC_SCRIPT;
 }
 
+/* Says whether what the task executed is a script. */
+static __always_inline int note_kind(struct sp_head *head, enum sp_exec kind)
+{
+	if (kind == SP_EXEC_SCRIPT)
+		head->flags |= SP_HEAD_SCRIPT;
+	else
+		head->flags &= ~SP_HEAD_SCRIPT;
+	return 0;
+}
+
 /*
  * The target whose footprint begins with this exec: that of the recorder's own child, or of a cgroup. 0 for
  * none.
@@ -136,14 +146,16 @@ static __always_inline int on_exec(struct task_struct *task, s32 old_pid, u64 fi
 			add_calls(&key, 1, true);
 			/* The end of this exec is no error. */
 			head->call = SP_NO_CALL;
+			note_kind(head, kind);
 		}
 		return 0;
 	}
 	if (!head)
 		return 0;
 	check_seccomp(task, head);
+	head->before = head->image;
 	head->image = image;
-	return 0;
+	return note_kind(head, kind);
 }
 
 /* Most children of one process looked at when it ends while running tasks are attached to. */
@@ -287,16 +299,24 @@ static __always_inline int on_fork_of(s32 child_pid, bool by_tid)
 	return 0;
 }
 
-static __always_inline int on_exec_of(struct trace_event_raw_sched_process_exec *ctx, bool by_tid)
+/* The address of the string in the record of an exec. */
+static __always_inline u64 filename_in(struct trace_event_raw_sched_process_exec *ctx)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	void *filename = (void *)ctx + (ctx->__data_loc_filename & 0xffff);
-	enum sp_exec kind = take_kind(ctx->old_pid);
 	u64 address = 0;
 
 	/* As a number: the verifier wants addresses inside its context told apart from others. */
 	bpf_probe_read_kernel(&address, sizeof(address), &filename);
-	return on_exec(task, ctx->old_pid, (u64)BPF_CORE_READ(task, mm, exe_file), address, kind, by_tid);
+	return address;
+}
+
+static __always_inline int on_exec_of(struct trace_event_raw_sched_process_exec *ctx, bool by_tid)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	enum sp_exec kind = take_kind(ctx->old_pid);
+
+	return on_exec(task, ctx->old_pid, (u64)BPF_CORE_READ(task, mm, exe_file), filename_in(ctx), kind,
+		       by_tid);
 }
 
 SP_TWINS("tracepoint/sched/sched_process_fork", follow_fork, struct trace_event_raw_sched_process_fork)

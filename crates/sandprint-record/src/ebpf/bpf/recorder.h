@@ -10,12 +10,14 @@
  */
 #define SP_SLOTS 480
 
-/* Bytes kept of a path; a longer one is cut and flagged. */
-#define SP_PATH 1024
+/* Bytes kept of a path (PATH_MAX); a longer one is cut and flagged. */
+#define SP_PATH 4096
 /* Most bytes of one path component, NUL included (NAME_MAX + 1). */
 #define SP_NAME 256
-/* Most path components followed. */
-#define SP_DEPTH 48
+/* Most path components and mounts followed. */
+#define SP_DEPTH 64
+/* Bytes kept of the path of a script. */
+#define SP_SCRIPT 1024
 
 enum sp_abi {
 	SP_ABI_NATIVE = 0,
@@ -38,6 +40,8 @@ enum sp_lost {
 	SP_LOST_MEMBERS = 10,  /* the members map was full: a process is not watched */
 	SP_LOST_ENDS = 11,     /* the processes map was full: an end is not told */
 	SP_LOST_RESULTS = 12,  /* the results map was full: errors of calls not told */
+	SP_LOST_FILES = 13,    /* what was done to a file was not told */
+	SP_LOST_SOCKETS = 14,  /* what was done with a socket was not told */
 	SP_LOST_MAX = 16,
 };
 
@@ -111,10 +115,12 @@ struct sp_head {
 	__u64 flags;
 	__u64 target; /* whose footprint its calls are part of; never 0 once it is admitted */
 	__u64 call;   /* with config.details: the call that it is in, or was in last; see call_of */
+	__u64 before; /* the image from before its last exec; 0 where none was followed */
 };
 
 #define SP_HEAD_SECCOMP 1 /* had a filter at admission */
 #define SP_HEAD_ENDED 2	  /* no longer among the live ones */
+#define SP_HEAD_SCRIPT 4  /* what it executed last was a script */
 
 /* The id of what has none: no file, or more images than are kept apart. Random ids never meet it. */
 #define SP_IMAGE_UNKNOWN 1
@@ -169,6 +175,22 @@ struct sp_result_key {
 #define SP_SELECTED 576
 #define SP_ABIS 3
 
+/* A walk from a file up to the root of whoever asks, and what it has found. */
+struct sp_path {
+	__u64 dentry; /* where it is now, and where it ends; of no use to user space */
+	__u64 mnt;
+	__u64 root_dentry;
+	__u64 root_mnt;
+	__u32 len; /* bytes of text: components, leaf first, each ended by NUL */
+	__u32 flags;
+	char text[SP_PATH + SP_NAME];
+};
+
+#define SP_PATH_CUT 1	   /* deeper or longer than was kept */
+#define SP_PATH_TORN 2	   /* a name changed while it was read */
+#define SP_PATH_UNLINKED 4 /* the file has no name any more, or never had one */
+#define SP_PATH_OUTSIDE 8  /* the walk ended elsewhere than at the root */
+
 /* What makes two images the same: the file's identity and, for a script, the hash of its path. */
 struct sp_image_key {
 	__u64 ino;
@@ -181,19 +203,10 @@ struct sp_image_key {
 struct sp_image {
 	struct sp_image_key key;
 	__u32 tgid;	  /* of the first process that ran it */
-	__u32 path_len;	  /* bytes of path: components, leaf first, each ended by NUL */
 	__u32 script_len; /* bytes of script, NUL included; 0 for none */
-	__u32 flags;
-	__u64 dentry; /* where the walk to the root is now, and where it ends; of no use to user space */
-	__u64 mnt;
-	__u64 root_dentry;
-	__u64 root_mnt;
-	char path[SP_PATH + SP_NAME];
-	char script[SP_PATH];
+	char script[SP_SCRIPT];
+	struct sp_path path;
 };
-
-#define SP_IMAGE_CUT 1	    /* path deeper or longer than was kept */
-#define SP_IMAGE_UNLINKED 2 /* the file had no name any more */
 
 enum sp_event_kind {
 	SP_EVENT_CALL = 1,    /* a call was seen for the first time */
@@ -208,6 +221,48 @@ struct sp_event {
 	__u32 kind;
 	__u32 tgid;
 	__u64 image;
+};
+
+/* What is sent of a file or a socket that a call had to do with, before as many bytes as it says. */
+struct sp_use {
+	__u64 image;
+	__u64 args[2]; /* the argument with flags; the result */
+	__u64 ino;     /* of the file that the descriptor is of */
+	__u64 root_ino;
+	__u32 mnt_ns; /* the mount namespace, and with the inode above which root the paths are seen from */
+	__u32 target;
+	__u32 tgid;
+	__u32 nr;
+	__u32 magic;	 /* of the file's file system */
+	__u16 mode;	 /* of the file; 0 for none. Of a socket: its type */
+	__u16 error;	 /* errno */
+	__u16 found_len; /* bytes of the file's path: components, leaf first, each ended by NUL */
+	__u16 base_len;	 /* the same of what a relative path begins at */
+	__u16 text_len;	 /* bytes that the program gave: a path without its NUL, an address */
+	__u8 abi;
+	__u8 kind;	  /* enum sp_use_kind */
+	__u8 found_flags; /* SP_PATH_* of each */
+	__u8 base_flags;
+	__u8 made;   /* the call made the file */
+	__u8 family; /* of a socket */
+	__u16 protocol;
+	__u16 pad[5];
+};
+
+enum sp_use_kind {
+	SP_USE_PATH = 0,
+	SP_USE_SECOND_PATH = 1,
+	SP_USE_DESCRIPTOR = 2,
+	SP_USE_EXEC = 3,
+	SP_USE_SCRIPT = 4, /* an exec that runs an interpreter */
+	SP_USE_SOCKET = 5,
+};
+
+/* A use that was sent. What tells uses apart is hashed, with a random seed. */
+struct sp_use_key {
+	__u64 image;
+	__u64 call; /* target, ABI, number, kind, errno */
+	__u64 hash; /* files, strings, flags */
 };
 
 /* One record of the drain iterator: a live task's count of one native call. */

@@ -96,15 +96,13 @@ struct sp_registers {
 
 static __always_inline void read_registers(struct task_struct *task, void *address, struct sp_registers *to)
 {
-	bool compat = is_compat(task, false);
-
-	to->abi = compat ? SP_ABI_COMPAT : SP_ABI_NATIVE;
 	if (config.x86) {
 		struct pt_regs___x86 *regs = address;
 
 		to->nr = BPF_CORE_READ(regs, orig_ax);
 		to->ip = BPF_CORE_READ(regs, ip);
-		if (compat) {
+		to->abi = abi_of(task, false, &to->nr);
+		if (to->abi == SP_ABI_COMPAT) {
 			to->args[0] = (u32)BPF_CORE_READ(regs, bx);
 			to->args[1] = (u32)BPF_CORE_READ(regs, cx);
 			to->args[2] = (u32)BPF_CORE_READ(regs, dx);
@@ -119,14 +117,11 @@ static __always_inline void read_registers(struct task_struct *task, void *addre
 		to->args[3] = BPF_CORE_READ(regs, r10);
 		to->args[4] = BPF_CORE_READ(regs, r8);
 		to->args[5] = BPF_CORE_READ(regs, r9);
-		if ((s32)to->nr >= 0 && (to->nr & X32_SYSCALL_BIT)) {
-			to->abi = SP_ABI_X32;
-			to->nr &= ~X32_SYSCALL_BIT;
-		}
 	} else {
 		struct pt_regs___arm64 *regs = address;
 
 		to->nr = BPF_CORE_READ(regs, syscallno);
+		to->abi = abi_of(task, false, &to->nr);
 		to->ip = BPF_CORE_READ(regs, pc);
 		/* The first register holds what the call returned. */
 		to->args[0] = BPF_CORE_READ(regs, orig_x0);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Paths: from a file to the root of whoever looks, and the hashes of paths. */
+#ifndef SANDPRINT_PATHS_H
+#define SANDPRINT_PATHS_H
+
+/* Bytes of a string that are hashed in one step. */
+#define SP_HASH_STEP 128
+/* Steps that a function takes which is verified once. */
+#define SP_STEPS 8
+
+static __always_inline u64 mixed(u64 hash, u64 word)
+{
+	return (hash ^ word) * 0x9E3779B97F4A7C15ULL + (hash >> 29);
+}
+
+/*
+ * Hashes the next part of a string. The lowest bit of the hash says whether the string goes on. A function of
+ * its own is verified once, and needs its stack only while it runs; a loop would have the verifier prove each
+ * index.
+ */
+__noinline u64 hash_part(u64 address, u64 hash)
+{
+	u64 words[SP_HASH_STEP / 8] = {};
+	long length = bpf_probe_read_kernel_str(words, sizeof(words), (void *)address);
+
+	if (length <= 0)
+		return hash & ~1ULL;
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < SP_HASH_STEP / 8; i++)
+		hash = mixed(hash, words[i]);
+	return length == SP_HASH_STEP ? hash | 1 : hash & ~1ULL;
+}
+
+/* Begins a walk from there to the root of `fs`. */
+static __always_inline void begin_walk(struct sp_path *walk, struct dentry *dentry, struct vfsmount *mnt,
+				       struct fs_struct *fs)
+{
+	walk->dentry = (u64)dentry;
+	walk->mnt = (u64)mnt;
+	walk->root_dentry = (u64)BPF_CORE_READ(fs, root.dentry);
+	walk->root_mnt = (u64)BPF_CORE_READ(fs, root.mnt);
+	walk->len = 0;
+	walk->flags = BPF_CORE_READ(dentry, d_hash.pprev) ? 0 : SP_PATH_UNLINKED;
+}
+
+/* The mount that the walk is in. */
+static __always_inline struct mount *mount_of(const struct sp_path *walk)
+{
+	return (void *)walk->mnt - bpf_core_field_offset(struct mount, mnt);
+}
+
+/*
+ * Goes from the root of a mount to where that is mounted. Returns whether the walk is over: this one is
+ * mounted nowhere, or no longer.
+ */
+static __always_inline bool cross_mount(struct sp_path *walk)
+{
+	struct mount *mount = mount_of(walk);
+	struct mount *above = BPF_CORE_READ(mount, mnt_parent);
+
+	if (above == mount || !above) {
+		walk->flags |= SP_PATH_OUTSIDE;
+		return true;
+	}
+	walk->dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
+	walk->mnt = (u64)above + bpf_core_field_offset(struct mount, mnt);
+	return false;
+}
+
+static __always_inline bool is_at_root(const struct sp_path *walk)
+{
+	return walk->dentry == walk->root_dentry && walk->mnt == walk->root_mnt;
+}
+
+/*
+ * Takes one step from the leaf to the root: writes a component, or crosses a mount. Returns whether the
+ * walk is over. Its state lives in a map's value, so that the verifier sees unknown numbers and not
+ * one more state for each step.
+ */
+static __always_inline int step(struct sp_path *walk)
+{
+	struct dentry *dentry = (void *)walk->dentry, *parent;
+	u32 used = walk->len, sequence;
+	const unsigned char *name;
+	long length;
+
+	if (is_at_root(walk))
+		return 1;
+	parent = BPF_CORE_READ(dentry, d_parent);
+	if (dentry == parent || dentry == BPF_CORE_READ(mount_of(walk), mnt.mnt_root)) {
+		if (!cross_mount(walk))
+			return 0;
+		/* A file that was never in a directory: a memfd. Its dentry is a root with a name. */
+		if (used)
+			return 1;
+	}
+	if (used >= SP_PATH)
+		goto cut;
+	sequence = BPF_CORE_READ(dentry, d_seq.seqcount.sequence);
+	name = BPF_CORE_READ(dentry, d_name.name);
+	/* The mask is for verifiers before 6.2, which forget what was compared once it is on the stack. */
+	barrier_var(used);
+	length = bpf_probe_read_kernel_str(&walk->text[used & (SP_PATH - 1)], SP_NAME, name);
+	if (length <= 0)
+		goto cut;
+	/* Short names are copied in place when a file is renamed (copy_name in fs/dcache.c). */
+	if (sequence & 1 || sequence != BPF_CORE_READ(dentry, d_seq.seqcount.sequence))
+		walk->flags |= SP_PATH_TORN;
+	walk->len = used + length;
+	walk->dentry = (u64)parent;
+	return dentry == parent;
+cut:
+	walk->flags |= SP_PATH_CUT;
+	return 1;
+}
+
+/*
+ * Takes one step, and adds what it passes to a hash. The chain of directories tells paths apart, also those
+ * that have become others since a directory above was renamed: a dentry alone would not.
+ */
+static __always_inline int chain_step(struct sp_path *walk, u64 *hash)
+{
+	struct dentry *dentry = (void *)walk->dentry, *parent;
+
+	if (is_at_root(walk))
+		return 1;
+	parent = BPF_CORE_READ(dentry, d_parent);
+	*hash = mixed(*hash, (u64)dentry);
+	if (dentry == parent || dentry == BPF_CORE_READ(mount_of(walk), mnt.mnt_root))
+		return cross_mount(walk);
+	*hash = mixed(*hash, BPF_CORE_READ(dentry, d_name.hash_len));
+	walk->dentry = (u64)parent;
+	return 0;
+}
+
+#endif

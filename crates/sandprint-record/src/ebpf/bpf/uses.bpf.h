@@ -1,0 +1,608 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * What calls have to do with files and sockets: only with config.details.
+ *
+ * All is read when a call ends, and not when it begins: what the kernel has just read of the program's memory
+ * is there to be read, and what was opened has its path. Each use leaves the kernel once. Its state lies in a
+ * map's value, one for each CPU and program, since no stack has room for a path; so it is for programs that
+ * are not preempted by one another.
+ */
+#ifndef SANDPRINT_USES_H
+#define SANDPRINT_USES_H
+
+/* What operands a call has. Key: SP_SELECTED * ABI + number. Value: see the SP_OPERANDS_ macros; 0 for none.
+ * Written by: user space, before anything is attached. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SP_SELECTED *SP_ABIS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, u64);
+} operands SEC(".maps");
+
+/* The number of an argument stands in three bits: this one is none, and for a directory the working
+ * directory. */
+#define SP_NO_ARGUMENT 7
+#define SP_OPERANDS_FIELD(word, at) ((u32)((word) >> (at)) & 7)
+#define SP_OPERANDS_DIRECTORY(word, second) SP_OPERANDS_FIELD(word, (second) ? 6 : 0)
+#define SP_OPERANDS_PATH(word, second) SP_OPERANDS_FIELD(word, (second) ? 9 : 3)
+#define SP_OPERANDS_FLAGS(word) SP_OPERANDS_FIELD(word, 12)
+#define SP_OPERANDS_DESCRIPTOR(word) SP_OPERANDS_FIELD(word, 15)
+#define SP_OPERANDS_SOCKET(word) SP_OPERANDS_FIELD(word, 18)
+#define SP_OPERANDS_ADDRESS(word) SP_OPERANDS_FIELD(word, 21)
+/* The length of the address; SP_NO_ARGUMENT: the address is in a struct msghdr. */
+#define SP_OPERANDS_LENGTH(word) SP_OPERANDS_FIELD(word, 24)
+#define SP_OPERANDS_OPENS (1ULL << 27)	      /* gives a descriptor of what the first path names */
+#define SP_OPERANDS_MEMORY (1ULL << 28)	      /* the argument with flags is the address of them */
+#define SP_OPERANDS_DEVICES (1ULL << 29)      /* of descriptors, only those of devices matter */
+#define SP_OPERANDS_MAPS (1ULL << 30)	      /* the descriptor matters where code is mapped from it */
+#define SP_OPERANDS_MOVES (1ULL << 31)	      /* success changes the working directory */
+#define SP_OPERANDS_CHANGES_ROOT (1ULL << 32) /* success changes the root */
+#define SP_OPERANDS_EXECUTES (1ULL << 33)     /* after a success nothing of it can be read any more */
+#define SP_OPERANDS_MANY (1ULL << 36)	      /* several struct mmsghdr */
+#define SP_OPERANDS_IS_SOCKET (1ULL << 35)    /* makes sockets, or has to do with one */
+#define SP_OPERANDS_SKIPS_EMPTY (1ULL << 34)  /* an empty path is a descriptor of which nothing matters */
+
+/*
+ * Key: what tells a use apart. Value: not used. Written by: send_use. When full: SP_LOST_FILES,
+ * SP_LOST_SOCKETS.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sp_use_key);
+	__type(value, u8);
+} known_uses SEC(".maps");
+
+/*
+ * Payload: struct sp_use, and the bytes that it says. Written by: send_use. When full: SP_LOST_FILES,
+ * SP_LOST_SOCKETS.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} uses SEC(".maps");
+
+/* The reader is woken when so much waits for it, not for each record. */
+#define SP_WAKE (1 << 20)
+
+/* Most messages of one call that are looked at. */
+#define SP_MESSAGES 8
+/* Most bytes of an address (struct sockaddr_storage). */
+#define SP_ADDRESS 128
+
+struct sp_scratch {
+	struct sp_use use;
+	/* found, base, text */
+	char data[3 * (SP_PATH + SP_NAME)];
+	u32 filled;
+	u32 pad;
+	struct sp_path walk;
+	char text[SP_PATH];
+	/* The call. */
+	u64 operands;
+	u64 args[6];
+	u64 hash;
+	u64 flags;
+	long result;
+	/* What is walked, as (dentry, mount); 0 for nothing. */
+	u64 found[2];
+	u64 base[2];
+};
+
+#define SP_SCRATCH_CALL 0
+#define SP_SCRATCH_EXEC 1
+
+/* Key: SP_SCRATCH_*. Written by: the program of that number. Cannot be full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, struct sp_scratch);
+} scratch SEC(".maps");
+
+static __always_inline struct sp_scratch *scratch_of(u64 which)
+{
+	u32 key = which;
+
+	return bpf_map_lookup_elem(&scratch, &key);
+}
+
+/* One step of the walk in the scratch. A function of its own is verified once, as those below. */
+__noinline int use_step(u64 which)
+{
+	struct sp_scratch *s = scratch_of(which);
+
+	return s ? step(&s->walk) : 1;
+}
+
+__noinline int use_steps(u64 which)
+{
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < SP_STEPS; i++)
+		if (use_step(which))
+			return 1;
+	return 0;
+}
+
+__noinline int use_hash_step(u64 which)
+{
+	struct sp_scratch *s = scratch_of(which);
+
+	return s ? chain_step(&s->walk, &s->hash) : 1;
+}
+
+__noinline int use_hash_steps(u64 which)
+{
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < SP_STEPS; i++)
+		if (use_hash_step(which))
+			return 1;
+	return 0;
+}
+
+static __always_inline struct fs_struct *current_fs(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, fs);
+}
+
+/* Adds the chain of directories from there to the hash. */
+__noinline int hash_chain(u64 which, u64 dentry, u64 mnt)
+{
+	struct sp_scratch *s = scratch_of(which);
+
+	if (!s)
+		return 0;
+	begin_walk(&s->walk, (void *)dentry, (void *)mnt, current_fs());
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < SP_DEPTH / SP_STEPS; i++)
+		if (use_hash_steps(which))
+			return 0;
+	return 0;
+}
+
+/* Adds the string that was read to the hash. */
+__noinline int hash_text(u64 which)
+{
+	struct sp_scratch *s = scratch_of(which);
+	u64 hash, address;
+	char *text;
+
+	if (!s)
+		return 0;
+	hash = s->hash;
+	/* As a number, which the verifier wants told apart from addresses that it knows. */
+	text = s->text;
+	bpf_probe_read_kernel(&address, sizeof(address), &text);
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < SP_PATH / (SP_HASH_STEP - 1) + 1; i++) {
+		hash = hash_part(address + i * (SP_HASH_STEP - 1), hash);
+		if (!(hash & 1))
+			break;
+	}
+	s->hash = hash;
+	return 0;
+}
+
+/* Adds the path from there to the record. Gives its length, and its flags in the upper half. */
+__noinline u64 append_path(u64 which, u64 dentry, u64 mnt)
+{
+	struct sp_scratch *s = scratch_of(which);
+	u64 length, at;
+
+	if (!s)
+		return 0;
+	begin_walk(&s->walk, (void *)dentry, (void *)mnt, current_fs());
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < SP_DEPTH / SP_STEPS; i++)
+		if (use_steps(which))
+			goto over;
+	s->walk.flags |= SP_PATH_CUT;
+over:
+	length = s->walk.len;
+	at = s->filled;
+	barrier_var(length);
+	barrier_var(at);
+	if (length > SP_PATH + SP_NAME || at > SP_PATH + SP_NAME)
+		return 0;
+	bpf_probe_read_kernel(&s->data[at], length, s->walk.text);
+	s->filled = at + length;
+	return length | (u64)s->walk.flags << 32;
+}
+
+/* The file that a descriptor of the current task is of; NULL for none. */
+static __always_inline struct file *file_at(u32 descriptor)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **files = BPF_CORE_READ(table, fd);
+	struct file *file = NULL;
+
+	if (descriptor >= BPF_CORE_READ(table, max_fds))
+		return NULL;
+	bpf_probe_read_kernel(&file, sizeof(file), files + descriptor);
+	return file;
+}
+
+static __always_inline void count_lost_use(u32 kind)
+{
+	count_lost(kind == SP_USE_SOCKET ? SP_LOST_SOCKETS : SP_LOST_FILES, 1);
+}
+
+/*
+ * Sends the use that the scratch holds, unless it was sent before: `call` tells it apart together with the
+ * hash. The text is in the scratch, and `text_length` bytes long.
+ */
+__noinline int send_use(u64 which, u64 call, u64 text_length)
+{
+	struct sp_scratch *s = scratch_of(which);
+	struct sp_use_key key = {};
+	u64 length, flags, at;
+	u8 one = 1;
+
+	if (!s)
+		return 0;
+	key.image = s->use.image;
+	key.call = call;
+	key.hash = s->hash;
+	if (bpf_map_lookup_elem(&known_uses, &key))
+		return 0;
+
+	s->filled = 0;
+	s->use.found_len = 0;
+	s->use.base_len = 0;
+	if (s->found[0]) {
+		length = append_path(which, s->found[0], s->found[1]);
+		s->use.found_len = length;
+		s->use.found_flags = length >> 32;
+	}
+	if (s->base[0]) {
+		length = append_path(which, s->base[0], s->base[1]);
+		s->use.base_len = length;
+		s->use.base_flags = length >> 32;
+	}
+	at = s->filled;
+	length = text_length;
+	barrier_var(at);
+	barrier_var(length);
+	if (length > SP_PATH || at > 2 * (SP_PATH + SP_NAME))
+		return 0;
+	bpf_probe_read_kernel(&s->data[at], length, s->text);
+	s->use.text_len = length;
+	length += at;
+	barrier_var(length);
+	if (length > sizeof(s->data))
+		return 0;
+	flags = bpf_ringbuf_query(&uses, BPF_RB_AVAIL_DATA) > SP_WAKE ? BPF_RB_FORCE_WAKEUP
+								      : BPF_RB_NO_WAKEUP;
+	/* Known only once it is sent: until then it may be tried again. */
+	if (bpf_ringbuf_output(&uses, &s->use, sizeof(s->use) + length, flags) ||
+	    bpf_map_update_elem(&known_uses, &key, &one, BPF_ANY))
+		count_lost_use(s->use.kind);
+	return 0;
+}
+
+/* What tells calls apart beside the hash. Errors have 12 bits, as many as there are (MAX_ERRNO). */
+static __always_inline u64 call_word(const struct sp_use *use)
+{
+	return (u64)use->target << 32 | (u64)use->error << 20 | (u64)use->made << 19 | (u64)use->kind << 16 |
+	       (u64)use->abi << 12 | (use->nr & 0xfff);
+}
+
+/* Puts the file that a descriptor is of into the use. */
+static __always_inline bool find_file(struct sp_scratch *s, struct file *file)
+{
+	struct inode *inode;
+
+	if (!file)
+		return false;
+	inode = BPF_CORE_READ(file, f_inode);
+	s->found[0] = (u64)BPF_CORE_READ(file, f_path.dentry);
+	s->found[1] = (u64)BPF_CORE_READ(file, f_path.mnt);
+	s->use.mode = BPF_CORE_READ(inode, i_mode);
+	s->use.ino = BPF_CORE_READ(inode, i_ino);
+	s->use.magic = BPF_CORE_READ(inode, i_sb, s_magic);
+	s->use.made = (BPF_CORE_READ(file, f_mode) & FMODE_CREATED) != 0;
+	return true;
+}
+
+/* Begins a use of the call that ends, with nothing found yet. */
+static __always_inline void begin_use(struct sp_scratch *s, u32 kind)
+{
+	s->use.kind = kind;
+	s->use.mode = 0;
+	s->use.ino = 0;
+	s->use.magic = 0;
+	s->use.made = 0;
+	s->use.found_flags = 0;
+	s->use.base_flags = 0;
+	s->found[0] = 0;
+	s->base[0] = 0;
+	s->hash = config.hash_seed;
+}
+
+/* Sends a use of files, once what it is about is known. */
+static __always_inline int finish_use(struct sp_scratch *s, u64 which, u64 text_length)
+{
+	if (s->found[0])
+		hash_chain(which, s->found[0], s->found[1]);
+	if (s->base[0])
+		hash_chain(which, s->base[0], s->base[1]);
+	s->hash = mixed(s->hash, s->flags);
+	return send_use(which, call_word(&s->use), text_length);
+}
+
+/* What a path begins at that is relative, or begins at the root. */
+static __always_inline bool find_base(struct sp_scratch *s, u32 directory)
+{
+	struct fs_struct *fs = current_fs();
+	struct file *file;
+
+	if (s->text[0] == '/') {
+		/* Nothing to be walked, but another root makes another file of it. */
+		s->hash = mixed(s->hash, (u64)BPF_CORE_READ(fs, root.dentry));
+		s->hash = mixed(s->hash, (u64)BPF_CORE_READ(fs, root.mnt));
+		return true;
+	}
+	if (directory > 5 || (s32)s->args[directory] == AT_FDCWD) {
+		s->base[0] = (u64)BPF_CORE_READ(fs, pwd.dentry);
+		s->base[1] = (u64)BPF_CORE_READ(fs, pwd.mnt);
+		return true;
+	}
+	file = file_at(s->args[directory]);
+	if (!file)
+		return false;
+	s->base[0] = (u64)BPF_CORE_READ(file, f_path.dentry);
+	s->base[1] = (u64)BPF_CORE_READ(file, f_path.mnt);
+	return true;
+}
+
+/* A path of the call that ends: the first, or the second. */
+__noinline int use_path(u64 second)
+{
+	struct sp_scratch *s = scratch_of(SP_SCRATCH_CALL);
+	u32 directory, path;
+	u64 address;
+	long length;
+
+	if (!s)
+		return 0;
+	directory = SP_OPERANDS_DIRECTORY(s->operands, second);
+	path = SP_OPERANDS_PATH(s->operands, second);
+	if (path > 5)
+		return 0;
+	begin_use(s, second ? SP_USE_SECOND_PATH : SP_USE_PATH);
+	address = s->args[path];
+	length = address ? bpf_probe_read_user_str(s->text, SP_PATH, (void *)address) : 1;
+	if (length <= 0) {
+		/* Where the kernel could not read it either, there was no path. */
+		if (s->use.error != EFAULT)
+			count_lost(SP_LOST_FILES, 1);
+		return 0;
+	}
+	length--;
+	if (!length) {
+		s->text[0] = 0;
+		if (s->operands & SP_OPERANDS_SKIPS_EMPTY)
+			return 0;
+	}
+	if (!s->use.error && !second) {
+		struct fs_struct *fs = current_fs();
+
+		if (s->operands & SP_OPERANDS_OPENS) {
+			find_file(s, file_at(s->result));
+		} else if (s->operands & SP_OPERANDS_MOVES) {
+			s->found[0] = (u64)BPF_CORE_READ(fs, pwd.dentry);
+			s->found[1] = (u64)BPF_CORE_READ(fs, pwd.mnt);
+		}
+	}
+	/* What was relative to another directory or root than there is now is kept as it was written. */
+	if (s->use.error || !(s->operands & (SP_OPERANDS_MOVES | SP_OPERANDS_CHANGES_ROOT)))
+		find_base(s, directory);
+	if (length)
+		hash_text(SP_SCRATCH_CALL);
+	return finish_use(s, SP_SCRATCH_CALL, length);
+}
+
+/* A file that the call that ends has opened without a path. */
+__noinline int use_opened(void)
+{
+	struct sp_scratch *s = scratch_of(SP_SCRATCH_CALL);
+
+	if (!s)
+		return 0;
+	begin_use(s, SP_USE_PATH);
+	if (!find_file(s, file_at(s->result)))
+		return 0;
+	return finish_use(s, SP_SCRATCH_CALL, 0);
+}
+
+/* A file that the call that ends has to do with by its descriptor. */
+__noinline int use_descriptor(u64 argument)
+{
+	struct sp_scratch *s = scratch_of(SP_SCRATCH_CALL);
+	u32 kind;
+
+	if (!s || argument > 5)
+		return 0;
+	if (s->operands & SP_OPERANDS_MAPS && (!(s->args[2] & PROT_EXEC) || s->args[3] & MAP_ANONYMOUS))
+		return 0;
+	begin_use(s, SP_USE_DESCRIPTOR);
+	if (!find_file(s, file_at(s->args[argument])))
+		return 0;
+	kind = s->use.mode & S_IFMT;
+	if (s->operands & SP_OPERANDS_DEVICES && kind != S_IFCHR && kind != S_IFBLK)
+		return 0;
+	s->use.made = 0;
+	return finish_use(s, SP_SCRATCH_CALL, 0);
+}
+
+/*
+ * Where the address of a message is (struct msghdr, linux/socket.h): its place, and its length. The message
+ * is one of several: struct mmsghdr.
+ */
+static __always_inline u64 address_in_message(u64 messages, bool compat, u32 nth, u32 *length)
+{
+	u64 message = messages + nth * (compat ? 32 : 64);
+	u64 address = 0;
+
+	if (compat) {
+		u32 words[2] = {};
+
+		bpf_probe_read_user(words, sizeof(words), (void *)message);
+		*length = words[1];
+		return words[0];
+	}
+	bpf_probe_read_user(&address, sizeof(address), (void *)message);
+	bpf_probe_read_user(length, sizeof(*length), (void *)(message + 8));
+	return address;
+}
+
+/* An address that the call that ends gives to a socket; or, with none, that it makes one or has it listen. */
+__noinline int use_socket(u64 argument, u64 message)
+{
+	struct sp_scratch *s = scratch_of(SP_SCRATCH_CALL);
+	u32 at, length = 0;
+	u64 bytes = 0;
+	struct socket *socket;
+	struct file *file;
+	struct sock *sock;
+	u64 address = 0;
+
+	if (!s)
+		return 0;
+	begin_use(s, SP_USE_SOCKET);
+	__builtin_memset(s->text, 0, SP_ADDRESS);
+	at = SP_OPERANDS_ADDRESS(s->operands);
+	if (at <= 5) {
+		address = s->args[at];
+		at = SP_OPERANDS_LENGTH(s->operands);
+		if (at <= 5)
+			length = s->args[at];
+		else
+			address = address_in_message(address, s->use.abi != SP_ABI_NATIVE, message, &length);
+		if (!address || !length)
+			return 0;
+		bytes = length > SP_ADDRESS ? SP_ADDRESS : length;
+		barrier_var(bytes);
+		if (bytes > SP_ADDRESS)
+			return 0;
+		if (bpf_probe_read_user(s->text, bytes, (void *)address)) {
+			if (s->use.error != EFAULT)
+				count_lost(SP_LOST_SOCKETS, 1);
+			return 0;
+		}
+	}
+	if (argument <= 5) {
+		file = file_at(s->args[argument]);
+		if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+			return 0;
+		socket = BPF_CORE_READ(file, private_data);
+		sock = BPF_CORE_READ(socket, sk);
+		s->use.family = BPF_CORE_READ(sock, __sk_common.skc_family);
+		s->use.mode = BPF_CORE_READ(sock, sk_type);
+		s->use.protocol = BPF_CORE_READ(sock, sk_protocol);
+	} else {
+		/* socket(2), socketpair(2) */
+		s->use.family = s->args[0];
+		/* Without its flags (SOCK_TYPE_MASK, linux/net.h). */
+		s->use.mode = s->args[1] & 0xf;
+		s->use.protocol = s->args[2];
+	}
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < SP_ADDRESS / 8; i++)
+		s->hash = mixed(s->hash, ((u64 *)s->text)[i]);
+	s->hash = mixed(s->hash,
+			bytes << 48 | (u64)s->use.family << 32 | (u32)s->use.protocol << 16 | s->use.mode);
+	/* A relative path of a unix socket. */
+	if (s->use.family == 1 && bytes > 2 && s->text[2] && s->text[2] != '/') {
+		struct fs_struct *fs = current_fs();
+
+		s->base[0] = (u64)BPF_CORE_READ(fs, pwd.dentry);
+		s->base[1] = (u64)BPF_CORE_READ(fs, pwd.mnt);
+		hash_chain(SP_SCRATCH_CALL, s->base[0], s->base[1]);
+	}
+	s->flags = 0;
+	return send_use(SP_SCRATCH_CALL, call_word(&s->use), bytes);
+}
+
+/* Says whose use it is. */
+static __always_inline void say_whose(struct sp_use *use, struct task_struct *task, u64 image, u32 target)
+{
+	use->image = image;
+	use->target = target;
+	use->tgid = BPF_CORE_READ(task, tgid);
+	use->mnt_ns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	use->root_ino = BPF_CORE_READ(task, fs, root.dentry, d_inode, i_ino);
+}
+
+/* What operands the call has; 0 for none. */
+static __always_inline u64 operands_of(u32 abi, u32 nr)
+{
+	u32 call = abi * SP_SELECTED + nr;
+	u64 *found;
+
+	if (nr >= SP_SELECTED)
+		return 0;
+	found = bpf_map_lookup_elem(&operands, &call);
+	return found ? *found : 0;
+}
+
+/* Looks at what the call had to do with that ends, which has these operands. */
+static __always_inline void note_uses(struct task_struct *task, struct sp_head *head, u64 word,
+				      const u64 *args, u32 abi, u32 nr, long result, u32 error)
+{
+	struct sp_scratch *s = scratch_of(SP_SCRATCH_CALL);
+	u32 flags = SP_OPERANDS_FLAGS(word);
+
+	if (!s || (word & SP_OPERANDS_EXECUTES && !error))
+		return;
+	/* Where a call is made again, its first try does not count. */
+	if (result < 0 && !error)
+		return;
+	say_whose(&s->use, task, head->image, head->target);
+	s->use.abi = abi;
+	s->use.nr = nr;
+	s->use.error = error;
+	s->operands = word;
+	s->result = result;
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < 6; i++)
+		s->args[i] = args[i];
+	s->flags = 0;
+	if (flags <= 5) {
+		s->flags = s->args[flags];
+		if (word & SP_OPERANDS_MEMORY) {
+			u64 address = s->flags;
+
+			s->flags = 0;
+			bpf_probe_read_user(&s->flags, sizeof(s->flags), (void *)address);
+		}
+	}
+	s->use.args[0] = s->flags;
+	s->use.args[1] = result;
+	if (SP_OPERANDS_PATH(word, false) <= 5)
+		use_path(false);
+	else if (word & SP_OPERANDS_OPENS && !error)
+		use_opened();
+	if (SP_OPERANDS_PATH(word, true) <= 5)
+		use_path(true);
+	if (SP_OPERANDS_DESCRIPTOR(word) <= 5)
+		use_descriptor(SP_OPERANDS_DESCRIPTOR(word));
+	if (!(word & SP_OPERANDS_IS_SOCKET))
+		return;
+	use_socket(SP_OPERANDS_SOCKET(word), 0);
+	if (word & SP_OPERANDS_MANY && result > 1) {
+#pragma clang loop unroll(full)
+		for (u32 i = 1; i < SP_MESSAGES; i++)
+			if (i < result)
+				use_socket(SP_OPERANDS_SOCKET(word), i);
+		if (result > SP_MESSAGES)
+			count_lost(SP_LOST_SOCKETS, result - SP_MESSAGES);
+	}
+}
+
+#endif

@@ -1,0 +1,168 @@
+//! Tells the programs which arguments of calls are paths, descriptors and addresses.
+
+use std::sync::atomic::Ordering;
+
+use sandprint_model::operands::{Empty, Flags, Operands, PathOperand, Role, operands};
+use sandprint_model::{AddressOperand, Arch, Right, Syscall, address_operand};
+
+use super::decode::syscall;
+use super::error::LoadError;
+use super::maps::Maps;
+use super::selected::{ABIS, SELECTED};
+
+/// What stands for no argument, and for the working directory (`SP_NO_ARGUMENT`).
+const NONE: u8 = 7;
+// Where a word says what (`SP_OPERANDS_*`).
+const OPENS: u64 = 1 << 27;
+const IN_MEMORY: u64 = 1 << 28;
+const DEVICES: u64 = 1 << 29;
+const MAPS: u64 = 1 << 30;
+const MOVES: u64 = 1 << 31;
+const CHANGES_ROOT: u64 = 1 << 32;
+const EXECUTES: u64 = 1 << 33;
+const SKIPS_EMPTY: u64 = 1 << 34;
+const IS_SOCKET: u64 = 1 << 35;
+const MANY: u64 = 1 << 36;
+
+/// Fills the map `operands` (`bpf/uses.bpf.h`), before anything is attached.
+pub(super) fn fill(maps: &Maps, arch: Arch) -> Result<(), LoadError> {
+    let words = maps.array("operands")?;
+    let numbers = (0..ABIS).flat_map(|abi| (0..SELECTED).map(move |nr| (abi, nr)));
+    for (word, (abi, nr)) in words.iter().zip(numbers) {
+        word.store(describe(syscall(abi, nr, arch)), Ordering::SeqCst);
+    }
+    Ok(())
+}
+
+/// The argument whose value goes with every use of the call: that with the flags, or else the one that decides whether a
+/// path is one.
+pub(super) fn telling_argument(of: &Operands) -> Option<u8> {
+    match of.flags {
+        Flags::Argument(index) | Flags::OpenHow(index) => Some(index),
+        Flags::None | Flags::Implied(_) => {
+            let of_paths = of.paths.iter().find_map(|path| path.when);
+            let of_descriptor = of.descriptor.and_then(|descriptor| descriptor.when.first().copied());
+            of_paths.or(of_descriptor).map(|when| when.argument)
+        }
+    }
+}
+
+/// The word of a call in the map; 0 for one that has to do with no file and no socket.
+fn describe(call: Syscall) -> u64 {
+    let files = operands(call).filter(|operands| !operands.in_memory);
+    let (files, sockets) = (files.map_or(0, |operands| of_files(call, operands)), address_operand(call));
+    match (files, sockets) {
+        (0, None) => 0,
+        (files, None) => files | nothing_of_sockets(),
+        (_, Some(operand)) => nothing_of_files() | of_sockets(operand),
+    }
+}
+
+fn at(place: u32, argument: Option<u8>) -> u64 {
+    u64::from(argument.unwrap_or(NONE)) << place
+}
+
+fn nothing_of_files() -> u64 {
+    at(0, None) | at(3, None) | at(6, None) | at(9, None) | at(12, None) | at(15, None)
+}
+
+fn nothing_of_sockets() -> u64 {
+    at(18, None) | at(21, None) | at(24, None)
+}
+
+fn of_files(call: Syscall, operands: &Operands) -> u64 {
+    // That a descriptor is looked at says nothing: it was opened before.
+    let descriptor = operands.descriptor.filter(|descriptor| descriptor.right != Right::Metadata);
+    if operands.paths.is_empty() && descriptor.is_none() && !operands.opens {
+        return 0;
+    }
+    let path = |nth: usize| operands.paths.get(nth);
+    let places = |path: Option<&PathOperand>, (dir, string): (u32, u32)| {
+        at(dir, path.and_then(|path| path.dir)) | at(string, path.map(|path| path.path))
+    };
+    let has_role = |role| operands.paths.iter().any(|path| path.role == role);
+    let bit = |is_so: bool, bit: u64| if is_so { bit } else { 0 };
+    let empty_is_looked_at = operands.paths.iter().any(|path| {
+        path.role != Role::Examined
+            && path.role != Role::Entered
+            && (path.empty != Empty::Refused || path.null)
+    });
+    let is_root = matches!(call.name(), Some("chroot" | "pivot_root"));
+    places(path(0), (0, 3))
+        | places(path(1), (6, 9))
+        | at(12, telling_argument(operands))
+        | at(15, descriptor.map(|descriptor| descriptor.argument))
+        | bit(operands.opens, OPENS)
+        | bit(matches!(operands.flags, Flags::OpenHow(_)), IN_MEMORY)
+        | bit(descriptor.is_some_and(|descriptor| descriptor.devices_only), DEVICES)
+        | bit(descriptor.is_some_and(|descriptor| descriptor.right == Right::MapExec), MAPS)
+        | bit(has_role(Role::Entered) && !is_root, MOVES)
+        | bit(is_root, CHANGES_ROOT)
+        | bit(has_role(Role::Executed), EXECUTES)
+        | bit(!empty_is_looked_at, SKIPS_EMPTY)
+}
+
+fn of_sockets(operand: AddressOperand) -> u64 {
+    let places = |socket, address, length| at(18, socket) | at(21, address) | at(24, length);
+    IS_SOCKET
+        | match operand {
+            AddressOperand::Made { .. } => places(None, None, None),
+            AddressOperand::NoAddress { socket, .. } => places(Some(socket), None, None),
+            AddressOperand::Direct { socket, address, length, .. } => {
+                places(Some(socket), Some(address), Some(length))
+            }
+            AddressOperand::Message { socket, message, .. } => places(Some(socket), Some(message), None),
+            AddressOperand::ManyMessages { socket, messages, .. } => {
+                MANY | places(Some(socket), Some(messages), None)
+            }
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use sandprint_model::Abi;
+
+    use super::*;
+
+    #[test]
+    fn a_word_says_where_everything_is() {
+        let of = |name| describe(Syscall::from_name(Abi::X86_64, name).unwrap());
+        let field = |word: u64, place: u32| word >> place & 7;
+        assert_eq!(of("read"), 0);
+        let openat = of("openat");
+        assert_eq!([0, 3, 6, 9, 12, 15].map(|place| field(openat, place)), [0, 1, 7, 7, 2, 7]);
+        assert_eq!(openat & (OPENS | SKIPS_EMPTY | IS_SOCKET), OPENS | SKIPS_EMPTY);
+        let rename = of("renameat2");
+        assert_eq!([0, 3, 6, 9].map(|place| field(rename, place)), [0, 1, 2, 3]);
+        assert_eq!(of("openat2") & IN_MEMORY, IN_MEMORY);
+        assert_eq!((field(of("mmap"), 15), of("mmap") & MAPS), (4, MAPS));
+        assert_eq!(of("ioctl") & DEVICES, DEVICES);
+        assert_eq!(of("chdir") & (MOVES | CHANGES_ROOT), MOVES);
+        assert_eq!(of("chroot") & (MOVES | CHANGES_ROOT), CHANGES_ROOT);
+        assert_eq!(of("execve") & EXECUTES, EXECUTES);
+        assert_eq!(of("fstat"), 0);
+        let connect = of("connect");
+        assert_eq!([18, 21, 24].map(|place| field(connect, place)), [0, 1, 2]);
+        assert_eq!(connect & IS_SOCKET, IS_SOCKET);
+        assert_eq!(of("sendmmsg") & MANY, MANY);
+    }
+
+    /// One argument is told of each call, so no call may need two.
+    #[test]
+    fn no_call_is_decided_by_two_arguments() {
+        for call in Abi::ALL.into_iter().flat_map(Syscall::all) {
+            let Some(operands) = operands(call) else { continue };
+            let Some(told) = telling_argument(operands) else { continue };
+            let of_paths = operands.paths.iter().filter_map(|path| path.when);
+            let mut needed = of_paths.map(|when| when.argument);
+            assert!(needed.all(|needed| needed == told), "{call}");
+        }
+    }
+
+    #[test]
+    fn every_call_with_operands_has_its_place() {
+        for call in Abi::ALL.into_iter().flat_map(Syscall::all) {
+            assert!(describe(call) == 0 || call.nr < SELECTED, "{call}");
+        }
+    }
+}

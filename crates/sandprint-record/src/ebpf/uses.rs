@@ -1,0 +1,140 @@
+//! What the programs send of files and sockets: from the ring buffer to facts.
+
+use std::collections::BTreeMap;
+
+use sandprint_model::errno::Errno;
+use sandprint_model::{
+    Address, Arch, ByteString, Doubt, Doubts, Family, Operation, Socket, SocketType, Syscall, address_operand,
+};
+
+use super::TargetId;
+use super::decode::{Fields, path_from_components, syscall};
+use crate::uses::{FileUse, How, Place, SocketUse, Uses};
+
+/// Bytes of `struct sp_use`, which the paths and the text follow.
+const HEAD: usize = 88;
+
+// `enum sp_use_kind`
+const PATH: u8 = 0;
+const SECOND_PATH: u8 = 1;
+const DESCRIPTOR: u8 = 2;
+const EXEC: u8 = 3;
+const SCRIPT: u8 = 4;
+const SOCKET: u8 = 5;
+
+/// What was sent so far, by image and target.
+#[derive(Debug)]
+pub(super) struct Sent {
+    arch: Arch,
+    pub(super) by: BTreeMap<(u64, TargetId), Uses>,
+}
+
+/// `struct sp_use`, and what follows it.
+struct Record<'a> {
+    image: u64,
+    target: TargetId,
+    call: Syscall,
+    kind: u8,
+    told: u64,
+    mode: u16,
+    made: bool,
+    error: Option<Errno>,
+    family: u8,
+    protocol: u16,
+    found: Option<Place>,
+    base: Option<Place>,
+    text: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    fn decode(bytes: &'a [u8], arch: Arch) -> Option<Record<'a>> {
+        let (head, data) = bytes.split_at_checked(HEAD)?;
+        let mut fields = Fields(head);
+        let image = fields.u64()?;
+        let (told, _result, _ino, _root_ino) = (fields.u64()?, fields.u64()?, fields.u64()?, fields.u64()?);
+        let (_mnt_ns, target, _tgid, nr, _magic) =
+            (fields.u32()?, TargetId(fields.u32()?), fields.u32()?, fields.u32()?, fields.u32()?);
+        let (mode, error) = (fields.u16()?, fields.u16()?);
+        let [found, base, text] = [fields.u16()?, fields.u16()?, fields.u16()?].map(usize::from);
+        let [abi, kind, found_flags, base_flags] = [fields.u8()?, fields.u8()?, fields.u8()?, fields.u8()?];
+        let is_new = fields.u8()? != 0;
+        let (family, protocol) = (fields.u8()?, fields.u16()?);
+        let (found, data) = data.split_at_checked(found)?;
+        let (base, data) = data.split_at_checked(base)?;
+        let place = |components: &[u8], flags: u8| {
+            (!components.is_empty() || flags != 0).then(|| place(components, flags))
+        };
+        Some(Record {
+            image,
+            target,
+            call: syscall(abi.into(), nr, arch),
+            kind,
+            told,
+            mode,
+            made: is_new,
+            error: (error != 0).then_some(Errno(error)),
+            family,
+            protocol,
+            found: place(found, found_flags),
+            base: place(base, base_flags),
+            text: data.get(..text)?,
+        })
+    }
+}
+
+/// A path as the programs write it; the root itself has no components.
+fn place(components: &[u8], flags: u8) -> Place {
+    let reasons = [(1, Doubt::Cut), (2, Doubt::Torn), (4, Doubt::Unlinked), (8, Doubt::Outside)];
+    let doubts: Doubts =
+        reasons.into_iter().filter(|(bit, _)| flags & bit != 0).map(|(_, doubt)| doubt).collect();
+    let path = path_from_components(components);
+    Place { path: if path.is_empty() { ByteString::from("/") } else { path }, doubts }
+}
+
+impl Sent {
+    /// Nothing yet.
+    pub(super) fn none(arch: Arch) -> Sent {
+        Sent { arch, by: BTreeMap::new() }
+    }
+
+    /// Takes in a record. One that is too short for what it says is none of ours.
+    pub(super) fn take(&mut self, bytes: &[u8]) {
+        let Some(record) = Record::decode(bytes, self.arch) else { return };
+        let uses = self.by.entry((record.image, record.target)).or_default();
+        let how = match record.kind {
+            PATH => How::Path(0),
+            SECOND_PATH => How::Path(1),
+            DESCRIPTOR => How::Descriptor,
+            EXEC => How::Executed,
+            SCRIPT => How::Interpreter,
+            SOCKET => return add_socket(uses, record),
+            _ => return,
+        };
+        uses.add_file(&FileUse {
+            call: record.call,
+            how,
+            told: record.told,
+            error: record.error,
+            mode: (record.mode != 0).then_some(record.mode),
+            made: record.made,
+            found: record.found,
+            base: record.base,
+            text: record.text,
+        });
+    }
+}
+
+fn add_socket(uses: &mut Uses, record: Record<'_>) {
+    let Some(operand) = address_operand(record.call) else { return };
+    let operation = operand.operation();
+    let has_address = matches!(operation, Operation::Bind | Operation::Connect | Operation::Send);
+    let address = if has_address { Address::given_to(operation, record.text) } else { Address::None };
+    let socket = Socket {
+        family: Family(record.family.into()),
+        kind: SocketType(record.mode.into()),
+        protocol: record.protocol.into(),
+        operation,
+        address,
+    };
+    uses.add_socket(&SocketUse { socket, error: record.error, base: record.base });
+}

@@ -1,0 +1,224 @@
+//! What was done to files and with sockets: from what a recorder saw of a call to facts.
+
+use std::collections::BTreeMap;
+
+use sandprint_model::errno::Errno;
+use sandprint_model::operands::{self, FileKind, rights};
+use sandprint_model::{
+    Address, ByteString, Doubt, Doubts, FileSeen, Join as _, Operation, Outcomes, Right, Rights, Socket,
+    Syscall,
+};
+
+/// A path that the kernel or the recorder has put together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) path: ByteString,
+    pub(crate) doubts: Doubts,
+}
+
+impl Place {
+    /// Whether it is the path of something: pipes, sockets and the like have none.
+    fn is_somewhere(&self) -> bool {
+        let is_nowhere = self.doubts.has(Doubt::Outside) && self.doubts.has(Doubt::Unlinked);
+        !is_nowhere && !self.path.is_empty()
+    }
+}
+
+/// In what way a call has to do with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// By a path, the first or the second.
+    Path(usize),
+    /// By its descriptor.
+    Descriptor,
+    /// It was executed.
+    Executed,
+    /// A script was executed, and the file is its interpreter.
+    Interpreter,
+}
+
+/// What a call had to do with a file.
+#[derive(Debug)]
+pub(crate) struct FileUse<'a> {
+    pub(crate) call: Syscall,
+    pub(crate) how: How,
+    /// The argument with its flags, or the one that decides whether it has a path at all.
+    pub(crate) told: u64,
+    pub(crate) error: Option<Errno>,
+    /// The mode of the file, if one was found.
+    pub(crate) mode: Option<u16>,
+    /// Whether this call made the file, where a file was found.
+    pub(crate) made: bool,
+    /// The file, by the kernel's own word.
+    pub(crate) found: Option<Place>,
+    /// What a relative path begins at.
+    pub(crate) base: Option<Place>,
+    /// What the program wrote.
+    pub(crate) text: &'a [u8],
+}
+
+impl FileUse<'_> {
+    /// What it says of which paths: of the file, and, where a path leads to it through a symbolic link, of that.
+    pub(crate) fn facts(&self) -> Vec<(ByteString, FileSeen)> {
+        let rights = self.rights();
+        if rights.is_empty() {
+            return Vec::new();
+        }
+        let seen = |rights: Rights, doubts| match self.error {
+            None => FileSeen { succeeded: rights, doubts, ..FileSeen::default() },
+            Some(error) => {
+                FileSeen { failed: BTreeMap::from([(error, rights)]), doubts, ..FileSeen::default() }
+            }
+        };
+        let written = |path: &ByteString| {
+            let differs = !self.text.is_empty() && self.text != path.as_bytes();
+            differs.then(|| ByteString::new(self.text))
+        };
+        let mut facts = Vec::new();
+        let found = self.found.as_ref().filter(|found| found.is_somewhere());
+        if let Some(Place { path, doubts }) = found {
+            let seen = FileSeen { written: written(path), by_kernel: true, ..seen(rights, *doubts) };
+            facts.push((path.clone(), seen));
+        }
+        if let Some(Place { path, doubts }) = self.named()
+            && found.is_none_or(|found| found.path != path)
+        {
+            facts.push((path.clone(), FileSeen { written: written(&path), ..seen(rights, doubts) }));
+        }
+        facts
+    }
+
+    fn rights(&self) -> Rights {
+        let kind = self.mode.and_then(|mode| FileKind::from_mode(mode.into()));
+        let made = self.mode.map(|_| self.made);
+        match self.how {
+            How::Executed | How::Interpreter => Rights::from([Right::Execute]),
+            How::Descriptor => operands::operands(self.call)
+                .and_then(|operands| operands.descriptor)
+                .map_or(Rights::NONE, |descriptor| Rights::from([descriptor.right])),
+            How::Path(nth) => {
+                let Some(operands) = operands::operands(self.call) else { return Rights::NONE };
+                let when = operands.paths.get(nth).and_then(|path| path.when);
+                if when.is_some_and(|when| !when.values.contains(&(self.told & when.mask))) {
+                    return Rights::NONE;
+                }
+                rights(self.call, nth, self.told, kind, made)
+            }
+        }
+    }
+
+    /// The path that the program named, put together.
+    fn named(&self) -> Option<Place> {
+        // A descriptor has no name; and by this one the kernel runs a script of a descriptor (fs/exec.c).
+        let by_descriptor =
+            matches!(self.how, How::Executed | How::Interpreter) && self.text.starts_with(b"/dev/fd/");
+        if self.how == How::Descriptor || by_descriptor || (self.text.is_empty() && self.base.is_none()) {
+            return None;
+        }
+        if self.text.starts_with(b"/") {
+            return Some(Place { path: joined(b"", self.text), doubts: Doubts::NONE });
+        }
+        match &self.base {
+            Some(base) if base.is_somewhere() || base.path.is_empty() => {
+                Some(Place { path: joined(base.path.as_bytes(), self.text), doubts: base.doubts })
+            }
+            // A descriptor of no directory: the call failed, or had no use for it.
+            Some(_) => None,
+            // Where it was found the kernel has said.
+            None if self.found.is_some() => None,
+            None => {
+                Some(Place { path: ByteString::new(self.text), doubts: Doubts::from_iter([Doubt::Unplaced]) })
+            }
+        }
+    }
+}
+
+/// A path that begins there, without empty components, `.` and `..`. A `..` goes back over whatever stands before it,
+/// which is what it means unless that is a symbolic link.
+pub(crate) fn joined(base: &[u8], text: &[u8]) -> ByteString {
+    let mut components: Vec<&[u8]> = Vec::new();
+    for component in base.split(|byte| *byte == b'/').chain(text.split(|byte| *byte == b'/')) {
+        match component {
+            b"" | b"." => {}
+            b".." => drop(components.pop()),
+            name => components.push(name),
+        }
+    }
+    let mut path = Vec::with_capacity(base.len() + text.len() + 1);
+    for component in components {
+        path.push(b'/');
+        path.extend_from_slice(component);
+    }
+    if path.is_empty() {
+        path.push(b'/');
+    }
+    ByteString::new(path)
+}
+
+/// What a call had to do with a socket.
+#[derive(Debug)]
+pub(crate) struct SocketUse {
+    pub(crate) socket: Socket,
+    pub(crate) error: Option<Errno>,
+    /// What a relative path begins at.
+    pub(crate) base: Option<Place>,
+}
+
+impl SocketUse {
+    /// How it ended. A connection that is under way has not failed.
+    pub(crate) fn outcomes(&self) -> Outcomes {
+        const EINPROGRESS: Errno = Errno(115);
+        match self.error {
+            None | Some(EINPROGRESS) => Outcomes::SUCCEEDED,
+            Some(_) => Outcomes::FAILED,
+        }
+    }
+
+    /// The file that a socket of the file system is.
+    pub(crate) fn file(&self) -> Option<(ByteString, FileSeen)> {
+        let Address::UnixPath(text) = &self.socket.address else { return None };
+        let rights = match self.socket.operation {
+            Operation::Bind => Rights::from([Right::Create, Right::Socket]),
+            Operation::Socket | Operation::Connect | Operation::Listen | Operation::Send => {
+                Rights::from([Right::Socket])
+            }
+        };
+        let (path, doubts) = if text.as_bytes().starts_with(b"/") {
+            (joined(b"", text.as_bytes()), Doubts::NONE)
+        } else {
+            let base = self.base.as_ref()?;
+            (joined(base.path.as_bytes(), text.as_bytes()), base.doubts)
+        };
+        let mut seen =
+            FileSeen { doubts, written: (path != *text).then(|| text.clone()), ..FileSeen::default() };
+        match self.error.filter(|_| self.outcomes().failed) {
+            None => seen.succeeded = rights,
+            Some(error) => drop(seen.failed.insert(error, rights)),
+        }
+        Some((path, seen))
+    }
+}
+
+/// The facts of one program in one target.
+#[derive(Debug, Default)]
+pub(crate) struct Uses {
+    pub(crate) files: BTreeMap<ByteString, FileSeen>,
+    pub(crate) sockets: BTreeMap<Socket, Outcomes>,
+}
+
+impl Uses {
+    /// Takes in what a call had to do with a file.
+    pub(crate) fn add_file(&mut self, of: &FileUse<'_>) {
+        for (path, seen) in of.facts() {
+            self.files.entry(path).or_default().join(seen);
+        }
+    }
+
+    /// The same of a socket.
+    pub(crate) fn add_socket(&mut self, of: &SocketUse) {
+        self.sockets.entry(of.socket.clone()).or_default().join(of.outcomes());
+        if let Some((path, seen)) = of.file() {
+            self.files.entry(path).or_default().join(seen);
+        }
+    }
+}
