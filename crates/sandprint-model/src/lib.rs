@@ -10,6 +10,7 @@
 //! - [`Right`], [`Rights`]: what is done to files.
 //! - [`operands`]: which arguments of a call name files, and the rights that the call uses.
 //! - [`Socket`]: what is done with sockets: an [`Operation`], and the [`Address`] that it is given.
+//! - [`uses`]: from what was seen of a call to what it did to which files and sockets.
 //! - [`Capability`]: a right that the kernel asks a process for; [`capability::noise`]: where that means nothing.
 //! - [`Outcomes`]: whether something succeeded, failed, or both at different times.
 //! - [`Facts`]: one kind of fact in a trace: what a [`Subject`] did, and what was seen of it in each run.
@@ -53,6 +54,7 @@ pub mod sentence;
 mod sockets;
 mod syscall;
 mod trace;
+pub mod uses;
 mod verdict;
 pub mod wire;
 

@@ -34,4 +34,3 @@ pub mod refused;
 pub mod session;
 pub mod target;
 pub mod tracer;
-mod uses;

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use sandprint_model::errno::Errno;
+use sandprint_model::uses::{FileUse, How, Place, SocketUse, Uses};
 use sandprint_model::{
     Address, Arch, ByteString, Doubt, Doubts, Family, Operation, Socket, SocketType, Syscall, address_operand,
 };
 
 use super::TargetId;
 use super::decode::{Fields, path_from_components, syscall};
-use crate::uses::{FileUse, How, Place, SocketUse, Uses};
 
 /// Bytes of `struct sp_use`, which the paths and the text follow.
 const HEAD: usize = 88;

@@ -1,19 +1,24 @@
-//! What was done to files and with sockets: from what a recorder saw of a call to facts.
+//! What was done to files and with sockets: from what a recorder or an importer saw of a call to facts.
+//!
+//! One meaning for all of them: which path is meant, whether it is the kernel's own word, and which rights it was used
+//! for.
 
 use std::collections::BTreeMap;
 
-use sandprint_model::errno::Errno;
-use sandprint_model::operands::{self, FileKind, rights};
-use sandprint_model::{
+use crate::errno::Errno;
+use crate::operands::{self, FileKind, rights};
+use crate::{
     Address, ByteString, Doubt, Doubts, FileSeen, Join as _, Operation, Outcomes, Right, Rights, Socket,
     Syscall,
 };
 
 /// A path that the kernel or the recorder has put together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) path: ByteString,
-    pub(crate) doubts: Doubts,
+pub struct Place {
+    /// Absolute, unless doubted.
+    pub path: ByteString,
+    /// What is not sure of it.
+    pub doubts: Doubts,
 }
 
 impl Place {
@@ -26,7 +31,7 @@ impl Place {
 
 /// In what way a call has to do with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum How {
+pub enum How {
     /// By a path, the first or the second.
     Path(usize),
     /// By its descriptor.
@@ -39,27 +44,30 @@ pub(crate) enum How {
 
 /// What a call had to do with a file.
 #[derive(Debug)]
-pub(crate) struct FileUse<'a> {
-    pub(crate) call: Syscall,
-    pub(crate) how: How,
+pub struct FileUse<'a> {
+    /// The call.
+    pub call: Syscall,
+    /// In what way.
+    pub how: How,
     /// The argument with its flags, or the one that decides whether it has a path at all.
-    pub(crate) told: u64,
-    pub(crate) error: Option<Errno>,
+    pub told: u64,
+    /// How it failed, if it did.
+    pub error: Option<Errno>,
     /// The mode of the file, if one was found.
-    pub(crate) mode: Option<u16>,
+    pub mode: Option<u16>,
     /// Whether this call made the file, where a file was found.
-    pub(crate) made: bool,
+    pub made: bool,
     /// The file, by the kernel's own word.
-    pub(crate) found: Option<Place>,
+    pub found: Option<Place>,
     /// What a relative path begins at.
-    pub(crate) base: Option<Place>,
+    pub base: Option<Place>,
     /// What the program wrote.
-    pub(crate) text: &'a [u8],
+    pub text: &'a [u8],
 }
 
 impl FileUse<'_> {
     /// What it says of which paths: of the file, and, where a path leads to it through a symbolic link, of that.
-    pub(crate) fn facts(&self) -> Vec<(ByteString, FileSeen)> {
+    pub fn facts(&self) -> Vec<(ByteString, FileSeen)> {
         let rights = self.rights();
         if rights.is_empty() {
             return Vec::new();
@@ -135,7 +143,7 @@ impl FileUse<'_> {
 
 /// A path that begins there, without empty components, `.` and `..`. A `..` goes back over whatever stands before it,
 /// which is what it means unless that is a symbolic link.
-pub(crate) fn joined(base: &[u8], text: &[u8]) -> ByteString {
+pub fn joined(base: &[u8], text: &[u8]) -> ByteString {
     let mut components: Vec<&[u8]> = Vec::new();
     for component in base.split(|byte| *byte == b'/').chain(text.split(|byte| *byte == b'/')) {
         match component {
@@ -157,16 +165,18 @@ pub(crate) fn joined(base: &[u8], text: &[u8]) -> ByteString {
 
 /// What a call had to do with a socket.
 #[derive(Debug)]
-pub(crate) struct SocketUse {
-    pub(crate) socket: Socket,
-    pub(crate) error: Option<Errno>,
+pub struct SocketUse {
+    /// The socket, what was done with it, and the address.
+    pub socket: Socket,
+    /// How it failed, if it did.
+    pub error: Option<Errno>,
     /// What a relative path begins at.
-    pub(crate) base: Option<Place>,
+    pub base: Option<Place>,
 }
 
 impl SocketUse {
     /// How it ended. A connection that is under way has not failed.
-    pub(crate) fn outcomes(&self) -> Outcomes {
+    pub fn outcomes(&self) -> Outcomes {
         const EINPROGRESS: Errno = Errno(115);
         match self.error {
             None | Some(EINPROGRESS) => Outcomes::SUCCEEDED,
@@ -175,7 +185,7 @@ impl SocketUse {
     }
 
     /// The file that a socket of the file system is.
-    pub(crate) fn file(&self) -> Option<(ByteString, FileSeen)> {
+    pub fn file(&self) -> Option<(ByteString, FileSeen)> {
         let Address::UnixPath(text) = &self.socket.address else { return None };
         let rights = match self.socket.operation {
             Operation::Bind => Rights::from([Right::Create, Right::Socket]),
@@ -201,24 +211,46 @@ impl SocketUse {
 
 /// The facts of one program in one target.
 #[derive(Debug, Default)]
-pub(crate) struct Uses {
-    pub(crate) files: BTreeMap<ByteString, FileSeen>,
-    pub(crate) sockets: BTreeMap<Socket, Outcomes>,
+pub struct Uses {
+    /// Of files, by path.
+    pub files: BTreeMap<ByteString, FileSeen>,
+    /// Of sockets.
+    pub sockets: BTreeMap<Socket, Outcomes>,
 }
 
 impl Uses {
     /// Takes in what a call had to do with a file.
-    pub(crate) fn add_file(&mut self, of: &FileUse<'_>) {
+    pub fn add_file(&mut self, of: &FileUse<'_>) {
         for (path, seen) in of.facts() {
             self.files.entry(path).or_default().join(seen);
         }
     }
 
     /// The same of a socket.
-    pub(crate) fn add_socket(&mut self, of: &SocketUse) {
+    pub fn add_socket(&mut self, of: &SocketUse) {
         self.sockets.entry(of.socket.clone()).or_default().join(of.outcomes());
         if let Some((path, seen)) = of.file() {
             self.files.entry(path).or_default().join(seen);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joined_paths_are_absolute_and_have_no_empty_or_dotted_components() {
+        for (base, text, expected) in [
+            ("", "/a/b", "/a/b"),
+            ("/x/y", "a", "/x/y/a"),
+            ("/x/y", "../a//./b/", "/x/a/b"),
+            ("/x", "../../..", "/"),
+            ("/", "", "/"),
+            ("/x", "a\n\"", "/x/a\n\""),
+        ] {
+            let joined = joined(base.as_bytes(), text.as_bytes());
+            assert_eq!(joined, ByteString::from(expected), "{base} {text}");
         }
     }
 }
