@@ -355,6 +355,7 @@ struct trace_event_raw_io_uring_submit_req {
 #define PROT_EXEC 0x4
 #define MAP_ANONYMOUS 0x20
 /* errno.h, which brings more than this. */
+#define E2BIG 7
 #define EEXIST 17
 #define EFAULT 14
 /* asm/thread_info.h of x86: the task is in a 32-bit system call. */

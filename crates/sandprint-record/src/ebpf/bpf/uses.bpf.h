@@ -64,11 +64,14 @@ struct {
 	__uint(max_entries, 4 << 20);
 } uses SEC(".maps");
 
+/* Most path components and mounts of a use that are followed. */
+#define SP_USE_DEPTH 512
+
 /* The reader is woken when so much waits for it, not for each record. */
 #define SP_WAKE (1 << 20)
 
-/* Most messages of one call that are looked at. */
-#define SP_MESSAGES 8
+/* Most messages of one call that the kernel sends (UIO_MAXIOV, linux/uio.h). */
+#define SP_MESSAGES 1024
 /* Most bytes of an address (struct sockaddr_storage). */
 #define SP_ADDRESS 128
 
@@ -158,7 +161,7 @@ __noinline int hash_chain(u64 which, u64 dentry, u64 mnt)
 		return 0;
 	begin_walk(&s->walk, (void *)dentry, (void *)mnt, current_fs());
 #pragma clang loop unroll(full)
-	for (u32 i = 0; i < SP_DEPTH / SP_STEPS; i++)
+	for (u32 i = 0; i < SP_USE_DEPTH / SP_STEPS; i++)
 		if (use_hash_steps(which))
 			return 0;
 	return 0;
@@ -197,7 +200,7 @@ __noinline u64 append_path(u64 which, u64 dentry, u64 mnt)
 		return 0;
 	begin_walk(&s->walk, (void *)dentry, (void *)mnt, current_fs());
 #pragma clang loop unroll(full)
-	for (u32 i = 0; i < SP_DEPTH / SP_STEPS; i++)
+	for (u32 i = 0; i < SP_USE_DEPTH / SP_STEPS; i++)
 		if (use_steps(which))
 			goto over;
 	s->walk.flags |= SP_PATH_CUT;
@@ -242,6 +245,7 @@ __noinline int send_use(u64 which, u64 call, u64 text_length)
 	struct sp_use_key key = {};
 	u64 length, flags, at;
 	u8 one = 1;
+	long error;
 
 	if (!s)
 		return 0;
@@ -250,6 +254,14 @@ __noinline int send_use(u64 which, u64 call, u64 text_length)
 	key.hash = s->hash;
 	if (bpf_map_lookup_elem(&known_uses, &key))
 		return 0;
+	/* Who is first sends it. What there is no memory for just now is sent again. */
+	error = bpf_map_update_elem(&known_uses, &key, &one, BPF_NOEXIST);
+	if (error == -EEXIST)
+		return 0;
+	if (error == -E2BIG) {
+		count_lost_use(s->use.kind);
+		return 0;
+	}
 
 	s->filled = 0;
 	s->use.found_len = 0;
@@ -278,10 +290,11 @@ __noinline int send_use(u64 which, u64 call, u64 text_length)
 		return 0;
 	flags = bpf_ringbuf_query(&uses, BPF_RB_AVAIL_DATA) > SP_WAKE ? BPF_RB_FORCE_WAKEUP
 								      : BPF_RB_NO_WAKEUP;
-	/* Known only once it is sent: until then it may be tried again. */
-	if (bpf_ringbuf_output(&uses, &s->use, sizeof(s->use) + length, flags) ||
-	    bpf_map_update_elem(&known_uses, &key, &one, BPF_ANY))
+	if (bpf_ringbuf_output(&uses, &s->use, sizeof(s->use) + length, flags)) {
+		/* It may be tried again. */
+		bpf_map_delete_elem(&known_uses, &key);
 		count_lost_use(s->use.kind);
+	}
 	return 0;
 }
 
@@ -529,6 +542,18 @@ __noinline int use_socket(u64 argument, u64 message)
 	return send_use(SP_SCRATCH_CALL, call_word(&s->use), bytes);
 }
 
+/* The addresses of the messages of a call after the first. A loop, whose steps are few to the verifier. */
+__noinline int use_messages(u64 argument, u64 sent)
+{
+#pragma clang loop unroll(disable)
+	for (u32 i = 1; i < SP_MESSAGES; i++) {
+		if (i >= sent)
+			break;
+		use_socket(argument, i);
+	}
+	return 0;
+}
+
 /* Says whose use it is. */
 static __always_inline void say_whose(struct sp_use *use, struct task_struct *task, u64 image, u32 target)
 {
@@ -595,14 +620,8 @@ static __always_inline void note_uses(struct task_struct *task, struct sp_head *
 	if (!(word & SP_OPERANDS_IS_SOCKET))
 		return;
 	use_socket(SP_OPERANDS_SOCKET(word), 0);
-	if (word & SP_OPERANDS_MANY && result > 1) {
-#pragma clang loop unroll(full)
-		for (u32 i = 1; i < SP_MESSAGES; i++)
-			if (i < result)
-				use_socket(SP_OPERANDS_SOCKET(word), i);
-		if (result > SP_MESSAGES)
-			count_lost(SP_LOST_SOCKETS, result - SP_MESSAGES);
-	}
+	if (word & SP_OPERANDS_MANY && result > 1)
+		use_messages(SP_OPERANDS_SOCKET(word), result);
 }
 
 #endif
