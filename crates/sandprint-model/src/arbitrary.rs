@@ -14,8 +14,8 @@ use crate::arguments::Selected;
 use crate::errno::Errno;
 use crate::sockets::Address;
 use crate::{
-    Abi, Action, Arch, ArgumentsSeen, ByteString, CallRules, CallSeen, Comparison, Condition, Count, Date,
-    Doubt, Exit, FactKind, Facts, Family, FileSeen, FirstSeen, Gap, GapKind, Host, Image, Join,
+    Abi, Action, Arch, ArgumentsSeen, ByteString, CallRules, CallSeen, Capability, Comparison, Condition,
+    Count, Date, Doubt, Exit, FactKind, Facts, Family, FileSeen, FirstSeen, Gap, GapKind, Host, Image, Join,
     KernelVersion, Key, Memory, MemoryKind, Note, Operation, Outcomes, Peak, Policy, Reason, Recorder, Right,
     Rights, Rule, Run, RunId, Socket, SocketType, Subject, Syscall, Trace, Width,
 };
@@ -201,7 +201,11 @@ pub(crate) fn trace() -> impl Strategy<Value = Trace> {
         (any::<bool>(), any::<bool>()).prop_map(|(succeeded, failed)| Outcomes { succeeded, failed });
     let uses = (
         facts(bytes(), file_seen(errno)),
-        facts(socket(), outcomes),
+        facts(socket(), outcomes.clone()),
+        facts(
+            (any::<u8>().prop_filter_map("a capability", Capability::numbered), option::of(syscall())),
+            outcomes,
+        ),
         facts(
             (select(&MemoryKind::ALL[..]), option::of(bytes()))
                 .prop_map(|(kind, path)| Memory { kind, path }),
@@ -211,9 +215,29 @@ pub(crate) fn trace() -> impl Strategy<Value = Trace> {
         facts(any::<u8>(), count().prop_map(Count)),
     );
     (btree_map(run_id(), run(), 0..4), calls, (results, refused), uses, btree_map(gap(), count(), 0..4))
-        .prop_map(|(runs, calls, (results, refused), (files, sockets, memory, namespaces, uring), gaps)| {
-            Trace { runs, calls, results, refused, files, sockets, memory, namespaces, uring, gaps }
-        })
+        .prop_map(
+            |(
+                runs,
+                calls,
+                (results, refused),
+                (files, sockets, capabilities, memory, namespaces, uring),
+                gaps,
+            )| {
+                Trace {
+                    runs,
+                    calls,
+                    results,
+                    refused,
+                    files,
+                    sockets,
+                    capabilities,
+                    memory,
+                    namespaces,
+                    uring,
+                    gaps,
+                }
+            },
+        )
 }
 
 fn action() -> impl Strategy<Value = Action> {

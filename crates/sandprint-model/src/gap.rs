@@ -80,6 +80,10 @@ gap_kinds! {
     SocketsLost, "sockets-lost", Note,
         "Some uses of sockets were not recorded",
         "addresses may be missing, and no call is";
+    /// As above; or the kernel skipped the program that is told.
+    CapabilitiesLost, "capabilities-lost", Note,
+        "Some questions for capabilities were not recorded",
+        "capabilities may be missing, and no call is";
     ProgramMissed, "program-missed", Blocking,
         "The kernel skipped a BPF program on some events",
         "calls may be missing";

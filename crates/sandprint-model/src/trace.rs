@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::errno::Errno;
-use crate::{ByteString, Gap, Outcomes, Socket, Syscall};
+use crate::{ByteString, Capability, Gap, Outcomes, Socket, Syscall};
 
 mod arguments;
 mod coverage;
@@ -52,6 +52,9 @@ pub struct Trace {
     pub files: Facts<ByteString, FileSeen>,
     /// What was done with which sockets.
     pub sockets: Facts<Socket, Outcomes>,
+    /// Which capabilities were asked for in which call, outside of any where there is none; and whether they were granted
+    /// (succeeded) or refused (failed).
+    pub capabilities: Facts<(Capability, Option<Syscall>), Outcomes>,
     /// Memory that became executable after it could be written.
     pub memory: Facts<Memory, Count>,
     /// The calls that make tasks or namespaces, with their flags.

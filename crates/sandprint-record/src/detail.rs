@@ -6,7 +6,7 @@ pub enum Detail {
     /// Nothing.
     #[default]
     Calls,
-    /// Arguments, errors, and calls that a filter refused.
+    /// Arguments, errors, files, sockets, capabilities, and the rest of what a policy can be about.
     Full,
 }
 

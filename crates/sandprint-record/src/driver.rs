@@ -1,12 +1,11 @@
 //! The recorders behind one interface: what a session asks of whichever one it has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 
-use sandprint_model::{FactKind, Recorder as Kind, RunId, Trace};
+use sandprint_model::{FactKind, Peak, Recorder as Kind, RunId, Trace};
 use sandprint_sandbox::launch::Suspended;
 
-use crate::detail::Detail;
 use crate::ebpf::{self, Options, RecorderError, TargetId};
 use crate::followed::Followed;
 use crate::host::HostFacts;
@@ -133,20 +132,17 @@ impl Driver {
     /// What it records beside the calls.
     pub(crate) fn facts(&self) -> BTreeSet<FactKind> {
         match self {
-            Driver::Ebpf(recorder) => match recorder.detail() {
-                Detail::Calls => BTreeSet::new(),
-                Detail::Full => BTreeSet::from([
-                    FactKind::Arguments,
-                    FactKind::Files,
-                    FactKind::Memory,
-                    FactKind::Namespaces,
-                    FactKind::Refused,
-                    FactKind::Results,
-                    FactKind::Sockets,
-                ]),
-            },
+            Driver::Ebpf(recorder) => recorder.facts(),
             Driver::Ptrace(_) => BTreeSet::from([FactKind::Arguments, FactKind::Results]),
             Driver::Notify(_) => BTreeSet::from([FactKind::Arguments]),
+        }
+    }
+
+    /// The most that there was of something, as far as it records that.
+    pub(crate) fn peaks(&self) -> Result<BTreeMap<Peak, u64>, SessionError> {
+        match self {
+            Driver::Ebpf(recorder) => Ok(recorder.peaks()?),
+            Driver::Ptrace(_) | Driver::Notify(_) => Ok(BTreeMap::new()),
         }
     }
 

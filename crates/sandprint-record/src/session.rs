@@ -468,7 +468,8 @@ impl<'a> Session<'a> {
     fn trace(&mut self) -> Result<Trace, SessionError> {
         let mut trace = Trace::default();
         let duration_ms = u64::try_from(self.began.elapsed().as_millis()).ok();
-        let run = Run { duration_ms, exit: self.first_exit, ..self.run.clone() };
+        let peaks = self.driver.peaks()?;
+        let run = Run { duration_ms, exit: self.first_exit, peaks, ..self.run.clone() };
         trace.runs.insert(self.id, run);
         self.driver.collect(&self.id, self.began_ns, &mut trace)?;
         Ok(trace)

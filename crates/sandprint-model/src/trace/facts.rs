@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::seen::Join;
 use crate::errno::Errno;
-use crate::{Abi, ByteString, Image, PerRun, RunId, Syscall};
+use crate::{Abi, ByteString, Capability, Image, PerRun, RunId, Syscall};
 
 /// Who did something: a program, in a part of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -65,6 +65,13 @@ impl Key for (Syscall, Errno) {
 impl Key for (Syscall, u64) {
     fn first() -> (Syscall, u64) {
         (Syscall::first(), 0)
+    }
+}
+
+/// A capability, and the call in which it was asked for.
+impl Key for (Capability, Option<Syscall>) {
+    fn first() -> (Capability, Option<Syscall>) {
+        (Capability::first(), None)
     }
 }
 

@@ -38,6 +38,7 @@ impl Trace {
         self.refused.merge(other.refused);
         self.files.merge(other.files);
         self.sockets.merge(other.sockets);
+        self.capabilities.merge(other.capabilities);
         self.memory.merge(other.memory);
         self.namespaces.merge(other.namespaces);
         self.uring.merge(other.uring);
@@ -244,6 +245,7 @@ mod tests {
             holds_all(&sum.results, &a.results, &b.results)?;
             holds_all(&sum.files, &a.files, &b.files)?;
             holds_all(&sum.sockets, &a.sockets, &b.sockets)?;
+            holds_all(&sum.capabilities, &a.capabilities, &b.capabilities)?;
             holds_all(&sum.memory, &a.memory, &b.memory)?;
             holds_all(&sum.namespaces, &a.namespaces, &b.namespaces)?;
             holds_all(&sum.uring, &a.uring, &b.uring)?;

@@ -104,6 +104,8 @@ impl Peak {
 pub enum FactKind {
     /// The values of arguments.
     Arguments,
+    /// Which capabilities were asked for.
+    Capabilities,
     /// What was done to files.
     Files,
     /// What was submitted through `io_uring`.
@@ -126,8 +128,9 @@ pub enum FactKind {
 
 impl FactKind {
     /// Every kind, in name order.
-    pub const ALL: [FactKind; 9] = [
+    pub const ALL: [FactKind; 10] = [
         FactKind::Arguments,
+        FactKind::Capabilities,
         FactKind::Files,
         FactKind::IoUring,
         FactKind::Memory,
@@ -142,6 +145,7 @@ impl FactKind {
     pub fn name(self) -> &'static str {
         match self {
             FactKind::Arguments => "arguments",
+            FactKind::Capabilities => "capabilities",
             FactKind::Files => "files",
             FactKind::IoUring => "io-uring",
             FactKind::Memory => "memory",

@@ -22,6 +22,7 @@ impl Trace {
             refused: self.refused.filtered(|_, (syscall, _)| !known.contains(syscall)),
             files: beyond(&self.files, bases, |base| &base.files),
             sockets: beyond(&self.sockets, bases, |base| &base.sockets),
+            capabilities: beyond(&self.capabilities, bases, |base| &base.capabilities),
             memory: beyond(&self.memory, bases, |base| &base.memory),
             namespaces: beyond(&self.namespaces, bases, |base| &base.namespaces),
             uring: beyond(&self.uring, bases, |base| &base.uring),

@@ -22,7 +22,7 @@ use facts::Table;
 use gaps::GapRow;
 use groups::{Heads, Indexes};
 use runs::RunRow;
-use uses::{Files, Memories, Namespaces, Sockets, Uring};
+use uses::{Capabilities, Files, Memories, Namespaces, Sockets, Uring};
 
 mod calls;
 mod facts;
@@ -56,6 +56,7 @@ pub(super) fn write(trace: &Trace, out: impl Write) -> io::Result<()> {
     results::write(&mut page, trace, &indexes)?;
     facts::write::<Files>(&mut page, trace, &indexes)?;
     facts::write::<Sockets>(&mut page, trace, &indexes)?;
+    facts::write::<Capabilities>(&mut page, trace, &indexes)?;
     facts::write::<Memories>(&mut page, trace, &indexes)?;
     facts::write::<Namespaces>(&mut page, trace, &indexes)?;
     facts::write::<Uring>(&mut page, trace, &indexes)?;
@@ -111,6 +112,7 @@ enum Field {
     Refused,
     Files,
     Sockets,
+    Capabilities,
     Memory,
     Namespaces,
     #[serde(rename = "io_uring")]
@@ -119,7 +121,7 @@ enum Field {
 }
 
 impl Field {
-    const ALL: [(Field, &'static str); 15] = [
+    const ALL: [(Field, &'static str); 16] = [
         (Field::Format, "format"),
         (Field::Version, "version"),
         (Field::Tool, "tool"),
@@ -131,6 +133,7 @@ impl Field {
         (Field::Refused, results::REFUSED),
         (Field::Files, Files::NAME),
         (Field::Sockets, Sockets::NAME),
+        (Field::Capabilities, Capabilities::NAME),
         (Field::Memory, Memories::NAME),
         (Field::Namespaces, Namespaces::NAME),
         (Field::Uring, Uring::NAME),
@@ -155,6 +158,7 @@ struct Reading<'r> {
     early_refused: Vec<Object<results::GroupRow<'static>>>,
     early_files: Early<Files>,
     early_sockets: Early<Sockets>,
+    early_capabilities: Early<Capabilities>,
     early_memory: Early<Memories>,
     early_namespaces: Early<Namespaces>,
     early_uring: Early<Uring>,
@@ -184,6 +188,7 @@ impl<'r> Reading<'r> {
             early_refused: Vec::new(),
             early_files: Vec::new(),
             early_sockets: Vec::new(),
+            early_capabilities: Vec::new(),
             early_memory: Vec::new(),
             early_namespaces: Vec::new(),
             early_uring: Vec::new(),
@@ -249,6 +254,10 @@ impl<'r> Reading<'r> {
             Field::Sockets => map.next_value_seed(Rows::of(Sockets::NAME, refusal, |row| {
                 facts::take::<Sockets>(row, heads, trace)
             }))?,
+            Field::Capabilities if !has_heads => self.early_capabilities = map.next_value()?,
+            Field::Capabilities => map.next_value_seed(Rows::of(Capabilities::NAME, refusal, |row| {
+                facts::take::<Capabilities>(row, heads, trace)
+            }))?,
             Field::Memory if !has_paths => self.early_memory = map.next_value()?,
             Field::Memory => map.next_value_seed(Rows::of(Memories::NAME, refusal, |row| {
                 facts::take::<Memories>(row, heads, trace)
@@ -285,6 +294,7 @@ impl<'r> Reading<'r> {
         }
         take_early::<Files>(&mut self.early_files, heads, trace)?;
         take_early::<Sockets>(&mut self.early_sockets, heads, trace)?;
+        take_early::<Capabilities>(&mut self.early_capabilities, heads, trace)?;
         take_early::<Memories>(&mut self.early_memory, heads, trace)?;
         take_early::<Namespaces>(&mut self.early_namespaces, heads, trace)?;
         take_early::<Uring>(&mut self.early_uring, heads, trace)?;
@@ -324,6 +334,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
             Field::Refused,
             Field::Files,
             Field::Sockets,
+            Field::Capabilities,
             Field::Memory,
             Field::Namespaces,
             Field::Uring,

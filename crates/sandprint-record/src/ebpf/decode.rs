@@ -135,6 +135,16 @@ pub struct State {
     pub seccomp_installed: u64,
     /// Operations submitted through `io_uring`.
     pub uring_submitted: u64,
+    /// Processes followed now.
+    pub processes: u64,
+    /// Most tasks followed at a time.
+    pub most_live: u64,
+    /// Most processes followed at a time.
+    pub most_processes: u64,
+    /// Most pages that one process had mapped.
+    pub most_memory: u64,
+    /// The highest descriptor that a call gave, and one more.
+    pub most_descriptors: u64,
     /// How often somebody came into an empty cgroup of a target, or below one.
     pub populated: u64,
 }
@@ -154,6 +164,11 @@ impl State {
             seccomp_active: fields.u64()?,
             seccomp_installed: fields.u64()?,
             uring_submitted: fields.u64()?,
+            processes: fields.u64()?,
+            most_live: fields.u64()?,
+            most_processes: fields.u64()?,
+            most_memory: fields.u64()?,
+            most_descriptors: fields.u64()?,
             populated: fields.u64()?,
         })
     }
@@ -266,6 +281,52 @@ impl ResultKey {
         let target = TargetId(fields.u32()?);
         let call = CallKey { image, target, abi: fields.u32()?, nr: fields.u32()? };
         Some(ResultKey { call, errno: fields.u16()?, refused: fields.u16()? != 0 })
+    }
+}
+
+/// `struct sp_asked_key`: a question for a capability.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AskedKey {
+    /// The call in which it was asked; its number has all bits set where there is none.
+    pub call: CallKey,
+    pub capability: u8,
+    pub granted: bool,
+}
+
+impl AskedKey {
+    /// Bytes of `struct sp_asked_key`.
+    pub(super) const SIZE: usize = 24;
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<AskedKey> {
+        let mut fields = Fields(bytes);
+        let image = fields.u64()?;
+        let target = TargetId(fields.u32()?);
+        let call = CallKey { image, target, abi: fields.u32()?, nr: fields.u32()? };
+        Some(AskedKey { call, capability: fields.u8()?, granted: fields.u8()? != 0 })
+    }
+
+    /// Whether it was asked in a call.
+    pub(super) fn is_in_call(&self) -> bool {
+        self.call.abi != u32::MAX
+    }
+}
+
+/// `struct sp_uring_key`: an operation of `io_uring`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct UringKey {
+    pub image: u64,
+    pub target: TargetId,
+    pub opcode: u8,
+}
+
+impl UringKey {
+    /// Bytes of `struct sp_uring_key`.
+    pub(super) const SIZE: usize = 16;
+
+    pub(super) fn decode(bytes: &[u8]) -> Option<UringKey> {
+        let mut fields = Fields(bytes);
+        let (image, target) = (fields.u64()?, TargetId(fields.u32()?));
+        Some(UringKey { image, target, opcode: u8::try_from(fields.u32()?).ok()? })
     }
 }
 

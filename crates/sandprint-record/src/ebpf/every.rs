@@ -22,8 +22,10 @@ pub struct Attempt {
     pub programs: usize,
     /// What the kernel said.
     pub result: Result<(), LoadError>,
-    /// What the kernel said of programs that read maps, where it took only the others.
+    /// What the kernel said of programs that read maps.
     pub readers: Result<(), LoadError>,
+    /// What it said of those that are attached to its functions.
+    pub functions: Result<(), LoadError>,
     /// Whether the types that they need could be picked out of the kernel's.
     pub picked: bool,
     /// The programs that other instructions were loaded of because libbpf was given only the types that they need.
@@ -35,7 +37,7 @@ pub fn load_every_program(facts: &HostFacts) -> Result<Vec<Attempt>, RecorderErr
     let arch = facts.arch().ok_or_else(|| RecorderError::UnknownArch(facts.machine.clone()))?;
     let kernel = facts.kernel().unwrap_or(KernelVersion::new(0, 0));
     let all = super::config(arch)?.with_everything();
-    let forms = program::every_form().filter(|wanted| wanted.since() <= kernel);
+    let forms = program::every_form(kernel).filter(|wanted| wanted.since() <= kernel);
     Ok(forms.map(|wanted| attempt(&all, &wanted)).collect())
 }
 
@@ -44,15 +46,25 @@ fn attempt(config: &Config, wanted: &Wanted) -> Attempt {
     let load = |wanted: &Wanted, types| Programs::load_with(config, wanted.clone(), types);
     let types = Types::of(wanted.hooks.object()).map(Rc::new);
     let picked = types.is_some();
-    let (taken, readers) = match load(wanted, types.clone()) {
-        Err(error) if wanted.has_readers() => (wanted.clone().without_readers(), Err(error)),
-        _ => (wanted.clone(), Ok(())),
+    // What a kernel may refuse is asked about apart from the rest.
+    let without = wanted.clone().without_functions().without_readers();
+    let load_one = |wanted: &Wanted| load(wanted, types.clone()).map(drop);
+    let functions = if wanted.has_functions() {
+        load_one(&Wanted { functions: true, ..without.clone() })
+    } else {
+        Ok(())
     };
+    let readers =
+        if wanted.has_readers() { load_one(&Wanted { readers: true, ..without.clone() }) } else { Ok(()) };
+    let taken = Wanted { functions: functions.is_ok(), readers: readers.is_ok(), ..wanted.clone() };
     let compared = load(&taken, types).and_then(|picked| Ok(differing(&picked, &load(&taken, None)?)));
     let programs = taken.at_once().count();
     match compared {
-        Ok(differing) => Attempt { form, programs, result: Ok(()), readers, picked, differing },
-        Err(error) => Attempt { form, programs, result: Err(error), readers, picked, differing: Vec::new() },
+        Ok(differing) => Attempt { form, programs, result: Ok(()), readers, functions, picked, differing },
+        Err(error) => {
+            let (result, differing) = (Err(error), Vec::new());
+            Attempt { form, programs, result, readers, functions, picked, differing }
+        }
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) enum Lost {
     Files = 13,
     /// What was done with sockets was not told.
     Sockets = 14,
+    /// Questions for capabilities were not told.
+    Capabilities = 15,
 }
 
 impl Lost {
@@ -67,15 +69,29 @@ mod tests {
     #[test]
     fn the_programs_and_we_mean_the_same() {
         use Lost::{
-            Admission, Calls, Cgroups, Ends, Event, Files, Filters, Images, Members, Refused, Results, Rings,
-            Scripts, Sockets, Unsettled,
+            Admission, Calls, Capabilities, Cgroups, Ends, Event, Files, Filters, Images, Members, Refused,
+            Results, Rings, Scripts, Sockets, Unsettled,
         };
         let ours = [
-            Admission, Calls, Images, Event, Rings, Scripts, Cgroups, Refused, Filters, Unsettled, Members,
-            Ends, Results, Files, Sockets,
+            Admission,
+            Calls,
+            Images,
+            Event,
+            Rings,
+            Scripts,
+            Cgroups,
+            Refused,
+            Filters,
+            Unsettled,
+            Members,
+            Ends,
+            Results,
+            Files,
+            Sockets,
+            Capabilities,
         ];
         let mut ours: Vec<_> = ours.map(|lost| (format!("{lost:?}").to_uppercase(), lost as usize)).to_vec();
-        ours.push(("MAX".to_owned(), 16));
+        ours.push(("MAX".to_owned(), 32));
         assert_eq!(of_the_header(), ours);
     }
 }

@@ -10,7 +10,7 @@ use super::decode::{Config, State};
 use super::error::LoadError;
 use super::program::{Concern, Tasks, Wanted};
 use super::sys;
-use Concern::{Calls, Cgroups, Details, Follow, Members, Uring, WatchCalls, WatchTasks};
+use Concern::{Calls, Capabilities, Cgroups, Details, Follow, Members, Uring, WatchCalls, WatchTasks};
 
 /// How user space gets at a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ const fn row(name: &'static str, access: Access, concerns: &'static [Concern]) -
 }
 
 #[rustfmt::skip]
-static MAPS: [Row; 35] = [
+static MAPS: [Row; 36] = [
     row(".rodata", Access::Programs, &[]),
     row(".bss", Access::Memory, &[]),
     row(".data.control", Access::Memory, &[]),
@@ -71,7 +71,8 @@ static MAPS: [Row; 35] = [
     row("uses", Access::Calls, &[Details]),
     row("scratch", Access::Programs, &[Details]),
     row("rings", Access::Programs, &[Uring]),
-    row("uring_ops", Access::Memory, &[Uring]),
+    row("uring_ops", Access::Calls, &[Uring]),
+    row("asked", Access::Calls, &[Capabilities]),
 
     row("marks", Access::Programs, &[WatchTasks, WatchCalls]),
     row("refused", Access::Calls, &[WatchTasks, WatchCalls]),

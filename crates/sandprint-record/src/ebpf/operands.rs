@@ -23,6 +23,11 @@ const EXECUTES: u64 = 1 << 33;
 const SKIPS_EMPTY: u64 = 1 << 34;
 const IS_SOCKET: u64 = 1 << 35;
 const MANY: u64 = 1 << 36;
+const GIVES: u64 = 1 << 37;
+const GIVES_TWO: u64 = 1 << 38;
+const GROWS: u64 = 1 << 39;
+const CLONES: u64 = 1 << 40;
+const USES: u64 = 1 << 41;
 
 /// Fills the map `operands` (`bpf/uses.bpf.h`), before anything is attached.
 pub(super) fn fill(maps: &Maps, arch: Arch) -> Result<(), LoadError> {
@@ -51,10 +56,57 @@ pub(super) fn telling_argument(of: &Operands) -> Option<u8> {
 fn describe(call: Syscall) -> u64 {
     let files = operands(call).filter(|operands| !operands.in_memory);
     let (files, sockets) = (files.map_or(0, |operands| of_files(call, operands)), address_operand(call));
-    match (files, sockets) {
+    let uses = match (files, sockets) {
         (0, None) => 0,
-        (files, None) => files | nothing_of_sockets(),
-        (_, Some(operand)) => nothing_of_files() | of_sockets(operand),
+        (files, None) => USES | files | nothing_of_sockets(),
+        (_, Some(operand)) => USES | nothing_of_files() | of_sockets(operand),
+    };
+    uses | beside_uses(call)
+}
+
+/// What is looked at beside files and sockets: descriptors that are given, memory, and flags in memory.
+fn beside_uses(call: Syscall) -> u64 {
+    match call.name() {
+        Some(
+            "open"
+            | "openat"
+            | "openat2"
+            | "creat"
+            | "open_by_handle_at"
+            | "open_tree"
+            | "socket"
+            | "accept"
+            | "accept4"
+            | "dup"
+            | "dup2"
+            | "dup3"
+            | "epoll_create"
+            | "epoll_create1"
+            | "eventfd"
+            | "eventfd2"
+            | "signalfd"
+            | "signalfd4"
+            | "timerfd_create"
+            | "memfd_create"
+            | "memfd_secret"
+            | "inotify_init"
+            | "inotify_init1"
+            | "fanotify_init"
+            | "pidfd_open"
+            | "pidfd_getfd"
+            | "io_uring_setup"
+            | "mq_open"
+            | "userfaultfd"
+            | "perf_event_open"
+            | "landlock_create_ruleset"
+            | "fsopen"
+            | "fsmount"
+            | "fspick",
+        ) => GIVES,
+        Some("pipe" | "pipe2") => GIVES_TWO,
+        Some("mmap" | "mmap2" | "mremap" | "brk" | "shmat") => GROWS,
+        Some("clone3") => CLONES,
+        _ => 0,
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) enum Concern {
     Calls,
     /// Recording: what they are made with, and how they fail.
     Details,
+    /// Recording: which capabilities are asked for.
+    Capabilities,
     /// Recording: tasks that run already.
     Walk,
     /// Recording: counts that live tasks have not handed in. Loaded late: that costs as much as loading all the rest,
@@ -93,26 +95,33 @@ pub(super) struct Program {
     forms: Forms,
     /// The object that it is in, where it is not in both.
     hooks: Option<Hooks>,
+    /// The first kernel that has what it is for, and the first that has something better.
+    since: Option<KernelVersion>,
+    until: Option<KernelVersion>,
 }
 
 const fn row(name: &'static str, concern: Concern, way: Way, forms: Forms) -> Program {
-    Program { name, concern, way, forms, hooks: None }
+    Program { name, concern, way, forms, hooks: None, since: None, until: None }
 }
 
 const fn only(hooks: Hooks, name: &'static str, concern: Concern, way: Way, forms: Forms) -> Program {
-    Program { name, concern, way, forms, hooks: Some(hooks) }
+    Program { name, concern, way, forms, hooks: Some(hooks), since: None, until: None }
 }
 
 use Concern::{
-    Calls, Cgroups, Details, Follow, Gather, Images, Members, Uring, Walk, WatchCalls, WatchTasks,
+    Calls, Capabilities, Cgroups, Details, Follow, Gather, Images, Members, Uring, Walk, WatchCalls,
+    WatchTasks,
 };
 use Forms::{Alone, Locating, With};
 use Hooks::{RawTracepoints, Tracepoints};
 use Way::{Attach, Instead, Read, Spare, Try};
 
+/// The release that brought the tracepoint of capabilities (d48da4d5ed7e).
+const CAPABILITY_TRACEPOINT: KernelVersion = KernelVersion::new(6, 14);
+
 /// All programs. Within a concern they are attached in this order.
 #[rustfmt::skip]
-static PROGRAMS: [Program; 34] = [
+static PROGRAMS: [Program; 38] = [
     only(Tracepoints, "prepare_exec_1", Follow, Spare, Alone),
     only(Tracepoints, "prepare_exec_2", Follow, Spare, Alone),
     only(Tracepoints, "prepare_exec_3", Follow, Spare, Alone),
@@ -127,6 +136,7 @@ static PROGRAMS: [Program; 34] = [
     // In this order: the kernel refuses the older form where it does not fit, not the newer.
     only(RawTracepoints, "uring_old_submit_sqe", Uring, Instead, With(Tasks::ByTid)),
     only(RawTracepoints, "uring_submit_sqe", Uring, Instead, With(Tasks::ByTid)),
+    only(Tracepoints, "read_uring", Uring, Read("uring_ops"), Alone),
 
     row("count_call", Calls, Attach, Forms::Tasks),
     only(Tracepoints, "read_calls", Calls, Read("calls"), Alone),
@@ -136,6 +146,10 @@ static PROGRAMS: [Program; 34] = [
     row("note_exec", Details, Attach, Forms::Tasks),
     only(Tracepoints, "read_arguments", Details, Read("arguments"), Alone),
     only(Tracepoints, "read_results", Details, Read("results"), Alone),
+
+    Program { since: Some(CAPABILITY_TRACEPOINT), ..row("trace_capability", Capabilities, Try, Forms::Tasks) },
+    Program { until: Some(CAPABILITY_TRACEPOINT), ..row(ASK_CAPABILITY, Capabilities, Try, Forms::Tasks) },
+    only(Tracepoints, "read_asked", Capabilities, Read("asked"), Alone),
 
     row(WALK_RESOLVE, Walk, Way::Walk, Alone),
     row(WALK_ADMIT, Walk, Way::Walk, Forms::Tasks),
@@ -166,6 +180,8 @@ static PROGRAMS: [Program; 34] = [
 pub(super) const FOLLOW_EXIT: &str = "follow_exit";
 /// Sees `io_uring` instances being made.
 pub(super) const URING_CREATE: &str = "uring_create";
+/// Sees capabilities being asked for, at the end of the kernel's own function.
+const ASK_CAPABILITY: &str = "ask_capability";
 /// Finds the wanted processes, and the recorder, in the initial PID namespace.
 pub(super) const WALK_RESOLVE: &str = "walk_resolve";
 /// Follows the threads of the targets and of their descendants.
@@ -187,6 +203,10 @@ pub(super) struct Wanted {
     /// Whether maps are read by programs, where that is better; see [`Wanted::reader_of`].
     pub(super) readers: bool,
     pub(super) concerns: Vec<Concern>,
+    /// Whether a program may be attached to a function of the kernel. One may be built to refuse that.
+    pub(super) functions: bool,
+    /// The kernel that they are for.
+    pub(super) kernel: KernelVersion,
 }
 
 impl Wanted {
@@ -214,9 +234,26 @@ impl Wanted {
         Wanted { readers: false, ..self }
     }
 
+    /// Whether one that is attached to a function is among them.
+    pub(super) fn has_functions(&self) -> bool {
+        self.at_once().any(|(program, _)| program.name == ASK_CAPABILITY)
+    }
+
+    /// The same without such.
+    pub(super) fn without_functions(self) -> Wanted {
+        Wanted { functions: false, ..self }
+    }
+
     /// The name in the object of the program in this row; `None` where it is not there in the form that is wanted.
     fn name_of(&self, program: &Program) -> Option<Cow<'static, str>> {
         if program.hooks.is_some_and(|hooks| hooks != self.hooks) {
+            return None;
+        }
+        let is_late = program.until.is_some_and(|until| self.kernel >= until);
+        if is_late || program.since.is_some_and(|since| self.kernel < since) {
+            return None;
+        }
+        if !self.functions && program.name == ASK_CAPABILITY {
             return None;
         }
         if !self.readers && matches!(program.way, Way::Read(_)) {
@@ -267,9 +304,21 @@ impl Wanted {
 }
 
 /// All forms in which programs can be wanted, with every concern.
-pub(super) fn every_form() -> impl Iterator<Item = Wanted> {
-    let all =
-        vec![Follow, Uring, Calls, Details, Walk, Gather, Images, Cgroups, Members, WatchTasks, WatchCalls];
+pub(super) fn every_form(kernel: KernelVersion) -> impl Iterator<Item = Wanted> {
+    let all = vec![
+        Follow,
+        Uring,
+        Calls,
+        Details,
+        Capabilities,
+        Walk,
+        Gather,
+        Images,
+        Cgroups,
+        Members,
+        WatchTasks,
+        WatchCalls,
+    ];
     let forms = [
         (Hooks::RawTracepoints, Tasks::ByTid, false),
         (Hooks::RawTracepoints, Tasks::Storage, true),
@@ -282,5 +331,7 @@ pub(super) fn every_form() -> impl Iterator<Item = Wanted> {
         locates,
         readers: true,
         concerns: all.clone(),
+        functions: true,
+        kernel,
     })
 }

@@ -65,15 +65,26 @@ impl std::fmt::Debug for Programs {
 }
 
 impl Programs {
-    /// Loads what is wanted. Nothing is attached yet.
+    /// Loads what is wanted, or what of it the kernel takes that others do without. Nothing is attached yet.
     pub(super) fn load(config: &Config, wanted: Wanted) -> Result<Programs, LoadError> {
         let types = Types::of(wanted.hooks.object()).map(Rc::new);
-        let first = match Programs::load_with(config, wanted.clone(), types.clone()) {
-            Err(error @ LoadError::Load { .. }) if wanted.has_readers() => error,
-            result => return result,
-        };
-        // If that fails too, it was not for the readers.
-        Programs::load_with(config, wanted.without_readers(), types).map_err(|_second| first)
+        let (has_functions, has_readers) = (wanted.has_functions(), wanted.has_readers());
+        let mut fewer = vec![wanted];
+        if has_functions {
+            fewer.extend(fewer.clone().into_iter().map(Wanted::without_functions));
+        }
+        if has_readers {
+            fewer.extend(fewer.clone().into_iter().map(Wanted::without_readers));
+        }
+        let mut first = None;
+        for wanted in fewer {
+            match Programs::load_with(config, wanted, types.clone()) {
+                Err(error @ LoadError::Load { .. }) => drop(first.get_or_insert(error)),
+                result => return result,
+            }
+        }
+        // It was not for what others do without.
+        Err(first.unwrap_or_else(|| LoadError::Missing("programs".to_owned())))
     }
 
     /// The same with these of the kernel's types.
@@ -248,9 +259,10 @@ impl Programs {
         Ok(bytes.as_deref().and_then(ImageInfo::decode))
     }
 
-    /// Whether what a program misses is no call, but what is known of it.
-    pub(super) fn is_about_details(&self, name: &str) -> bool {
-        self.wanted.of(&[Concern::Details]).any(|(_, known)| known == name)
+    /// What a program is needed for.
+    pub(super) fn concern_of(&self, name: &str) -> Option<Concern> {
+        let mut all = self.wanted.of(&self.wanted.concerns);
+        all.find(|(_, known)| known == name).map(|(program, _)| program.concern)
     }
 
     /// How often the kernel did not run each of our programs, where that is a loss.
@@ -331,6 +343,8 @@ fn read_all(link: &Link, name: &str) -> Result<Vec<u8>, LoadError> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use sandprint_model::KernelVersion;
+
     use super::*;
     use crate::ebpf::program::every_form;
 
@@ -340,10 +354,11 @@ mod tests {
 
     #[test]
     fn the_table_has_every_program_and_no_other() {
+        let kernels = [KernelVersion::new(0, 0), KernelVersion::new(u16::MAX, 0)];
         for (hooks, object) in objects() {
             let there: BTreeSet<String> =
                 object.progs().map(|program| program.name().to_string_lossy().into_owned()).collect();
-            let forms = every_form().filter(|wanted| wanted.hooks == hooks);
+            let forms = kernels.into_iter().flat_map(every_form).filter(|wanted| wanted.hooks == hooks);
             let in_table: BTreeSet<String> = forms
                 .flat_map(|wanted| wanted.at_once().map(|(_, name)| name.into_owned()).collect::<Vec<_>>())
                 .collect();

@@ -6,14 +6,18 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use libbpf_rs::{MapCore as _, RingBuffer, RingBufferBuilder};
 use sandprint_model::errno::Errno;
-use sandprint_model::{Arch, CallSeen, Count, FirstSeen, Gap, GapKind, Image, RunId, Subject, Trace};
+use sandprint_model::{
+    Arch, CallSeen, Capability, Count, FactKind, FirstSeen, Gap, GapKind, Image, KernelVersion, Outcomes,
+    Peak, RunId, Subject, Trace,
+};
 
 use super::cgroups::Cgroups;
-use super::decode::{CallKey, CallValue, Config, Control, Event, ImageInfo, Live, ResultKey, State};
+use super::decode::{
+    CallKey, CallValue, Config, Control, Event, ImageInfo, Live, ResultKey, State, UringKey,
+};
 use super::error::{LoadError, RecorderError};
 use super::lost::Lost;
 use super::program::{
@@ -37,6 +41,31 @@ const MOST_WALKS: usize = 5;
 /// begun unseen.
 const BORN_BEFORE: u64 = 100_000_000;
 
+/// What reads the ring buffers, and where it puts what it reads.
+type Listening = (RingBuffer<'static>, Rc<RefCell<Vec<Event>>>, Rc<RefCell<Sent>>);
+
+/// Reads what the programs send.
+fn listen(programs: &Programs, arch: Arch, details: bool) -> Result<Listening, RecorderError> {
+    let events = Rc::new(RefCell::new(Vec::new()));
+    let sent = Rc::new(RefCell::new(Sent::none(arch)));
+    let mut builder = RingBufferBuilder::new();
+    let sink = Rc::clone(&events);
+    let take_event = move |bytes: &[u8]| {
+        sink.borrow_mut().extend(Event::decode(bytes));
+        0
+    };
+    builder.add(programs.maps().get("events")?, take_event).map_err(RecorderError::Ring)?;
+    if details {
+        let sink = Rc::clone(&sent);
+        let take_use = move |bytes: &[u8]| {
+            sink.borrow_mut().take(bytes);
+            0
+        };
+        builder.add(programs.maps().get("uses")?, take_use).map_err(RecorderError::Ring)?;
+    }
+    Ok((builder.build().map_err(RecorderError::Ring)?, events, sent))
+}
+
 /// A loaded recorder.
 pub struct Recorder {
     programs: Programs,
@@ -58,6 +87,8 @@ pub struct Recorder {
     not_gathered: Option<String>,
     /// Whether this kernel has `io_uring` and does not show what is submitted through it.
     hides_uring: bool,
+    /// Whether capabilities are seen being asked for.
+    sees_capabilities: bool,
     stopped: bool,
 }
 
@@ -85,7 +116,7 @@ impl Recorder {
         concerns.extend(walks.then_some(Concern::Walk));
         concerns.extend(cgroup.then_some(Concern::Cgroups));
         let details = options.detail == Detail::Full;
-        concerns.extend(details.then_some(Concern::Details));
+        concerns.extend(details.then_some([Concern::Details, Concern::Capabilities]).into_iter().flatten());
         let follow_children = options.follow_children;
         let config = Config { follow_children, walks, cgroup, details, ..super::config(arch)? };
         let mut refusals: Vec<((Hooks, Tasks), LoadError)> = Vec::new();
@@ -98,7 +129,16 @@ impl Recorder {
             if refusals.iter().any(hopeless) {
                 continue;
             }
-            let wanted = Wanted { hooks, tasks, locates: false, readers: true, concerns: concerns.clone() };
+            let kernel = facts.kernel().unwrap_or(KernelVersion::new(0, 0));
+            let wanted = Wanted {
+                hooks,
+                tasks,
+                locates: false,
+                readers: true,
+                concerns: concerns.clone(),
+                functions: true,
+                kernel,
+            };
             let tried = Programs::load(&config, wanted).and_then(|mut programs| {
                 if hooks == Hooks::Tracepoints {
                     // Whether they can be attached is seen here. Nothing is followed yet, so they do nothing yet.
@@ -126,27 +166,7 @@ impl Recorder {
             selected::fill(programs.maps(), arch)?;
             operands::fill(programs.maps(), arch)?;
         }
-        let events = Rc::new(RefCell::new(Vec::new()));
-        let sink = Rc::clone(&events);
-        let mut builder = RingBufferBuilder::new();
-        builder
-            .add(programs.maps().get("events")?, move |bytes| {
-                if let Some(event) = Event::decode(bytes) {
-                    sink.borrow_mut().push(event);
-                }
-                0
-            })
-            .map_err(RecorderError::Ring)?;
-        let sent = Rc::new(RefCell::new(Sent::none(arch)));
-        if details {
-            let sink = Rc::clone(&sent);
-            let take = move |bytes: &[u8]| {
-                sink.borrow_mut().take(bytes);
-                0
-            };
-            builder.add(programs.maps().get("uses")?, take).map_err(RecorderError::Ring)?;
-        }
-        let ring = builder.build().map_err(RecorderError::Ring)?;
+        let (ring, events, sent) = listen(&programs, arch, details)?;
         Ok(Recorder {
             programs,
             refused,
@@ -163,6 +183,7 @@ impl Recorder {
             reader: Reader::none(),
             not_gathered: None,
             hides_uring: false,
+            sees_capabilities: false,
             stopped: false,
         })
     }
@@ -295,6 +316,7 @@ impl Recorder {
         self.hides_uring = uring == [URING_CREATE];
         // Who sees a call begin leaves the mark by which its end is known.
         self.programs.attach(Concern::Details)?;
+        self.sees_capabilities = !self.programs.attach(Concern::Capabilities)?.is_empty();
         self.programs.attach(Concern::Calls)?;
         Ok(())
     }
@@ -368,6 +390,7 @@ impl Recorder {
         self.programs.control(self.control)?;
         // The end of tasks is still seen.
         // In this order: the end of a call that was not counted must not be taken for that of one before.
+        self.programs.detach(Concern::Capabilities);
         self.programs.detach(Concern::Details);
         self.programs.detach(Concern::Calls);
         self.stopped = true;
@@ -441,6 +464,7 @@ impl Recorder {
         self.ring.consume().map_err(RecorderError::Ring)?;
         let mut entries = self.counts()?;
         entries.retain(|key, _| key.target == of);
+        let asked_for = if self.sees_capabilities { details::asked(&self.programs, of)? } else { Vec::new() };
         let images: BTreeSet<u64> = entries
             .keys()
             .map(|key| key.image)
@@ -456,6 +480,7 @@ impl Recorder {
             Detail::Calls => BTreeMap::new(),
             Detail::Full => details::arguments(&self.programs, &entries, self.arch)?,
         };
+        let arguments_of = arguments.clone();
         for (key, value) in &entries {
             let first = (value.first_ns > 0).then(|| FirstSeen {
                 after_ns: value.first_ns.saturating_sub(started_ns),
@@ -486,7 +511,56 @@ impl Recorder {
                 trace.sockets.add(subject.clone(), socket.clone(), *run, *outcomes);
             }
         }
+        for (UringKey { image, target, opcode }, count) in details::uring(&self.programs)? {
+            if target == of {
+                trace.uring.add(Subject::of(&image_of(&image)), opcode, *run, Count(count));
+            }
+        }
+        if self.detail == Detail::Full {
+            for (call, flags, count) in details::cloned(&self.programs, of, self.arch)? {
+                let key = (call.syscall(self.arch), flags);
+                trace.namespaces.add(Subject::of(&image_of(&call.image)), key, *run, Count(count));
+            }
+        }
+        for asked in asked_for {
+            let call = asked.is_in_call().then(|| asked.call.syscall(self.arch));
+            let Some(capability) = Capability::numbered(asked.capability) else { continue };
+            if details::is_need(call, arguments_of.get(&asked.call), capability) {
+                let outcome = if asked.granted { Outcomes::SUCCEEDED } else { Outcomes::FAILED };
+                let subject = Subject::of(&image_of(&asked.call.image));
+                trace.capabilities.add(subject, (capability, call), *run, outcome);
+            }
+        }
         self.collect_gaps(of, run, trace)
+    }
+
+    /// What it records beside the calls.
+    pub fn facts(&self) -> BTreeSet<FactKind> {
+        let mut facts = match self.detail {
+            Detail::Calls => BTreeSet::new(),
+            Detail::Full => FactKind::ALL.into(),
+        };
+        facts.remove(&FactKind::IoUring);
+        facts.extend((!self.hides_uring).then_some(FactKind::IoUring));
+        if !self.sees_capabilities {
+            facts.remove(&FactKind::Capabilities);
+        }
+        facts
+    }
+
+    /// The most that there was of something, as far as that was recorded.
+    pub fn peaks(&self) -> Result<BTreeMap<Peak, u64>, RecorderError> {
+        if self.detail == Detail::Calls {
+            return Ok(BTreeMap::new());
+        }
+        let state = self.state()?;
+        let peaks = [
+            (Peak::Descriptors, state.most_descriptors),
+            (Peak::Memory, state.most_memory.saturating_mul(super::page_size().into())),
+            (Peak::Processes, state.most_processes),
+            (Peak::Threads, state.most_live),
+        ];
+        Ok(peaks.into_iter().filter(|(_, most)| *most > 0).collect())
     }
 
     /// Every call with its count, those included that live tasks have not handed in.
@@ -537,6 +611,7 @@ impl Recorder {
             (GapKind::ResultsLost, self.lost(Lost::Results)?),
             (GapKind::FilesLost, self.lost(Lost::Files)?),
             (GapKind::SocketsLost, self.lost(Lost::Sockets)?),
+            (GapKind::CapabilitiesLost, self.lost(Lost::Capabilities)?),
             (GapKind::ImagesMerged, self.lost(Lost::Images)?),
             (GapKind::SeccompActive, state.seccomp_active),
             (GapKind::SeccompInstalled, state.seccomp_installed),
@@ -550,8 +625,11 @@ impl Recorder {
             note(GapKind::ImagesMerged, Some(detail), scripts);
         }
         for (program, misses) in self.programs.misses() {
-            let details = self.programs.is_about_details(&program);
-            let kind = if details { GapKind::ResultsLost } else { GapKind::ProgramMissed };
+            let kind = match self.programs.concern_of(&program) {
+                Some(Concern::Details) => GapKind::ResultsLost,
+                Some(Concern::Capabilities) => GapKind::CapabilitiesLost,
+                _ => GapKind::ProgramMissed,
+            };
             note(kind, Some(program), misses);
         }
         if let Some(error) = &self.not_gathered {
@@ -575,12 +653,12 @@ impl Recorder {
     fn uring_gap(&self, run: &RunId, total: u64, trace: &mut Trace) -> Result<(), RecorderError> {
         let setup = trace.syscalls().iter().any(|syscall| syscall.name() == Some("io_uring_setup"));
         let mut operations = Vec::new();
-        for (opcode, count) in self.programs.maps().array("uring_ops")?.iter().enumerate() {
-            let count = count.load(Ordering::SeqCst);
-            if count > 0 {
-                operations.push(format!("{opcode} ({count})"));
-            }
+        let mut counts: BTreeMap<u8, u64> = BTreeMap::new();
+        for (UringKey { opcode, .. }, count) in details::uring(&self.programs)? {
+            let slot = counts.entry(opcode).or_default();
+            *slot = slot.saturating_add(count);
         }
+        operations.extend(counts.into_iter().map(|(opcode, count)| format!("{opcode} ({count})")));
         let unseen = self.lost(Lost::Rings)? > 0 || (setup && self.hides_uring);
         let gap = if total > 0 {
             Some((GapKind::IoUringOperations, Some(format!("opcodes {}", operations.join(", ")))))

@@ -376,8 +376,15 @@ fn load(config: &Config, kernel: Option<KernelVersion>) -> Result<Programs, Load
     let mut first = None;
     for (hooks, locates) in ways {
         // Whether perf events can be had is seen when the first is opened.
-        let wanted =
-            Wanted { hooks, tasks: Tasks::ByTid, locates, readers: true, concerns: concerns.clone() };
+        let wanted = Wanted {
+            hooks,
+            tasks: Tasks::ByTid,
+            locates,
+            readers: true,
+            concerns: concerns.clone(),
+            functions: false,
+            kernel: KernelVersion::new(0, 0),
+        };
         let tried = Programs::load(config, wanted).and_then(|mut programs| {
             programs.attach(Concern::Members)?;
             programs.attach(Concern::WatchTasks)?;

@@ -14,13 +14,18 @@ fn every_program_is_taken_by_this_kernel() {
     }
     let attempts = ebpf::load_every_program(&HostFacts::probe()).expect("this machine can record");
     assert!(!attempts.is_empty());
-    for ebpf::Attempt { form, programs, result, readers, picked, differing } in attempts {
+    for ebpf::Attempt { form, programs, result, readers, functions, picked, differing } in attempts {
         eprintln!("{form}: {programs} programs");
         if let Err(error) = readers {
             // What the verifier refuses is EACCES or EINVAL. EPERM is for a kernel that takes no such program at all.
             let text = error.to_string();
             assert!(text.contains("prog 'read_") && text.contains(": -EPERM"), "{form}: {text}");
             eprintln!("{form}: this kernel takes no program that reads maps");
+        }
+        if let Err(error) = functions {
+            let text = error.to_string();
+            assert!(text.contains("prog 'ask_capability") && text.contains(": -EPERM"), "{form}: {text}");
+            eprintln!("{form}: this kernel takes no program on its functions");
         }
         assert_ne!(programs, 0, "{form}");
         result.unwrap_or_else(|error| panic!("{form}: {error}"));

@@ -11,8 +11,8 @@ use crate::sockets::Address;
 use crate::wire::content::{self, Object, Refused, present};
 use crate::wire::{ContentProblem, quoted};
 use crate::{
-    Abi, ByteString, Count, Doubt, Facts, Family, FileSeen, Memory, MemoryKind, Operation, Outcomes, Rights,
-    Socket, SocketType, Syscall, Trace,
+    Abi, ByteString, Capability, Count, Doubt, Facts, Family, FileSeen, Memory, MemoryKind, Operation,
+    Outcomes, Rights, Socket, SocketType, Syscall, Trace,
 };
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it by reference")]
@@ -171,6 +171,78 @@ impl Table for Sockets {
             address: address.transpose()?.unwrap_or(Address::None),
         };
         Ok((socket, Outcomes { succeeded: line.succeeded, failed: line.failed }))
+    }
+}
+
+/// The table of capabilities.
+pub(super) struct Capabilities;
+
+/// How a capability was asked for in a call, or outside of any.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CapabilityLine {
+    capability: String,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    call: Option<Object<CallLine>>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    granted: bool,
+    #[serde(default, skip_serializing_if = "is_false")]
+    refused: bool,
+}
+
+/// A call by itself.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CallLine {
+    abi: String,
+    nr: u32,
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+}
+
+impl CallLine {
+    fn of(call: Syscall) -> CallLine {
+        CallLine { abi: call.abi.name().to_owned(), nr: call.nr, name: call.name().map(str::to_owned) }
+    }
+
+    fn call(&self) -> Result<Syscall, Refused> {
+        let abi = content::word("abi", "ABI", &self.abi, Abi::from_name)?;
+        content::syscall(abi, self.nr, self.name.as_deref())
+    }
+}
+
+impl Table for Capabilities {
+    const NAME: &'static str = "capabilities";
+    type Key = (Capability, Option<Syscall>);
+    type Value = Outcomes;
+    type Line = CapabilityLine;
+
+    fn of(trace: &Trace) -> &Facts<(Capability, Option<Syscall>), Outcomes> {
+        &trace.capabilities
+    }
+
+    fn of_mut(trace: &mut Trace) -> &mut Facts<(Capability, Option<Syscall>), Outcomes> {
+        &mut trace.capabilities
+    }
+
+    fn line(
+        (capability, call): &(Capability, Option<Syscall>),
+        outcomes: &Outcomes,
+        _: &Indexes<'_>,
+    ) -> CapabilityLine {
+        CapabilityLine {
+            capability: capability.to_string(),
+            call: call.map(CallLine::of).map(Object),
+            granted: outcomes.succeeded,
+            refused: outcomes.failed,
+        }
+    }
+
+    fn fact(line: CapabilityLine, _: &Heads) -> Result<((Capability, Option<Syscall>), Outcomes), Refused> {
+        let capability = content::word("capability", "capability", &line.capability, Capability::parse)?;
+        let call = line.call.map(|Object(call)| call.call().map_err(|refused| refused.within("call")));
+        let outcomes = Outcomes { succeeded: line.granted, failed: line.refused };
+        Ok(((capability, call.transpose()?), outcomes))
     }
 }
 

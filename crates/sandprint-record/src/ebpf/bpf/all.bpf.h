@@ -32,6 +32,7 @@
 #include "uses.bpf.h"
 #include "lifecycle.bpf.h"
 #include "ends.bpf.h"
+#include "capabilities.bpf.h"
 #include "walk.bpf.h"
 #include "uring.bpf.h"
 #include "filters.bpf.h"

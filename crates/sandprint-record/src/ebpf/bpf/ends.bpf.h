@@ -50,9 +50,27 @@ static __always_inline int on_sys_exit(struct task_struct *task, long id, const 
 		u64 args[6];
 
 		read_arguments_of(regs, abi == SP_ABI_COMPAT, args);
-		note_uses(task, head, word, args, abi, nr, ret, error);
+		if (word & SP_OPERANDS_CLONES)
+			note_clone(head, args[0], abi, nr);
+		note_peaks(task, word, args[0], ret);
+		if (word & SP_OPERANDS_USES)
+			note_uses(task, head, word, args, abi, nr, ret, error);
 	}
 	return 0;
+}
+
+/* The number of the call that the registers are of. */
+static __always_inline long number_of(const void *address)
+{
+	if (config.x86) {
+		const struct pt_regs___x86 *regs = address;
+
+		return regs->orig_ax;
+	} else {
+		const struct pt_regs___arm64 *regs = address;
+
+		return regs->syscallno;
+	}
 }
 
 #ifdef SP_PERF
@@ -67,20 +85,6 @@ SP_TWINS("tracepoint/raw_syscalls/sys_exit", end_call, struct trace_event_raw_sy
 SP_READER(read_arguments, struct sp_arguments_key, u64, true, true)
 SP_READER(read_results, struct sp_result_key, u64, true, true)
 #else
-/* The number of the call that ends: the tracepoint has only the registers. */
-static __always_inline long number_of(const void *address)
-{
-	if (config.x86) {
-		const struct pt_regs___x86 *regs = address;
-
-		return regs->orig_ax;
-	} else {
-		const struct pt_regs___arm64 *regs = address;
-
-		return regs->syscallno;
-	}
-}
-
 SP_BTF_TWINS("sys_exit", end_call, void *regs, long ret)
 {
 	return on_sys_exit(by_tid ? (void *)bpf_get_current_task() : bpf_get_current_task_btf(),

@@ -171,6 +171,13 @@ static __always_inline struct sp_head *find_head(struct task_struct *task, bool 
 	return bpf_map_lookup_elem(&tids, &tid);
 }
 
+/* Keeps the greater. Two tasks that do so at once may keep the lesser of theirs. */
+static __always_inline void keep_most(u64 *most, u64 value)
+{
+	if (value > *most)
+		*most = value;
+}
+
 /* A task that is followed is one fewer. */
 static __always_inline void end_of_task(u32 tgid)
 {
@@ -219,6 +226,11 @@ static __always_inline struct sp_head *admit(struct task_struct *task, const str
 	}
 	__sync_fetch_and_add(&state.live, 1);
 	__sync_fetch_and_add(&state.admitted, 1);
+	keep_most(&state.most_live, state.live);
+	if (BPF_CORE_READ(task, pid) == BPF_CORE_READ(task, tgid)) {
+		__sync_fetch_and_add(&state.processes, 1);
+		keep_most(&state.most_processes, state.processes);
+	}
 	return found;
 }
 

@@ -123,6 +123,7 @@ struct files_struct {
 
 struct mm_struct {
 	struct file *exe_file;
+	unsigned long total_vm;
 };
 
 struct fs_struct {
@@ -225,6 +226,8 @@ struct signal_struct {
 	atomic_t live;
 };
 
+struct cred;
+
 struct task_struct {
 	struct thread_info thread_info;
 	void *stack;
@@ -239,6 +242,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
 	struct mm_struct *active_mm;
+	const struct cred *real_cred;
 	struct fs_struct *fs;
 	struct files_struct *files;
 	struct nsproxy *nsproxy;
@@ -315,6 +319,12 @@ struct trace_event_raw_sched_process_fork {
 struct trace_event_raw_sched_process_exec {
 	u32 __data_loc_filename;
 	int old_pid;
+};
+
+struct trace_event_raw_cap_capable {
+	const struct cred *cred;
+	int cap;
+	int ret;
 };
 
 struct trace_event_raw_io_uring_create {

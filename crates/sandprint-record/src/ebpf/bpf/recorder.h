@@ -42,7 +42,8 @@ enum sp_lost {
 	SP_LOST_RESULTS = 12,  /* the results map was full: errors of calls not told */
 	SP_LOST_FILES = 13,    /* what was done to a file was not told */
 	SP_LOST_SOCKETS = 14,  /* what was done with a socket was not told */
-	SP_LOST_MAX = 16,
+	SP_LOST_CAPABILITIES = 15, /* a question for a capability was not told */
+	SP_LOST_MAX = 32,
 };
 
 /* Set before load; the verifier removes what is off. */
@@ -87,8 +88,13 @@ struct sp_state {
 	__u64 seccomp_active;	 /* admitted tasks that had a seccomp filter */
 	__u64 seccomp_installed; /* tasks seen with a filter that was not there at their admission */
 	__u64 uring_submitted;	 /* operations counted in the uring_ops map */
-	__u64 populated;	 /* how often somebody came into an empty cgroup of a target */
-	__u32 self_tgid;	 /* the recorder's own tgid in the initial PID namespace, once resolved */
+	__u64 processes;	 /* followed processes now */
+	__u64 most_live;	 /* most tasks, and most processes, that were followed at a time */
+	__u64 most_processes;
+	__u64 most_memory;	/* most pages that one task's process had mapped */
+	__u64 most_descriptors; /* the highest descriptor that a call gave, and one more */
+	__u64 populated;	/* how often somebody came into an empty cgroup of a target */
+	__u32 self_tgid;	/* the recorder's own tgid in the initial PID namespace, once resolved */
 	__u32 pad;
 };
 
@@ -169,6 +175,24 @@ struct sp_result_key {
 	__u32 nr;
 	__u16 error;   /* errno */
 	__u16 refused; /* a seccomp filter gave it, and the call did not run */
+};
+
+/* A question for a capability. */
+struct sp_asked_key {
+	__u64 image;
+	__u32 target;
+	__u32 abi; /* of the call in which it was asked; all bits set where there is none */
+	__u32 nr;
+	__u8 capability;
+	__u8 granted;
+	__u16 pad;
+};
+
+/* An operation of io_uring. */
+struct sp_uring_key {
+	__u64 image;
+	__u32 target;
+	__u32 opcode;
 };
 
 /* Calls whose selecting arguments are known, for each ABI (enum sp_abi). */

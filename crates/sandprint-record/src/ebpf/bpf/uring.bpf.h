@@ -5,26 +5,30 @@
 
 /*
  * io_uring instances of followed tasks: their submission-queue threads pass no fork hook.
- * Key: address of the io_ring_ctx. Value: 1. Written by: on_ring. When full: SP_LOST_RINGS.
+ * Key: address of the io_ring_ctx. Value: whose it is, with no opcode. Written by: on_ring. When full:
+ * SP_LOST_RINGS.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, u64);
-	__type(value, u32);
+	__type(value, struct sp_uring_key);
 } rings SEC(".maps");
 
-/* Key: opcode (IORING_OP_*). Value: operations submitted. Written by: on_submit. Cannot be full. */
+/*
+ * Key: image, target, opcode (IORING_OP_*). Value: operations submitted. Written by: on_submit. When full:
+ * SP_LOST_RINGS.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 256);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__type(key, u32);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sp_uring_key);
 	__type(value, u64);
 } uring_ops SEC(".maps");
 
-static __always_inline bool current_is_followed(bool by_tid)
+static __always_inline struct sp_head *head_of_current(bool by_tid)
 {
 	if (by_tid)
 		return find_head((void *)bpf_get_current_task(), true);
@@ -33,28 +37,44 @@ static __always_inline bool current_is_followed(bool by_tid)
 
 static __always_inline int on_ring(u64 ring, bool by_tid)
 {
-	u32 one = 1;
+	struct sp_head *head = head_of_current(by_tid);
+	struct sp_uring_key whose = {};
 
-	if (current_is_followed(by_tid) && bpf_map_update_elem(&rings, &ring, &one, BPF_ANY))
+	if (!head)
+		return 0;
+	whose.image = head->image;
+	whose.target = head->target;
+	if (bpf_map_update_elem(&rings, &ring, &whose, BPF_ANY))
 		count_lost(SP_LOST_RINGS, 1);
 	return 0;
 }
 
 static __always_inline int on_submit(u64 ring, u8 opcode, bool by_tid)
 {
-	u32 index = opcode;
-	u64 *count;
+	struct sp_head *head = head_of_current(by_tid);
+	struct sp_uring_key key = {};
+	bool is_new;
 
-	if (!bpf_map_lookup_elem(&rings, &ring) && !current_is_followed(by_tid))
-		return 0;
-	count = bpf_map_lookup_elem(&uring_ops, &index);
-	if (count)
-		__sync_fetch_and_add(count, 1);
+	if (head) {
+		key.image = head->image;
+		key.target = head->target;
+	} else {
+		struct sp_uring_key *whose = bpf_map_lookup_elem(&rings, &ring);
+
+		if (!whose)
+			return 0;
+		key = *whose;
+	}
+	key.opcode = opcode;
+	if (!count_key(&uring_ops, &key, &is_new))
+		count_lost(SP_LOST_RINGS, 1);
 	__sync_fetch_and_add(&state.uring_submitted, 1);
 	return 0;
 }
 
 #ifdef SP_PERF
+SP_READER(read_uring, struct sp_uring_key, u64, true, true)
+
 SP_TWINS("tracepoint/io_uring/io_uring_create", uring_create, struct trace_event_raw_io_uring_create)
 {
 	return on_ring((u64)ctx->ctx, by_tid);

@@ -40,6 +40,11 @@ struct {
 #define SP_OPERANDS_CHANGES_ROOT (1ULL << 32) /* success changes the root */
 #define SP_OPERANDS_EXECUTES (1ULL << 33)     /* after a success nothing of it can be read any more */
 #define SP_OPERANDS_MANY (1ULL << 36)	      /* several struct mmsghdr */
+#define SP_OPERANDS_GIVES (1ULL << 37)	      /* the result is a descriptor */
+#define SP_OPERANDS_GIVES_TWO (1ULL << 38)    /* the first argument is the address of two */
+#define SP_OPERANDS_GROWS (1ULL << 39)	      /* memory may be mapped */
+#define SP_OPERANDS_CLONES (1ULL << 40)	      /* the flags are those of clone3(2) */
+#define SP_OPERANDS_USES (1ULL << 41)	      /* has to do with files or sockets */
 #define SP_OPERANDS_IS_SOCKET (1ULL << 35)    /* makes sockets, or has to do with one */
 #define SP_OPERANDS_SKIPS_EMPTY (1ULL << 34)  /* an empty path is a descriptor of which nothing matters */
 
@@ -574,6 +579,41 @@ static __always_inline u64 operands_of(u32 abi, u32 nr)
 		return 0;
 	found = bpf_map_lookup_elem(&operands, &call);
 	return found ? *found : 0;
+}
+
+/* How a task was made whose flags lie in memory: as if they were an argument. */
+static __always_inline void note_clone(struct sp_head *head, u64 address, u32 abi, u32 nr)
+{
+	struct sp_arguments_key key = {};
+	u64 *count;
+
+	if (bpf_probe_read_user(&key.args[0], sizeof(key.args[0]), (void *)address))
+		return;
+	key.image = head->image;
+	key.target = head->target;
+	key.abi = abi;
+	key.nr = nr;
+	count = bpf_map_lookup_elem(&arguments, &key);
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	else
+		new_arguments(&key);
+}
+
+/* The most descriptors and memory that a process had. */
+static __always_inline void note_peaks(struct task_struct *task, u64 word, u64 first, long result)
+{
+	if (word & SP_OPERANDS_GIVES && result >= 0)
+		keep_most(&state.most_descriptors, result + 1);
+	if (word & SP_OPERANDS_GIVES_TWO && !result) {
+		s32 descriptors[2] = {};
+
+		bpf_probe_read_user(descriptors, sizeof(descriptors), (void *)first);
+		keep_most(&state.most_descriptors,
+			  (descriptors[0] > descriptors[1] ? descriptors[0] : descriptors[1]) + 1);
+	}
+	if (word & SP_OPERANDS_GROWS)
+		keep_most(&state.most_memory, BPF_CORE_READ(task, mm, total_vm));
 }
 
 /* Looks at what the call had to do with that ends, which has these operands. */

@@ -6,8 +6,8 @@ use sandprint_model::arguments::{render_selected, render_value};
 use sandprint_model::errno::{self, Errno};
 
 use sandprint_model::{
-    Address, ArgumentsSeen, ByteString, Count, FactKind, Facts, Join as _, Key, Outcomes, Peak, Rights,
-    Syscall, Trace,
+    Address, ArgumentsSeen, ByteString, Capability, Count, FactKind, Facts, Join as _, Key, Outcomes, Peak,
+    Rights, Syscall, Trace,
 };
 
 use super::{Cell, Column, Kind, Rows};
@@ -26,6 +26,9 @@ const NR: Column = Column { name: "nr", only_json: true };
 pub(super) fn of(kind: FactKind) -> Kind {
     let (columns, long, rows): (Vec<Column>, _, Rows) = match kind {
         FactKind::Arguments => (vec![ABI, NR, NAME, column("arguments"), COUNT], "arguments", arguments),
+        FactKind::Capabilities => {
+            (vec![column("capability"), column("granted"), column("refused")], "capability", capabilities)
+        }
         FactKind::Files => {
             (vec![column("path"), column("rights"), column("succeeded"), column("failed")], "path", files)
         }
@@ -138,6 +141,21 @@ fn sockets(trace: &Trace) -> Vec<Vec<Cell>> {
             } else {
                 Cell::Text(socket.address.to_string())
             },
+            Cell::YesNo(outcomes.succeeded),
+            Cell::YesNo(outcomes.failed),
+        ]
+    };
+    all.into_iter().map(row).collect()
+}
+
+fn capabilities(trace: &Trace) -> Vec<Vec<Cell>> {
+    let mut all: BTreeMap<Capability, Outcomes> = BTreeMap::new();
+    for (_, (capability, _), runs) in trace.capabilities.iter() {
+        runs.values().for_each(|seen| all.entry(*capability).or_default().add(*seen));
+    }
+    let row = |(capability, outcomes): (Capability, Outcomes)| {
+        vec![
+            Cell::Text(capability.to_string()),
             Cell::YesNo(outcomes.succeeded),
             Cell::YesNo(outcomes.failed),
         ]

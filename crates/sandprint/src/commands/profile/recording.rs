@@ -154,8 +154,9 @@ pub(crate) struct DetailArgs {
     /// How much to record of each call by eBPF
     ///
     /// `calls` is which calls are made, and how often. `full` is also with which arguments, how often each failed and
-    /// with which error, and what a seccomp filter answered with an error. At either level the recorders by ptrace and by notification keep
-    /// arguments, and that by ptrace errors.
+    /// with which error, what a seccomp filter answered with an error, files, sockets, capabilities, and more: see
+    /// `profile show --only`. At either level the recorders by ptrace and by notification keep arguments, and that by
+    /// ptrace errors.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = DetailArg::Calls)]
     detail: DetailArg,
 }
@@ -164,7 +165,7 @@ pub(crate) struct DetailArgs {
 enum DetailArg {
     /// Which calls are made
     Calls,
-    /// Also their arguments, their errors, and what a filter refused
+    /// Also all that is done with them: arguments, errors, files, sockets, capabilities
     Full,
 }
 
@@ -187,6 +188,7 @@ pub(crate) fn say_what_is_not_seen(detail: DetailArgs, trace: &Trace) {
         let missing =
             FactKind::ALL.into_iter().filter(|kind| !run.facts.contains(kind)).map(|kind| match kind {
                 FactKind::Arguments => "arguments",
+                FactKind::Capabilities => "capabilities",
                 FactKind::Files => "files",
                 FactKind::IoUring => "what is submitted through io_uring",
                 FactKind::Memory => "writable code",

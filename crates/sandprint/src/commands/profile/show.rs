@@ -73,6 +73,7 @@ enum Format {
 fn kind_parser() -> impl TypedValueParser<Value = FactKind> {
     let help = |kind| match kind {
         FactKind::Arguments => "With which arguments calls were made: abi, name, arguments, count",
+        FactKind::Capabilities => "Which capabilities were asked for: capability, granted, refused",
         FactKind::Files => "What was done to which file: path, rights, succeeded, failed",
         FactKind::IoUring => "What was submitted through io_uring: opcode, count",
         FactKind::Memory => "Memory that became writable and executable: kind, path, count",
@@ -134,10 +135,11 @@ pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitStatus> {
 fn say_where_it_is_not(recorded: &Trace, kind: FactKind, is_empty: bool) {
     let (what, with) = match kind {
         FactKind::Arguments => ("arguments", "`profile run --detail full` does"),
+        FactKind::Capabilities => ("capabilities", "`profile run --recorder ebpf --detail full` does"),
         FactKind::Files => ("files", "`profile run --detail full` does"),
         FactKind::IoUring => ("io_uring operations", "`profile run --recorder ebpf --detail full` does"),
-        FactKind::Memory => ("writable code", "`profile run --detail full` does"),
-        FactKind::Namespaces => ("how tasks were made", "`profile run --detail full` does"),
+        FactKind::Memory => ("mappings of writable code", "`profile run --detail full` does"),
+        FactKind::Namespaces => ("flags of new tasks or namespaces", "`profile run --detail full` does"),
         FactKind::Peaks => ("peaks", "`profile run --detail full` does"),
         FactKind::Sockets => ("sockets", "`profile run --detail full` does"),
         FactKind::Refused => ("refused calls", "`profile run --recorder ebpf --detail full` does"),

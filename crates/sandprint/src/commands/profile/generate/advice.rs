@@ -54,6 +54,7 @@ fn remedy(gap: GapKind) -> Option<&'static str> {
         GapKind::ImportSampled => Some("record it with `profile run`, which counts every call"),
         GapKind::FilesLost
         | GapKind::SocketsLost
+        | GapKind::CapabilitiesLost
         | GapKind::ResultsLost
         | GapKind::SeccompInstalled
         | GapKind::RefusedCounted
