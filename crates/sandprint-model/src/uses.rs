@@ -6,11 +6,15 @@
 use std::collections::BTreeMap;
 
 use crate::errno::Errno;
-use crate::operands::{self, FileKind, rights};
+use crate::operands::{self, FileKind, Flags, rights, takes_empty};
 use crate::{
     Address, ByteString, Doubt, Doubts, FileSeen, Join as _, Operation, Outcomes, Right, Rights, Socket,
     Syscall,
 };
+
+const EBADF: Errno = Errno(9);
+/// `RESOLVE_IN_ROOT` of `openat2`.
+const RESOLVE_IN_ROOT: u64 = 0x10;
 
 /// A path that the kernel or the recorder has put together.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +28,16 @@ pub struct Place {
 impl Place {
     /// Whether it is the path of something: pipes, sockets and the like have none.
     fn is_somewhere(&self) -> bool {
-        let is_nowhere = self.doubts.has(Doubt::Outside) && self.doubts.has(Doubt::Unlinked);
+        let is_unlinked = self.doubts.has(Doubt::Unlinked);
+        let is_nowhere = is_unlinked && (self.doubts.has(Doubt::Outside) || self.is_nameless());
         !is_nowhere && !self.path.is_empty()
+    }
+
+    /// Whether it is one of `O_TMPFILE`, which the kernel calls by its number (`d_mark_tmpfile`, fs/dcache.c).
+    fn is_nameless(&self) -> bool {
+        let name = self.path.as_bytes().rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        name.strip_prefix(b"#")
+            .is_some_and(|number| !number.is_empty() && number.iter().all(u8::is_ascii_digit))
     }
 }
 
@@ -49,7 +61,8 @@ pub struct FileUse<'a> {
     pub call: Syscall,
     /// In what way.
     pub how: How,
-    /// The argument with its flags, or the one that decides whether it has a path at all.
+    /// The argument with its flags, or the one that decides whether it has a path at all. Of `openat2`, the flags, and
+    /// in the upper half how the path is resolved.
     pub told: u64,
     /// How it failed, if it did.
     pub error: Option<Errno>,
@@ -115,6 +128,19 @@ impl FileUse<'_> {
         }
     }
 
+    /// Whether an empty path names something.
+    fn takes_empty(&self) -> bool {
+        let How::Path(nth) = self.how else { return true };
+        let path = operands::operands(self.call).and_then(|operands| operands.paths.get(nth));
+        path.is_none_or(|path| path.null) || takes_empty(self.call, nth, self.told)
+    }
+
+    /// Whether the directory is the root to this call.
+    fn begins_at_directory(&self) -> bool {
+        let flags = operands::operands(self.call).map(|operands| operands.flags);
+        matches!(flags, Some(Flags::OpenHow(_))) && self.told >> 32 & RESOLVE_IN_ROOT != 0
+    }
+
     /// The path that the program named, put together.
     fn named(&self) -> Option<Place> {
         // A descriptor has no name; and by this one the kernel runs a script of a descriptor (fs/exec.c).
@@ -122,6 +148,16 @@ impl FileUse<'_> {
             matches!(self.how, How::Executed | How::Interpreter) && self.text.starts_with(b"/dev/fd/");
         if self.how == How::Descriptor || by_descriptor || (self.text.is_empty() && self.base.is_none()) {
             return None;
+        }
+        if self.text.is_empty() && !self.takes_empty() {
+            return None;
+        }
+        if self.begins_at_directory() {
+            let base = self.base.as_ref().filter(|base| base.is_somewhere())?;
+            // No `..` leads out of it.
+            let below = joined(b"", self.text);
+            let below = below.as_bytes().strip_prefix(b"/").unwrap_or_default();
+            return Some(Place { path: joined(base.path.as_bytes(), below), doubts: base.doubts });
         }
         if self.text.starts_with(b"/") {
             return Some(Place { path: joined(b"", self.text), doubts: Doubts::NONE });
@@ -132,8 +168,8 @@ impl FileUse<'_> {
             }
             // A descriptor of no directory: the call failed, or had no use for it.
             Some(_) => None,
-            // Where it was found the kernel has said.
-            None if self.found.is_some() => None,
+            // Where it was found the kernel has said; and without a directory there is nothing to be found.
+            None if self.found.is_some() || self.error == Some(EBADF) => None,
             None => {
                 Some(Place { path: ByteString::new(self.text), doubts: Doubts::from_iter([Doubt::Unplaced]) })
             }
@@ -251,6 +287,63 @@ mod tests {
         ] {
             let joined = joined(base.as_bytes(), text.as_bytes());
             assert_eq!(joined, ByteString::from(expected), "{base} {text}");
+        }
+    }
+
+    fn place(path: &str, doubts: &[Doubt]) -> Place {
+        Place { path: ByteString::from(path), doubts: doubts.iter().copied().collect() }
+    }
+
+    fn call(name: &str) -> FileUse<'static> {
+        FileUse {
+            call: Syscall::from_name(crate::Abi::X86_64, name).unwrap(),
+            how: How::Path(0),
+            told: 0,
+            error: None,
+            mode: None,
+            made: false,
+            found: None,
+            base: Some(place("/d", &[])),
+            text: b"",
+        }
+    }
+
+    #[test]
+    fn what_names_nothing_is_no_file() {
+        const AT_EMPTY_PATH: u64 = 0x1000;
+        let paths = |of: FileUse<'_>| -> Vec<String> {
+            of.facts().iter().map(|(path, _)| path.to_string()).collect()
+        };
+        let unlinked = |path| Some(place(path, &[Doubt::Unlinked]));
+        for (of, expected) in [
+            // An empty path is the descriptor, for some calls, of which some must be asked.
+            (FileUse { told: AT_EMPTY_PATH, ..call("fchownat") }, &["/d"][..]),
+            (call("fchownat"), &[]),
+            (call("mkdirat"), &[]),
+            (call("utimensat"), &["/d"]),
+            // A descriptor that is none.
+            (FileUse { base: None, error: Some(EBADF), text: b"f", ..call("openat") }, &[]),
+            (FileUse { base: None, error: Some(EBADF), text: b"/f", ..call("openat") }, &["/f"]),
+            // A file that was made without a name. One that had a name had it.
+            (FileUse { found: unlinked("/d/#12"), text: b".", ..call("openat") }, &["/d"]),
+            (FileUse { found: unlinked("/d/#12a"), text: b"/x", ..call("openat") }, &["/d/#12a", "/x"]),
+            (FileUse { found: Some(place("/d/#12", &[])), text: b"#12", ..call("openat") }, &["/d/#12"]),
+        ] {
+            let said = format!("{of:?}");
+            assert_eq!(paths(of), expected, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_path_begins_at_the_directory_that_is_its_root() {
+        for (resolve, text, expected) in [
+            (RESOLVE_IN_ROOT, "/a/../../b", "/d/b"),
+            (RESOLVE_IN_ROOT, "a", "/d/a"),
+            (0, "/a/../../b", "/b"),
+            (8, "../b", "/b"),
+        ] {
+            let of = FileUse { told: resolve << 32, text: text.as_bytes(), ..call("openat2") };
+            assert_eq!(of.named(), Some(place(expected, &[])), "{text}");
         }
     }
 }

@@ -71,8 +71,8 @@ impl AddressOperand {
 
 /// Where a call has the socket that it works with, and the address that it is given. None for any other call.
 ///
-/// `socketcall` (i386) is not looked into: its arguments are in memory. `accept` is given no address, it gives one.
-/// `socketpair` makes sockets that have each other as peers already, and reaches nobody.
+/// `socketcall` (i386) has its arguments in memory, and is here the call that it stands for. `accept` is given no
+/// address, it gives one. `socketpair` makes sockets that have each other as peers already, and reaches nobody.
 pub fn address_operand(call: Syscall) -> Option<AddressOperand> {
     let operand = match call.name()? {
         "socket" => AddressOperand::Made { family: 0, kind: 1, protocol: 2 },

@@ -28,6 +28,8 @@ const GIVES_TWO: u64 = 1 << 38;
 const GROWS: u64 = 1 << 39;
 const CLONES: u64 = 1 << 40;
 const USES: u64 = 1 << 41;
+const WORDS: u64 = 1 << 42;
+const SOCKETCALL: u64 = 1 << 43;
 
 /// Fills the map `operands` (`bpf/uses.bpf.h`), before anything is attached.
 pub(super) fn fill(maps: &Maps, arch: Arch) -> Result<(), LoadError> {
@@ -54,7 +56,18 @@ pub(super) fn telling_argument(of: &Operands) -> Option<u8> {
 
 /// The word of a call in the map; 0 for one that has to do with no file and no socket.
 fn describe(call: Syscall) -> u64 {
-    let files = operands(call).filter(|operands| !operands.in_memory);
+    let files = operands(call);
+    // What lies in memory is looked at as in the same call that has it in registers.
+    let in_memory = if files.is_some_and(|operands| operands.in_memory) {
+        WORDS
+    } else if call.name() == Some("socketcall") {
+        SOCKETCALL
+    } else {
+        0
+    };
+    if in_memory != 0 {
+        return USES | in_memory | nothing_of_files() | nothing_of_sockets() | beside_uses(call);
+    }
     let (files, sockets) = (files.map_or(0, |operands| of_files(call, operands)), address_operand(call));
     let uses = match (files, sockets) {
         (0, None) => 0,
@@ -197,6 +210,18 @@ mod tests {
         assert_eq!([18, 21, 24].map(|place| field(connect, place)), [0, 1, 2]);
         assert_eq!(connect & IS_SOCKET, IS_SOCKET);
         assert_eq!(of("sendmmsg") & MANY, MANY);
+        let of_i386 = |name| describe(Syscall::from_name(Abi::I386, name).unwrap());
+        assert_eq!((of_i386("mmap") & WORDS, of_i386("socketcall") & SOCKETCALL), (WORDS, SOCKETCALL));
+        let nothing = [0, 3, 6, 9, 12, 15, 18, 21, 24].map(|place| field(of_i386("socketcall"), place));
+        assert_eq!(nothing, [7; 9]);
+    }
+
+    /// The programs take calls of i386 whose arguments lie in memory for these (`read_words`, bpf/uses.bpf.h).
+    #[test]
+    fn calls_that_are_taken_for_others_have_those_numbers() {
+        let numbers = ["socket", "bind", "connect", "listen", "sendto", "sendmsg", "sendmmsg", "mmap2"]
+            .map(|name| Syscall::from_name(Abi::I386, name).unwrap().nr);
+        assert_eq!(numbers, [359, 361, 362, 363, 369, 370, 345, 192]);
     }
 
     /// One argument is told of each call, so no call may need two.

@@ -98,6 +98,7 @@ static __always_inline int on_executed(struct task_struct *task, u64 filename, b
 	struct sp_head *head = find_head(task, by_tid);
 	struct sp_scratch *s = scratch_of(SP_SCRATCH_EXEC);
 	long length;
+	u32 begin;
 
 	if (!head || !head->image || !s)
 		return 0;
@@ -116,7 +117,13 @@ static __always_inline int on_executed(struct task_struct *task, u64 filename, b
 		return 0;
 	}
 	s->use.made = 0;
-	find_base(s, SP_NO_ARGUMENT);
+	begin = begins_at_descriptor(s);
+	if (begin)
+		length = bpf_probe_read_kernel_str(s->text, SP_PATH, (void *)filename + begin);
+	else
+		find_base(s, SP_NO_ARGUMENT);
+	if (length <= 0)
+		return 0;
 	hash_text(SP_SCRATCH_EXEC);
 	return finish_use(s, SP_SCRATCH_EXEC, length - 1);
 }

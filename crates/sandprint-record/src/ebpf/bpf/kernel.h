@@ -356,6 +356,8 @@ struct trace_event_raw_io_uring_submit_req {
 #define FMODE_CREATED 0x100000
 /* linux/fcntl.h */
 #define AT_FDCWD -100
+/* linux/openat2.h: the directory is the root. */
+#define RESOLVE_IN_ROOT 0x10
 /* linux/stat.h */
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000

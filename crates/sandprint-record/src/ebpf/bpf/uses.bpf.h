@@ -32,11 +32,11 @@ struct {
 #define SP_OPERANDS_ADDRESS(word) SP_OPERANDS_FIELD(word, 21)
 /* The length of the address; SP_NO_ARGUMENT: the address is in a struct msghdr. */
 #define SP_OPERANDS_LENGTH(word) SP_OPERANDS_FIELD(word, 24)
-#define SP_OPERANDS_OPENS (1ULL << 27)	      /* gives a descriptor of what the first path names */
-#define SP_OPERANDS_MEMORY (1ULL << 28)	      /* the argument with flags is the address of them */
-#define SP_OPERANDS_DEVICES (1ULL << 29)      /* of descriptors, only those of devices matter */
-#define SP_OPERANDS_MAPS (1ULL << 30)	      /* the descriptor matters where code is mapped from it */
-#define SP_OPERANDS_MOVES (1ULL << 31)	      /* success changes the working directory */
+#define SP_OPERANDS_OPENS (1ULL << 27)	 /* gives a descriptor of what the first path names */
+#define SP_OPERANDS_MEMORY (1ULL << 28)	 /* the argument with flags is the address of a struct open_how */
+#define SP_OPERANDS_DEVICES (1ULL << 29) /* of descriptors, only those of devices matter */
+#define SP_OPERANDS_MAPS (1ULL << 30)	 /* the descriptor matters where code is mapped from it */
+#define SP_OPERANDS_MOVES (1ULL << 31)	 /* success changes the working directory */
 #define SP_OPERANDS_CHANGES_ROOT (1ULL << 32) /* success changes the root */
 #define SP_OPERANDS_EXECUTES (1ULL << 33)     /* after a success nothing of it can be read any more */
 #define SP_OPERANDS_MANY (1ULL << 36)	      /* several struct mmsghdr */
@@ -47,6 +47,8 @@ struct {
 #define SP_OPERANDS_USES (1ULL << 41)	      /* has to do with files or sockets */
 #define SP_OPERANDS_IS_SOCKET (1ULL << 35)    /* makes sockets, or has to do with one */
 #define SP_OPERANDS_SKIPS_EMPTY (1ULL << 34)  /* an empty path is a descriptor of which nothing matters */
+#define SP_OPERANDS_WORDS (1ULL << 42)	      /* the first argument is the address of all, as 32 bits each */
+#define SP_OPERANDS_SOCKETCALL (1ULL << 43)   /* the first argument says which call of sockets it is */
 
 /*
  * Key: what tells a use apart. Value: not used. Written by: send_use. When full: SP_LOST_FILES,
@@ -157,6 +159,14 @@ static __always_inline struct fs_struct *current_fs(void)
 	return BPF_CORE_READ(task, fs);
 }
 
+/* Begins a walk from there to the root; past it where that has just become it. */
+static __always_inline void begin_walk_of(struct sp_scratch *s, u64 dentry, u64 mnt)
+{
+	begin_walk(&s->walk, (void *)dentry, (void *)mnt, current_fs());
+	if (s->operands & SP_OPERANDS_CHANGES_ROOT)
+		s->walk.root_dentry = 0;
+}
+
 /* Adds the chain of directories from there to the hash. */
 __noinline int hash_chain(u64 which, u64 dentry, u64 mnt)
 {
@@ -164,7 +174,7 @@ __noinline int hash_chain(u64 which, u64 dentry, u64 mnt)
 
 	if (!s)
 		return 0;
-	begin_walk(&s->walk, (void *)dentry, (void *)mnt, current_fs());
+	begin_walk_of(s, dentry, mnt);
 #pragma clang loop unroll(full)
 	for (u32 i = 0; i < SP_USE_DEPTH / SP_STEPS; i++)
 		if (use_hash_steps(which))
@@ -203,7 +213,7 @@ __noinline u64 append_path(u64 which, u64 dentry, u64 mnt)
 
 	if (!s)
 		return 0;
-	begin_walk(&s->walk, (void *)dentry, (void *)mnt, current_fs());
+	begin_walk_of(s, dentry, mnt);
 #pragma clang loop unroll(full)
 	for (u32 i = 0; i < SP_USE_DEPTH / SP_STEPS; i++)
 		if (use_steps(which))
@@ -359,7 +369,7 @@ static __always_inline bool find_base(struct sp_scratch *s, u32 directory)
 	struct fs_struct *fs = current_fs();
 	struct file *file;
 
-	if (s->text[0] == '/') {
+	if (s->text[0] == '/' && !(s->operands & SP_OPERANDS_MEMORY && (s->flags >> 32) & RESOLVE_IN_ROOT)) {
 		/* Nothing to be walked, but another root makes another file of it. */
 		s->hash = mixed(s->hash, (u64)BPF_CORE_READ(fs, root.dentry));
 		s->hash = mixed(s->hash, (u64)BPF_CORE_READ(fs, root.mnt));
@@ -415,6 +425,11 @@ __noinline int use_path(u64 second)
 		} else if (s->operands & SP_OPERANDS_MOVES) {
 			s->found[0] = (u64)BPF_CORE_READ(fs, pwd.dentry);
 			s->found[1] = (u64)BPF_CORE_READ(fs, pwd.mnt);
+		} else if (s->operands & SP_OPERANDS_CHANGES_ROOT && s->text[0] != '/' &&
+			   SP_OPERANDS_PATH(s->operands, true) > 5) {
+			/* chroot: of what was relative, this alone says where it was. */
+			s->found[0] = (u64)BPF_CORE_READ(fs, root.dentry);
+			s->found[1] = (u64)BPF_CORE_READ(fs, root.mnt);
 		}
 	}
 	/* What was relative to another directory or root than there is now is kept as it was written. */
@@ -559,6 +574,42 @@ __noinline int use_messages(u64 argument, u64 sent)
 	return 0;
 }
 
+/*
+ * What is executed by a descriptor has no path, and the kernel writes /dev/fd/N, or /dev/fd/N/PATH
+ * (alloc_bprm, fs/exec.c). Takes the descriptor's file for what the path begins at, unless the execution has
+ * closed it. Returns where the path stands in that text; 0 where it is another text.
+ */
+static __always_inline u32 begins_at_descriptor(struct sp_scratch *s)
+{
+	struct file *file = NULL;
+	u32 number = 0, at = 0;
+
+	if (*(u64 *)s->text != 0x2f64662f7665642fULL) /* "/dev/fd/" */
+		return 0;
+#pragma clang loop unroll(full)
+	for (u32 i = 8; i < 19; i++) {
+		char c = s->text[i];
+
+		if (at)
+			continue;
+		if (c >= '0' && c <= '9')
+			number = number * 10 + (c - '0');
+		else if (c == '/')
+			at = i + 1;
+		else if (!c)
+			at = i;
+		else
+			return 0;
+	}
+	if (at > 8)
+		file = file_at(number);
+	if (!file)
+		return 0;
+	s->base[0] = (u64)BPF_CORE_READ(file, f_path.dentry);
+	s->base[1] = (u64)BPF_CORE_READ(file, f_path.mnt);
+	return at;
+}
+
 /* Says whose use it is. */
 static __always_inline void say_whose(struct sp_use *use, struct task_struct *task, u64 image, u32 target)
 {
@@ -616,6 +667,50 @@ static __always_inline void note_peaks(struct task_struct *task, u64 word, u64 f
 		keep_most(&state.most_memory, BPF_CORE_READ(task, mm, total_vm));
 }
 
+/*
+ * Reads arguments that lie in memory, into the scratch, and takes the call for that of i386 which has the
+ * same in registers (syscall_32.tbl): of mmap mmap2, of socketcall what its first argument says
+ * (linux/net.h). Returns how many there are; 0 where nothing of it matters.
+ */
+static __always_inline u32 read_words(struct sp_scratch *s, u64 word, const u64 *args)
+{
+	u32 words[6] = {};
+	u64 address = args[0];
+	u32 count = 6;
+
+	if (word & SP_OPERANDS_SOCKETCALL) {
+		address = args[1];
+		count = 3;
+		if (args[0] == 1)
+			s->use.nr = 359; /* socket */
+		else if (args[0] == 2)
+			s->use.nr = 361; /* bind */
+		else if (args[0] == 3)
+			s->use.nr = 362; /* connect */
+		else if (args[0] == 4)
+			s->use.nr = 363, count = 2; /* listen */
+		else if (args[0] == 11)
+			s->use.nr = 369, count = 6; /* sendto */
+		else if (args[0] == 16)
+			s->use.nr = 370; /* sendmsg */
+		else if (args[0] == 20)
+			s->use.nr = 345, count = 4; /* sendmmsg */
+		else
+			return 0;
+	} else {
+		s->use.nr = 192; /* mmap2 */
+	}
+	if (bpf_probe_read_user(words, count * sizeof(u32), (void *)address)) {
+		if (s->use.error != EFAULT)
+			count_lost_use(word & SP_OPERANDS_SOCKETCALL ? SP_USE_SOCKET : SP_USE_DESCRIPTOR);
+		return 0;
+	}
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < 6; i++)
+		s->args[i] = words[i];
+	return count;
+}
+
 /* Looks at what the call had to do with that ends, which has these operands. */
 static __always_inline void note_uses(struct task_struct *task, struct sp_head *head, u64 word,
 				      const u64 *args, u32 abi, u32 nr, long result, u32 error)
@@ -632,19 +727,27 @@ static __always_inline void note_uses(struct task_struct *task, struct sp_head *
 	s->use.abi = abi;
 	s->use.nr = nr;
 	s->use.error = error;
-	s->operands = word;
 	s->result = result;
+	if (word & (SP_OPERANDS_WORDS | SP_OPERANDS_SOCKETCALL)) {
+		if (!read_words(s, word, args))
+			return;
+		word = operands_of(abi, s->use.nr);
+		flags = SP_OPERANDS_FLAGS(word);
+	} else {
 #pragma clang loop unroll(full)
-	for (u32 i = 0; i < 6; i++)
-		s->args[i] = args[i];
+		for (u32 i = 0; i < 6; i++)
+			s->args[i] = args[i];
+	}
+	s->operands = word;
 	s->flags = 0;
 	if (flags <= 5) {
 		s->flags = s->args[flags];
 		if (word & SP_OPERANDS_MEMORY) {
-			u64 address = s->flags;
+			u64 how[3] = {};
 
-			s->flags = 0;
-			bpf_probe_read_user(&s->flags, sizeof(s->flags), (void *)address);
+			/* Its flags and, in the upper half, how the path is resolved. */
+			bpf_probe_read_user(how, sizeof(how), (void *)s->flags);
+			s->flags = (u32)how[0] | how[2] << 32;
 		}
 	}
 	s->use.args[0] = s->flags;
