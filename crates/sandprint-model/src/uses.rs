@@ -78,6 +78,17 @@ pub struct FileUse<'a> {
     pub text: &'a [u8],
 }
 
+/// A path that may lead through symbolic links.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lead {
+    /// What is to be followed to its end.
+    pub through: ByteString,
+    /// The component behind it, a link at which is not followed.
+    pub last: Option<ByteString>,
+    /// What was seen of what is there.
+    pub seen: FileSeen,
+}
+
 impl FileUse<'_> {
     /// What it says of which paths: of the file, and, where a path leads to it through a symbolic link, of that.
     pub fn facts(&self) -> Vec<(ByteString, FileSeen)> {
@@ -107,6 +118,31 @@ impl FileUse<'_> {
             facts.push((path.clone(), FileSeen { written: written(&path), ..seen(rights, doubts) }));
         }
         facts
+    }
+
+    /// Where its path may lead to through symbolic links, if the kernel has not said. Whoever can look adds what is
+    /// found.
+    pub fn lead(&self) -> Option<Lead> {
+        let (_, seen) = self.facts().pop()?;
+        let is_told = self.found.as_ref().is_some_and(Place::is_somewhere) && self.how != How::Interpreter;
+        let Place { path, doubts } = self.named().filter(|_| !is_told)?;
+        if !doubts.is_empty() {
+            return None;
+        }
+        let follows = match self.how {
+            How::Path(nth) => operands::follows_last_link(self.call, nth, self.told),
+            How::Interpreter => true,
+            How::Descriptor | How::Executed => return None,
+        };
+        if follows {
+            return Some(Lead { through: path, last: None, seen });
+        }
+        // The directory of a name in a directory that the kernel has named is that.
+        let is_bare = !self.text.contains(&b'/') && self.base.is_some();
+        let at = path.as_bytes().iter().rposition(|byte| *byte == b'/')?;
+        let (directory, name) = path.as_bytes().split_at(at);
+        let name = name.get(1..).filter(|name| !name.is_empty() && !directory.is_empty() && !is_bare)?;
+        Some(Lead { through: ByteString::new(directory), last: Some(ByteString::new(name)), seen })
     }
 
     fn rights(&self) -> Rights {

@@ -12,6 +12,8 @@ use object::read::ReadCache;
 const MOST_NOTES: u64 = 1 << 20;
 /// Most bytes of a build id: linkers make 8 to 32 of them.
 const MOST_BUILD_ID: usize = 64;
+/// Most bytes of the path of an interpreter (`PATH_MAX`).
+const MOST_PATH: usize = 4096;
 
 /// What the kernel said of an executable.
 #[derive(Debug)]
@@ -37,8 +39,20 @@ pub(crate) enum BuildId {
     Unreadable,
 }
 
-/// Reads the build id of exactly that file, through the process or by its path, whichever is still there.
-pub(crate) fn build_id(wanted: &Wanted<'_>) -> BuildId {
+/// What is read of an executable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Executable {
+    pub(crate) build_id: BuildId,
+    /// The interpreter that it asks for (`PT_INTERP`, elf(5)), the dynamic loader mostly: its path.
+    pub(crate) interpreter: Option<Vec<u8>>,
+}
+
+impl Executable {
+    const UNREADABLE: Executable = Executable { build_id: BuildId::Unreadable, interpreter: None };
+}
+
+/// Reads exactly that file, through the process or by its path, whichever is still there.
+pub(crate) fn executable(wanted: &Wanted<'_>) -> Executable {
     let path = Path::new(OsStr::from_bytes(wanted.path));
     let process = PathBuf::from(format!("/proc/{}", wanted.tgid));
     let in_its_root = process.join("root").join(path.strip_prefix("/").unwrap_or(path));
@@ -47,18 +61,18 @@ pub(crate) fn build_id(wanted: &Wanted<'_>) -> BuildId {
         let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
         let Ok(file) = File::options().read(true).custom_flags(flags).open(&candidate) else { continue };
         if is_same_file(&file, wanted) {
-            return read_build_id(file);
+            return read(file);
         }
     }
-    BuildId::Unreadable
+    Executable::UNREADABLE
 }
 
-/// Reads the build id of the file at a path that cannot change, such as a link of `/proc/self/fd`.
-pub(crate) fn build_id_at(path: &Path) -> BuildId {
+/// Reads the file at a path that cannot change, such as a link of `/proc/self/fd`.
+pub(crate) fn executable_at(path: &Path) -> Executable {
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
     match File::options().read(true).custom_flags(flags).open(path) {
-        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => read_build_id(file),
-        _ => BuildId::Unreadable,
+        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => read(file),
+        _ => Executable::UNREADABLE,
     }
 }
 
@@ -72,38 +86,46 @@ fn is_same_file(file: &File, wanted: &Wanted<'_>) -> bool {
     metadata.is_file() && metadata.ino() == wanted.ino && (same_device || major == 0)
 }
 
-fn read_build_id(file: File) -> BuildId {
+fn read(file: File) -> Executable {
     let cache = ReadCache::new(file);
     match object::FileKind::parse(&cache) {
-        Ok(object::FileKind::Elf64) => note::<object::elf::FileHeader64<object::Endianness>>(&cache),
-        Ok(object::FileKind::Elf32) => note::<object::elf::FileHeader32<object::Endianness>>(&cache),
-        _ => Ok(BuildId::Unreadable),
+        Ok(object::FileKind::Elf64) => headers::<object::elf::FileHeader64<object::Endianness>>(&cache),
+        Ok(object::FileKind::Elf32) => headers::<object::elf::FileHeader32<object::Endianness>>(&cache),
+        _ => Ok(Executable::UNREADABLE),
     }
-    .unwrap_or(BuildId::Unreadable)
+    .unwrap_or(Executable::UNREADABLE)
 }
 
-/// The GNU build id from the program headers' notes, which survive `strip`.
-fn note<Elf: object::read::elf::FileHeader<Endian = object::Endianness>>(
+/// The GNU build id and the interpreter, from the program headers, which survive `strip`.
+fn headers<Elf: object::read::elf::FileHeader<Endian = object::Endianness>>(
     cache: &ReadCache<File>,
-) -> object::Result<BuildId> {
+) -> object::Result<Executable> {
     use object::read::elf::ProgramHeader as _;
     let header = Elf::parse(cache)?;
     let endian = header.endian()?;
+    let mut found = Executable { build_id: BuildId::None, interpreter: None };
     for segment in header.program_headers(endian, cache)? {
         // The whole segment is read, and its size is the file's word.
         if segment.p_filesz(endian).into() > MOST_NOTES {
             continue;
         }
+        if let Some(path) = segment.interpreter(endian, cache)? {
+            found.interpreter = Some(path.to_vec()).filter(|path| path.len() <= MOST_PATH);
+        }
         let Some(mut notes) = segment.notes(endian, cache)? else { continue };
         while let Some(note) = notes.next()? {
             let is_build_id = note.n_type(endian) == object::elf::NT_GNU_BUILD_ID;
             let fits = note.desc().len() <= MOST_BUILD_ID;
-            if is_build_id && fits && note.name() == object::elf::ELF_NOTE_GNU {
-                return Ok(BuildId::Known(hexadecimal(note.desc())));
+            if is_build_id
+                && fits
+                && note.name() == object::elf::ELF_NOTE_GNU
+                && found.build_id == BuildId::None
+            {
+                found.build_id = BuildId::Known(hexadecimal(note.desc()));
             }
         }
     }
-    Ok(BuildId::None)
+    Ok(found)
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -130,7 +152,10 @@ mod tests {
             tgid: std::process::id(),
             path: b"/nonexistent",
         };
-        assert_ne!(build_id(&wanted), BuildId::Unreadable);
-        assert_eq!(build_id(&Wanted { ino: metadata.ino() + 1, ..wanted }), BuildId::Unreadable);
+        let read = executable(&wanted);
+        assert_ne!(read.build_id, BuildId::Unreadable);
+        assert!(read.interpreter.is_none_or(|path| path.starts_with(b"/")));
+        let other = Wanted { ino: metadata.ino() + 1, ..wanted };
+        assert_eq!(executable(&other), Executable::UNREADABLE);
     }
 }

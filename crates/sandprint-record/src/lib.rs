@@ -28,6 +28,7 @@ pub mod ebpf;
 mod followed;
 pub mod host;
 mod image;
+mod links;
 pub mod notify;
 mod reader;
 pub mod refused;

@@ -15,7 +15,9 @@ use rustix::net::{
 use sandprint_sandbox::detached::{self, Helper};
 use sandprint_sandbox::poll;
 
-use crate::image::{self, BuildId, Wanted};
+use crate::image::{self, BuildId, Executable, Wanted};
+
+mod links;
 
 /// How long nothing may come before nothing is waited for any more: longer than a busy machine keeps a helper waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -38,6 +40,17 @@ pub(crate) enum Question {
         /// Its path as that process saw it.
         path: Vec<u8>,
     },
+    /// Where an absolute path comes to through symbolic links.
+    Links {
+        /// The mount namespace in which it is one, and the inode of the root directory there.
+        namespace: u32,
+        /// As above.
+        inode: u64,
+        /// Processes that have had this root.
+        processes: Vec<u32>,
+        /// The path.
+        path: Vec<u8>,
+    },
 }
 
 /// What was found out.
@@ -46,6 +59,16 @@ pub(crate) struct Answer {
     pub(crate) build_id: BuildId,
     /// Whether executing it gives privileges.
     pub(crate) gives_privileges: bool,
+    /// The interpreter that it asks for, the dynamic loader mostly: its path.
+    pub(crate) interpreter: Option<Vec<u8>>,
+}
+
+/// An answer of either kind, as it comes.
+#[derive(Debug, PartialEq, Eq)]
+enum Reply {
+    Executable(Answer),
+    /// Where a path comes to; none where that could not be found out.
+    Path(Option<Vec<u8>>),
 }
 
 /// A helper that reads.
@@ -59,6 +82,8 @@ pub(crate) struct Reader {
     /// Questions that were asked and not answered.
     asked: usize,
     answers: HashMap<u64, Answer>,
+    /// Where paths come to, by numbers of their own.
+    paths: HashMap<u64, Vec<u8>>,
 }
 
 impl Reader {
@@ -70,7 +95,14 @@ impl Reader {
 
     /// One that finds out nothing.
     pub(crate) fn none() -> Reader {
-        Reader { socket: None, _helper: None, waiting: VecDeque::new(), asked: 0, answers: HashMap::new() }
+        Reader {
+            socket: None,
+            _helper: None,
+            waiting: VecDeque::new(),
+            asked: 0,
+            answers: HashMap::new(),
+            paths: HashMap::new(),
+        }
     }
 
     /// Asks about an executable, by a number of the caller's. Waits for nothing.
@@ -82,6 +114,16 @@ impl Reader {
     /// The answer, if there is one yet.
     pub(crate) fn answer(&self, id: u64) -> Option<&Answer> {
         self.answers.get(&id)
+    }
+
+    /// Where the path of that number comes to, if that is known.
+    pub(crate) fn path(&self, id: u64) -> Option<&[u8]> {
+        self.paths.get(&id).map(Vec::as_slice)
+    }
+
+    /// Forgets where paths come to: their numbers are given anew.
+    pub(crate) fn forget_paths(&mut self) {
+        self.paths.clear();
     }
 
     /// Sends and takes what can be without waiting.
@@ -111,9 +153,12 @@ impl Reader {
         }
         let mut bytes = [0; MOST];
         while let Ok((length, _)) = rustix::net::recv(socket, &mut bytes[..], RecvFlags::DONTWAIT) {
-            let Some((id, answer)) = bytes.get(..length).and_then(Answer::decode) else { break };
+            let Some((id, reply)) = bytes.get(..length).and_then(Reply::decode) else { break };
             self.asked = self.asked.saturating_sub(1);
-            self.answers.insert(id, answer);
+            match reply {
+                Reply::Executable(answer) => drop(self.answers.insert(id, answer)),
+                Reply::Path(end) => self.paths.extend(end.map(|end| (id, end))),
+            }
         }
     }
 
@@ -156,6 +201,15 @@ impl Question {
                 bytes.extend(tgid.to_ne_bytes());
                 bytes.extend(path.iter().take(4096));
             }
+            Question::Links { namespace, inode, processes, path } => {
+                bytes.push(2);
+                bytes.extend(namespace.to_ne_bytes());
+                bytes.extend(inode.to_ne_bytes());
+                let processes = processes.get(..processes.len().min(255)).unwrap_or_default();
+                bytes.push(u8::try_from(processes.len()).unwrap_or_default());
+                bytes.extend(processes.iter().flat_map(|pid| pid.to_ne_bytes()));
+                bytes.extend(path.iter().take(4096));
+            }
         }
         bytes
     }
@@ -166,6 +220,18 @@ impl Question {
         let question = if *kind == 0 {
             let (mode, _) = rest.split_first_chunk::<2>()?;
             Question::File(file?, u16::from_ne_bytes(*mode))
+        } else if *kind == 2 {
+            let (namespace, rest) = rest.split_first_chunk::<4>()?;
+            let (inode, rest) = rest.split_first_chunk::<8>()?;
+            let (count, rest) = rest.split_first()?;
+            let (processes, path) = rest.split_at_checked(usize::from(*count) * 4)?;
+            let processes = processes.chunks_exact(4).filter_map(|pid| pid.try_into().ok());
+            Question::Links {
+                namespace: u32::from_ne_bytes(*namespace),
+                inode: u64::from_ne_bytes(*inode),
+                processes: processes.map(u32::from_ne_bytes).collect(),
+                path: path.to_vec(),
+            }
         } else {
             let (ino, rest) = rest.split_first_chunk::<8>()?;
             let (dev, rest) = rest.split_first_chunk::<4>()?;
@@ -181,45 +247,79 @@ impl Question {
     }
 
     /// Finds it out. This may take for ever.
-    fn answer(&self) -> Answer {
+    fn reply(&self) -> Reply {
+        let executable = |Executable { build_id, interpreter }, gives_privileges| {
+            Reply::Executable(Answer { build_id, gives_privileges, interpreter })
+        };
         match self {
             Question::File(file, mode) => {
                 let link = format!("/proc/self/fd/{}", file.as_raw_fd());
                 let link = Path::new(&link);
-                Answer { build_id: image::build_id_at(link), gives_privileges: gives_privileges(*mode, link) }
+                executable(image::executable_at(link), gives_privileges(*mode, link))
             }
             Question::Described { ino, dev, tgid, path } => {
                 let wanted = Wanted { ino: *ino, dev: *dev, tgid: *tgid, path };
-                Answer { build_id: image::build_id(&wanted), gives_privileges: false }
+                executable(image::executable(&wanted), false)
+            }
+            Question::Links { namespace, inode, processes, path } => {
+                Reply::Path(links::follow(*namespace, *inode, processes, path))
             }
         }
     }
 }
 
-impl Answer {
+/// Bytes, with how many they are before them.
+fn with_length(bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len()).unwrap_or_default();
+    [&length.to_ne_bytes()[..], bytes].concat()
+}
+
+/// What [`with_length`] wrote, and what follows it.
+fn of_length(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk::<4>()?;
+    rest.split_at_checked(usize::try_from(u32::from_ne_bytes(*length)).ok()?)
+}
+
+impl Reply {
     fn encode(&self, id: u64) -> Vec<u8> {
         let mut bytes = id.to_ne_bytes().to_vec();
-        bytes.push(u8::from(self.gives_privileges));
-        match &self.build_id {
-            BuildId::Unreadable => bytes.push(0),
-            BuildId::None => bytes.push(1),
-            BuildId::Known(id) => {
-                bytes.push(2);
-                bytes.extend(id.as_bytes());
+        match self {
+            Reply::Executable(Answer { build_id, gives_privileges, interpreter }) => {
+                let (kind, name) = match build_id {
+                    BuildId::Unreadable => (0, ""),
+                    BuildId::None => (1, ""),
+                    BuildId::Known(id) => (2, id.as_str()),
+                };
+                bytes.extend([0, u8::from(*gives_privileges), kind]);
+                bytes.extend(with_length(name.as_bytes()));
+                bytes.extend(interpreter.as_deref().map(with_length).unwrap_or_default());
+            }
+            Reply::Path(end) => {
+                bytes.push(1);
+                bytes.extend(end.as_deref().map(with_length).unwrap_or_default());
             }
         }
         bytes
     }
 
-    fn decode(bytes: &[u8]) -> Option<(u64, Answer)> {
+    fn decode(bytes: &[u8]) -> Option<(u64, Reply)> {
         let (id, rest) = bytes.split_first_chunk::<8>()?;
-        let [privileges, kind, name @ ..] = rest else { return None };
-        let build_id = match kind {
-            0 => BuildId::Unreadable,
-            1 => BuildId::None,
-            _ => BuildId::Known(String::from_utf8(name.to_vec()).ok()?),
+        let optional = |bytes| of_length(bytes).map(|(path, _)| path.to_vec());
+        let reply = match rest {
+            [0, privileges, kind, rest @ ..] => {
+                let (name, interpreter) = of_length(rest)?;
+                let build_id = match kind {
+                    0 => BuildId::Unreadable,
+                    1 => BuildId::None,
+                    _ => BuildId::Known(String::from_utf8(name.to_vec()).ok()?),
+                };
+                let interpreter = optional(interpreter);
+                Reply::Executable(Answer { build_id, gives_privileges: *privileges != 0, interpreter })
+            }
+            [1, end @ ..] => Reply::Path(optional(end)),
+            _ => return None,
         };
-        Some((u64::from_ne_bytes(*id), Answer { build_id, gives_privileges: *privileges != 0 }))
+        Some((u64::from_ne_bytes(*id), reply))
     }
 }
 
@@ -242,7 +342,7 @@ fn serve(socket: &OwnedFd) {
         let file = files.next().and_then(|mut files| files.next());
         let question = bytes.get(..received.bytes).and_then(|bytes| Question::decode(bytes, file));
         let Some((id, question)) = question else { continue };
-        let answer = question.answer().encode(id);
+        let answer = question.reply().encode(id);
         if rustix::net::send(socket, &answer, SendFlags::NOSIGNAL).is_err() {
             return;
         }
@@ -273,11 +373,26 @@ mod tests {
             panic!("another question");
         };
         assert_eq!(path, b"/a\xff");
+        let links = Question::Links { namespace: 7, inode: 8, processes: vec![9, 10], path: b"/a".to_vec() };
+        let Some((6, Question::Links { namespace: 7, inode: 8, processes, path })) =
+            Question::decode(&links.encode(6), None)
+        else {
+            panic!("another question");
+        };
+        assert_eq!((&processes[..], &path[..]), (&[9, 10][..], &b"/a"[..]));
+        let loader = Some(b"/lib/ld.so".to_vec());
         for build_id in [BuildId::None, BuildId::Unreadable, BuildId::Known("ab01".to_owned())] {
-            let answer = Answer { build_id, gives_privileges: true };
-            assert_eq!(Answer::decode(&answer.encode(6)), Some((6, answer)));
+            for interpreter in [None, loader.clone()] {
+                let answer = Answer { build_id: build_id.clone(), gives_privileges: true, interpreter };
+                let reply = Reply::Executable(answer);
+                assert_eq!(Reply::decode(&reply.encode(6)), Some((6, reply)));
+            }
         }
-        assert!(Question::decode(&[0; 8], None).is_none() && Answer::decode(&[]).is_none());
+        for end in [None, loader] {
+            let reply = Reply::Path(end);
+            assert_eq!(Reply::decode(&reply.encode(6)), Some((6, reply)));
+        }
+        assert!(Question::decode(&[0; 8], None).is_none() && Reply::decode(&[]).is_none());
     }
 
     #[test]

@@ -465,14 +465,14 @@ impl Recorder {
         let mut entries = self.counts()?;
         entries.retain(|key, _| key.target == of);
         let asked_for = if self.sees_capabilities { details::asked(&self.programs, of)? } else { Vec::new() };
-        let images: BTreeSet<u64> = entries
+        let ids: BTreeSet<u64> = entries
             .keys()
             .map(|key| key.image)
             .chain(results.iter().map(|(key, _)| key.call.image))
             .chain(self.sent.borrow().by.keys().filter(|(_, target)| *target == of).map(|(image, _)| *image))
             .collect();
-        for image in images {
-            self.look_into(image)?;
+        for image in &ids {
+            self.look_into(*image)?;
         }
         let images = self.images();
         let image_of = |id: &u64| images.get(id).map(Arc::clone).unwrap_or_default();
@@ -502,6 +502,7 @@ impl Recorder {
             let key = (call.syscall(self.arch), Errno(errno));
             table.add(Subject::of(&image_of(&call.image)), key, *run, Count(count));
         }
+        self.add_interpreters(of, &ids);
         for ((image, _), uses) in self.sent.borrow().by.iter().filter(|((_, target), _)| *target == of) {
             let subject = Subject::of(&image_of(image));
             for (path, seen) in &uses.files {
@@ -511,6 +512,11 @@ impl Recorder {
                 trace.sockets.add(subject.clone(), socket.clone(), *run, *outcomes);
             }
         }
+        let sent = self.sent.borrow();
+        for ((image, _), path, seen) in sent.leads.ends(|(_, target)| target == of, &mut self.reader) {
+            trace.files.add(Subject::of(&image_of(&image)), path, *run, seen);
+        }
+        drop(sent);
         for (UringKey { image, target, opcode }, count) in details::uring(&self.programs)? {
             if target == of {
                 trace.uring.add(Subject::of(&image_of(&image)), opcode, *run, Count(count));
@@ -532,6 +538,18 @@ impl Recorder {
             }
         }
         self.collect_gaps(of, run, trace)
+    }
+
+    /// Adds the dynamic loaders of the programs that ran: the kernel executes them too.
+    fn add_interpreters(&self, of: TargetId, ids: &BTreeSet<u64>) {
+        let mut sent = self.sent.borrow_mut();
+        for (id, info) in self.images.iter().filter(|(id, _)| ids.contains(id)) {
+            if let Some(interpreter) =
+                self.reader.answer(*id).and_then(|answer| answer.interpreter.as_deref())
+            {
+                sent.add_interpreter((*id, of), &info.path, interpreter);
+            }
+        }
     }
 
     /// What it records beside the calls.

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use sandprint_model::errno::Errno;
-use sandprint_model::uses::{FileUse, How, Place, SocketUse, Uses};
+use sandprint_model::uses::{FileUse, How, Lead, Place, SocketUse, Uses, joined};
 use sandprint_model::{
-    Address, Arch, ByteString, Doubt, Doubts, Family, Operation, Socket, SocketType, Syscall, address_operand,
+    Address, Arch, ByteString, Doubt, Doubts, Family, FileSeen, Join as _, Operation, Right, Rights, Socket,
+    SocketType, Syscall, address_operand,
 };
 
 use super::TargetId;
 use super::decode::{Fields, path_from_components, syscall};
+use crate::links::{Leads, Root};
 
 /// Bytes of `struct sp_use`, which the paths and the text follow.
 const HEAD: usize = 88;
@@ -27,6 +29,10 @@ const SOCKET: u8 = 5;
 pub(super) struct Sent {
     arch: Arch,
     pub(super) by: BTreeMap<(u64, TargetId), Uses>,
+    /// Paths that may lead through links.
+    pub(super) leads: Leads<(u64, TargetId)>,
+    /// What was executed, by its path: whose root it was seen from.
+    executed: BTreeMap<ByteString, (Root, u32)>,
 }
 
 /// `struct sp_use`, and what follows it.
@@ -34,6 +40,8 @@ struct Record<'a> {
     image: u64,
     target: TargetId,
     call: Syscall,
+    root: Root,
+    tgid: u32,
     kind: u8,
     told: u64,
     mode: u16,
@@ -51,8 +59,8 @@ impl<'a> Record<'a> {
         let (head, data) = bytes.split_at_checked(HEAD)?;
         let mut fields = Fields(head);
         let image = fields.u64()?;
-        let (told, _result, _ino, _root_ino) = (fields.u64()?, fields.u64()?, fields.u64()?, fields.u64()?);
-        let (_mnt_ns, target, _tgid, nr, _magic) =
+        let (told, _result, _ino, root_ino) = (fields.u64()?, fields.u64()?, fields.u64()?, fields.u64()?);
+        let (mnt_ns, target, tgid, nr, _magic) =
             (fields.u32()?, TargetId(fields.u32()?), fields.u32()?, fields.u32()?, fields.u32()?);
         let (mode, error) = (fields.u16()?, fields.u16()?);
         let [found, base, text] = [fields.u16()?, fields.u16()?, fields.u16()?].map(usize::from);
@@ -68,6 +76,8 @@ impl<'a> Record<'a> {
             image,
             target,
             call: syscall(abi.into(), nr, arch),
+            root: Root { namespace: mnt_ns, inode: root_ino },
+            tgid,
             kind,
             told,
             mode,
@@ -94,23 +104,26 @@ fn place(components: &[u8], flags: u8) -> Place {
 impl Sent {
     /// Nothing yet.
     pub(super) fn none(arch: Arch) -> Sent {
-        Sent { arch, by: BTreeMap::new() }
+        Sent { arch, by: BTreeMap::new(), leads: Leads::none(), executed: BTreeMap::new() }
     }
 
     /// Takes in a record. One that is too short for what it says is none of ours.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         let Some(record) = Record::decode(bytes, self.arch) else { return };
-        let uses = self.by.entry((record.image, record.target)).or_default();
         let how = match record.kind {
             PATH => How::Path(0),
             SECOND_PATH => How::Path(1),
             DESCRIPTOR => How::Descriptor,
             EXEC => How::Executed,
             SCRIPT => How::Interpreter,
-            SOCKET => return add_socket(uses, record),
+            SOCKET => return self.take_socket(record),
             _ => return,
         };
-        uses.add_file(&FileUse {
+        if let (EXEC | SCRIPT, Some(found)) = (record.kind, &record.found) {
+            self.executed.insert(found.path.clone(), (record.root, record.tgid));
+        }
+        let (who, root, tgid) = ((record.image, record.target), record.root, record.tgid);
+        let of = FileUse {
             call: record.call,
             how,
             told: record.told,
@@ -120,21 +133,39 @@ impl Sent {
             found: record.found,
             base: record.base,
             text: record.text,
-        });
+        };
+        self.by.entry(who).or_default().add_file(&of);
+        if let Some(lead) = of.lead() {
+            self.leads.add(who, root, tgid, lead);
+        }
     }
-}
 
-fn add_socket(uses: &mut Uses, record: Record<'_>) {
-    let Some(operand) = address_operand(record.call) else { return };
-    let operation = operand.operation();
-    let has_address = matches!(operation, Operation::Bind | Operation::Connect | Operation::Send);
-    let address = if has_address { Address::given_to(operation, record.text) } else { Address::None };
-    let socket = Socket {
-        family: Family(record.family.into()),
-        kind: SocketType(record.mode.into()),
-        protocol: record.protocol.into(),
-        operation,
-        address,
-    };
-    uses.add_socket(&SocketUse { socket, error: record.error, base: record.base });
+    /// Takes in that a program of that path asks for this interpreter, which the kernel opens with it (elf(5)).
+    pub(super) fn add_interpreter(&mut self, who: (u64, TargetId), program: &ByteString, interpreter: &[u8]) {
+        let Some((root, tgid)) = self.executed.get(program).copied() else { return };
+        let path = joined(b"", interpreter);
+        let seen = FileSeen { succeeded: Rights::from([Right::Execute]), ..FileSeen::default() };
+        self.by.entry(who).or_default().files.entry(path.clone()).or_default().join(seen.clone());
+        self.leads.add(who, root, tgid, Lead { through: path, last: None, seen });
+    }
+
+    fn take_socket(&mut self, record: Record<'_>) {
+        let Some(operand) = address_operand(record.call) else { return };
+        let operation = operand.operation();
+        let has_address = matches!(operation, Operation::Bind | Operation::Connect | Operation::Send);
+        let address = if has_address { Address::given_to(operation, record.text) } else { Address::None };
+        let socket = Socket {
+            family: Family(record.family.into()),
+            kind: SocketType(record.mode.into()),
+            protocol: record.protocol.into(),
+            operation,
+            address,
+        };
+        let who = (record.image, record.target);
+        let of = SocketUse { socket, error: record.error, base: record.base };
+        self.by.entry(who).or_default().add_socket(&of);
+        if let Some((through, seen)) = of.file().filter(|(_, seen)| seen.doubts.is_empty()) {
+            self.leads.add(who, record.root, record.tgid, Lead { through, last: None, seen });
+        }
+    }
 }

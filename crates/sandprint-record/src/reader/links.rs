@@ -1,0 +1,98 @@
+//! Where a path comes to, in the root of some processes: by opening it for nothing, which follows every link and waits for
+//! nothing that lies at its end.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+
+/// The path without symbolic links, as that root shows it. What of it is not there stays as it is, after the links of what
+/// is. None where no process shows the root.
+pub(super) fn follow(namespace: u32, inode: u64, processes: &[u32], path: &[u8]) -> Option<Vec<u8>> {
+    let root = root(namespace, inode, processes)?;
+    let mut here = Path::new(OsStr::from_bytes(path)).to_path_buf();
+    let mut left: Vec<std::ffi::OsString> = Vec::new();
+    loop {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat2(&root, &here, flags, Mode::empty(), ResolveFlags::IN_ROOT);
+        if let Ok(opened) = opened {
+            let mut end = below(&root, &opened)?;
+            end.extend(left.iter().rev());
+            return Some(end.into_os_string().into_vec());
+        }
+        left.push(here.file_name()?.to_owned());
+        here = here.parent()?.to_path_buf();
+    }
+}
+
+/// The root directory: our own where it is the same, or that of a process which has it.
+fn root(namespace: u32, inode: u64, processes: &[u32]) -> Option<OwnedFd> {
+    let open = |path: &Path| {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty()).ok()
+    };
+    let is_it = |process: &Path| {
+        let namespaces = std::fs::metadata(process.join("ns/mnt")).ok();
+        let root = std::fs::metadata(process.join("root")).ok();
+        namespaces.is_some_and(|found| found.ino() == u64::from(namespace))
+            && root.is_some_and(|found| found.ino() == inode)
+    };
+    let others = processes.iter().map(|pid| PathBuf::from(format!("/proc/{pid}")));
+    let all = std::iter::once(PathBuf::from("/proc/self")).chain(others);
+    all.into_iter().find(|process| is_it(process)).and_then(|process| open(&process.join("root")))
+}
+
+/// The path of what was opened, from the root on.
+fn below(root: &OwnedFd, opened: &OwnedFd) -> Option<PathBuf> {
+    let path = |file: &OwnedFd| {
+        let link = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+        std::fs::read_link(link).ok()
+    };
+    let (root, opened) = (path(root)?, path(opened)?);
+    let rest = opened.strip_prefix(&root).ok()?;
+    Some(Path::new("/").join(rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ours() -> (u32, u64) {
+        let namespace = std::fs::metadata("/proc/self/ns/mnt").unwrap().ino();
+        (u32::try_from(namespace).unwrap(), std::fs::metadata("/").unwrap().ino())
+    }
+
+    #[test]
+    fn links_are_followed_and_what_is_not_there_stays() {
+        let scratch = std::env::temp_dir().join(format!("sandprint-links-{}", std::process::id()));
+        let real = scratch.join("real");
+        std::fs::create_dir_all(&real).unwrap();
+        std::os::unix::fs::symlink("real", scratch.join("link")).unwrap();
+        std::os::unix::fs::symlink("/nowhere/at/all", scratch.join("dangling")).unwrap();
+        let scratch = scratch.canonicalize().unwrap();
+        let (namespace, inode) = ours();
+        let follow = |path: PathBuf| {
+            let found = follow(namespace, inode, &[], path.as_os_str().as_bytes()).unwrap();
+            PathBuf::from(OsStr::from_bytes(&found))
+        };
+        for (path, expected) in [
+            (scratch.join("link"), scratch.join("real")),
+            (scratch.join("link/none/x"), scratch.join("real/none/x")),
+            (scratch.join("dangling"), scratch.join("dangling")),
+            (PathBuf::from("/"), PathBuf::from("/")),
+        ] {
+            assert_eq!(follow(path.clone()), expected, "{}", path.display());
+        }
+        std::fs::remove_dir_all(scratch).unwrap();
+    }
+
+    #[test]
+    fn a_root_that_nobody_shows_leads_nowhere() {
+        let (namespace, inode) = ours();
+        assert_eq!(follow(namespace, inode.wrapping_add(1), &[std::process::id()], b"/usr"), None);
+        assert!(follow(namespace, inode, &[], b"/usr").is_some());
+    }
+}
