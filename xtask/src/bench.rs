@@ -22,6 +22,7 @@ use workshop::Workshop;
 
 mod companion;
 mod footprint;
+mod full;
 mod goals;
 mod instrument;
 mod machine;

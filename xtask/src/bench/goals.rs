@@ -1,6 +1,7 @@
 //! What the figures should be, and whether they are.
 
 use super::Findings;
+use super::full::{BUILD, FIND, PYTHON_FULL, REDIS_FULL, TRACKED_FULL, TRUE_FULL, UNTRACKED_FULL};
 use super::instrument::Instrument;
 use super::redis::{REDIS, REDIS_WATCHED};
 use super::report::number;
@@ -79,6 +80,55 @@ const CELLS: &[CellGoal] = &[
         ours: Instrument::Sandprint,
         judged: Judged::RatioTo(Instrument::Floor),
         limit: Limit::Least(0.95),
+    },
+    CellGoal {
+        text: "a tracked call recorded in full, to the floors: at most 1.20",
+        workload: &TRACKED_FULL,
+        ours: Instrument::Full,
+        judged: Judged::RatioTo(Instrument::Floors),
+        limit: Limit::Most(1.20),
+    },
+    CellGoal {
+        text: "an untracked call while another is recorded in full, to the floors: at most 1.15",
+        workload: &UNTRACKED_FULL,
+        ours: Instrument::Full,
+        judged: Judged::RatioTo(Instrument::Floors),
+        limit: Limit::Most(1.15),
+    },
+    CellGoal {
+        text: "`true` recorded in full, to its calls: at most 1.5",
+        workload: &TRUE_FULL,
+        ours: Instrument::Full,
+        judged: Judged::RatioTo(Instrument::Sandprint),
+        limit: Limit::Most(1.5),
+    },
+    CellGoal {
+        text: "requests to redis recorded in full, to the floors: at least 0.95",
+        workload: &REDIS_FULL,
+        ours: Instrument::Full,
+        judged: Judged::RatioTo(Instrument::Floors),
+        limit: Limit::Least(0.95),
+    },
+    CellGoal {
+        text: "python3 importing, recorded in full, to bare: at most 1.10",
+        workload: &PYTHON_FULL,
+        ours: Instrument::Full,
+        judged: Judged::RatioTo(Instrument::Bare),
+        limit: Limit::Most(1.10),
+    },
+    CellGoal {
+        text: "`find /usr` recorded in full, to bare: at most 1.45",
+        workload: &FIND,
+        ours: Instrument::Full,
+        judged: Judged::RatioTo(Instrument::Bare),
+        limit: Limit::Most(1.45),
+    },
+    CellGoal {
+        text: "a make of 50 files recorded in full, to bare: at most 1.05",
+        workload: &BUILD,
+        ours: Instrument::Full,
+        judged: Judged::RatioTo(Instrument::Bare),
+        limit: Limit::Most(1.05),
     },
     CellGoal {
         text: "a call told by notification, to strace: at most a fifth",
@@ -268,7 +318,8 @@ mod tests {
     #[test]
     fn each_goal_is_judged_by_its_own_row_and_base() {
         use Instrument::{
-            Bare, Confined, Filter, Floor, Floors, Itself, Notify, Ptrace, Sandprint, Strace, Tree, Watch,
+            Bare, Confined, Filter, Floor, Floors, Full, Itself, Notify, Ptrace, Sandprint, Strace, Tree,
+            Watch,
         };
         let footprint = |peak_kib, trace| Footprint {
             what: String::new(),
@@ -293,6 +344,15 @@ mod tests {
                 row(&UNTRACKED, &[(Floor, &[100.0]), (Sandprint, &[115.5])]),
                 row(&TRUE, &[(Floor, &[20.0]), (Sandprint, &[26.0]), (Strace, &[8.0])]),
                 row(&REDIS, &[(Floor, &[1000.0]), (Sandprint, &[949.0])]),
+            ],
+            vec![
+                row(&TRACKED_FULL, &[(Floors, &[100.0]), (Full, &[121.0])]),
+                row(&UNTRACKED_FULL, &[(Floors, &[100.0]), (Full, &[115.0])]),
+                row(&TRUE_FULL, &[(Sandprint, &[20.0]), (Full, &[30.0])]),
+                row(&REDIS_FULL, &[(Floors, &[1000.0]), (Full, &[951.0])]),
+                row(&PYTHON_FULL, &[(Bare, &[100.0]), (Full, &[111.0])]),
+                row(&FIND, &[(Bare, &[100.0]), (Full, &[145.0])]),
+                row(&BUILD, &[(Bare, &[100.0]), (Full, &[104.0])]),
             ],
             vec![
                 row(&WATCHED, &[(Floors, &[100.0]), (Watch, &[104.0])]),
@@ -325,6 +385,13 @@ mod tests {
                 verdict("3.25 (3.25 to 3.25)", false),
                 verdict("1.30 (1.30 to 1.30)", true),
                 verdict("0.949 (0.949 to 0.949)", false),
+                verdict("1.21 (1.21 to 1.21)", false),
+                verdict("1.15 (1.15 to 1.15)", true),
+                verdict("1.50 (1.50 to 1.50)", true),
+                verdict("0.951 (0.951 to 0.951)", true),
+                verdict("1.11 (1.11 to 1.11)", false),
+                verdict("1.45 (1.45 to 1.45)", true),
+                verdict("1.04 (1.04 to 1.04)", true),
                 verdict("0.200 (0.200 to 0.200)", true),
                 verdict("1.10 (1.10 to 1.10)", false),
                 verdict("1.04 (1.04 to 1.04)", false),

@@ -19,8 +19,13 @@ pub(super) enum Instrument {
     Bare,
     /// An empty BPF program where every recorder must have one.
     Floor,
+    /// Empty BPF programs where whoever watches for refused calls, or records all of each call, must have them; beside the
+    /// workload.
+    Floors,
     /// Our recorder in the kernel.
     Sandprint,
+    /// The same, with all that it can record of each call.
+    Full,
     /// Our recorder without BPF that traces.
     Ptrace,
     /// Our recorder without BPF that is notified.
@@ -31,8 +36,6 @@ pub(super) enum Instrument {
     Perf,
     /// bpftrace, counting.
     Bpftrace,
-    /// Empty BPF programs where whoever watches for refused calls must have them; beside the workload.
-    Floors,
     /// `sandprint watch --system`, beside the workload.
     Watch,
     /// `sandprint run`
@@ -54,6 +57,7 @@ impl Instrument {
             Instrument::Bare => "bare",
             Instrument::Floor => "floor",
             Instrument::Sandprint | Instrument::Itself => "sandprint",
+            Instrument::Full => "full",
             Instrument::Ptrace => "ptrace",
             Instrument::Notify => "notify",
             Instrument::Strace => "`strace -f -c`",
@@ -96,20 +100,24 @@ impl Instrument {
 
     /// Whether it leaves a trace of ours, in [`TRACE`].
     pub(super) fn records(self) -> bool {
-        matches!(self, Instrument::Sandprint | Instrument::Ptrace | Instrument::Notify)
+        matches!(self, Instrument::Sandprint | Instrument::Full | Instrument::Ptrace | Instrument::Notify)
     }
 
     /// The command under this instrument. What it prints besides goes to files.
     pub(super) fn wrap(self, workshop: &Workshop, mut argv: Vec<String>) -> Vec<String> {
         let sandprint = workshop.sandprint.display().to_string();
-        let recorder = |kind| words(&[&sandprint, "profile", "run", "--recorder", kind, "-o", TRACE, "--"]);
+        let recorder = |kind, detail| {
+            let options = ["--recorder", kind, "--detail", detail, "-o", TRACE, "--"];
+            words(&[&[&sandprint, "profile", "run"], &options[..]].concat())
+        };
         let mut line = match self {
             // Those that watch are beside what they watch.
             Instrument::Bare | Instrument::Floors | Instrument::Watch | Instrument::Itself => return argv,
             Instrument::Floor => words(&["./floor"]),
-            Instrument::Sandprint => recorder("ebpf"),
-            Instrument::Ptrace => recorder("ptrace"),
-            Instrument::Notify => recorder("notify"),
+            Instrument::Sandprint => recorder("ebpf", "calls"),
+            Instrument::Full => recorder("ebpf", "full"),
+            Instrument::Ptrace => recorder("ptrace", "calls"),
+            Instrument::Notify => recorder("notify", "calls"),
             Instrument::Confined => words(&[&sandprint, "run", "-p", policies::TRUE, "--"]),
             Instrument::Filter => words(&["./filtered", OURS]),
             Instrument::Tree => words(&["./filtered", TREE]),

@@ -1,5 +1,6 @@
 //! The tables: which workloads are measured under which instruments, beside each other.
 
+use super::full;
 use super::instrument::Instrument;
 use super::redis::{REDIS, REDIS_WATCHED};
 use super::rules;
@@ -51,6 +52,22 @@ pub(super) const ALL: &[Table] = &[
             workload::PYTHON,
         ],
         method: RECORDING,
+    },
+    Table {
+        name: "full",
+        title: "Recording everything",
+        columns: &[Instrument::Bare, Instrument::Floors, Instrument::Sandprint, Instrument::Full],
+        base: Some(Instrument::Floors),
+        workloads: &[
+            full::TRACKED_FULL,
+            full::UNTRACKED_FULL,
+            full::TRUE_FULL,
+            full::REDIS_FULL,
+            full::PYTHON_FULL,
+            full::FIND,
+            full::BUILD,
+        ],
+        method: full::METHOD,
     },
     Table {
         name: "watch",
@@ -105,8 +122,8 @@ const RECORDING: &str = "\
 bare: nothing attached.\n\
 floor: an empty BPF program on `tp_btf/sys_enter`, attached by the smallest loader that libbpf gives (bench/floor.c), \
 which starts the workload and ends with it.\n\
-sandprint: `profile run --recorder ebpf -o`; ptrace: `profile run --recorder ptrace -o`; notify: \
-`profile run --recorder notify -o`. The counts in their traces are checked against the calls that were made.\n\
+sandprint: `profile run --recorder ebpf --detail calls -o`; ptrace and notify: the same with `--recorder ptrace` and \
+`--recorder notify`. The counts in their traces are checked against the calls that were made.\n\
 bpftrace: `tracepoint:raw_syscalls:sys_enter { @[comm, args->id] = count(); }`, which counts the whole machine, since \
 bpftrace follows no tree.\n\
 Processor time is that of the instrument, from its start to its end, and of all that it ran, together.\n\

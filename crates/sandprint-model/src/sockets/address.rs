@@ -1,7 +1,7 @@
 //! The address that a call is given: from the bytes of a `sockaddr`, and as text.
 
+use core::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
 use super::{Family, Operation};
 use crate::ByteString;

@@ -1,6 +1,6 @@
 //! Addresses: what the kernel is given, what is read, what is written and read back.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
