@@ -13,6 +13,9 @@ use crate::{
 };
 
 const EBADF: Errno = Errno(9);
+const ENAMETOOLONG: Errno = Errno(36);
+/// `PATH_MAX`, without the NUL.
+const LONGEST_PATH: usize = 4095;
 /// `RESOLVE_IN_ROOT` of `openat2`.
 const RESOLVE_IN_ROOT: u64 = 0x10;
 
@@ -164,6 +167,11 @@ impl FileUse<'_> {
         }
     }
 
+    /// Whether the path had no end where the kernel stopped to read it, so that it is not whole.
+    fn is_too_long(&self) -> bool {
+        self.error == Some(ENAMETOOLONG) && self.text.len() >= LONGEST_PATH
+    }
+
     /// Whether an empty path names something.
     fn takes_empty(&self) -> bool {
         let How::Path(nth) = self.how else { return true };
@@ -185,7 +193,7 @@ impl FileUse<'_> {
         if self.how == How::Descriptor || by_descriptor || (self.text.is_empty() && self.base.is_none()) {
             return None;
         }
-        if self.text.is_empty() && !self.takes_empty() {
+        if self.text.is_empty() && !self.takes_empty() || self.is_too_long() {
             return None;
         }
         if self.begins_at_directory() {
@@ -360,6 +368,9 @@ mod tests {
             // A descriptor that is none.
             (FileUse { base: None, error: Some(EBADF), text: b"f", ..call("openat") }, &[]),
             (FileUse { base: None, error: Some(EBADF), text: b"/f", ..call("openat") }, &["/f"]),
+            // What has no end is no path, and a file may have a name as long as that.
+            (FileUse { error: Some(ENAMETOOLONG), text: &[b'x'; 4095], ..call("openat") }, &[]),
+            (FileUse { error: Some(ENAMETOOLONG), text: b"long", ..call("openat") }, &["/d/long"]),
             // A file that was made without a name. One that had a name had it.
             (FileUse { found: unlinked("/d/#12"), text: b".", ..call("openat") }, &["/d"]),
             (FileUse { found: unlinked("/d/#12a"), text: b"/x", ..call("openat") }, &["/d/#12a", "/x"]),
