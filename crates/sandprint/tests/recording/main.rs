@@ -7,6 +7,7 @@
 //! - [`traced`]: the same by tracing, which disturbs nothing but tracers.
 //! - [`arguments`]: what that one keeps of arguments is what strace shows of them, and policies made of it hold.
 //! - [`results`]: which calls fail and how is what strace shows, and what a filter refuses is told apart.
+//! - [`files`]: what is done to files and with sockets, each path and each address.
 //! - [`long_paths`]: programs are told apart by the whole of their paths.
 //! - [`harmless`]: what is no gap, by any recorder.
 //! - [`refused`]: calls that filters keep from running, as the watcher sees them.
@@ -34,6 +35,8 @@ mod workshop;
 
 #[cfg(test)]
 mod arguments;
+#[cfg(test)]
+mod files;
 #[cfg(test)]
 mod harmless;
 #[cfg(test)]
