@@ -110,7 +110,7 @@ impl FileUse<'_> {
             differs.then(|| ByteString::new(self.text))
         };
         let mut facts = Vec::new();
-        let found = self.found.as_ref().filter(|found| found.is_somewhere());
+        let found = self.found.as_ref().filter(|found| found.is_somewhere() && !self.is_nameless());
         if let Some(Place { path, doubts }) = found {
             let seen = FileSeen { written: written(path), by_kernel: true, ..seen(rights, *doubts) };
             facts.push((path.clone(), seen));
@@ -146,6 +146,13 @@ impl FileUse<'_> {
         let (directory, name) = path.as_bytes().split_at(at);
         let name = name.get(1..).filter(|name| !name.is_empty() && !directory.is_empty() && !is_bare)?;
         Some(Lead { through: ByteString::new(directory), last: Some(ByteString::new(name)), seen })
+    }
+
+    /// Whether the file has a name that the kernel gave it and that nobody can use (`O_TMPFILE`, open(2)).
+    fn is_nameless(&self) -> bool {
+        const TMPFILE: u64 = 0o20_000_000;
+        let opens = operands::operands(self.call).is_some_and(|operands| operands.opens);
+        self.how == How::Path(0) && opens && self.told & TMPFILE != 0
     }
 
     fn rights(&self) -> Rights {
@@ -318,6 +325,26 @@ impl Uses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_without_a_name_is_a_use_of_its_directory() {
+        let place = |path: &str, doubts: &[Doubt]| {
+            Some(Place { path: path.into(), doubts: doubts.iter().copied().collect() })
+        };
+        let of = FileUse {
+            call: Syscall::from_name(crate::Abi::X86_64, "openat").unwrap(),
+            how: How::Path(0),
+            told: 0o20_200_002,
+            error: None,
+            mode: Some(0o100_600),
+            made: false,
+            found: place("/tmp/#4711", &[Doubt::Unlinked]),
+            base: None,
+            text: b"/tmp",
+        };
+        let paths: Vec<_> = of.facts().into_iter().map(|(path, _)| path).collect();
+        assert_eq!(paths, [ByteString::from("/tmp")]);
+    }
 
     #[test]
     fn joined_paths_are_absolute_and_have_no_empty_or_dotted_components() {

@@ -29,7 +29,7 @@ pub(super) const BUILD: Workload = Workload {
 /// What a reader must know of how it was measured.
 pub(super) const METHOD: &str = "\
 floors: empty BPF programs on `tp_btf/sys_enter` and `tp_btf/sys_exit`, beside the workload.\n\
-calls: `profile run --recorder ebpf --detail calls -o`; full: the same with `--detail full`. What starts and ends with the \
+sandprint: `profile run --recorder ebpf --detail calls -o`; full: the same with `--detail full`. What starts and ends with the \
 workload is in the row of `true` alone.\n";
 
 /// Files that are compiled.
