@@ -17,9 +17,10 @@ pub(super) fn follow(namespace: u32, inode: u64, processes: &[u32], path: &[u8])
     let mut left: Vec<std::ffi::OsString> = Vec::new();
     loop {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat2(&root, &here, flags, Mode::empty(), ResolveFlags::IN_ROOT);
-        if let Ok(opened) = opened {
-            let mut end = below(&root, &opened)?;
+        // A descriptor of whoever asks is another one of ours.
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        if let Ok(opened) = rustix::fs::openat2(&root, &here, flags, Mode::empty(), resolve) {
+            let mut end = of_whoever_asks(&root, below(&root, &opened)?);
             end.extend(left.iter().rev());
             return Some(end.into_os_string().into_vec());
         }
@@ -43,6 +44,18 @@ fn root(namespace: u32, inode: u64, processes: &[u32]) -> Option<OwnedFd> {
     let others = processes.iter().map(|pid| PathBuf::from(format!("/proc/{pid}")));
     let all = std::iter::once(PathBuf::from("/proc/self")).chain(others);
     all.into_iter().find(|process| is_it(process)).and_then(|process| open(&process.join("root")))
+}
+
+/// The path as it is to every process, where it is one below our own directory of `/proc`: `self` led there.
+fn of_whoever_asks(root: &OwnedFd, end: PathBuf) -> PathBuf {
+    for name in ["thread-self", "self"] {
+        let link = rustix::fs::readlinkat(root, Path::new("proc").join(name), Vec::new());
+        let own = link.ok().map(|link| Path::new("/proc").join(OsStr::from_bytes(link.as_bytes())));
+        if let Some(rest) = own.and_then(|own| end.strip_prefix(own).ok()) {
+            return Path::new("/proc").join(name).components().chain(rest.components()).collect();
+        }
+    }
+    end
 }
 
 /// The path of what was opened, from the root on.
@@ -83,8 +96,14 @@ mod tests {
             (scratch.join("link/none/x"), scratch.join("real/none/x")),
             (scratch.join("dangling"), scratch.join("dangling")),
             (PathBuf::from("/"), PathBuf::from("/")),
+            // What is there for us is there for nobody else.
+            (PathBuf::from("/proc/self/fd/0"), PathBuf::from("/proc/self/fd/0")),
+            (PathBuf::from("/proc/self"), PathBuf::from("/proc/self")),
+            (PathBuf::from("/proc/self/exe"), PathBuf::from("/proc/self/exe")),
+            (PathBuf::from("/proc/thread-self/stat"), PathBuf::from("/proc/thread-self/stat")),
+            (PathBuf::from("/dev/fd/0"), PathBuf::from("/proc/self/fd/0")),
         ] {
-            assert_eq!(follow(path.clone()), expected, "{}", path.display());
+            assert_eq!(follow(path.clone()).as_os_str(), expected.as_os_str(), "{}", path.display());
         }
         std::fs::remove_dir_all(scratch).unwrap();
     }
