@@ -8,6 +8,7 @@
 //! - [`arguments`]: what that one keeps of arguments is what strace shows of them, and policies made of it hold.
 //! - [`results`]: which calls fail and how is what strace shows, and what a filter refuses is told apart.
 //! - [`files`]: what is done to files and with sockets, each path and each address.
+//! - [`capabilities`]: those that a program is said to need are those without which it fails.
 //! - [`long_paths`]: programs are told apart by the whole of their paths.
 //! - [`harmless`]: what is no gap, by any recorder.
 //! - [`refused`]: calls that filters keep from running, as the watcher sees them.
@@ -35,6 +36,8 @@ mod workshop;
 
 #[cfg(test)]
 mod arguments;
+#[cfg(test)]
+mod capabilities;
 #[cfg(test)]
 mod files;
 #[cfg(test)]
