@@ -20,7 +20,7 @@ pub(super) fn follow(namespace: u32, inode: u64, processes: &[u32], path: &[u8])
         // A descriptor of whoever asks is another one of ours.
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         if let Ok(opened) = rustix::fs::openat2(&root, &here, flags, Mode::empty(), resolve) {
-            let mut end = of_whoever_asks(&root, below(&root, &opened)?);
+            let mut end = of_whoever_asks(&root, &here, below(&root, &opened)?);
             end.extend(left.iter().rev());
             return Some(end.into_os_string().into_vec());
         }
@@ -46,11 +46,13 @@ fn root(namespace: u32, inode: u64, processes: &[u32]) -> Option<OwnedFd> {
     all.into_iter().find(|process| is_it(process)).and_then(|process| open(&process.join("root")))
 }
 
-/// The path as it is to every process, where it is one below our own directory of `/proc`: `self` led there.
-fn of_whoever_asks(root: &OwnedFd, end: PathBuf) -> PathBuf {
+/// The end of the path as it is to every process, where that is below our own directory of `/proc`: `self` led there,
+/// unless the path has our number.
+fn of_whoever_asks(root: &OwnedFd, path: &Path, end: PathBuf) -> PathBuf {
     for name in ["thread-self", "self"] {
         let link = rustix::fs::readlinkat(root, Path::new("proc").join(name), Vec::new());
         let own = link.ok().map(|link| Path::new("/proc").join(OsStr::from_bytes(link.as_bytes())));
+        let own = own.filter(|own| !path.starts_with(own));
         if let Some(rest) = own.and_then(|own| end.strip_prefix(own).ok()) {
             return Path::new("/proc").join(name).components().chain(rest.components()).collect();
         }
@@ -87,6 +89,7 @@ mod tests {
         std::os::unix::fs::symlink("/nowhere/at/all", scratch.join("dangling")).unwrap();
         let scratch = scratch.canonicalize().unwrap();
         let (namespace, inode) = ours();
+        let ours_of_proc = PathBuf::from(format!("/proc/{}/stat", std::process::id()));
         let follow = |path: PathBuf| {
             let found = follow(namespace, inode, &[], path.as_os_str().as_bytes()).unwrap();
             PathBuf::from(OsStr::from_bytes(&found))
@@ -102,6 +105,7 @@ mod tests {
             (PathBuf::from("/proc/self/exe"), PathBuf::from("/proc/self/exe")),
             (PathBuf::from("/proc/thread-self/stat"), PathBuf::from("/proc/thread-self/stat")),
             (PathBuf::from("/dev/fd/0"), PathBuf::from("/proc/self/fd/0")),
+            (ours_of_proc.clone(), ours_of_proc),
         ] {
             assert_eq!(follow(path.clone()).as_os_str(), expected.as_os_str(), "{}", path.display());
         }
