@@ -1,6 +1,7 @@
 //! What is done to files and with sockets is recorded, all of it and nothing else.
 //!
 //! - [`witness`]: a program of ours has to do with files in every way that there is, and each row is known.
+//! - [`oracle`]: programs of this machine, of which strace shows the same.
 //! - [`many`]: more files than are kept. What was not kept is counted, and nothing is hurt.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +9,10 @@ use std::process::Command;
 
 use crate::recorder::{SANDPRINT, TraceFile};
 
+mod commands;
 mod many;
+mod oracle;
+mod shown;
 mod witness;
 
 /// What was done to each path: the rights that succeeded and those that failed, as words.

@@ -4,8 +4,8 @@
 //! addresses. The sets of calls must be equal, and the counts too, but for what its case lists by name and
 //! reason: what differs between two runs under strace as well.
 
-mod case;
-mod commands;
+pub(crate) mod case;
+pub(crate) mod commands;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use case::Case;
 /// One test for each kind of command.
 macro_rules! kinds {
     ($($name:ident: $cases:ident,)*) => {
-        const ALL: &[&[Case]] = &[$(commands::$cases),*];
+        pub(crate) const ALL: &[&[Case]] = &[$(commands::$cases),*];
 
         $(#[test]
         fn $name() {
@@ -51,7 +51,7 @@ kinds! {
 }
 
 /// The status of a shell that did not find a command (exec's own in POSIX, 2.8.2), and of those that run one.
-const NOT_FOUND: i32 = 127;
+pub(crate) const NOT_FOUND: i32 = 127;
 
 /// Who is compared with strace.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,7 +116,7 @@ fn comparable(case: &Case, table: &Table) -> Table {
     made.map(|(key, count)| (key.clone(), if is_in(case.varying, key) { 1 } else { *count })).collect()
 }
 
-fn is_here(case: &Case) -> bool {
+pub(crate) fn is_here(case: &Case) -> bool {
     let program = case.line.split_whitespace().next().expect("a command has a word");
     // The inner command of a shell's script is what may be missing.
     let inner = case.script.filter(|_| program == "sh").and_then(|script| script.split_whitespace().next());
@@ -139,7 +139,7 @@ fn found(program: &str) -> bool {
 }
 
 /// A folder in which the command can run, the same each time.
-fn prepare(case: &Case, folder: &TempDir) -> PathBuf {
+pub(crate) fn prepare(case: &Case, folder: &TempDir) -> PathBuf {
     let work = folder.path().join("work");
     if work.exists() {
         fs::remove_dir_all(&work).expect("the folder is ours");
