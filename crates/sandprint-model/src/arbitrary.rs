@@ -166,10 +166,11 @@ fn rights() -> impl Strategy<Value = Rights> {
 fn file_seen(errno: impl Strategy<Value = Errno>) -> impl Strategy<Value = FileSeen> {
     let failed = btree_map(errno, rights(), 0..3);
     let doubts = vec(select(&Doubt::ALL[..]), 0..3).prop_map(|doubts| doubts.into_iter().collect());
-    (rights(), failed, option::of(bytes()), any::<bool>(), doubts).prop_map(
-        |(succeeded, failed, written, by_kernel, doubts)| FileSeen {
+    (rights(), failed, rights(), option::of(bytes()), any::<bool>(), doubts).prop_map(
+        |(succeeded, failed, tried, written, by_kernel, doubts)| FileSeen {
             succeeded,
             failed,
+            tried,
             written,
             by_kernel,
             doubts,

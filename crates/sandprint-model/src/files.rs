@@ -81,6 +81,12 @@ impl Rights {
         Rights(self.0 | other.0)
     }
 
+    /// These, but for those that are in the other.
+    #[must_use]
+    pub fn without(self, other: Rights) -> Rights {
+        Rights(self.0 & !other.0)
+    }
+
     /// The rights, in the order of [`Right::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Right> {
         Right::ALL.into_iter().filter(move |right| self.has(*right))

@@ -2,7 +2,7 @@
 
 use crate::Join;
 
-/// How something ended, of all the times that it was tried.
+/// How something ended, of all the times that it was tried. Neither: it was tried, and nobody saw how it ended.
 ///
 /// For a capability: granted is succeeded, refused is failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

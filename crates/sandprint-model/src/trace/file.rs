@@ -12,6 +12,8 @@ pub struct FileSeen {
     pub succeeded: Rights,
     /// What was tried and failed, by the error that it gave.
     pub failed: BTreeMap<Errno, Rights>,
+    /// What was tried, where nobody saw how it ended. What did succeed or fail is there as well.
+    pub tried: Rights,
     /// How the program wrote the path, where that was not the path itself: relative, or through a symbolic link. Of
     /// several, the least.
     pub written: Option<ByteString>,
@@ -95,6 +97,13 @@ impl FromIterator<Doubt> for Doubts {
 }
 
 impl FileSeen {
+    /// The same, seen by somebody who does not see how calls end: that it succeeded was an assumption.
+    #[must_use]
+    pub fn only_tried(self) -> FileSeen {
+        let tried = self.tried.and(self.succeeded);
+        FileSeen { tried, succeeded: Rights::NONE, ..self }
+    }
+
     /// What was tried and failed, with whatever error.
     pub fn all_failed(&self) -> Rights {
         self.failed.values().fold(Rights::NONE, |all, rights| all.and(*rights))
@@ -109,6 +118,7 @@ impl Join for FileSeen {
             let slot = self.failed.entry(error).or_default();
             *slot = slot.and(rights);
         }
+        self.tried = self.tried.and(other.tried);
         self.written = match (self.written.take(), other.written) {
             (Some(here), Some(there)) => Some(here.min(there)),
             (here, there) => here.or(there),

@@ -1,13 +1,14 @@
 //! Exact texts of every view, for traces made by hand.
 
 use super::*;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sandprint_model::arguments::Selected;
 use sandprint_model::errno::Errno;
 use sandprint_model::{
-    Abi, Arch, ArgumentsSeen, ByteString, CallSeen, Count, Exit, FactKind, Gap, GapKind, Host, Image,
-    Recorder, Run, RunId, Subject, Syscall,
+    Abi, Arch, ArgumentsSeen, ByteString, CallSeen, Count, Exit, FactKind, FileSeen, Gap, GapKind, Host,
+    Image, Recorder, Rights, Run, RunId, Subject, Syscall,
 };
 use serde_json::{Value, json};
 
@@ -384,4 +385,32 @@ fn a_summary_says_what_else_there_is() {
         "Also recorded, and shown by `profile show --only KIND`:\n  3 arguments, 1 refused, 3 results\n";
     assert!(summary(&detailed()).contains(also), "{}", summary(&detailed()));
     assert!(!summary(&Trace::default()).contains("Also"));
+}
+
+#[test]
+fn what_was_done_to_a_file_is_told_from_what_failed_and_what_was_only_tried() {
+    let mut trace = Trace::default();
+    let run = RunId::from_bits(1);
+    let rights = |rights: &str| Rights::parse(rights).unwrap();
+    for (path, succeeded, failed, tried) in [
+        ("/a", "read", "read", ""),
+        ("/b", "read,write", "write", "read,execute"),
+        ("/c", "", "", "list"),
+        ("/d", "read", "", "read"),
+    ] {
+        let failed = if failed.is_empty() { BTreeMap::new() } else { [(Errno(2), rights(failed))].into() };
+        let seen =
+            FileSeen { succeeded: rights(succeeded), failed, tried: rights(tried), ..FileSeen::default() };
+        trace.files.add(Subject::default(), path.into(), run, seen);
+    }
+    assert_eq!(
+        only(&trace, FactKind::Files, false, Form::Tsv),
+        "path\trights\tsucceeded\tfailed\n\
+         /a\tread\tyes\tyes\n\
+         /b\tread,write\tyes\tno\n\
+         /b\twrite\tno\tyes\n\
+         /b\texecute\tno\tno\n\
+         /c\tlist\tno\tno\n\
+         /d\tread\tyes\tno\n"
+    );
 }

@@ -32,6 +32,8 @@ pub(super) struct FileLine {
     rights: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     failed: Vec<Object<FailedLine>>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    tried: String,
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     written: Option<u32>,
     #[serde(default, skip_serializing_if = "is_false")]
@@ -78,6 +80,7 @@ impl Table for Files {
             path: indexes.path(path),
             rights: seen.succeeded.to_string(),
             failed: failed.map(Object).collect(),
+            tried: seen.tried.to_string(),
             written: seen.written.as_ref().map(|path| indexes.path(path)),
             by_kernel: seen.by_kernel,
             doubts: seen.doubts.iter().map(|doubt| doubt.name().to_owned()).collect(),
@@ -107,6 +110,7 @@ impl Table for Files {
         let seen = FileSeen {
             succeeded: rights("rights", &line.rights)?,
             failed,
+            tried: rights("tried", &line.tried)?,
             written: line.written.map(|path| heads.path("written", path)).transpose()?,
             by_kernel: line.by_kernel,
             doubts: line.doubts.iter().enumerate().map(doubt).collect::<Result<_, _>>()?,

@@ -90,18 +90,20 @@ fn errors(counts: BTreeMap<(Syscall, Errno), u64>) -> Vec<Vec<Cell>> {
     counts.into_iter().map(row).collect()
 }
 
-/// A line for a path, and a second one where what failed is not what succeeded.
+/// A line for a path, a second one where what failed is not what succeeded, and a third for what was tried beside that,
+/// whose end nobody saw.
 fn files(trace: &Trace) -> Vec<Vec<Cell>> {
-    let mut all: BTreeMap<&ByteString, (Rights, Rights)> = BTreeMap::new();
+    let mut all: BTreeMap<&ByteString, (Rights, Rights, Rights)> = BTreeMap::new();
     for (_, path, runs) in trace.files.iter() {
-        let (succeeded, failed) = all.entry(path).or_default();
+        let (succeeded, failed, tried) = all.entry(path).or_default();
         for seen in runs.values() {
             *succeeded = succeeded.and(seen.succeeded);
             *failed = failed.and(seen.all_failed());
+            *tried = tried.and(seen.tried);
         }
     }
     let mut rows = Vec::new();
-    for (path, (succeeded, failed)) in all {
+    for (path, (succeeded, failed, tried)) in all {
         let mut row = |rights: Rights, outcomes: Outcomes| {
             rows.push(vec![
                 Cell::Text(path.escaped()),
@@ -110,15 +112,16 @@ fn files(trace: &Trace) -> Vec<Vec<Cell>> {
                 Cell::YesNo(outcomes.failed),
             ]);
         };
-        if succeeded == failed {
-            row(succeeded, Outcomes { succeeded: true, failed: true });
-            continue;
-        }
-        if !succeeded.is_empty() {
-            row(succeeded, Outcomes::SUCCEEDED);
-        }
-        if !failed.is_empty() {
-            row(failed, Outcomes::FAILED);
+        let rows = if succeeded == failed {
+            vec![(succeeded, Outcomes { succeeded: true, failed: true })]
+        } else {
+            vec![(succeeded, Outcomes::SUCCEEDED), (failed, Outcomes::FAILED)]
+        };
+        let beside = tried.without(succeeded).without(failed);
+        for (rights, outcomes) in rows.into_iter().chain([(beside, Outcomes::default())]) {
+            if !rights.is_empty() {
+                row(rights, outcomes);
+            }
         }
     }
     rows
