@@ -297,7 +297,7 @@ impl SocketUse {
 }
 
 /// The facts of one program in one target.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Uses {
     /// Of files, by path.
     pub files: BTreeMap<ByteString, FileSeen>,

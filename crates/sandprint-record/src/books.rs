@@ -5,8 +5,13 @@
 
 pub(crate) mod asked;
 pub(crate) mod kinds;
+pub(crate) mod look;
+mod memory;
 pub(crate) mod observed;
+mod places;
+mod sockets;
 pub(crate) mod task;
+mod uses;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -18,8 +23,12 @@ use sandprint_model::errno::Errno;
 use sandprint_model::{Arch, ArgumentsSeen, ByteString, Syscall};
 use sandprint_sandbox::process;
 
+use crate::detail::Detail;
+
 use kinds::Kinds;
+use look::{Found, Wanted};
 use task::{Identity, Program};
+use uses::Kept;
 
 /// Most images that are kept apart, as in the BPF recorder.
 const MOST_IMAGES: usize = 4096;
@@ -84,6 +93,8 @@ pub(crate) struct Books {
     failed: HashMap<(Key, Errno), u64>,
     /// Errors for which there was no room.
     pub(crate) failures_lost: u64,
+    /// What calls had to do with files and sockets, where that is wanted.
+    pub(crate) kept: Option<Kept>,
     /// Calls for which there was no room.
     pub(crate) lost: u64,
     /// Programs after the last that is kept apart.
@@ -100,15 +111,16 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    pub(crate) fn new(arch: Arch) -> Books {
+    pub(crate) fn new(arch: Arch, detail: Detail) -> Books {
         Books {
-            kinds: Kinds::new(arch),
+            kinds: Kinds::new(arch, detail),
             known: HashMap::new(),
             images: vec![Image::default(), Image::default()],
             calls: HashMap::new(),
             values: 0,
             failed: HashMap::new(),
             failures_lost: 0,
+            kept: (detail == Detail::Full).then(Kept::none),
             lost: 0,
             merged: 0,
             unidentified: 0,
@@ -208,14 +220,35 @@ impl Books {
         }
     }
 
-    /// How often each call failed with each error.
-    pub(crate) fn failed(&self) -> HashMap<(Key, Errno), u64> {
-        self.failed.clone()
+    /// What there is to be looked at in a call, where that is wanted.
+    pub(crate) fn wanted(&self, call: Syscall) -> Option<Wanted> {
+        if self.closed { None } else { self.kinds.wanted(call) }
     }
 
-    /// Every call.
-    pub(crate) fn calls(&self) -> HashMap<Key, Count> {
-        self.calls.clone()
+    /// Takes in what was found of a call.
+    pub(crate) fn find(&mut self, key: Key, found: Found) {
+        if let Some(kept) = self.kept.as_mut().filter(|_| !self.closed) {
+            kept.add(key, found);
+        }
+    }
+
+    /// Takes in that a process has executed a program, whose number is `image` now: of whom that is told. Looks at it, if that
+    /// is wanted.
+    pub(crate) fn find_executed(&mut self, process: u32, by: usize, image: usize) {
+        let call = self.kinds.execve();
+        if self.wanted(call).is_none() {
+            return;
+        }
+        let found = look::executed(process, call);
+        if let Some(kept) = &mut self.kept {
+            kept.add(Key { image: by, call }, found);
+            kept.run(image, process);
+        }
+    }
+
+    /// All that was seen so far.
+    pub(crate) fn content(&self) -> Content {
+        Content { calls: self.calls.clone(), failed: self.failed.clone(), kept: self.kept.clone() }
     }
 
     /// How many calls were counted, and how many distinct ones, whoever made them.
@@ -224,6 +257,15 @@ impl Books {
         let distinct: BTreeSet<Syscall> = self.calls.keys().map(|key| key.call).collect();
         (counted, distinct.len())
     }
+}
+
+/// What books hold.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub(crate) calls: HashMap<Key, Count>,
+    /// How often each call failed with each error.
+    pub(crate) failed: HashMap<(Key, Errno), u64>,
+    pub(crate) kept: Option<Kept>,
 }
 
 /// Values that are kept of a call.
@@ -314,7 +356,7 @@ mod tests {
 
     #[test]
     fn calls_without_end_take_room_with_an_end_and_are_told() {
-        let mut books = Books::new(Arch::X86_64);
+        let mut books = Books::new(Arch::X86_64, Detail::Calls);
         for nr in 0..100_000 {
             books.add(call(nr), None, ME, 1);
         }
@@ -327,7 +369,7 @@ mod tests {
 
     #[test]
     fn arguments_without_end_take_room_with_an_end() {
-        let mut books = Books::new(Arch::X86_64);
+        let mut books = Books::new(Arch::X86_64, Detail::Calls);
         // socket(2), by as many programs as there may be.
         for image in FIRST..FIRST + MOST_IMAGES {
             for family in 0..40 {

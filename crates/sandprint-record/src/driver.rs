@@ -98,13 +98,13 @@ impl Prepared {
                 Ok(Driver::Ebpf(recorder))
             }
             Prepared::Ptrace => {
-                let follow = options.follow_children;
+                let follow = (options.follow_children, options.detail);
                 Ok(Driver::Ptrace(tracer::Recorder::start_with(suspended, follow, facts, &mut take)?))
             }
             Prepared::Notify => {
                 let listener = suspended.notifications().ok_or(NotifyError::NoListener)?;
                 let first = suspended.pid();
-                let follow = options.follow_children;
+                let follow = (options.follow_children, options.detail);
                 Ok(Driver::Notify(notify::Recorder::start(listener, first, follow, facts, take())?))
             }
         }
@@ -133,8 +133,8 @@ impl Driver {
     pub(crate) fn facts(&self) -> BTreeSet<FactKind> {
         match self {
             Driver::Ebpf(recorder) => recorder.facts(),
-            Driver::Ptrace(_) => BTreeSet::from([FactKind::Arguments, FactKind::Results]),
-            Driver::Notify(_) => BTreeSet::from([FactKind::Arguments]),
+            Driver::Ptrace(recorder) => recorder.facts(),
+            Driver::Notify(recorder) => recorder.facts(),
         }
     }
 
@@ -142,7 +142,9 @@ impl Driver {
     pub(crate) fn peaks(&self) -> Result<BTreeMap<Peak, u64>, SessionError> {
         match self {
             Driver::Ebpf(recorder) => Ok(recorder.peaks()?),
-            Driver::Ptrace(_) | Driver::Notify(_) => Ok(BTreeMap::new()),
+            Driver::Ptrace(recorder) => Ok(recorder.peaks()),
+            // Of a task that has made no call yet it has not heard.
+            Driver::Notify(_) => Ok(BTreeMap::new()),
         }
     }
 

@@ -32,6 +32,7 @@ mod watcher;
 pub use decode::{Event, State};
 pub use error::{LoadError, RecorderError};
 pub use every::{Attempt, load_every_program};
+pub(crate) use operands::telling_argument;
 pub use perf::PerfError;
 pub use program::{Hooks, Tasks};
 pub use recorder::Recorder;

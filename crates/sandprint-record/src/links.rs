@@ -20,7 +20,7 @@ pub(crate) struct Root {
 }
 
 /// What was seen at the ends of paths, by whom.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Leads<Who> {
     by: BTreeMap<(Who, Root, ByteString, Option<ByteString>), FileSeen>,
     /// Through whose `/proc/PID/root` a root can be seen.
@@ -34,6 +34,11 @@ impl<Who: Ord + Copy> Leads<Who> {
     /// None yet.
     pub(crate) fn none() -> Leads<Who> {
         Leads { by: BTreeMap::new(), processes: BTreeMap::new() }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by.len()
     }
 
     /// Takes in one, seen by a process with that root.

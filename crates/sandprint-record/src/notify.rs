@@ -8,19 +8,20 @@ mod count;
 mod ledger;
 pub mod serve;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 
 use rustix::event::epoll;
-use sandprint_model::{Gap, GapKind, KernelVersion, RunId, Trace};
+use sandprint_model::{FactKind, Gap, GapKind, KernelVersion, RunId, Trace};
 use sandprint_sandbox::guardian::{Guardian, Orders};
 use sandprint_sandbox::notify::{Inbox, Listener};
 
 use crate::books::observed::Observed;
 use crate::books::{Shared, task};
 use crate::descriptors;
+use crate::detail::Detail;
 use crate::followed::Followed;
 use crate::host::HostFacts;
 use crate::reader::Reader;
@@ -37,6 +38,7 @@ pub struct Recorder {
     wake: OwnedFd,
     first: u32,
     follow_children: bool,
+    detail: Detail,
     kernel: Option<KernelVersion>,
     /// Whether the filter took `no_new_privs`.
     no_new_privileges: bool,
@@ -67,7 +69,7 @@ impl Recorder {
     pub(crate) fn start(
         listener: Listener,
         first: u32,
-        follow_children: bool,
+        (follow_children, detail): (bool, Detail),
         facts: &HostFacts,
         reader: Reader,
     ) -> Result<Recorder, NotifyError> {
@@ -81,7 +83,7 @@ impl Recorder {
             let ours = task::restrictions(std::process::id());
             let inbox = Inbox::new()?;
             let guardian = Arc::new(Guardian::start(&listener, &inbox, Orders::all_go_on()?.into())?);
-            let shared = Arc::new(Shared::new(Ledger::new(arch, first, follow_children)?)?);
+            let shared = Arc::new(Shared::new(Ledger::new(arch, detail, first, follow_children)?)?);
             let wake = epoll::create(epoll::CreateFlags::CLOEXEC)?;
             // Of the listener, only its end.
             let nothing = epoll::EventData::new_u64(0);
@@ -98,6 +100,7 @@ impl Recorder {
                 wake,
                 first,
                 follow_children,
+                detail,
                 kernel: facts.kernel(),
                 no_new_privileges,
                 filtered: ours.is_none_or(|(_, filter)| filter),
@@ -139,6 +142,15 @@ impl Recorder {
         Ok(Followed { live, admitted: ledger.admitted, last_new_ns: ledger.books.last_new_ns })
     }
 
+    /// What it records beside the calls.
+    pub(crate) fn facts(&self) -> BTreeSet<FactKind> {
+        let mut facts = BTreeSet::from([FactKind::Arguments]);
+        if self.detail == Detail::Full {
+            facts.extend([FactKind::Files, FactKind::Memory, FactKind::Namespaces, FactKind::Sockets]);
+        }
+        facts
+    }
+
     /// The processes of the tree. Some may have ended just now.
     pub fn processes(&self) -> BTreeSet<u32> {
         if !self.follow_children {
@@ -164,8 +176,8 @@ impl Recorder {
     /// `CLOCK_MONOTONIC`.
     pub fn collect(&mut self, run: &RunId, started_ns: u64, trace: &mut Trace) {
         self.look_into_images();
-        let calls = self.shared.books().books.calls();
-        self.observed.add_calls(calls, HashMap::new(), run, started_ns, trace);
+        let content = self.shared.books().books.content();
+        self.observed.add(content, run, started_ns, trace);
         let disturbed = {
             let ledger = self.shared.books();
             self.observed.gaps(&ledger.books, run, trace);

@@ -13,18 +13,19 @@ mod serve;
 mod shield;
 mod tree;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::thread::CapabilitySet;
-use sandprint_model::{Gap, GapKind, RunId, Trace};
+use sandprint_model::{FactKind, Gap, GapKind, Peak, RunId, Trace};
 use sandprint_sandbox::launch::{Suspended, Watched};
 use sandprint_sandbox::probe;
 
 use crate::books::observed::Observed;
 use crate::books::{Shared, task};
+use crate::detail::Detail;
 use crate::followed::Followed;
 use crate::host::HostFacts;
 use crate::reader::Reader;
@@ -36,6 +37,7 @@ use tree::Tree;
 #[derive(Debug)]
 pub struct Recorder {
     shared: Arc<Shared<Tree>>,
+    detail: Detail,
     first: u32,
     /// Whether this process has a filter, which the workload inherits.
     filtered: bool,
@@ -66,13 +68,13 @@ impl Recorder {
         follow_children: bool,
         facts: &HostFacts,
     ) -> Result<Recorder, TracerError> {
-        Recorder::start_with(suspended, follow_children, facts, &mut Reader::none)
+        Recorder::start_with(suspended, (follow_children, Detail::Calls), facts, &mut Reader::none)
     }
 
     /// The same; once it is traced somebody is asked for who looks into executables.
     pub(crate) fn start_with(
         suspended: &mut Suspended,
-        follow_children: bool,
+        (follow_children, detail): (bool, Detail),
         facts: &HostFacts,
         reader: &mut dyn FnMut() -> Reader,
     ) -> Result<Recorder, TracerError> {
@@ -85,12 +87,13 @@ impl Recorder {
         let capabilities = rustix::thread::capabilities(None).map(|sets| sets.effective);
         let withholds = may_gain && !capabilities.is_ok_and(|sets| sets.contains(CapabilitySet::SYS_PTRACE));
         let watched = Arc::new(Watched::new().map_err(TracerError::SetUp)?);
-        let shared = Shared::new(Tree::new(arch, first)).map_err(TracerError::SetUp)?;
+        let shared = Shared::new(Tree::new(arch, detail, first)).map_err(TracerError::SetUp)?;
         let shared = Arc::new(shared);
         serve::start(first, follow_children, Arc::clone(&watched), Arc::clone(&shared))?;
         suspended.watched_by(watched);
         Ok(Recorder {
             shared,
+            detail,
             first,
             filtered: task::restrictions(std::process::id()).is_none_or(|(_, filter)| filter),
             observed: Observed::new(reader(), withholds),
@@ -127,6 +130,31 @@ impl Recorder {
         Followed { live, admitted: tree.admitted, last_new_ns: tree.books.last_new_ns }
     }
 
+    /// What it records beside the calls.
+    pub(crate) fn facts(&self) -> BTreeSet<FactKind> {
+        let mut facts = BTreeSet::from([FactKind::Arguments, FactKind::Results]);
+        if self.detail == Detail::Full {
+            facts.extend([
+                FactKind::Files,
+                FactKind::Memory,
+                FactKind::Namespaces,
+                FactKind::Peaks,
+                FactKind::Sockets,
+            ]);
+        }
+        facts
+    }
+
+    /// The most that there was of something, as far as that was recorded.
+    pub(crate) fn peaks(&self) -> BTreeMap<Peak, u64> {
+        if self.detail == Detail::Calls {
+            return BTreeMap::new();
+        }
+        let (processes, threads) = self.shared.books().most;
+        let peak = |most: usize| u64::try_from(most).unwrap_or(u64::MAX);
+        BTreeMap::from([(Peak::Processes, peak(processes)), (Peak::Threads, peak(threads))])
+    }
+
     /// The processes of the tree. Some may have ended just now.
     pub fn processes(&self) -> BTreeSet<u32> {
         let mut found = self.shared.books().processes();
@@ -148,11 +176,8 @@ impl Recorder {
     /// `CLOCK_MONOTONIC`.
     pub fn collect(&mut self, run: &RunId, started_ns: u64, trace: &mut Trace) {
         self.look_into_images();
-        let (calls, failed) = {
-            let tree = self.shared.books();
-            (tree.books.calls(), tree.books.failed())
-        };
-        self.observed.add_calls(calls, failed, run, started_ns, trace);
+        let content = self.shared.books().books.content();
+        self.observed.add(content, run, started_ns, trace);
         let tree = self.shared.books();
         self.observed.gaps(&tree.books, run, trace);
         let mut note = |kind, detail: Option<&str>, count| {

@@ -113,6 +113,13 @@ pub const TRACING: &[Harmless] = &[
     THREAD,
 ];
 
+/// What finding out about the sockets of another process needs.
+pub const SOCKETS: &[Harmless] = &[
+    harmless("pidfd_open", libc::SYS_pidfd_open, [0, 0, 0, 0]),
+    harmless("pidfd_getfd", libc::SYS_pidfd_getfd, [NONE, NONE, 0, 0]),
+    harmless("getsockopt", libc::SYS_getsockopt, [NONE, 0, 0, 0]),
+];
+
 /// What a filter of seccomp(2) needs: one without a program.
 pub const FILTERS: &[Harmless] = &[
     harmless("seccomp", libc::SYS_seccomp, [1, 0, 0, 0]),
@@ -192,6 +199,7 @@ mod tests {
             BPF,
             NOTIFICATIONS,
             TRACING,
+            SOCKETS,
             FILTERS,
             LANDLOCK,
             AUDIT,

@@ -3,6 +3,9 @@
 use sandprint_model::arguments::{Selected, Selecting};
 use sandprint_model::{Abi, Arch, Syscall};
 
+use super::look::Wanted;
+use crate::detail::Detail;
+
 /// What a call means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -46,11 +49,14 @@ struct Known {
     kind: Kind,
     /// Its arguments that are worth a rule; none where it has none, which then cost nothing.
     selecting: Option<Selecting>,
+    /// What else there is to be looked at, where that is wanted.
+    wanted: Option<Wanted>,
 }
 
 impl Kinds {
-    pub(crate) fn new(arch: Arch) -> Kinds {
-        let known = |call| Known { kind: kind(call), selecting: Selecting::of(call) };
+    pub(crate) fn new(arch: Arch, detail: Detail) -> Kinds {
+        let wanted = |call| if detail == Detail::Full { Wanted::of(call) } else { None };
+        let known = |call| Known { kind: kind(call), selecting: Selecting::of(call), wanted: wanted(call) };
         let of = |abi| (0..NUMBERS).map(|nr| known(Syscall { abi, nr })).collect();
         Kinds { arch, by_abi: arch.abis().iter().map(|&abi| (abi, of(abi))).collect() }
     }
@@ -62,6 +68,11 @@ impl Kinds {
     /// What is kept of a call's arguments.
     pub(crate) fn selected(&self, call: Syscall, args: &[u64; 6]) -> Option<Selected> {
         self.known(call)?.selecting.map(|selecting| selecting.values(args))
+    }
+
+    /// What there is to be looked at beside that.
+    pub(crate) fn wanted(&self, call: Syscall) -> Option<Wanted> {
+        self.known(call)?.wanted
     }
 
     fn known(&self, call: Syscall) -> Option<&Known> {
@@ -119,7 +130,7 @@ mod tests {
 
     #[test]
     fn calls_mean_what_their_names_say_in_every_abi() {
-        let kinds = Kinds::new(Arch::X86_64);
+        let kinds = Kinds::new(Arch::X86_64, Detail::Calls);
         for (abi, nr, kind) in [
             (Abi::X86_64, 59, Kind::Execute),
             (Abi::I386, 11, Kind::Execute),
@@ -130,7 +141,7 @@ mod tests {
             assert_eq!(kinds.of(Syscall { abi, nr }), kind, "{abi} {nr}");
         }
         for arch in Arch::ALL {
-            assert_eq!(Kinds::new(arch).execve().name(), Some("execve"));
+            assert_eq!(Kinds::new(arch, Detail::Calls).execve().name(), Some("execve"));
         }
         for (abi, nr) in
             [(Abi::X86_64, 15), (Abi::X32, 513), (Abi::I386, 119), (Abi::Arm, 119), (Abi::Aarch64, 139)]
@@ -138,6 +149,9 @@ mod tests {
             // The numbers that sandbox::notify lets pass.
             assert_eq!(return_of(Syscall { abi, nr: 0 }, false), Some(Syscall { abi, nr }));
         }
-        assert_eq!(Kinds::new(Arch::Aarch64).of(Syscall { abi: Abi::Arm, nr: 11 }), Kind::Execute);
+        assert_eq!(
+            Kinds::new(Arch::Aarch64, Detail::Calls).of(Syscall { abi: Abi::Arm, nr: 11 }),
+            Kind::Execute
+        );
     }
 }

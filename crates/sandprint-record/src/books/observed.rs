@@ -1,14 +1,16 @@
-//! The books as a trace: programs with their build ids, calls, and what every recorder that keeps books may miss.
+//! The books as a trace: programs with their build ids, calls, uses of files and sockets, and what every recorder that keeps books may miss.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sandprint_model::errno::Errno;
+use sandprint_model::uses::{Lead, joined};
 use sandprint_model::{
-    ByteString, CallSeen, Count as Seen, FirstSeen, Gap, GapKind, Image, RunId, Subject, Trace,
+    ByteString, CallSeen, Count as Seen, FileSeen, FirstSeen, Gap, GapKind, Image, Join as _, Right, Rights,
+    RunId, Subject, Trace,
 };
 
-use super::{Books, Count, FIRST, Key};
+use super::uses::Kept;
+use super::{Books, Content, FIRST, Key};
 use crate::image::BuildId;
 use crate::reader::{Answer, Question, Reader};
 
@@ -60,11 +62,11 @@ impl Observed {
         known.collect()
     }
 
-    /// Adds to `trace` what was called, and how it failed, in `run`, which began at `started_ns` on `CLOCK_MONOTONIC`.
-    pub(crate) fn add_calls(
+    /// Adds to `trace` what was called, how it failed, and what it had to do with files and sockets, in `run`, which began
+    /// at `started_ns` on `CLOCK_MONOTONIC`.
+    pub(crate) fn add(
         &mut self,
-        calls: HashMap<Key, Count>,
-        failed: HashMap<(Key, Errno), u64>,
+        Content { calls, failed, kept }: Content,
         run: &RunId,
         started_ns: u64,
         trace: &mut Trace,
@@ -81,12 +83,48 @@ impl Observed {
                 tid: value.caller.tid,
                 comm: value.comm,
             });
+            if let (Some(arguments), true) = (&value.arguments, kept.is_some()) {
+                let of = (&Subject::of(&image_of(key)), key.call);
+                trace.add_what_follows(of, *run, arguments, true);
+            }
             let seen = CallSeen { count: value.calls, first, arguments: value.arguments };
             // Two images can be one to the user: a file that was touched between two execs.
             trace.calls.add(Subject::of(&image_of(key)), key.call, *run, seen);
         }
         for ((key, error), count) in failed {
             trace.results.add(Subject::of(&image_of(key)), (key.call, error), *run, Seen(count));
+        }
+        let Some(mut kept) = kept else { return };
+        self.add_interpreters(&mut kept);
+        for ((key, flags), count) in kept.flags {
+            trace.namespaces.add(Subject::of(&image_of(key)), (key.call, flags), *run, Seen(count));
+        }
+        for (image, uses) in kept.uses {
+            let subject = Subject::of(&images.get(&image).map_or_else(|| Arc::clone(&unknown), Arc::clone));
+            for (path, seen) in uses.files {
+                trace.files.add(subject.clone(), path, *run, seen);
+            }
+            for (socket, outcomes) in uses.sockets {
+                trace.sockets.add(subject.clone(), socket, *run, outcomes);
+            }
+        }
+        for (image, path, seen) in kept.leads.ends(|_| true, &mut self.reader) {
+            let image = images.get(&image).map_or_else(|| Arc::clone(&unknown), Arc::clone);
+            trace.files.add(Subject::of(&image), path, *run, seen);
+        }
+    }
+
+    /// Adds the dynamic loaders of the programs that were executed: the kernel executes them too.
+    fn add_interpreters(&self, kept: &mut Kept) {
+        for (image, (root, process)) in &kept.executed {
+            let Some(interpreter) = self.answer(*image).and_then(|answer| answer.interpreter.as_deref())
+            else {
+                continue;
+            };
+            let path = joined(b"", interpreter);
+            let seen = FileSeen { succeeded: Rights::from([Right::Execute]), ..FileSeen::default() };
+            kept.uses.entry(*image).or_default().files.entry(path.clone()).or_default().join(seen.clone());
+            kept.leads.add(*image, *root, *process, Lead { through: path, last: None, seen });
         }
     }
 
@@ -99,6 +137,11 @@ impl Observed {
         };
         note(GapKind::CallsLost, None, books.lost);
         note(GapKind::ResultsLost, None, books.failures_lost);
+        if let Some(kept) = &books.kept {
+            note(GapKind::FilesLost, None, kept.files_lost);
+            note(GapKind::SocketsLost, None, kept.sockets_lost);
+            note(GapKind::ResultsLost, Some("the flags of clone3"), kept.flags_lost);
+        }
         note(GapKind::ImagesMerged, None, books.merged);
         note(GapKind::ImageUnreadable, Some("which program made a call"), books.unidentified);
         for (id, (path, _)) in (FIRST..).zip(&self.images) {

@@ -13,6 +13,8 @@ use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
 use sandprint_model::{Abi, ByteString, Syscall};
 use sandprint_sandbox::process::{self, Seccomp, Status};
 
+use super::memory::Memory;
+
 /// Most bytes read of a path or of a command's words.
 const MOST: usize = 4096;
 
@@ -102,15 +104,20 @@ pub(crate) fn program(tid: u32) -> Option<Program> {
 /// The kernel leaves that path in the new program's memory (`AT_EXECFN`). A script's interpreter is run with the path
 /// among its arguments, after the interpreter's own, which has a slash; whoever executes a program directly gives it
 /// any name.
-fn script(tid: u32) -> Option<Vec<u8>> {
+pub(crate) fn script(tid: u32) -> Option<Vec<u8>> {
+    let path = executed_as(tid)?;
+    let words = head(&format!("/proc/{tid}/cmdline"))?;
+    is_script(&path, &words).then_some(path)
+}
+
+/// The path that the execve was given of what a task runs.
+pub(crate) fn executed_as(tid: u32) -> Option<Vec<u8>> {
     let auxv = head(&format!("/proc/{tid}/auxv"))?;
     let mut path = vec![0; MOST];
     let memory = File::open(format!("/proc/{tid}/mem")).ok()?;
     let length = memory.read_at(&mut path, executed_at(&auxv)?).ok()?;
     path.truncate(length);
-    let path = path.split(|&byte| byte == 0).next()?;
-    let words = head(&format!("/proc/{tid}/cmdline"))?;
-    is_script(path, &words).then(|| path.to_vec())
+    path.split(|&byte| byte == 0).next().map(<[u8]>::to_vec)
 }
 
 /// Whether a program that was executed by `path`, and has these words, is the interpreter of a script.
@@ -282,22 +289,7 @@ fn parse_waiting(line: &str) -> Option<Waiting> {
 /// Reads a task's memory, as far as that needs nobody: a page that is not there may have to come from a file system
 /// that the workload serves itself. Whether it could be read.
 pub(crate) fn read_memory(tid: u32, address: u64, bytes: &mut [u8]) -> bool {
-    /// /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst): an entry of 64 bits a page, with this bit for one
-    /// that is there.
-    const PRESENT: u64 = 1 << 63;
-    let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
-    let length = u64::try_from(bytes.len()).unwrap_or_default();
-    let Some(last) = address.checked_add(length.saturating_sub(1)) else { return false };
-    let Ok(map) = File::open(format!("/proc/{tid}/pagemap")) else { return false };
-    let is_there = |page: u64| {
-        let mut entry = [0; 8];
-        let at = page.checked_mul(8);
-        at.is_some_and(|at| map.read_exact_at(&mut entry, at).is_ok())
-            && u64::from_ne_bytes(entry) & PRESENT != 0
-    };
-    (address / page..=last / page).all(is_there)
-        && File::open(format!("/proc/{tid}/mem"))
-            .is_ok_and(|memory| memory.read_exact_at(bytes, address).is_ok())
+    Memory::of(tid).is_some_and(|memory| memory.read(address, bytes))
 }
 
 /// These processes and all that descends from them, as far as /proc can tell.

@@ -43,7 +43,7 @@ pub(super) fn fill(maps: &Maps, arch: Arch) -> Result<(), LoadError> {
 
 /// The argument whose value goes with every use of the call: that with the flags, or else the one that decides whether a
 /// path is one.
-pub(super) fn telling_argument(of: &Operands) -> Option<u8> {
+pub(crate) fn telling_argument(of: &Operands) -> Option<u8> {
     match of.flags {
         Flags::Argument(index) | Flags::OpenHow(index) => Some(index),
         Flags::None | Flags::Implied(_) => {

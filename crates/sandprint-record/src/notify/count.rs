@@ -24,8 +24,12 @@ impl Answerer for Counter {
         if seen == Seen::Launch {
             self.guardian.arm()?;
         }
+        let found = ledger.find(&call, seen);
         if waiting.go_on()? {
             ledger.count(&call, seen);
+            if let Some((key, found)) = found {
+                ledger.books.find(key, found);
+            }
         }
         if std::mem::take(&mut ledger.books.news) {
             self.shared.tell();

@@ -15,8 +15,10 @@ use sandprint_sandbox::process;
 
 use crate::books::asked::{self, Asked};
 use crate::books::kinds::{self, Kind};
+use crate::books::look::{Found, Look};
 use crate::books::task::{self, Belongs, Change, Waiting};
 use crate::books::{Books, Caller, Key, UNKNOWN};
+use crate::detail::Detail;
 use crate::host;
 
 /// What could not be seen, or was disturbed.
@@ -129,9 +131,14 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(arch: Arch, first: u32, follow_children: bool) -> std::io::Result<Ledger> {
+    pub(super) fn new(
+        arch: Arch,
+        detail: Detail,
+        first: u32,
+        follow_children: bool,
+    ) -> std::io::Result<Ledger> {
         Ok(Ledger {
-            books: Books::new(arch),
+            books: Books::new(arch, detail),
             first,
             follow_children,
             launch: Launch::Executing(0),
@@ -246,7 +253,18 @@ impl Ledger {
         let image = self.image_of(first, first, 0);
         let execve = self.books.kinds.execve();
         self.books.add(Key { image, call: execve }, None, Caller { tgid: first, tid: first }, at);
+        self.books.find_executed(first, image, image);
         true
+    }
+
+    /// What a call has to do with files and sockets that waits, if that is wanted: it is only tried as yet.
+    pub(super) fn find(&self, notification: &Notification, seen: Seen) -> Option<(Key, Found)> {
+        let Seen::Call { key, tgid: group, .. } = seen else { return None };
+        let wanted = self.books.wanted(key.call)?;
+        let Notification { tid, args, .. } = *notification;
+        let who = Caller { tgid: if group == 0 { tid } else { group }, tid };
+        let look = Look { call: key.call, args, who, result: None, began: None };
+        Some((key, look.at(wanted)))
     }
 
     /// A handler is set, or taken away: its returns will not be reported, only that there may be some is known.
@@ -327,6 +345,7 @@ impl Ledger {
         if over {
             process.executing = None;
         }
+        let is_another = image != before && image != UNKNOWN;
         if over || image != before {
             process.failing = 0;
             // Other threads are gone, or are looked up again.
@@ -334,6 +353,10 @@ impl Ledger {
             for other in others.into_iter().filter(|&other| other != thread) {
                 self.forget_thread(other);
             }
+        }
+        if is_another {
+            // That its execve has succeeded is seen by that. Of one that brings the same program it is not.
+            self.books.find_executed(group, before, image);
         }
         image
     }

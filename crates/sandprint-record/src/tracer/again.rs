@@ -10,6 +10,7 @@ use sandprint_model::{Abi, Syscall};
 use sandprint_sandbox::ptrace::{Registers, Tracer};
 
 use super::inside::{ERESTARTNOINTR, ERESTARTSYS, Inside};
+use crate::books::look::Found;
 use crate::books::{Key, task};
 use crate::host;
 
@@ -29,6 +30,8 @@ pub(super) struct Interrupted {
     meant: bool,
     /// The registers with which it had failed, where it is to be made again.
     failed: Option<Registers>,
+    /// What it had to do with files and sockets, if it has failed for good.
+    pub(super) found: Option<Found>,
 }
 
 impl Interrupted {
@@ -39,12 +42,24 @@ impl Interrupted {
             ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND | ERESTART_RESTARTBLOCK => true,
             _ => false,
         };
-        early.then_some(Interrupted { inside, result, ignored: false, meant: false, failed: None })
+        early.then_some(Interrupted {
+            inside,
+            result,
+            ignored: false,
+            meant: false,
+            failed: None,
+            found: None,
+        })
     }
 
     /// The error that it gave, as which call, if it gave one to its program.
     pub(super) fn failed(&self) -> Option<(Key, Errno)> {
         Errno::of_result(self.result).map(|error| (self.inside.key(), error))
+    }
+
+    /// What it had to do with files and sockets, as which call.
+    pub(super) fn found(&self) -> Option<(Key, &Found)> {
+        self.found.as_ref().map(|found| (self.inside.key(), found))
     }
 
     /// A signal is delivered that the process ignores.

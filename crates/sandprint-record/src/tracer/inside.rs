@@ -4,8 +4,9 @@ use sandprint_model::Syscall;
 use sandprint_sandbox::notify::{Answered, Heard, Notification};
 use sandprint_sandbox::ptrace::Tracer;
 
-use crate::books::Key;
 use crate::books::kinds::Kind;
+use crate::books::look::{Found, Look, Wanted};
+use crate::books::{Caller, Key};
 
 /// include/linux/errno.h: what a call returns within the kernel to be made again.
 pub(super) const ERESTARTSYS: i64 = -512;
@@ -29,6 +30,8 @@ pub(super) struct Inside {
     pub(super) changed: Option<(usize, u64)>,
     /// It is reported to a supervisor, who has not heard of it yet.
     pub(super) unheard: Option<Unheard>,
+    /// What there is to be looked at when it ends, and when it began.
+    pub(super) wanted: Option<(Wanted, Option<(i64, i64)>)>,
 }
 
 /// linux/sched.h.
@@ -54,6 +57,7 @@ impl Inside {
             since_ns: 0,
             changed: None,
             unheard: None,
+            wanted: None,
         }
     }
 
@@ -89,6 +93,13 @@ impl Inside {
         if self.call.name() == Some("clone") && flags & CLONE_UNTRACED != 0 {
             self.change(tracer, tid, 0, flags & !CLONE_UNTRACED);
         }
+    }
+
+    /// Looks at what it had to do with files and sockets, at its end, if that is wanted.
+    pub(super) fn look(&self, who: Caller, result: i64) -> Option<Found> {
+        let (wanted, began) = self.wanted?;
+        let look = Look { call: self.call, args: self.args, who, result: Some(result), began };
+        Some(look.at(wanted))
     }
 
     /// Whether it made a task that is not followed. clone3 has its flags in memory.

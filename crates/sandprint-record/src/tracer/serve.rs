@@ -242,6 +242,7 @@ impl Server<'_> {
             let arguments = tree.books.kinds.selected(call, &args);
             tree.books.add(key, arguments, Caller { tgid: process, tid }, host::monotonic_ns());
         }
+        inside.wanted = tree.books.wanted(call).map(|wanted| (wanted, wanted.begin(&args)));
         drop(tree);
         inside.unheard = self.heard.and_then(|heard| Unheard::of(heard, tid, audit_arch, &inside));
         thread.created = 0;
@@ -297,7 +298,16 @@ impl Server<'_> {
             _ => {}
         }
         thread.interrupted = Interrupted::of(inside, result);
+        let found = inside.wanted.and_then(|_| {
+            let process = self.shared.books().process_of(tid).unwrap_or(tid);
+            inside.look(Caller { tgid: process, tid }, result)
+        });
         // What may be made again for our sake has not failed yet.
+        if let Some(interrupted) = &mut thread.interrupted {
+            interrupted.found = found;
+        } else if let Some(found) = found {
+            self.shared.books().books.find(inside.key(), found);
+        }
         if thread.interrupted.is_none()
             && let Some(error) = Errno::of_result(result)
             && !is_return(inside.call)

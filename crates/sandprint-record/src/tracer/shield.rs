@@ -29,6 +29,7 @@ use sandprint_sandbox::ptrace::Followed;
 use super::serve;
 use super::tree::Tree;
 use crate::books::Shared;
+use crate::detail::Detail;
 
 /// What it is known by.
 const NAME: &CStr = c"sandprint-trace";
@@ -105,7 +106,7 @@ fn help(arch: Arch, heard: &Heard, socket: &OwnedFd) {
 }
 
 fn trace(arch: Arch, heard: &Heard, socket: &OwnedFd, first: u32) {
-    let mut tree = Tree::new(arch, first);
+    let mut tree = Tree::new(arch, Detail::Calls, first);
     tree.books.closed = true;
     let prepared = Watched::new().and_then(|watched| Ok((watched, Shared::new(tree)?)));
     // If nobody hears it, there is nobody left to be traced for.

@@ -8,7 +8,9 @@ use super::again::Interrupted;
 use super::handover;
 use crate::books::asked::low;
 use crate::books::kinds::Kind;
+use crate::books::task::Belongs;
 use crate::books::{Books, Caller, Key, UNKNOWN, task};
+use crate::detail::Detail;
 
 /// What is known of a process.
 #[derive(Debug)]
@@ -34,12 +36,14 @@ pub(super) struct Tree {
     pub(super) left: u64,
     /// Tasks that were made so that no tracer follows them.
     pub(super) untraced: u64,
+    /// The most processes and the most threads that there were at a time. What has ended counts until that is told.
+    pub(super) most: (usize, usize),
 }
 
 impl Tree {
-    pub(super) fn new(arch: Arch, first: u32) -> Tree {
+    pub(super) fn new(arch: Arch, detail: Detail, first: u32) -> Tree {
         Tree {
-            books: Books::new(arch),
+            books: Books::new(arch, detail),
             first,
             threads: HashMap::new(),
             processes: HashMap::new(),
@@ -49,12 +53,19 @@ impl Tree {
             own_filters: 0,
             left: 0,
             untraced: 0,
+            most: (0, 0),
         }
     }
 
     /// Takes note of a task that is traced, and was not known.
     pub(super) fn meet(&mut self, tid: u32) {
         let Some(belongs) = task::belongs(tid) else { return };
+        self.add(tid, belongs);
+        let (processes, threads) = self.most;
+        self.most = (processes.max(self.processes.len()), threads.max(self.threads.len()));
+    }
+
+    fn add(&mut self, tid: u32, belongs: Belongs) {
         self.threads.insert(tid, belongs.tgid);
         self.admitted = self.admitted.saturating_add(1);
         if let Some(process) = self.processes.get_mut(&belongs.tgid) {
@@ -83,6 +94,9 @@ impl Tree {
         if let Some((key, error)) = interrupted.and_then(Interrupted::failed) {
             self.books.fail(key, error);
         }
+        if let Some((key, found)) = interrupted.and_then(Interrupted::found) {
+            self.books.find(key, found.clone());
+        }
     }
 
     /// Takes note of an end.
@@ -104,10 +118,17 @@ impl Tree {
             self.ended(before);
         }
         let image = self.program(tid).unwrap_or(UNKNOWN);
+        let begins = tid == self.first && self.launched_ns == 0;
+        let mut by = image;
         if let Some(process) = self.processes.get_mut(&tid) {
+            if !begins {
+                by = process.image;
+            }
             process.image = image;
         }
-        if tid == self.first && self.launched_ns == 0 {
+        // Whoever executed it did so; the launcher is none of the workload.
+        self.books.find_executed(tid, by, image);
+        if begins {
             // The footprint begins with this execve, under the program that it brought.
             self.launched_ns = now.max(1);
             let call = self.books.kinds.execve();

@@ -9,6 +9,7 @@
 //! - [`results`]: which calls fail and how is what strace shows, and what a filter refuses is told apart.
 //! - [`files`]: what is done to files and with sockets, each path and each address.
 //! - [`capabilities`]: those that a program is said to need are those without which it fails.
+//! - [`alike`]: what each recorder sees of files and sockets is what the others see.
 //! - [`long_paths`]: programs are told apart by the whole of their paths.
 //! - [`harmless`]: what is no gap, by any recorder.
 //! - [`refused`]: calls that filters keep from running, as the watcher sees them.
@@ -34,6 +35,8 @@ mod turns;
 #[cfg(test)]
 mod workshop;
 
+#[cfg(test)]
+mod alike;
 #[cfg(test)]
 mod arguments;
 #[cfg(test)]

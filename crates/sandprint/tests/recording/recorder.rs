@@ -71,16 +71,23 @@ pub(crate) const NOTIFIED: How = How { options: &["--recorder", "notify"], varia
 /// By tracing.
 pub(crate) const TRACED: How = How { options: &["--recorder", "ptrace"], variables: &[] };
 
+/// By seccomp notification, with all that it can tell of a call.
+pub(crate) const FULL_NOTIFIED: How =
+    How { options: &["--recorder", "notify", "--detail", "full"], variables: &[] };
+/// By tracing, with all that it can tell of a call.
+pub(crate) const FULL_TRACED: How =
+    How { options: &["--recorder", "ptrace", "--detail", "full"], variables: &[] };
+
 const EBPF: &[&str] = &["--recorder", "ebpf"];
 const IN_FULL: &[&str] = &["--recorder", "ebpf", "--detail", "full"];
 
 impl How {
     /// Whether this machine lets us record so. Where it does not, the test has been skipped.
     pub(crate) fn can_record(self) -> bool {
-        if self == TRACED {
+        if self.options.contains(&"ptrace") {
             return can_trace();
         }
-        if self != NOTIFIED {
+        if !self.options.contains(&"notify") {
             return can_record();
         }
         let available = sandprint_sandbox::notify::is_available();

@@ -7,7 +7,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::{Files, files, sockets};
-use crate::recorder::{self, FULL, FULL_BY_TID, How, Recording};
+use crate::recorder::{self, FULL, FULL_BY_TID, FULL_TRACED, How, Recording};
 use crate::turns;
 use testkit::expect::skip;
 use testkit::gcc;
@@ -297,6 +297,11 @@ const CASES: &[Case] = &[
     },
 ];
 
+/// What a tracer records otherwise, and what instead. Of a file below a mount that is gone /proc tells only the path from
+/// there, and not that from the root of its file system.
+const TRACED_OTHERWISE: (&str, &str) =
+    ("$/d/file: write,append,create; failed: ", "$/d/file: write,create; failed: ");
+
 /// The witness, built, beside the folders that it runs in.
 struct Built {
     folder: TempDir,
@@ -362,7 +367,11 @@ fn check(options: &[&str], hows: &[How]) {
         let seen: BTreeSet<String> = of_files.chain(of_sockets).collect();
         let of_files = case.files.iter().map(|(path, succeeded, failed)| line(path, &[*succeeded, *failed]));
         let of_sockets = case.sockets.iter().map(|line| (*line).to_owned());
-        let expected: BTreeSet<String> = of_files.chain(of_sockets).collect();
+        let mut expected: BTreeSet<String> = of_files.chain(of_sockets).collect();
+        let (otherwise, instead) = TRACED_OTHERWISE;
+        if how == FULL_TRACED && expected.remove(otherwise) {
+            expected.insert(instead.to_owned());
+        }
         let missing = expected.difference(&seen).map(|line| format!("  not recorded: {line}"));
         let surplus = seen.difference(&expected).map(|line| format!("  recorded:     {line}"));
         let differing: Vec<String> = missing.chain(surplus).collect();
@@ -376,6 +385,14 @@ fn check(options: &[&str], hows: &[How]) {
 #[test]
 fn every_way_to_have_to_do_with_files_is_recorded_as_it_is() {
     check(&[], &[FULL, FULL_BY_TID]);
+}
+
+#[test]
+fn every_way_to_have_to_do_with_files_is_recorded_by_a_tracer_too() {
+    check(&[], &[FULL_TRACED]);
+    if std::env::consts::ARCH == "x86_64" {
+        check(&["-m32"], &[FULL_TRACED]);
+    }
 }
 
 #[test]
