@@ -8,7 +8,7 @@ use std::process::Command;
 
 use sandprint_model::{ByteString, FactKind, FileSeen, GapKind, Outcomes, Peak, Right, Rights, Trace};
 
-use crate::recorder::{self, FULL, FULL_NOTIFIED, FULL_TRACED, How, Recording, TRACED};
+use crate::recorder::{self, FULL, FULL_NOTIFIED, FULL_TRACED, How, REDACTED, Recording, TRACED};
 use crate::turns;
 
 /// What a shell does to files of its folder.
@@ -263,4 +263,22 @@ fn each_recorder_says_what_it_recorded() {
     let (facts, peaks, trace) = of(FULL_NOTIFIED);
     assert_eq!((facts.as_str(), peaks.len()), ("arguments files memory namespaces sockets", 0));
     assert!(!trace.files.is_empty() && !trace.namespaces.is_empty());
+}
+
+#[test]
+fn a_redacted_recording_has_no_paths_and_says_what_cannot_be_made_of_it() {
+    let _turn = turns::beside_others();
+    if !REDACTED.can_record() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let words = ["cat", "/nowhere/secret"].map(str::to_owned);
+    let recording = recorder::record(&[], REDACTED, &words, folder.path());
+    let text = fs::read_to_string(&recording.trace.0).expect("it was written");
+    assert!(!text.contains("secret") && !text.contains("/nowhere"), "{text}");
+    let said = "0 socket uses; rules about files and addresses cannot be made from this trace\n";
+    assert!(recording.stderr.contains("note: `--redact` left out "), "{}", recording.stderr);
+    assert!(recording.stderr.contains(said), "{}", recording.stderr);
+    let missing = "does not see capabilities and what is submitted through io_uring and peaks";
+    assert!(recording.stderr.contains(missing), "{}", recording.stderr);
 }

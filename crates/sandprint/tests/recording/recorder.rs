@@ -74,6 +74,9 @@ pub(crate) const TRACED: How = How { options: &["--recorder", "ptrace"], variabl
 /// By seccomp notification, with all that it can tell of a call.
 pub(crate) const FULL_NOTIFIED: How =
     How { options: &["--recorder", "notify", "--detail", "full"], variables: &[] };
+/// The same without what is private.
+pub(crate) const REDACTED: How =
+    How { options: &["--recorder", "notify", "--detail", "full", "--redact"], variables: &[] };
 /// By tracing, with all that it can tell of a call.
 pub(crate) const FULL_TRACED: How =
     How { options: &["--recorder", "ptrace", "--detail", "full"], variables: &[] };

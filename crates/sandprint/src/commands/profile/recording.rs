@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::{ValueEnum, ValueHint};
-use sandprint_model::{Exit, FactKind, Trace};
+use sandprint_model::{Exit, FactKind, Run, Trace};
 use sandprint_policy::bystanders::{self, Client};
 use sandprint_record::detail::Detail;
 use sandprint_record::ebpf::{Hooks, Tasks};
@@ -151,12 +151,12 @@ fn say_why(why: Why) {
 /// How much is recorded of each call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
 pub(crate) struct DetailArgs {
-    /// How much to record of each call by eBPF
+    /// How much to record of each call
     ///
     /// `calls` is which calls are made, and how often. `full` is also with which arguments, how often each failed and
     /// with which error, what a seccomp filter answered with an error, files, sockets, capabilities, and more: see
     /// `profile show --only`. At either level the recorders by ptrace and by notification keep arguments, and that by
-    /// ptrace errors.
+    /// ptrace errors. Capabilities and what filters answered only eBPF sees; how calls end, notification does not.
     #[arg(long, value_name = "LEVEL", value_enum, default_value_t = DetailArg::Calls)]
     detail: DetailArg,
 }
@@ -180,11 +180,11 @@ impl DetailArgs {
 }
 
 /// Says which kinds of facts were asked for and not recorded, since the recorder does not see them.
-pub(crate) fn say_what_is_not_seen(detail: DetailArgs, trace: &Trace) {
+pub(crate) fn say_what_is_not_seen<'r>(detail: DetailArgs, runs: impl Iterator<Item = &'r Run>) {
     if detail.detail() != Detail::Full {
         return;
     }
-    for run in trace.runs.values() {
+    for run in runs {
         let missing =
             FactKind::ALL.into_iter().filter(|kind| !run.facts.contains(kind)).map(|kind| match kind {
                 FactKind::Arguments => "arguments",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{ValueEnum, ValueHint};
-use sandprint_model::{ByteString, Trace};
+use sandprint_model::{ByteString, FactKind, Facts, Memory, Trace};
 use sandprint_policy::bystanders;
 use sandprint_record::ebpf::Options;
 use sandprint_record::session::{self, Choice, Plan, Recorded};
@@ -15,6 +15,7 @@ use sandprint_record::target::{Entry, Target};
 use sandprint_sandbox::foreground::Foreground;
 use sandprint_sandbox::launch::Launch;
 use sandprint_sandbox::user::User;
+use sandprint_view::count::counted;
 
 use super::observer::{self, Screen};
 use super::recording::{self, DetailArgs, OutputArgs};
@@ -76,9 +77,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "RUN")]
     pub(crate) name: Option<String>,
 
-    /// Leave the command's arguments out of the trace
+    /// Leave the command's arguments out of the trace, and the workload's paths and addresses
     ///
-    /// The arguments of system calls that are recorded are numbers (families, commands, flags). They stay.
+    /// What `--detail full` records of files and sockets is left out, so no rules about them can be made from the trace.
+    /// The programs' own paths stay, and the arguments of system calls that are recorded as numbers (families, commands,
+    /// flags).
     #[arg(long)]
     pub(crate) redact: bool,
 
@@ -169,10 +172,15 @@ pub(crate) fn run(args: &RunArgs) -> anyhow::Result<ExitStatus> {
         None => Ok(()),
     };
     let (recorded, foreground) = record(args, &mut checkpoint)?;
+    let runs = recorded.trace.runs.clone();
+    let left_out = what_is_left_out(&recorded.trace).filter(|_| args.redact);
     let trace = redacted(recorded.trace, args.redact);
     let why = Some(recorded.why).filter(|_why| recorded.survivors.is_empty());
     recording::finish(&trace, why, output.as_ref(), foreground)?;
-    recording::say_what_is_not_seen(args.detail, &trace);
+    recording::say_what_is_not_seen(args.detail, runs.values());
+    if let Some(left_out) = left_out {
+        output::note(&left_out);
+    }
     recording::warn_of_clients(&trace, client);
     recording::end(recorded.exit, &recorded.survivors)
 }
@@ -194,14 +202,37 @@ fn root_note(user: Option<&str>) -> Option<String> {
     Some(format!("The command runs as root; `--user {name}` would run it as the user who called sudo."))
 }
 
-/// The trace without the commands' arguments, where that was asked for.
+/// The trace without the commands' arguments and the workload's paths and addresses, where that was asked for.
 fn redacted(mut trace: Trace, redact: bool) -> Trace {
-    if redact {
-        for run in trace.runs.values_mut() {
-            run.command.truncate(1);
+    if !redact {
+        return trace;
+    }
+    for run in trace.runs.values_mut() {
+        run.command.truncate(1);
+        // Else it would say that there were none.
+        run.facts.retain(|kind| !matches!(kind, FactKind::Files | FactKind::Sockets));
+    }
+    trace.files = Facts::default();
+    trace.sockets = Facts::default();
+    for (subject, memory, runs) in std::mem::take(&mut trace.memory).iter() {
+        for (run, count) in runs.iter() {
+            let memory = Memory { path: None, ..memory.clone() };
+            trace.memory.add(subject.clone(), memory, run, *count);
         }
     }
     trace
+}
+
+/// What cannot be made any more of a trace without paths and addresses, if it has any.
+fn what_is_left_out(trace: &Trace) -> Option<String> {
+    let has_any = trace.runs.values().any(|run| run.facts.contains(&FactKind::Files));
+    has_any.then(|| {
+        format!(
+            "`--redact` left out {} and {}; rules about files and addresses cannot be made from this trace",
+            counted(trace.files.len(), "path"),
+            counted(trace.sockets.len(), "socket use"),
+        )
+    })
 }
 
 /// Records the command; `checkpoint` is called now and then with what is known so far.
@@ -277,8 +308,11 @@ mod tests {
     }
 
     #[test]
-    fn a_redacted_trace_has_no_arguments() {
-        use sandprint_model::{Recorder, Run, RunId};
+    fn a_redacted_trace_has_no_arguments_paths_and_addresses() {
+        use sandprint_model::{
+            Address, Count, Family, FileSeen, MemoryKind, Operation, Outcomes, Recorder, Run, RunId, Socket,
+            SocketType, Subject,
+        };
         let run = Run {
             duration_ms: None,
             exit: None,
@@ -289,14 +323,41 @@ mod tests {
             started_unix_ms: None,
             host: None,
             tool_version: String::new(),
-            facts: std::collections::BTreeSet::new(),
+            facts: FactKind::ALL.into(),
             peaks: std::collections::BTreeMap::new(),
         };
         let mut trace = Trace::default();
-        trace.runs.insert(RunId::from_bits(1), run);
+        let id = RunId::from_bits(1);
+        trace.runs.insert(id, run);
+        assert_eq!(
+            what_is_left_out(&trace).as_deref(),
+            Some(
+                "`--redact` left out 0 paths and 0 socket uses; rules about files and addresses cannot be made \
+                 from this trace"
+            )
+        );
+        let who = Subject::default;
+        trace.files.add(who(), "/home/secret".into(), id, FileSeen::default());
+        let socket = Socket {
+            family: Family::UNIX,
+            kind: SocketType(1),
+            protocol: 0,
+            operation: Operation::Connect,
+            address: Address::UnixPath("/secret/socket".into()),
+        };
+        trace.sockets.add(who(), socket, id, Outcomes::SUCCEEDED);
+        for path in [Some("/secret/a"), Some("/secret/b"), None] {
+            let memory = Memory { kind: MemoryKind::MapWriteExec, path: path.map(ByteString::from) };
+            trace.memory.add(who(), memory, id, Count(2));
+        }
         assert_eq!(redacted(trace.clone(), false), trace);
         let redacted = redacted(trace, true);
-        let commands: Vec<_> = redacted.runs.into_values().map(|run| run.command).collect();
-        assert_eq!(commands, [[ByteString::from("mysql")]]);
+        assert!(!sandprint_model::wire::encode_trace(&redacted).contains("secret"));
+        let memory: Vec<_> = redacted.memory.iter().map(|(_, _, runs)| runs.get(id).copied()).collect();
+        assert_eq!(memory, [Some(Count(6))]);
+        assert_eq!(what_is_left_out(&redacted), None);
+        let run = redacted.runs.into_values().next().unwrap();
+        assert_eq!(run.command, [ByteString::from("mysql")]);
+        assert!(run.facts.contains(&FactKind::Memory) && !run.facts.contains(&FactKind::Sockets));
     }
 }
