@@ -16,6 +16,10 @@ use crate::links::{Leads, Root};
 /// Bytes of `struct sp_use`, which the paths and the text follow.
 const HEAD: usize = 88;
 
+/// Most bytes of records that are taken in. As many uses as the programs tell apart, whose paths are not very long; a
+/// program that makes longest names for it would have the recorder need gigabytes.
+const MOST_BYTES: usize = 256 << 20;
+
 // `enum sp_use_kind`
 const PATH: u8 = 0;
 const SECOND_PATH: u8 = 1;
@@ -33,6 +37,11 @@ pub(super) struct Sent {
     pub(super) leads: Leads<(u64, TargetId)>,
     /// What was executed, by its path: whose root it was seen from.
     executed: BTreeMap<ByteString, (Root, u32)>,
+    /// Bytes that were taken in.
+    bytes: usize,
+    /// What was not taken in, since it was too much: of files, and of sockets.
+    pub(super) lost_files: u64,
+    pub(super) lost_sockets: u64,
 }
 
 /// `struct sp_use`, and what follows it.
@@ -104,12 +113,26 @@ fn place(components: &[u8], flags: u8) -> Place {
 impl Sent {
     /// Nothing yet.
     pub(super) fn none(arch: Arch) -> Sent {
-        Sent { arch, by: BTreeMap::new(), leads: Leads::none(), executed: BTreeMap::new() }
+        Sent {
+            arch,
+            by: BTreeMap::new(),
+            leads: Leads::none(),
+            executed: BTreeMap::new(),
+            bytes: 0,
+            lost_files: 0,
+            lost_sockets: 0,
+        }
     }
 
     /// Takes in a record. One that is too short for what it says is none of ours.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         let Some(record) = Record::decode(bytes, self.arch) else { return };
+        if self.bytes.saturating_add(bytes.len()) > MOST_BYTES {
+            let lost = if record.kind == SOCKET { &mut self.lost_sockets } else { &mut self.lost_files };
+            *lost = lost.saturating_add(1);
+            return;
+        }
+        self.bytes = self.bytes.saturating_add(bytes.len());
         let how = match record.kind {
             PATH => How::Path(0),
             SECOND_PATH => How::Path(1),
@@ -167,5 +190,27 @@ impl Sent {
         if let Some((through, seen)) = of.file().filter(|(_, seen)| seen.doubts.is_empty()) {
             self.leads.add(who, record.root, record.tgid, Lead { through, last: None, seen });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_is_counted_by_kind() {
+        const KIND: usize = 71;
+        let mut sent = Sent::none(Arch::X86_64);
+        let of = |kind| {
+            let mut bytes = vec![0; HEAD];
+            bytes[KIND] = kind;
+            bytes
+        };
+        assert_eq!(Record::decode(&of(EXEC), Arch::X86_64).unwrap().kind, EXEC);
+        sent.bytes = MOST_BYTES - HEAD;
+        for kind in [EXEC, EXEC, PATH, SOCKET] {
+            sent.take(&of(kind));
+        }
+        assert_eq!((sent.by.len(), sent.lost_files, sent.lost_sockets), (1, 2, 1));
     }
 }
