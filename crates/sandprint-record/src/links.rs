@@ -25,15 +25,25 @@ pub(crate) struct Leads<Who> {
     by: BTreeMap<(Who, Root, ByteString, Option<ByteString>), FileSeen>,
     /// Through whose `/proc/PID/root` a root can be seen.
     processes: BTreeMap<Root, Vec<u32>>,
+    /// What has been asked.
+    known: Ends,
 }
 
-/// Where the paths through links come to, by the root and the path that leads there.
-type Ends = BTreeMap<(Root, ByteString), ByteString>;
+/// Where the paths through links come to, by the root and the path that leads there; none where that could not be found out.
+type Ends = BTreeMap<(Root, ByteString), Option<ByteString>>;
+
+/// What was found at the ends of links.
+pub(crate) struct Found<Who> {
+    /// By whom it was used, its path, and what was seen of it.
+    pub(crate) ends: Vec<(Who, ByteString, FileSeen)>,
+    /// How many paths could not be followed: nobody has that root any more.
+    pub(crate) unknown: u64,
+}
 
 impl<Who: Ord + Copy> Leads<Who> {
     /// None yet.
     pub(crate) fn none() -> Leads<Who> {
-        Leads { by: BTreeMap::new(), processes: BTreeMap::new() }
+        Leads { by: BTreeMap::new(), processes: BTreeMap::new(), known: Ends::new() }
     }
 
     /// How many there are.
@@ -52,32 +62,33 @@ impl<Who: Ord + Copy> Leads<Who> {
         self.by.entry((who, root, lead.through, lead.last)).or_default().join(lead.seen);
     }
 
-    /// What was seen by `who` at the ends of links. Waits for the reader.
-    pub(crate) fn ends(
-        &self,
-        is_wanted: impl Fn(Who) -> bool,
-        reader: &mut Reader,
-    ) -> Vec<(Who, ByteString, FileSeen)> {
-        let wanted = || self.by.iter().filter(|((who, ..), _)| is_wanted(*who));
-        let ends = self.ask(wanted().map(|((_, root, through, _), _)| (*root, through)), reader);
-        let end = |((who, root, through, last), seen): (
-            &(Who, Root, ByteString, Option<ByteString>),
-            &FileSeen,
-        )| {
-            let end = ends.get(&(*root, through.clone()))?;
+    /// What was seen by those who are wanted at the ends of links. Waits for the reader, once for each path.
+    pub(crate) fn ends(&mut self, is_wanted: impl Fn(Who) -> bool, reader: &mut Reader) -> Found<Who> {
+        self.ask(reader);
+        let mut found = Found { ends: Vec::new(), unknown: 0 };
+        for ((who, root, through, last), seen) in self.by.iter().filter(|((who, ..), _)| is_wanted(*who)) {
+            let Some(Some(end)) = self.known.get(&(*root, through.clone())) else {
+                found.unknown += 1;
+                continue;
+            };
             let whole = |path: &ByteString| match last {
                 Some(last) => joined(path.as_bytes(), last.as_bytes()),
                 None => path.clone(),
             };
             let (named, end) = (whole(through), whole(end));
-            let seen = FileSeen { written: Some(named.clone()), ..seen.clone() };
-            (named != end).then_some((*who, end, seen))
-        };
-        wanted().filter_map(end).collect()
+            if named != end {
+                let seen = FileSeen { written: Some(named), ..seen.clone() };
+                found.ends.push((*who, end, seen));
+            }
+        }
+        found
     }
 
-    fn ask<'l>(&self, paths: impl Iterator<Item = (Root, &'l ByteString)>, reader: &mut Reader) -> Ends {
-        let mut asked: Vec<(Root, ByteString)> = paths.map(|(root, path)| (root, path.clone())).collect();
+    /// Asks about all paths of which nothing is known yet.
+    fn ask(&mut self, reader: &mut Reader) {
+        let paths = self.by.keys().map(|(_, root, through, _)| (*root, through.clone()));
+        let mut asked: Vec<(Root, ByteString)> =
+            paths.filter(|path| !self.known.contains_key(path)).collect();
         asked.sort_unstable();
         asked.dedup();
         reader.forget_paths();
@@ -87,9 +98,8 @@ impl<Who: Ord + Copy> Leads<Who> {
             reader.ask(id, Question::Links { namespace: root.namespace, inode: root.inode, processes, path });
         }
         reader.settle();
-        let ends = asked.into_iter().zip(0_u64..).filter_map(|((root, path), id)| {
-            Some(((root, path), ByteString::new(reader.path(id)?.to_vec())))
-        });
-        ends.collect()
+        let ends = asked.into_iter().zip(0_u64..);
+        let ends = ends.map(|(path, id)| (path, reader.path(id).map(|end| ByteString::new(end.to_vec()))));
+        self.known.extend(ends);
     }
 }

@@ -23,7 +23,9 @@ pub(super) fn arguments(
     let mut seen: BTreeMap<CallKey, ArgumentsSeen> = BTreeMap::new();
     let most = u64::try_from(ArgumentsSeen::MOST).unwrap_or(u64::MAX);
     for (key, _) in calls.iter().filter(|(_, call)| call.kinds > most) {
-        seen.insert(*key, ArgumentsSeen::too_many());
+        if Selecting::of(key.syscall(arch)).is_some() {
+            seen.insert(*key, ArgumentsSeen::too_many());
+        }
     }
     for (key, count) in counters(programs, "arguments", ArgumentsKey::SIZE)? {
         let Some(ArgumentsKey { call, args }) = ArgumentsKey::decode(&key) else { continue };

@@ -10,7 +10,7 @@ use super::decode::{Config, State};
 use super::error::LoadError;
 use super::program::{Concern, Tasks, Wanted};
 use super::sys;
-use Concern::{Calls, Capabilities, Cgroups, Details, Follow, Members, Uring, WatchCalls, WatchTasks};
+use Concern::{Calls, Capabilities, Cgroups, Details, Follow, Members, Uring, Walk, WatchCalls, WatchTasks};
 
 /// How user space gets at a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ const fn row(name: &'static str, access: Access, concerns: &'static [Concern]) -
 }
 
 #[rustfmt::skip]
-static MAPS: [Row; 36] = [
+static MAPS: [Row; 38] = [
     row(".rodata", Access::Programs, &[]),
     row(".bss", Access::Memory, &[]),
     row(".data.control", Access::Memory, &[]),
@@ -68,6 +68,8 @@ static MAPS: [Row; 36] = [
     row("results", Access::Calls, &[Details]),
     row("operands", Access::Memory, &[Details]),
     row("known_uses", Access::Programs, &[Details]),
+    row("known_sockets", Access::Programs, &[Details]),
+    Row { name: "live_processes", access: Access::Programs, concerns: &[Follow, Walk, Calls, WatchTasks], large_for: &[Details] },
     row("uses", Access::Calls, &[Details]),
     row("scratch", Access::Programs, &[Details]),
     row("rings", Access::Programs, &[Uring]),

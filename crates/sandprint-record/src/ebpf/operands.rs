@@ -27,6 +27,8 @@ const GIVES: u64 = 1 << 37;
 const GIVES_TWO: u64 = 1 << 38;
 const GROWS: u64 = 1 << 39;
 const CLONES: u64 = 1 << 40;
+const GIVES_LATE: u64 = 1 << 46;
+const GIVES_COPY: u64 = 1 << 47;
 const USES: u64 = 1 << 41;
 const WORDS: u64 = 1 << 42;
 const SOCKETCALL: u64 = 1 << 43;
@@ -117,6 +119,8 @@ fn beside_uses(call: Syscall) -> u64 {
             | "fspick",
         ) => GIVES,
         Some("pipe" | "pipe2") => GIVES_TWO,
+        Some("socketpair") => GIVES_TWO | GIVES_LATE,
+        Some("fcntl" | "fcntl64") => GIVES_COPY,
         Some("mmap" | "mmap2" | "mremap" | "brk" | "shmat") => GROWS,
         Some("clone3") => CLONES,
         _ => 0,

@@ -512,11 +512,14 @@ impl Recorder {
                 trace.sockets.add(subject.clone(), socket.clone(), *run, *outcomes);
             }
         }
-        let sent = self.sent.borrow();
-        for ((image, _), path, seen) in sent.leads.ends(|(_, target)| target == of, &mut self.reader) {
+        let found = self.sent.borrow_mut().leads.ends(|(_, target)| target == of, &mut self.reader);
+        for ((image, _), path, seen) in found.ends {
             trace.files.add(Subject::of(&image_of(&image)), path, *run, seen);
         }
-        drop(sent);
+        if found.unknown > 0 {
+            let detail = Some("where symbolic links lead".to_owned());
+            trace.note_gap(Gap { kind: GapKind::FilesLost, run: *run, detail }, found.unknown);
+        }
         for (UringKey { image, target, opcode }, count) in details::uring(&self.programs)? {
             if target == of {
                 trace.uring.add(Subject::of(&image_of(&image)), opcode, *run, Count(count));
@@ -643,12 +646,14 @@ impl Recorder {
             note(GapKind::ImagesMerged, Some(detail), scripts);
         }
         for (program, misses) in self.programs.misses() {
-            let kind = match self.programs.concern_of(&program) {
-                Some(Concern::Details) => GapKind::ResultsLost,
-                Some(Concern::Capabilities) => GapKind::CapabilitiesLost,
-                _ => GapKind::ProgramMissed,
+            let kinds: &[GapKind] = match self.programs.concern_of(&program) {
+                Some(Concern::Details) => &[GapKind::ResultsLost, GapKind::FilesLost, GapKind::SocketsLost],
+                Some(Concern::Capabilities) => &[GapKind::CapabilitiesLost],
+                _ => &[GapKind::ProgramMissed],
             };
-            note(kind, Some(program), misses);
+            for kind in kinds {
+                note(*kind, Some(program.clone()), misses);
+            }
         }
         if let Some(error) = &self.not_gathered {
             note(GapKind::CountsInexact, Some(format!("failed to {error}")), 1);

@@ -19,6 +19,8 @@ const HEAD: usize = 88;
 /// Most bytes of records that are taken in. As many uses as the programs tell apart, whose paths are not very long; a
 /// program that makes longest names for it would have the recorder need gigabytes.
 const MOST_BYTES: usize = 256 << 20;
+/// There is a path (`SP_PATH_KNOWN`).
+const KNOWN: u8 = 16;
 
 // `enum sp_use_kind`
 const PATH: u8 = 0;
@@ -56,7 +58,7 @@ struct Record<'a> {
     mode: u16,
     made: bool,
     error: Option<Errno>,
-    family: u8,
+    family: u16,
     protocol: u16,
     found: Option<Place>,
     base: Option<Place>,
@@ -75,12 +77,10 @@ impl<'a> Record<'a> {
         let [found, base, text] = [fields.u16()?, fields.u16()?, fields.u16()?].map(usize::from);
         let [abi, kind, found_flags, base_flags] = [fields.u8()?, fields.u8()?, fields.u8()?, fields.u8()?];
         let is_new = fields.u8()? != 0;
-        let (family, protocol) = (fields.u8()?, fields.u16()?);
+        let (_, protocol, family) = (fields.u8()?, fields.u16()?, fields.u16()?);
         let (found, data) = data.split_at_checked(found)?;
         let (base, data) = data.split_at_checked(base)?;
-        let place = |components: &[u8], flags: u8| {
-            (!components.is_empty() || flags != 0).then(|| place(components, flags))
-        };
+        let place = |components: &[u8], flags: u8| (flags & KNOWN != 0).then(|| place(components, flags));
         Some(Record {
             image,
             target,
@@ -178,7 +178,7 @@ impl Sent {
         let has_address = matches!(operation, Operation::Bind | Operation::Connect | Operation::Send);
         let address = if has_address { Address::given_to(operation, record.text) } else { Address::None };
         let socket = Socket {
-            family: Family(record.family.into()),
+            family: Family(record.family),
             kind: SocketType(record.mode.into()),
             protocol: record.protocol.into(),
             operation,

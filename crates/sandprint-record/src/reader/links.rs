@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 
+/// The longest path, and its NUL (`PATH_MAX`).
+const MOST_PATH: usize = 4096;
+
 /// The path without symbolic links, as that root shows it. What of it is not there stays as it is, after the links of what
 /// is. None where no process shows the root.
 pub(super) fn follow(namespace: u32, inode: u64, processes: &[u32], path: &[u8]) -> Option<Vec<u8>> {
@@ -22,7 +25,7 @@ pub(super) fn follow(namespace: u32, inode: u64, processes: &[u32], path: &[u8])
         if let Ok(opened) = rustix::fs::openat2(&root, &here, flags, Mode::empty(), resolve) {
             let mut end = of_whoever_asks(&root, &here, below(&root, &opened)?);
             end.extend(left.iter().rev());
-            return Some(end.into_os_string().into_vec());
+            return Some(end.into_os_string().into_vec()).filter(|end| end.len() < MOST_PATH);
         }
         left.push(here.file_name()?.to_owned());
         here = here.parent()?.to_path_buf();

@@ -82,8 +82,9 @@ pub(super) fn totals_by_image(trace: &Trace) -> BTreeMap<String, BTreeMap<Syscal
 /// The names of all images that made calls, or had calls refused; in order.
 pub(super) fn labels(trace: &Trace) -> BTreeSet<String> {
     let called = trace.calls.images().chain(trace.refused.images());
-    let used = trace.files.images().chain(trace.sockets.images());
-    called.chain(used).map(|image| label(image)).collect()
+    let used = trace.files.images().chain(trace.sockets.images()).chain(trace.capabilities.images());
+    let other = trace.memory.images().chain(trace.namespaces.images()).chain(trace.uring.images());
+    called.chain(trace.results.images()).chain(used).chain(other).map(|image| label(image)).collect()
 }
 
 /// An image's name in output: its path, escaped, and its script's.

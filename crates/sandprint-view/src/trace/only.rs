@@ -51,6 +51,8 @@ const IMAGE: &str = "image";
 
 /// All facts of a kind, sorted by their fields; `by_image` with the program of each first.
 pub fn only(trace: &Trace, kind: FactKind, by_image: bool, form: Form) -> String {
+    // Peaks are of the whole run, and of no program.
+    let by_image = by_image && kind != FactKind::Peaks;
     let kind = facts::of(kind);
     let images: Vec<(Option<String>, Vec<Vec<Cell>>)> = if by_image {
         let labels = calls::labels(trace).into_iter();

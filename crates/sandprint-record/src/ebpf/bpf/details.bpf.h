@@ -116,12 +116,13 @@ static __always_inline void read_arguments_of(const void *address, bool compat, 
 	if (config.x86) {
 		const struct pt_regs___x86 *regs = address;
 
-		args[0] = compat ? regs->bx : regs->di;
-		args[1] = compat ? regs->cx : regs->si;
-		args[2] = compat ? regs->dx : regs->dx;
-		args[3] = compat ? regs->si : regs->r10;
-		args[4] = compat ? regs->di : regs->r8;
-		args[5] = compat ? regs->bp : regs->r9;
+		/* Of a 32-bit call the kernel looks at the lower halves alone. */
+		args[0] = compat ? (u32)regs->bx : regs->di;
+		args[1] = compat ? (u32)regs->cx : regs->si;
+		args[2] = compat ? (u32)regs->dx : regs->dx;
+		args[3] = compat ? (u32)regs->si : regs->r10;
+		args[4] = compat ? (u32)regs->di : regs->r8;
+		args[5] = compat ? (u32)regs->bp : regs->r9;
 	} else {
 		const struct pt_regs___arm64 *regs = address;
 

@@ -52,7 +52,7 @@ static __always_inline int on_sys_exit(struct task_struct *task, long id, const 
 		read_arguments_of(regs, abi == SP_ABI_COMPAT, args);
 		if (word & SP_OPERANDS_CLONES)
 			note_clone(head, args[0], abi, nr);
-		note_peaks(task, word, args[0], ret);
+		note_peaks(task, word, args, ret);
 		if (word & SP_OPERANDS_USES)
 			note_uses(task, head, word, args, abi, nr, ret, error);
 	}

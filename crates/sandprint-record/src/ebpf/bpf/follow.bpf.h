@@ -59,6 +59,18 @@ struct {
 	__type(value, u32);
 } targets SEC(".maps");
 
+/*
+ * With config.details: the processes that followed tasks are of. Key: tgid. Value: not used.
+ * Written by: begin_process, end_process. When full: the peak of processes is not higher.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, u32);
+	__type(value, u8);
+} live_processes SEC(".maps");
+
 struct sp_control control SEC(".data.control") = {};
 struct sp_state state = {};
 
@@ -178,6 +190,24 @@ static __always_inline void keep_most(u64 *most, u64 value)
 		*most = value;
 }
 
+/* A followed task is of that process, which may be a new one. */
+static __always_inline void begin_process(u32 tgid)
+{
+	u8 one = 1;
+
+	if (bpf_map_update_elem(&live_processes, &tgid, &one, BPF_NOEXIST))
+		return;
+	__sync_fetch_and_add(&state.processes, 1);
+	keep_most(&state.most_processes, state.processes);
+}
+
+/* The last thread of a process ends; another one that does so at the same time may think so too. */
+static __always_inline void end_process(u32 tgid)
+{
+	if (!bpf_map_delete_elem(&live_processes, &tgid))
+		__sync_fetch_and_add(&state.processes, -1);
+}
+
 /* A task that is followed is one fewer. */
 static __always_inline void end_of_task(u32 tgid)
 {
@@ -227,10 +257,8 @@ static __always_inline struct sp_head *admit(struct task_struct *task, const str
 	__sync_fetch_and_add(&state.live, 1);
 	__sync_fetch_and_add(&state.admitted, 1);
 	keep_most(&state.most_live, state.live);
-	if (BPF_CORE_READ(task, pid) == BPF_CORE_READ(task, tgid)) {
-		__sync_fetch_and_add(&state.processes, 1);
-		keep_most(&state.most_processes, state.processes);
-	}
+	if (config.details)
+		begin_process(BPF_CORE_READ(task, tgid));
 	return found;
 }
 

@@ -369,6 +369,9 @@ struct trace_event_raw_io_uring_submit_req {
 /* errno.h, which brings more than this. */
 #define E2BIG 7
 #define EEXIST 17
+#define EINTR 4
+#define EBADF 9
+#define ENOTSOCK 88
 #define EFAULT 14
 /* asm/thread_info.h of x86: the task is in a 32-bit system call. */
 #define TS_COMPAT 0x0002

@@ -197,8 +197,8 @@ static __always_inline int on_exit(struct task_struct *task, bool by_tid)
 	if (target)
 		keep_children(task, target);
 	/* The last thread of its process. */
-	if (!BPF_CORE_READ(task, signal, live.counter) && find_head(task, by_tid))
-		__sync_fetch_and_add(&state.processes, -1);
+	if (config.details && !BPF_CORE_READ(task, signal, live.counter))
+		end_process(tgid);
 	if (!by_tid) {
 		struct sp_task *storage = storage_of(task);
 

@@ -40,7 +40,11 @@ static __always_inline void begin_walk(struct sp_path *walk, struct dentry *dent
 	walk->root_dentry = (u64)BPF_CORE_READ(fs, root.dentry);
 	walk->root_mnt = (u64)BPF_CORE_READ(fs, root.mnt);
 	walk->len = 0;
-	walk->flags = BPF_CORE_READ(dentry, d_hash.pprev) ? 0 : SP_PATH_UNLINKED;
+	/* The root of a file system is never among the names of a directory (d_unlinked in linux/dcache.h).
+	 */
+	walk->flags = BPF_CORE_READ(dentry, d_hash.pprev) || dentry == BPF_CORE_READ(mnt, mnt_root)
+			      ? SP_PATH_KNOWN
+			      : SP_PATH_KNOWN | SP_PATH_UNLINKED;
 }
 
 /* The mount that the walk is in. */

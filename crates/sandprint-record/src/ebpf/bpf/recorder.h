@@ -213,6 +213,7 @@ struct sp_path {
 #define SP_PATH_CUT 1	   /* deeper or longer than was kept */
 #define SP_PATH_TORN 2	   /* a name changed while it was read */
 #define SP_PATH_UNLINKED 4 /* the file has no name any more, or never had one */
+#define SP_PATH_KNOWN 16   /* there is a path, though it may be that of the root, which has no components */
 #define SP_PATH_OUTSIDE 8  /* the walk ended elsewhere than at the root */
 
 /* What makes two images the same: the file's identity and, for a script, the hash of its path. */
@@ -267,10 +268,11 @@ struct sp_use {
 	__u8 kind;	  /* enum sp_use_kind */
 	__u8 found_flags; /* SP_PATH_* of each */
 	__u8 base_flags;
-	__u8 made;   /* the call made the file */
-	__u8 family; /* of a socket */
-	__u16 protocol;
-	__u16 pad[5];
+	__u8 made; /* the call made the file */
+	__u8 pad;
+	__u16 protocol; /* of a socket */
+	__u16 family;
+	__u16 more[4];
 };
 
 enum sp_use_kind {

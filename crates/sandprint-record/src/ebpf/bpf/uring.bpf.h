@@ -40,8 +40,11 @@ static __always_inline int on_ring(u64 ring, bool by_tid)
 	struct sp_head *head = head_of_current(by_tid);
 	struct sp_uring_key whose = {};
 
-	if (!head)
+	if (!head || !head->image) {
+		/* The address may have been that of another one, which is gone. */
+		bpf_map_delete_elem(&rings, &ring);
 		return 0;
+	}
 	whose.image = head->image;
 	whose.target = head->target;
 	if (bpf_map_update_elem(&rings, &ring, &whose, BPF_ANY))
@@ -55,7 +58,7 @@ static __always_inline int on_submit(u64 ring, u8 opcode, bool by_tid)
 	struct sp_uring_key key = {};
 	bool is_new;
 
-	if (head) {
+	if (head && head->image) {
 		key.image = head->image;
 		key.target = head->target;
 	} else {

@@ -42,6 +42,8 @@ struct {
 #define SP_OPERANDS_MANY (1ULL << 36)	      /* several struct mmsghdr */
 #define SP_OPERANDS_GIVES (1ULL << 37)	      /* the result is a descriptor */
 #define SP_OPERANDS_GIVES_TWO (1ULL << 38)    /* the first argument is the address of two */
+#define SP_OPERANDS_GIVES_LATE (1ULL << 46)   /* it is the fourth argument */
+#define SP_OPERANDS_GIVES_COPY (1ULL << 47)   /* the result is a descriptor where the command copies one */
 #define SP_OPERANDS_GROWS (1ULL << 39)	      /* memory may be mapped */
 #define SP_OPERANDS_CLONES (1ULL << 40)	      /* the flags are those of clone3(2) */
 #define SP_OPERANDS_USES (1ULL << 41)	      /* has to do with files or sockets */
@@ -61,6 +63,16 @@ struct {
 	__type(key, struct sp_use_key);
 	__type(value, u8);
 } known_uses SEC(".maps");
+
+/* The same of sockets, whose addresses may be as many as there are peers, so that files have room whatever
+ * these do. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sp_use_key);
+	__type(value, u8);
+} known_sockets SEC(".maps");
 
 /*
  * Payload: struct sp_use, and the bytes that it says. Written by: send_use. When full: SP_LOST_FILES,
@@ -163,7 +175,7 @@ static __always_inline struct fs_struct *current_fs(void)
 static __always_inline void begin_walk_of(struct sp_scratch *s, u64 dentry, u64 mnt)
 {
 	begin_walk(&s->walk, (void *)dentry, (void *)mnt, current_fs());
-	if (s->operands & SP_OPERANDS_CHANGES_ROOT)
+	if (s->operands & SP_OPERANDS_CHANGES_ROOT && !s->use.error)
 		s->walk.root_dentry = 0;
 }
 
@@ -267,10 +279,16 @@ __noinline int send_use(u64 which, u64 call, u64 text_length)
 	key.image = s->use.image;
 	key.call = call;
 	key.hash = s->hash;
-	if (bpf_map_lookup_elem(&known_uses, &key))
-		return 0;
 	/* Who is first sends it. What there is no memory for just now is sent again. */
-	error = bpf_map_update_elem(&known_uses, &key, &one, BPF_NOEXIST);
+	if (s->use.kind == SP_USE_SOCKET) {
+		if (bpf_map_lookup_elem(&known_sockets, &key))
+			return 0;
+		error = bpf_map_update_elem(&known_sockets, &key, &one, BPF_NOEXIST);
+	} else {
+		if (bpf_map_lookup_elem(&known_uses, &key))
+			return 0;
+		error = bpf_map_update_elem(&known_uses, &key, &one, BPF_NOEXIST);
+	}
 	if (error == -EEXIST)
 		return 0;
 	if (error == -E2BIG) {
@@ -307,7 +325,10 @@ __noinline int send_use(u64 which, u64 call, u64 text_length)
 								      : BPF_RB_NO_WAKEUP;
 	if (bpf_ringbuf_output(&uses, &s->use, sizeof(s->use) + length, flags)) {
 		/* It may be tried again. */
-		bpf_map_delete_elem(&known_uses, &key);
+		if (s->use.kind == SP_USE_SOCKET)
+			bpf_map_delete_elem(&known_sockets, &key);
+		else
+			bpf_map_delete_elem(&known_uses, &key);
 		count_lost_use(s->use.kind);
 	}
 	return 0;
@@ -531,8 +552,12 @@ __noinline int use_socket(u64 argument, u64 message)
 	}
 	if (argument <= 5) {
 		file = file_at(s->args[argument]);
-		if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK) {
+			/* Another thread has closed it meanwhile. */
+			if (s->use.error != EBADF && s->use.error != ENOTSOCK)
+				count_lost(SP_LOST_SOCKETS, 1);
 			return 0;
+		}
 		socket = BPF_CORE_READ(file, private_data);
 		sock = BPF_CORE_READ(socket, sk);
 		s->use.family = BPF_CORE_READ(sock, __sk_common.skc_family);
@@ -638,8 +663,10 @@ static __always_inline void note_clone(struct sp_head *head, u64 address, u32 ab
 	struct sp_arguments_key key = {};
 	u64 *count;
 
-	if (bpf_probe_read_user(&key.args[0], sizeof(key.args[0]), (void *)address))
+	if (bpf_probe_read_user(&key.args[0], sizeof(key.args[0]), (void *)address)) {
+		/* The kernel could not read it either. */
 		return;
+	}
 	key.image = head->image;
 	key.target = head->target;
 	key.abi = abi;
@@ -652,14 +679,20 @@ static __always_inline void note_clone(struct sp_head *head, u64 address, u32 ab
 }
 
 /* The most descriptors and memory that a process had. */
-static __always_inline void note_peaks(struct task_struct *task, u64 word, u64 first, long result)
+static __always_inline void note_peaks(struct task_struct *task, u64 word, const u64 *args, long result)
 {
-	if (word & SP_OPERANDS_GIVES && result >= 0)
+	bool gives = word & SP_OPERANDS_GIVES;
+
+	/* fcntl(2): F_DUPFD, F_DUPFD_CLOEXEC. */
+	if (word & SP_OPERANDS_GIVES_COPY)
+		gives = args[1] == 0 || args[1] == 1030;
+	if (gives && result >= 0)
 		keep_most(&state.most_descriptors, result + 1);
 	if (word & SP_OPERANDS_GIVES_TWO && !result) {
 		s32 descriptors[2] = {};
 
-		bpf_probe_read_user(descriptors, sizeof(descriptors), (void *)first);
+		bpf_probe_read_user(descriptors, sizeof(descriptors),
+				    (void *)(word & SP_OPERANDS_GIVES_LATE ? args[3] : args[0]));
 		keep_most(&state.most_descriptors,
 			  (descriptors[0] > descriptors[1] ? descriptors[0] : descriptors[1]) + 1);
 	}
@@ -720,9 +753,15 @@ static __always_inline void note_uses(struct task_struct *task, struct sp_head *
 
 	if (!s || (word & SP_OPERANDS_EXECUTES && !error))
 		return;
-	/* Where a call is made again, its first try does not count. */
-	if (result < 0 && !error)
-		return;
+	/*
+	 * Where a call is made again, its first try does not count. But a program that is told EINTR instead
+	 * may not try again: a connection goes on.
+	 */
+	if (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK) {
+		if (!(word & SP_OPERANDS_IS_SOCKET))
+			return;
+		error = EINTR;
+	}
 	say_whose(&s->use, task, head->image, head->target);
 	s->use.abi = abi;
 	s->use.nr = nr;
