@@ -76,6 +76,10 @@ gap_kinds! {
     FilesLost, "files-lost", Note,
         "Some uses of files were not recorded",
         "paths may be missing, and no call is";
+    /// It is seen through processes that have it, and they had all ended.
+    LinksUnfollowed, "links-unfollowed", Note,
+        "Nobody had the root any more from which some paths were seen",
+        "where their symbolic links lead is not known";
     /// As above.
     SocketsLost, "sockets-lost", Note,
         "Some uses of sockets were not recorded",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use sandprint_model::uses::{Lead, joined};
-use sandprint_model::{ByteString, FileSeen, Join as _};
+use sandprint_model::{ByteString, FileSeen, Gap, GapKind, Join as _, RunId, Trace};
 
 use crate::reader::{Question, Reader};
 
@@ -33,11 +33,22 @@ pub(crate) struct Leads<Who> {
 type Ends = BTreeMap<(Root, ByteString), Option<ByteString>>;
 
 /// What was found at the ends of links.
+#[derive(Debug)]
 pub(crate) struct Found<Who> {
     /// By whom it was used, its path, and what was seen of it.
     pub(crate) ends: Vec<(Who, ByteString, FileSeen)>,
     /// How many paths could not be followed: nobody has that root any more.
     pub(crate) unknown: u64,
+}
+
+impl<Who> Found<Who> {
+    /// The gap that is left, if any.
+    pub(crate) fn note_gap(&self, run: &RunId, trace: &mut Trace) {
+        if self.unknown > 0 {
+            let gap = Gap { kind: GapKind::LinksUnfollowed, run: *run, detail: None };
+            trace.note_gap(gap, self.unknown);
+        }
+    }
 }
 
 impl<Who: Ord + Copy> Leads<Who> {

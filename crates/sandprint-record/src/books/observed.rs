@@ -108,7 +108,9 @@ impl Observed {
                 trace.sockets.add(subject.clone(), socket, *run, outcomes);
             }
         }
-        for (image, path, seen) in kept.leads.ends(|_| true, &mut self.reader) {
+        let found = kept.leads.ends(|_| true, &mut self.reader);
+        found.note_gap(run, trace);
+        for (image, path, seen) in found.ends {
             let image = images.get(&image).map_or_else(|| Arc::clone(&unknown), Arc::clone);
             trace.files.add(Subject::of(&image), path, *run, seen);
         }

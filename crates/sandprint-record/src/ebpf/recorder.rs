@@ -513,12 +513,9 @@ impl Recorder {
             }
         }
         let found = self.sent.borrow_mut().leads.ends(|(_, target)| target == of, &mut self.reader);
+        found.note_gap(run, trace);
         for ((image, _), path, seen) in found.ends {
             trace.files.add(Subject::of(&image_of(&image)), path, *run, seen);
-        }
-        if found.unknown > 0 {
-            let detail = Some("where symbolic links lead".to_owned());
-            trace.note_gap(Gap { kind: GapKind::FilesLost, run: *run, detail }, found.unknown);
         }
         for (UringKey { image, target, opcode }, count) in details::uring(&self.programs)? {
             if target == of {

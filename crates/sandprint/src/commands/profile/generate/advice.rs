@@ -53,6 +53,7 @@ fn remedy(gap: GapKind) -> Option<&'static str> {
         }
         GapKind::ImportSampled => Some("record it with `profile run`, which counts every call"),
         GapKind::FilesLost
+        | GapKind::LinksUnfollowed
         | GapKind::SocketsLost
         | GapKind::CapabilitiesLost
         | GapKind::ResultsLost
