@@ -162,6 +162,21 @@ pub fn operands(call: Syscall) -> Option<&'static Operands> {
     rows.find(|row| row.is_of(call.abi)).map(|row| &row.operands)
 }
 
+impl Operands {
+    /// The descriptor whose use is a fact. That one is only looked at says nothing: it was opened before.
+    pub fn used_descriptor(&self) -> Option<DescriptorOperand> {
+        self.descriptor.filter(|descriptor| descriptor.right != Right::Metadata)
+    }
+
+    /// Whether it is a fact that a path is empty, and so means a descriptor. Where that is only looked at, or gone to,
+    /// it is none.
+    pub fn uses_empty(&self) -> bool {
+        let is_looked_at = |role| matches!(role, Role::Examined | Role::Entered);
+        let takes_empty = |path: &PathOperand| path.empty != Empty::Refused || path.null;
+        self.paths.iter().any(|path| !is_looked_at(path.role) && takes_empty(path))
+    }
+}
+
 impl Flags {
     /// The flags of a call with these arguments. None where they lie in memory.
     pub fn value(self, args: &[u64; 6]) -> Option<u64> {

@@ -9,9 +9,7 @@ mod sockets;
 use sandprint_model::errno::Errno;
 use sandprint_model::operands::{Operands, operands};
 use sandprint_model::uses::Lead;
-use sandprint_model::{
-    AddressOperand, ByteString, FileSeen, Outcomes, Right, Socket, Syscall, address_operand,
-};
+use sandprint_model::{AddressOperand, ByteString, FileSeen, Outcomes, Socket, Syscall, address_operand};
 
 use super::memory::Memory;
 use super::{Caller, asked, places};
@@ -71,10 +69,8 @@ impl Wanted {
     }
 }
 
-/// That a descriptor is looked at says nothing: it was opened before.
 fn is_use(operands: &Operands) -> bool {
-    let descriptor = operands.descriptor.is_some_and(|descriptor| descriptor.right != Right::Metadata);
-    !operands.paths.is_empty() || descriptor || operands.opens
+    !operands.paths.is_empty() || operands.used_descriptor().is_some() || operands.opens
 }
 
 /// What was found.
@@ -222,7 +218,7 @@ fn socketcall(number: u64) -> Option<(&'static str, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use sandprint_model::{Abi, Rights};
+    use sandprint_model::{Abi, Right, Rights};
 
     use super::*;
 

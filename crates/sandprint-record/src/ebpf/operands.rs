@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use sandprint_model::operands::{Empty, Flags, Operands, PathOperand, Role, operands};
+use sandprint_model::operands::{Flags, Operands, PathOperand, Role, operands};
 use sandprint_model::{AddressOperand, Arch, Right, Syscall, address_operand};
 
 use super::decode::syscall;
@@ -140,8 +140,7 @@ fn nothing_of_sockets() -> u64 {
 }
 
 fn of_files(call: Syscall, operands: &Operands) -> u64 {
-    // That a descriptor is looked at says nothing: it was opened before.
-    let descriptor = operands.descriptor.filter(|descriptor| descriptor.right != Right::Metadata);
+    let descriptor = operands.used_descriptor();
     if operands.paths.is_empty() && descriptor.is_none() && !operands.opens {
         return 0;
     }
@@ -151,11 +150,6 @@ fn of_files(call: Syscall, operands: &Operands) -> u64 {
     };
     let has_role = |role| operands.paths.iter().any(|path| path.role == role);
     let bit = |is_so: bool, bit: u64| if is_so { bit } else { 0 };
-    let empty_is_looked_at = operands.paths.iter().any(|path| {
-        path.role != Role::Examined
-            && path.role != Role::Entered
-            && (path.empty != Empty::Refused || path.null)
-    });
     let is_root = matches!(call.name(), Some("chroot" | "pivot_root"));
     places(path(0), (0, 3))
         | places(path(1), (6, 9))
@@ -168,7 +162,7 @@ fn of_files(call: Syscall, operands: &Operands) -> u64 {
         | bit(has_role(Role::Entered) && !is_root, MOVES)
         | bit(is_root, CHANGES_ROOT)
         | bit(has_role(Role::Executed), EXECUTES)
-        | bit(!empty_is_looked_at, SKIPS_EMPTY)
+        | bit(!operands.uses_empty(), SKIPS_EMPTY)
 }
 
 fn of_sockets(operand: AddressOperand) -> u64 {
