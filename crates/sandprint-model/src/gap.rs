@@ -72,6 +72,10 @@ gap_kinds! {
     ResultsLost, "results-lost", Note,
         "The ends of some calls were not recorded",
         "how they failed is missing";
+    /// A log that was imported did not have them, or names no number for them.
+    ArgumentsLost, "arguments-lost", Note,
+        "The arguments of some calls were not recorded",
+        "these calls are counted, and what their arguments say is missing";
     /// They are full where there are very many files, or the reader could not keep up.
     FilesLost, "files-lost", Note,
         "Some uses of files were not recorded",

@@ -52,7 +52,8 @@ fn remedy(gap: GapKind) -> Option<&'static str> {
             Some("record it with `profile run`, or with `strace -f` from its start to its end")
         }
         GapKind::ImportSampled => Some("record it with `profile run`, which counts every call"),
-        GapKind::FilesLost
+        GapKind::ArgumentsLost
+        | GapKind::FilesLost
         | GapKind::LinksUnfollowed
         | GapKind::SocketsLost
         | GapKind::CapabilitiesLost
