@@ -44,11 +44,18 @@ impl Source {
         Source::ALL.into_iter().find(|source| source.name() == name)
     }
 
-    /// What they hold beside the calls.
+    /// What they can hold beside the calls.
     fn facts(self) -> BTreeSet<FactKind> {
         match self {
             Source::Audit | Source::Sandprint01 => BTreeSet::new(),
-            Source::Strace => BTreeSet::from([FactKind::Results]),
+            Source::Strace => BTreeSet::from([
+                FactKind::Arguments,
+                FactKind::Files,
+                FactKind::Memory,
+                FactKind::Namespaces,
+                FactKind::Results,
+                FactKind::Sockets,
+            ]),
         }
     }
 

@@ -23,6 +23,9 @@ const STRACE: &[&[u8]] = &[
     data!("strace/stderr.log"),
     data!("strace/attached.log"),
     data!("strace/filtered.log"),
+    data!("strace/details.log"),
+    data!("strace/details-yy.log"),
+    data!("strace/details-verbose.log"),
     b"10<sh> 23:59:59.500000 execve(\"/bin/sh\", [\"sh\"...], 0x7 /* 1 var */) = 0
 10<sh> 23:59:59.750000 clone(child_stack=0x7, flags=CLONE_VM|CLONE_THREAD) = 11<sh>
 [pid 11]      0.000020 [00007fb9740f7ad7] vfork(strace: Process 12 attached
@@ -31,6 +34,15 @@ const STRACE: &[&[u8]] = &[
 11 +++ superseded by execve in pid 12 +++
 10 1700000000.000000001 syscall_0x1ff(1) = ? ERESTARTSYS (To be restarted)
 10 +++ killed by SIGRT_3 (core dumped) +++
+",
+    b"1 execve(\"/a\", [], 0x1) = 0
+1 openat(AT_FDCWD</a>, \"b, \\\"c\\n\", O_RDWR|0x80000|21<<MAP_HUGE_SHIFT, 0600) = 3</d\\76<char 1:3>>(deleted)
+1 clone3({flags=CLONE_VM|CLONE_FILES, exit_signal=0} => {parent_tid=[2]}, 88) = 2
+2 sendmmsg(4<UNIX-STREAM:[1->2,\"/x>\"]>, [{msg_hdr={msg_name={sa_family=AF_UNIX, sun_path=@\"a\\0\"}}, msg_len=5}, ...], 2, 0) = 2
+2 fcntl(3, F_DUPFD_CLOEXEC, 100 <unfinished ...>
+1 close_range(3, 4294967295, 0) = 0
+2 <... fcntl resumed>) = 100
+1 +++ superseded by execve in pid 2 +++
 ",
 ];
 
@@ -101,7 +113,7 @@ const FILE_WORDS: [&[u8]; 24] = [
 ];
 
 /// Words that mean something to one reader or another.
-const WORDS: [&[u8]; 40] = [
+const WORDS: [&[u8]; 48] = [
     b"\"",
     b"\\",
     b"{",
@@ -142,6 +154,14 @@ const WORDS: [&[u8]; 40] = [
     b"4294967296",
     b"1073741863",
     b"SECCOMP ",
+    b"3</a>",
+    b" /* ",
+    b" */",
+    b"{sa_family=AF_INET6, ",
+    b"|",
+    b"<<",
+    b"htons(",
+    b"...",
 ];
 
 #[test]

@@ -15,6 +15,11 @@
 //! - *Calls that it was told to leave out* (`-e`, `-P`, `-z`). What the start of a program proves missing ([`start`]),
 //!   and processes that no call made or ended, are gaps; otherwise that all is there is assumed, which is a note.
 //!
+//! What calls were made with, what they did to files and with sockets is read where the log has it ([`reading`]): of
+//! arguments the values by name or number, of paths what was written, and with `-y` the kernel's own. What a process holds
+//! open, and where it is, is followed from call to call ([`held`]), so that `-y` is not needed. What cannot be read is
+//! counted and becomes a gap, and a kind of fact of which the log has none for that reason is not claimed.
+//!
 //! The log is read line by line, and what is kept of it is bounded: segments that have ended are settled, and beyond
 //! the bounds a gap says what is missing.
 
@@ -24,23 +29,44 @@ use std::sync::Arc;
 use super::{ImportError, MOST_FACTS, MOST_IMAGES, NotUnderstood, Source, imported_run};
 use crate::errno::Errno;
 use crate::{Abi, Arch, ByteString, Exit, Image, RunId, Trace};
+use called::{Called, Spoken};
 use clock::Clock;
 use files::File;
+use held::AllHeld;
+use learn::Meanings;
 use line::{Call, CallEnd, Event, Line, Personality};
 use names::Names;
-use segment::{Called, Failed, Segment, SegmentImage, Settled, Spoken};
+use parts::Parts;
+use reading::Outcome;
+use segment::{Failed, Segment, SegmentImage};
+use settled::Settled;
 use table::Table;
 use thread::{Effect, Ending, Parent, Pending, Thread, effect_of, exec_of, submits};
 
+mod address;
+mod called;
 mod clock;
+mod descriptor;
+mod details;
+mod family;
 mod files;
+mod follow;
+mod held;
+mod learn;
 mod line;
 mod missing;
 mod names;
+mod parts;
+mod paths;
+mod reading;
 mod segment;
+mod settled;
+mod sockets;
 mod start;
 mod table;
+mod tally;
 mod thread;
+mod value;
 
 /// Most programs and threads that are kept apart.
 const MOST_SEGMENTS: usize = 1 << 20;
@@ -62,6 +88,12 @@ pub(super) struct Log {
     settled: Settled,
     /// How many different calls and results all segments have that are not settled.
     unsettled: usize,
+    /// What is to be read of calls.
+    meanings: HashMap<Called, Meanings>,
+    /// What all threads hold open, and where they are.
+    held: AllHeld,
+    /// How much text is kept of calls that have not ended.
+    begun: usize,
     /// Every thread of the log; 0 stands for the one that has no id because it is alone.
     threads: HashMap<u32, Thread>,
     /// Those of them whose end was not seen, and those that are in a clone.
@@ -117,6 +149,9 @@ impl Log {
             segments: Vec::new(),
             settled: Settled::default(),
             unsettled: 0,
+            meanings: HashMap::new(),
+            held: AllHeld::default(),
+            begun: 0,
             threads: HashMap::new(),
             alive: BTreeSet::new(),
             cloning: BTreeSet::new(),
@@ -278,50 +313,6 @@ impl Log {
         }
     }
 
-    /// Makes sure that a thread is known. A new one begins where its parent was when it cloned.
-    fn meet(&mut self, pid: u32, calls: bool) {
-        let is_told = self.children.get(&pid).is_some_and(|parent| !parent.seen);
-        match self.threads.get(&pid) {
-            Some(thread) if thread.ending != Ending::Seen => return,
-            // An id comes again with another thread; a call shows it, any other sign may be of the dead one.
-            Some(_) if !is_told && !calls => return,
-            // The files of `-ff` have no ids: whoever comes after the end of one is another.
-            Some(thread) => self.unexplained += usize::from(thread.unexplained.is_some()),
-            None => {}
-        }
-        let parent = match self.children.get_mut(&pid).filter(|parent| !parent.seen) {
-            Some(parent) => {
-                parent.seen = true;
-                Some(*parent)
-            }
-            None => self.presumed_parent(),
-        };
-        let (at, is_new) = self.new_segment(pid);
-        if pid == 0 && is_new {
-            self.begin_file(at);
-        }
-        if let Some(parent) = parent
-            && is_new
-        {
-            let tgid = self.segments.get(parent.segment).map(|parent| parent.tgid);
-            if let Some(segment) = self.segments.get_mut(at) {
-                segment.inherit(parent.segment, at);
-                segment.tgid = tgid.filter(|_| parent.is_thread).unwrap_or(pid);
-            }
-        }
-        let thread = Thread {
-            segment: at,
-            spoken: parent.map_or(self.last_spoken, |parent| parent.spoken),
-            pending: None,
-            ending: Ending::None,
-            left_group: false,
-            unexplained: (!is_told && self.root.is_some()).then_some(at),
-        };
-        self.threads.insert(pid, thread);
-        self.alive.insert(pid);
-        self.root.get_or_insert(pid);
-    }
-
     /// A new segment of a thread, and whether it is one: beyond the most that are kept, the last is everybody's.
     fn new_segment(&mut self, pid: u32) -> (usize, bool) {
         if self.segments.len() < MOST_SEGMENTS {
@@ -360,21 +351,6 @@ impl Log {
         }
     }
 
-    /// The parent of a thread that comes before its clone has returned: the only thread that is cloning.
-    fn presumed_parent(&self) -> Option<Parent> {
-        let only = self.cloning.first().filter(|_| self.cloning.len() == 1)?;
-        let thread = self.threads.get(only)?;
-        let pending = thread.pending.as_ref()?;
-        let Effect::Clone { is_thread } = pending.effect else { return None };
-        Some(Parent { segment: pending.segment, is_thread, spoken: thread.spoken, seen: true })
-    }
-
-    /// The process of a thread.
-    fn process_of(&self, pid: u32) -> Option<u32> {
-        let thread = self.threads.get(&pid)?;
-        self.segments.get(thread.segment).map(|segment| segment.tgid)
-    }
-
     fn segment_of(&mut self, pid: u32) -> Option<&mut Segment> {
         let thread = self.threads.get(&pid)?;
         self.segments.get_mut(thread.segment)
@@ -406,7 +382,10 @@ impl Log {
         }
         let spoken = if starts_target { Spoken::Said(self.arch.native_abi()) } else { Spoken::of(spoken) };
         let called = Called { spoken, number, name: self.names.intern(call.name) };
-        thread.pending = Some(Pending { called, effect, segment });
+        let begun = self.begun(called, call.begun().unwrap_or_default()).filter(|_| call.begun().is_some());
+        if let Some(thread) = self.threads.get_mut(&pid) {
+            thread.pending = Some(Pending { called, effect, segment, begun });
+        }
         if let Some(exec) = exec {
             let image = self.image(&exec.path);
             self.command = exec.arguments;
@@ -418,7 +397,7 @@ impl Log {
         self.count(segment, called);
         match call.end {
             CallEnd::Result => self.end_call(pid, call.text),
-            CallEnd::Pending => {}
+            CallEnd::Pending | CallEnd::Unknown => {}
             CallEnd::Superseding => self.become_leader(pid),
             CallEnd::Open => self.open_call = Some(pid),
             CallEnd::Attaching(child) => {
@@ -428,14 +407,15 @@ impl Log {
         }
     }
 
-    fn count(&mut self, segment: usize, called: Called) {
+    fn count(&mut self, at: usize, called: Called) {
         let is_full = self.is_full();
         let now = self.clock.now();
-        let Some(segment) = self.segments.get_mut(segment) else { return };
+        let Some(segment) = self.segments.get_mut(at) else { return };
         if is_full && !segment.has(called) {
             self.calls_lost += 1;
         } else if segment.count(called, now) {
             self.unsettled += 1;
+            self.rule_out(at, called);
         }
     }
 
@@ -463,7 +443,7 @@ impl Log {
         if !is_pending {
             // It was entered before the log began, or on a line that was not understood.
             self.orphan_ends += 1;
-            self.enter(pid, number, &Call { name, text: b"", end: CallEnd::Pending });
+            self.enter(pid, number, &Call { name, text: b"", end: CallEnd::Unknown });
         }
         self.end_call(pid, rest);
     }
@@ -473,24 +453,39 @@ impl Log {
         let Some(thread) = self.threads.get_mut(&pid) else { return };
         let Some(pending) = thread.pending.take() else { return };
         self.cloning.remove(&pid);
-        let Some(result) = line::result(rest) else { return };
+        self.forget_begun(&pending);
+        let text = pending.with(rest);
+        let parts = text.as_ref().and_then(|text| Parts::of(text));
+        let result = parts.as_ref().and_then(Parts::result).or_else(|| line::result(rest));
+        let Some(result) = result else { return };
         let is_injected = line::find(result, b"(INJECTED)").is_some();
         self.injected += usize::from(is_injected);
-        if let Some(error) = line::error(result).filter(|_| !is_injected) {
+        let error = line::error(result).filter(|_| !is_injected);
+        if let Some(error) = error {
             self.fail(pending.segment, pending.called, error);
         }
-        let Some(thread) = self.threads.get_mut(&pid) else { return };
         let succeeded = !matches!(result.first(), None | Some(b'-' | b'?'));
+        let outcome = match error {
+            Some(error) => Outcome::Failed(error),
+            None if succeeded && !is_injected => Outcome::Succeeded(result),
+            None => Outcome::Unknown,
+        };
+        self.learn(pid, &pending, parts.as_ref(), outcome);
+        let Some(thread) = self.threads.get_mut(&pid) else { return };
         match pending.effect {
             // Behind it may stand how long it took (-T).
             Effect::Exec(path) if result.split(u8::is_ascii_whitespace).next() == Some(b"0") => {
                 self.exec(pid, path.as_ref());
             }
-            Effect::Clone { is_thread } => {
+            Effect::Clone { is_thread, shares } => {
                 if let Some(child) = line::child(result) {
                     let is_thread = is_thread || line::makes_thread(rest);
-                    let spoken = thread.spoken;
-                    self.bear(child, Parent { segment: pending.segment, is_thread, spoken, seen: false });
+                    let (spoken, held) = (thread.spoken, thread.held);
+                    self.bear(
+                        child,
+                        Parent { segment: pending.segment, is_thread, spoken, held, seen: false },
+                        shares,
+                    );
                 } else if !succeeded && result.starts_with(b"?") {
                     self.unreturned_clones += 1;
                 }
@@ -525,24 +520,6 @@ impl Log {
         }
     }
 
-    /// A clone has returned: whoever has that id, or will have it, is this child.
-    fn bear(&mut self, child: u32, mut parent: Parent) {
-        let segments = &mut self.segments;
-        if let Some(thread) = self.threads.get_mut(&child)
-            && let Some(at) = thread.unexplained.take()
-        {
-            parent.seen = true;
-            let tgid = segments.get(parent.segment).map(|parent| parent.tgid);
-            if let Some(segment) = segments.get_mut(at) {
-                segment.inherit(parent.segment, at);
-                segment.tgid = tgid.filter(|_| parent.is_thread).unwrap_or(segment.tid);
-            }
-        }
-        if self.children.len() < MOST_SEGMENTS {
-            self.children.insert(child, parent);
-        }
-    }
-
     fn exec(&mut self, pid: u32, path: Option<&ByteString>) {
         let image = path.map(|path| self.image(path));
         let (at, is_new) = self.new_segment(pid);
@@ -558,6 +535,10 @@ impl Log {
         }
         if pid == 0 && is_new {
             self.extend_file(at);
+        }
+        if let Some(mut held) = self.threads.get(&pid).and_then(|thread| thread.held) {
+            self.held.execute(&mut held);
+            self.hold(pid, held);
         }
         // Whichever thread called execve, afterwards it is the leader of its process.
         let before = self.threads.get_mut(&pid).map(|thread| std::mem::replace(&mut thread.segment, at));
@@ -603,12 +584,16 @@ impl Log {
                 called: Called { spoken: Spoken::Silent, number: None, name: self.names.intern(b"execve") },
                 effect: Effect::Exec(None),
                 segment: self.threads.get(&leader).map_or(0, |thread| thread.segment),
+                begun: None,
             }),
         };
         let others: Vec<u32> =
             self.alive.iter().copied().filter(|pid| self.process_of(*pid) == Some(leader)).collect();
+        // Whoever was the leader, what the thread held is there.
+        let held = self.threads.get_mut(&by).and_then(|thread| thread.held.take());
         for pid in others.into_iter().chain([by]) {
             self.alive.remove(&pid);
+            self.let_go(pid);
             if let Some(thread) = self.threads.get_mut(&pid) {
                 thread.ending = Ending::Seen;
             }
@@ -616,6 +601,7 @@ impl Log {
         if let Some(thread) = self.threads.get_mut(&leader) {
             thread.ending = Ending::None;
             thread.pending = pending;
+            thread.held = held.or(thread.held);
             self.alive.insert(leader);
         }
     }
@@ -624,6 +610,11 @@ impl Log {
         if let Some(thread) = self.threads.get_mut(&pid) {
             thread.ending = Ending::Seen;
             let pending = thread.pending.take();
+            if let Some(pending) = &pending {
+                self.learn_unended(pid, pending);
+            }
+            self.let_go(pid);
+            let Some(thread) = self.threads.get_mut(&pid) else { return };
             self.unreturned_clones +=
                 usize::from(pending.is_some_and(|call| matches!(call.effect, Effect::Clone { .. })));
             self.alive.remove(&pid);
@@ -685,6 +676,13 @@ impl Log {
                 thread.left_group = false;
             });
         }
+        let unended: Vec<u32> =
+            self.threads.iter().filter(|(_, thread)| thread.pending.is_some()).map(|(pid, _)| *pid).collect();
+        for pid in unended {
+            if let Some(pending) = self.threads.get_mut(&pid).and_then(|thread| thread.pending.take()) {
+                self.learn_unended(pid, &pending);
+            }
+        }
         self.arrange_files();
         let mut trace = Trace::default();
         let mut about = imported_run(Source::Strace);
@@ -703,7 +701,8 @@ impl Log {
                 self.settled.take(segment, &image, &self.names, (self.arch, assumed));
             }
         }
-        self.settled.observe(self.arch, run, &mut trace);
+        let is_filtered = self.leaves_out_calls() || self.settled.lacks_calls();
+        self.settled.observe(self.arch, run, &mut trace, is_filtered);
         self.not_understood.into_gap(run, &mut trace);
         Ok(trace)
     }

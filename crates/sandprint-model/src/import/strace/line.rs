@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::held::Shares;
 use crate::ByteString;
 use crate::errno::{self, Errno};
 
@@ -82,6 +83,28 @@ pub(super) struct Call<'l> {
     pub end: CallEnd,
 }
 
+impl<'l> Call<'l> {
+    /// The text of a call that does not end on its line, as far as it is of its arguments. None where these are not
+    /// there.
+    pub(super) fn begun(&self) -> Option<&'l [u8]> {
+        let text = self.text.trim_ascii_end();
+        match self.end {
+            CallEnd::Result => Some(b""),
+            CallEnd::Unknown => None,
+            CallEnd::Open => Some(self.text),
+            // The name of who says it stands before: `SIGCHLDstrace: Process 7 attached`.
+            CallEnd::Attaching(_) => {
+                let before = text.get(..find_last(text, b": Process ")?)?;
+                before.strip_suffix(b"strace")
+            }
+            CallEnd::Pending | CallEnd::Superseding => {
+                let before = text.get(..find_last(text, b"<")?)?;
+                Some(before.strip_suffix(b" ").unwrap_or(before))
+            }
+        }
+    }
+}
+
 /// How the line of a call ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CallEnd {
@@ -95,6 +118,8 @@ pub(super) enum CallEnd {
     Attaching(u32),
     /// In the middle.
     Open,
+    /// Only its end is there.
+    Unknown,
 }
 
 /// A way of making calls, as strace names it.
@@ -283,13 +308,26 @@ pub(super) fn child(result: &[u8]) -> Option<u32> {
 
 /// Whether the flags of a clone ask for a thread, by name or as a number (`-X raw`).
 pub(super) fn makes_thread(text: &[u8]) -> bool {
-    const CLONE_THREAD: u64 = 0x0001_0000;
+    clone_has(text, b"CLONE_THREAD", 0x0001_0000)
+}
+
+/// What a clone shares with its parent, by its flags.
+pub(super) fn shares(text: &[u8]) -> Shares {
+    Shares { table: clone_has(text, b"CLONE_FILES", 0x400), position: clone_has(text, b"CLONE_FS", 0x200) }
+}
+
+fn clone_has(text: &[u8], name: &[u8], bit: u64) -> bool {
     let raw = || {
-        let digits = text.get(find(text, b"flags=0x")? + b"flags=0x".len()..)?;
+        // With `-e raw` the flags are the first register.
+        let start = find(text, b"flags=0x").map_or(0, |at| at + b"flags=".len());
+        let digits = text.get(start..)?.strip_prefix(b"0x")?;
         let length = digits.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         u64::from_str_radix(str::from_utf8(digits.get(..length)?).ok()?, 16).ok()
     };
-    find(text, b"CLONE_THREAD").is_some() || raw().is_some_and(|flags| flags & CLONE_THREAD != 0)
+    let is_named = find(text, name).is_some_and(|at| {
+        text.get(at + name.len()).is_none_or(|next| !(next.is_ascii_alphanumeric() || *next == b'_'))
+    });
+    is_named || raw().is_some_and(|flags| flags & bit != 0)
 }
 
 /// An argument without the name that `-N` gives it.
@@ -552,10 +590,19 @@ fn leading_number(text: &[u8]) -> Option<u32> {
 }
 
 pub(super) fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len()).position(|window| window == wanted)
+    let (first, others) = wanted.split_first()?;
+    let mut from = 0;
+    loop {
+        let rest = text.get(from..)?;
+        let at = rest.iter().position(|byte| byte == first)?;
+        if rest.get(at + 1..)?.starts_with(others) {
+            return Some(from + at);
+        }
+        from += at + 1;
+    }
 }
 
-fn find_last(text: &[u8], wanted: &[u8]) -> Option<usize> {
+pub(super) fn find_last(text: &[u8], wanted: &[u8]) -> Option<usize> {
     text.windows(wanted.len()).rposition(|window| window == wanted)
 }
 

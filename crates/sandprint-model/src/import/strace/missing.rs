@@ -17,19 +17,10 @@ impl Log {
         let left: BTreeSet<u32> = self.groups_where(|thread| thread.left_group).collect();
         let alive: BTreeSet<u32> = self.groups_where(|thread| thread.ending == Ending::None).collect();
         let alive = alive.difference(&left).count();
-        // In another PID namespace a child has an id that the log does not use: then both are left over.
-        let unseen: Vec<u32> =
-            self.children.iter().filter(|(_, parent)| !parent.seen).map(|(pid, _)| *pid).collect();
-        let unexplained = self.threads.values().filter(|thread| thread.unexplained.is_some()).count();
-        let unexplained = self.unexplained + unexplained;
+        let unseen = self.unseen();
         let pids = first_few(unseen.iter().map(u32::to_string));
-        let childless = unseen.len().saturating_sub(unexplained);
-        let parentless = if self.begins_with_exec {
-            unexplained.saturating_sub(unseen.len() + self.unreturned_clones)
-        } else {
-            0
-        };
-        let leaves_out_exits = self.exited > 0 && !self.saw_exit_call;
+        let childless = unseen.len().saturating_sub(self.all_unexplained());
+        let (parentless, leaves_out_exits) = (self.parentless(), self.leaves_out_exits());
         let is_probe = self.urings > 0 && self.uring_submits == 0;
         let children = format!("child processes are not in the log (strace without -f): {pids}");
         for (kind, is_so, count, detail) in [
@@ -94,6 +85,33 @@ impl Log {
                 trace.note_gap(Gap { kind, run: *run, detail }, count);
             }
         }
+    }
+
+    /// Whether the log shows that strace was told to leave calls out.
+    pub(super) fn leaves_out_calls(&self) -> bool {
+        self.leaves_out_exits() || self.parentless() > 0
+    }
+
+    fn leaves_out_exits(&self) -> bool {
+        self.exited > 0 && !self.saw_exit_call
+    }
+
+    /// Children that a clone returned, and that are not in the log. In another PID namespace a child has an id that the
+    /// log does not use: then it is one of these, and one of those that nobody explains.
+    fn unseen(&self) -> Vec<u32> {
+        self.children.iter().filter(|(_, parent)| !parent.seen).map(|(pid, _)| *pid).collect()
+    }
+
+    fn all_unexplained(&self) -> usize {
+        self.unexplained + self.threads.values().filter(|thread| thread.unexplained.is_some()).count()
+    }
+
+    /// Processes that no call in the log made.
+    fn parentless(&self) -> usize {
+        if !self.begins_with_exec {
+            return 0;
+        }
+        self.all_unexplained().saturating_sub(self.unseen().len() + self.unreturned_clones)
     }
 
     /// The thread groups of some threads.

@@ -1,7 +1,11 @@
 //! A thread of an strace log: what it is in the middle of, and how far it has come.
 
+use std::borrow::Cow;
+
+use super::called::Called;
+use super::held::{Held, Shares};
 use super::line::{self, Call};
-use super::segment::Called;
+
 use super::start::Sign;
 use crate::{Abi, ByteString};
 
@@ -16,6 +20,8 @@ pub(super) struct Thread {
     pub ending: Ending,
     /// Whether it has called `exit_group`, which ends its process.
     pub left_group: bool,
+    /// What it holds open, and where it is; none where it has ended.
+    pub held: Option<Held>,
     /// The segment that it began with, as long as its parent is not known.
     pub unexplained: Option<usize>,
 }
@@ -39,6 +45,18 @@ pub(super) struct Pending {
     pub effect: Effect,
     /// The segment that made it.
     pub segment: usize,
+    /// The text of its arguments so far; none where that is not there, or too long.
+    pub begun: Option<Box<[u8]>>,
+}
+
+impl Pending {
+    /// The text of its arguments and its end, which comes with this. None where its beginning is not there.
+    pub(super) fn with<'t>(&self, rest: &'t [u8]) -> Option<Cow<'t, [u8]>> {
+        match self.begun.as_deref()? {
+            b"" => Some(Cow::Borrowed(rest)),
+            begun => Some(Cow::Owned([begun, rest].concat())),
+        }
+    }
 }
 
 /// What comes of a call if it succeeds, as far as that matters.
@@ -50,6 +68,7 @@ pub(super) enum Effect {
     /// clone and its relatives: a child, or a thread.
     Clone {
         is_thread: bool,
+        shares: Shares,
     },
     /// `io_uring` is set up, with a kernel thread that submits by itself or without.
     Uring {
@@ -71,6 +90,8 @@ pub(super) struct Parent {
     pub segment: usize,
     pub is_thread: bool,
     pub spoken: Option<Abi>,
+    /// What the child holds when it begins, until it has been seen.
+    pub held: Option<Held>,
     /// Whether the child has been seen.
     pub seen: bool,
 }
@@ -80,7 +101,7 @@ pub(super) fn effect_of(call: &Call<'_>) -> Effect {
     let holds = |wanted: &[u8]| line::find(call.text, wanted).is_some();
     match call.name {
         b"clone" | b"clone3" | b"fork" | b"vfork" => {
-            Effect::Clone { is_thread: line::makes_thread(call.text) }
+            Effect::Clone { is_thread: line::makes_thread(call.text), shares: line::shares(call.text) }
         }
         b"execve" | b"execveat" => {
             exec_of(call).map_or(Effect::Nothing, |exec| Effect::Exec(Some(exec.path)))

@@ -10,6 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 gcc -O1 -static -pthread -o "$work/threads" programs/threads.c
 gcc -O1 -static -o "$work/numbers" programs/numbers.c
+gcc -O1 -static -o "$work/details" programs/details.c
 gcc -O1 -static -m32 -o "$work/numbers32" programs/numbers.c
 cd "$work"
 mkdir empty
@@ -38,3 +39,19 @@ wait
 # Ended in the middle.
 timeout -s KILL 0.3 strace -f -o "$here/cut.log" sleep 2 || true
 timeout 1 strace -c -o "$here/summary.log" ./numbers
+
+# The same program in every style that has arguments, where its paths are the same each time.
+mkdir /tmp/details
+cp details /tmp/details
+cd /tmp/details
+details() { log=$1; shift; clean strace -f "$@" -o "$here/$log.log" ./details; }
+details details
+details details-raw -X raw
+details details-y -y -T -tt
+details details-yy -yy
+details details-verbose -X verbose -y
+details details-hex -v -xx -y
+details details-e-raw -e raw=all
+details details-e-network -e trace=network,process
+cd /
+rm -r /tmp/details
