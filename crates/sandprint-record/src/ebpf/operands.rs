@@ -33,7 +33,7 @@ const USES: u64 = 1 << 41;
 const WORDS: u64 = 1 << 42;
 const SOCKETCALL: u64 = 1 << 43;
 
-/// Fills the map `operands` (`bpf/uses.bpf.h`), before anything is attached.
+/// Fills the map `operands` (`bpf/operands.bpf.h`), before anything is attached.
 pub(super) fn fill(maps: &Maps, arch: Arch) -> Result<(), LoadError> {
     let words = maps.array("operands")?;
     let numbers = (0..ABIS).flat_map(|abi| (0..SELECTED).map(move |nr| (abi, nr)));

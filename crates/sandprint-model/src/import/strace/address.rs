@@ -32,7 +32,7 @@ fn data(abi: Abi, parts: &Parts<'_>, family: Family, scope: Option<u32>) -> Opti
     match family {
         Family::INET => {
             let ip = match parts.field("sin_addr")?.strip_prefix(b"inet_addr(") {
-                Some(text) => text_of(text)?.parse::<std::net::Ipv4Addr>().ok()?.octets(),
+                Some(text) => text_of(text)?.parse::<core::net::Ipv4Addr>().ok()?.octets(),
                 None => whole_string(parts.field("sin_addr")?)?.try_into().ok()?,
             };
             Some([&port(abi, parts.field("sin_port")?)?[..], &ip, &[0; 8]].concat())
@@ -98,7 +98,7 @@ fn inet6(parts: &Parts<'_>) -> Option<[u8; 16]> {
     let field = parts.field("sin6_addr");
     let mut written = parts.items.iter().copied().chain(field).filter_map(|item| item.strip_prefix(WORDS));
     match written.next() {
-        Some(text) => text_of(text)?.parse::<std::net::Ipv6Addr>().ok().map(|ip| ip.octets()),
+        Some(text) => text_of(text)?.parse::<core::net::Ipv6Addr>().ok().map(|ip| ip.octets()),
         None => whole_string(field?)?.try_into().ok(),
     }
 }

@@ -29,6 +29,7 @@
 #include "counts.bpf.h"
 #include "details.bpf.h"
 #include "calls.bpf.h"
+#include "operands.bpf.h"
 #include "uses.bpf.h"
 #include "lifecycle.bpf.h"
 #include "ends.bpf.h"
