@@ -1,9 +1,9 @@
 //! What the watcher sees of calls that filters keep from running: all of it, told apart, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use sandprint_model::Action;
 use sandprint_record::ebpf::Watcher;
@@ -61,29 +61,69 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// Whose turn it is: the tests here watch this process with all that it starts, so one at a time does.
-static TURN: Mutex<()> = Mutex::new(());
+/// A shell that starts the program in the ways that it is told, one after the other. It is what is watched: tests that
+/// run beside these confine processes too, and a watcher that saw those would tell of their calls.
+struct Starter {
+    shell: Child,
+    ways: ChildStdin,
+    statuses: BufReader<ChildStdout>,
+}
 
-/// A turn, the program, and a watcher of this process; none, said, where it cannot be watched.
-fn begin() -> Option<(MutexGuard<'static, ()>, PathBuf, Watcher)> {
+impl Starter {
+    fn new(program: &Path) -> Self {
+        let mut shell = Command::new("sh")
+            .args(["-c", "while read -r how; do \"$0\" \"$how\"; echo $?; done"])
+            .arg(program)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("there is a shell");
+        let ways = shell.stdin.take().expect("it is a pipe");
+        let statuses = BufReader::new(shell.stdout.take().expect("it is a pipe"));
+        Self { shell, ways, statuses }
+    }
+
+    fn start(&mut self, how: &str) {
+        writeln!(self.ways, "{how}").expect("the shell reads");
+    }
+
+    /// Waits for the end of what was started: its status, or its signal.
+    fn end(&mut self) -> Result<i32, i32> {
+        let mut line = String::new();
+        self.statuses.read_line(&mut line).expect("the shell writes text");
+        match line.trim_end().parse().expect("the shell writes a status") {
+            status @ 0..=128 => Ok(status),
+            signalled => Err(signalled - 128),
+        }
+    }
+}
+
+impl Drop for Starter {
+    fn drop(&mut self) {
+        // Only where a test fails before the program's end is there still something to end.
+        self.shell.kill().ok();
+        self.shell.wait().ok();
+    }
+}
+
+/// The program, who starts it, and a watcher of that; none, said, where it cannot be watched.
+fn begin() -> Option<(PathBuf, Starter, Watcher)> {
     if !can_record() {
         return None;
     }
-    let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let program = build()?;
-    // Other tests of this process may be watched too, and refuse nothing.
-    let tree = Target::Processes(vec![std::process::id()]);
-    Some((turn, program, Watcher::start(&tree, &HostFacts::probe()).unwrap()))
+    let starter = Starter::new(&program);
+    let tree = Target::Processes(vec![starter.shell.id()]);
+    let watcher = Watcher::start(&tree, &HostFacts::probe()).expect("this machine can be watched");
+    Some((program, starter, watcher))
 }
 
 #[test]
 fn every_way_of_not_running_is_seen_and_told_apart() {
-    let Some((_turn, program, mut watcher)) = begin() else { return };
+    let Some((program, mut starter, mut watcher)) = begin() else { return };
     for Case { how, end, mut answers } in cases() {
-        let status = Command::new(&program).arg(how).status().unwrap();
-        let ended =
-            status.code().ok_or_else(|| std::os::unix::process::ExitStatusExt::signal(&status).unwrap());
-        assert_eq!(ended, end, "{how}");
+        starter.start(how);
+        assert_eq!(starter.end(), end, "{how}");
 
         let mut watch = Watch::default();
         let mut seen: Vec<(Verdict, u64)> = Vec::new();
@@ -112,14 +152,15 @@ fn every_way_of_not_running_is_seen_and_told_apart() {
 #[test]
 fn a_call_is_never_told_before_its_filters() {
     const FILTERS: usize = 200;
-    let Some((_turn, program, mut watcher)) = begin() else { return };
-    let mut child = Command::new(&program).arg("many").spawn().unwrap();
+    let Some((_program, mut starter, mut watcher)) = begin() else { return };
+    starter.start("many");
+    let end = std::thread::spawn(move || starter.end());
     let mut seen = BTreeSet::new();
     // A call is told when it is seen, and again when its process has ended: it is the same call.
     let mut began = BTreeMap::new();
     loop {
         // Before the news: what comes after the end of all is nothing.
-        let status = child.try_wait().unwrap();
+        let is_over = end.is_finished();
         for refused in watcher.news().unwrap() {
             assert!(!refused.filters.is_empty(), "{refused:#?}");
             for id in &refused.filters {
@@ -128,11 +169,11 @@ fn a_call_is_never_told_before_its_filters() {
             assert_eq!(*began.entry(refused.id).or_insert(refused.first), refused.first, "{refused:#?}");
             seen.insert(refused.filters.first().copied());
         }
-        if let Some(status) = status {
-            assert!(status.success(), "{status}");
+        if is_over {
             break;
         }
     }
+    assert_eq!(end.join().expect("it does not panic"), Ok(0));
     assert!(seen.len() >= FILTERS, "{}", seen.len());
     assert_eq!(watcher.missed().unwrap(), []);
 }
@@ -140,9 +181,9 @@ fn a_call_is_never_told_before_its_filters() {
 /// Their instructions are hashed in steps and in rows of steps, and told in parts: these lengths are at the edges of all.
 #[test]
 fn filters_that_differ_in_their_last_instruction_are_told_apart() {
-    let Some((_turn, program, mut watcher)) = begin() else { return };
-    let status = Command::new(&program).arg("lengthy").status().unwrap();
-    assert!(status.success(), "{status}");
+    let Some((_program, mut starter, mut watcher)) = begin() else { return };
+    starter.start("lengthy");
+    assert_eq!(starter.end(), Ok(0));
     let mut seen = BTreeSet::new();
     for refused in watcher.news().unwrap() {
         let [id] = refused.filters[..] else { panic!("{refused:#?}") };
