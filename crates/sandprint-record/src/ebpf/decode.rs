@@ -347,6 +347,8 @@ const PATH: usize = 4096;
 const NAME: usize = 256;
 /// What is said of a path: it was cut (`SP_PATH_CUT`).
 const CUT: u32 = 1;
+/// What a walk keeps for itself, before the length: five numbers.
+const WALK: usize = 5 * 8;
 /// Bytes kept of the path of a script (`SP_SCRIPT`).
 const SCRIPT: usize = 1024;
 
@@ -361,7 +363,7 @@ impl ImageInfo {
         let tgid = fields.u32()?;
         let script_len = fields.u32()?;
         let script = fields.bytes(SCRIPT)?;
-        fields.bytes(4 * 8)?;
+        fields.bytes(WALK)?;
         let path_len = fields.u32()?;
         let flags = fields.u32()?;
         let path = fields.bytes(PATH + NAME)?;

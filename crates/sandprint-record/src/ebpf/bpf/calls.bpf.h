@@ -53,7 +53,7 @@ static __always_inline int on_sys_enter(struct task_struct *task, long id, sp_en
 		return count_slow(task, head, nr, entry, false);
 	}
 
-	storage = storage_of(task);
+	storage = may_have_storage(task) ? storage_of(task) : NULL;
 	if (!storage) {
 		if (!state.by_tid && !config.cgroup)
 			return 0;

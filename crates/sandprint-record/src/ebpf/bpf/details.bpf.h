@@ -11,7 +11,7 @@
 
 /*
  * Key: image, target, call, and the arguments that tell such calls apart. Value: how often.
- * Written by: note_arguments. When full: the call's `kinds` say that not all are known.
+ * Written by: count_arguments. When full: the call's `kinds` say that not all are known.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -92,22 +92,21 @@ static __noinline int new_arguments(const struct sp_arguments_key *key)
 	return 0;
 }
 
-static __always_inline void note_arguments(const struct sp_head *head, const u64 *args, u32 abi, u32 nr)
+/* Counts a call with such arguments. */
+static __always_inline void count_arguments(u64 image, u32 target, struct sp_arguments_key *key, u32 abi,
+					    u32 nr)
 {
-	struct sp_arguments_key key = {};
 	u64 *count;
 
-	if (!select_arguments(abi, nr, args, key.args))
-		return;
-	key.image = head->image;
-	key.target = head->target;
-	key.abi = abi;
-	key.nr = nr;
-	count = bpf_map_lookup_elem(&arguments, &key);
+	key->image = image;
+	key->target = target;
+	key->abi = abi;
+	key->nr = nr;
+	count = bpf_map_lookup_elem(&arguments, key);
 	if (count)
 		__sync_fetch_and_add(count, 1);
 	else
-		new_arguments(&key);
+		new_arguments(key);
 }
 
 /* The arguments of a call in its registers, at its begin and at its end. */
@@ -168,14 +167,26 @@ static __always_inline void read_entry(const sp_entry *entry, bool compat, u64 *
 #define read_entry read_arguments_of
 #endif
 
+/* The arguments of a call that has such as tell calls apart. */
+static __always_inline void note_arguments(const struct sp_head *head, const sp_entry *entry, u64 which,
+					   u32 abi, u32 nr)
+{
+	struct sp_arguments_key key = {};
+	u64 args[6];
+
+	read_entry(entry, abi == SP_ABI_COMPAT, args);
+	select_arguments(which, abi * SP_SELECTED + nr, args, key.args);
+	count_arguments(head->image, head->target, &key, abi, nr);
+}
+
 /* A call of a followed task that was counted. */
 static __always_inline void note_details(struct sp_head *head, const sp_entry *entry, u32 abi, u32 nr)
 {
-	u64 args[6];
+	u64 which = selected_of(abi, nr);
 
 	head->call = call_of(abi, nr);
-	read_entry(entry, abi == SP_ABI_COMPAT, args);
-	note_arguments(head, args, abi, nr);
+	if (which)
+		note_arguments(head, entry, which, abi, nr);
 }
 
 static __noinline int note_result(u64 image, u32 target, u64 call, u32 error, u32 refused)

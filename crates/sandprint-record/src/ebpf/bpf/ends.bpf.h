@@ -12,13 +12,16 @@
 static __always_inline int on_sys_exit(struct task_struct *task, long id, const void *regs, long ret,
 				       bool by_tid)
 {
-	u32 error = error_of(ret);
-	bool confined = bpf_core_field_exists(task->seccomp) &&
-			(by_tid ? BPF_CORE_READ(task, seccomp.mode) : task->seccomp.mode);
-	u32 nr = id, abi;
+	u32 nr = id, abi, error;
 	struct sp_head *head;
 	u64 call, begun, word;
+	bool confined;
 
+	if (!by_tid && !may_have_storage(task) && !state.by_tid)
+		return 0;
+	confined = bpf_core_field_exists(task->seccomp) &&
+		   (by_tid ? BPF_CORE_READ(task, seccomp.mode) : task->seccomp.mode);
+	error = error_of(ret);
 	abi = abi_of(task, !by_tid, &nr);
 	word = operands_of(abi, nr);
 	if (!error && !confined && !word)
@@ -47,14 +50,19 @@ static __always_inline int on_sys_exit(struct task_struct *task, long id, const 
 	if (error)
 		note_result(head->image, head->target, call, error, 0);
 	if (word) {
-		u64 args[6];
+		struct sp_scratch *s = scratch_of(SP_SCRATCH_CALL);
 
-		read_arguments_of(regs, abi == SP_ABI_COMPAT, args);
-		if (word & SP_OPERANDS_CLONES)
-			note_clone(head, args[0], abi, nr);
-		note_peaks(task, word, args, ret);
-		if (word & SP_OPERANDS_USES)
-			note_uses(task, head, word, args, abi, nr, ret, error);
+		if (!s)
+			return 0;
+		s->use.image = head->image;
+		s->use.target = head->target;
+		s->use.abi = abi;
+		s->use.nr = nr;
+		s->use.error = error;
+		s->result = ret;
+		read_arguments_of(regs, abi == SP_ABI_COMPAT, s->args);
+		if (note_operands(word))
+			use_messages(SP_OPERANDS_SOCKET(s->operands), s->result);
 	}
 	return 0;
 }
@@ -103,7 +111,8 @@ static __always_inline int on_executed(struct task_struct *task, u64 filename, b
 	if (!head || !head->image || !s)
 		return 0;
 	/* Who executed it, unless that was before the recording. */
-	say_whose(&s->use, task, head->before ? head->before : head->image, head->target);
+	s->use.image = head->before ? head->before : head->image;
+	s->use.target = head->target;
 	s->use.abi = SP_ABI_NATIVE;
 	s->use.nr = config.execve_nr;
 	s->use.error = 0;

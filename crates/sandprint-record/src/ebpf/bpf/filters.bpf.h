@@ -56,7 +56,7 @@ __noinline u64 hash_step(u64 address, u32 bytes, u64 hash)
 
 __noinline u64 hash_row(u64 address, u32 bytes, u64 hash)
 {
-#pragma clang loop unroll(full)
+#pragma clang loop unroll(disable)
 	for (u32 step = 0; step < SP_FILTER_ROW; step++) {
 		u32 done = step * SP_FILTER_STEP;
 
@@ -74,7 +74,7 @@ static __always_inline u64 hash_instructions(u64 address, u32 bytes)
 {
 	u64 hash = config.hash_seed ^ bytes;
 
-#pragma clang loop unroll(full)
+#pragma clang loop unroll(disable)
 	for (u32 row = 0; row < SP_FILTER_ROWS; row++) {
 		u32 done = row * SP_FILTER_ROW * SP_FILTER_STEP;
 

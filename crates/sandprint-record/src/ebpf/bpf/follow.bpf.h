@@ -105,7 +105,7 @@ static __always_inline u32 target_by_descent(struct task_struct *task)
 {
 	u64 found = (u64)BPF_CORE_READ(task, group_leader);
 
-#pragma clang loop unroll(full)
+#pragma clang loop unroll(disable)
 	for (u32 row = 0; row < SP_ANCESTORS / SP_ROW; row++) {
 		found = climb(found);
 		if (found <= 0xffffffff)
@@ -151,16 +151,21 @@ static __always_inline u32 target_to_be_attached(struct task_struct *task)
 	return target_by_descent(task);
 }
 
-/*
- * The storage of a task; NULL where it has none of ours. `task` is one that the verifier trusts. Most tasks
- * of the machine have none of anybody's, which is seen without asking the helper: every call of theirs comes
- * here.
- */
+/* The storage of a task; NULL where it has none. `task` is one that the verifier trusts. */
 static __always_inline struct sp_task *storage_of(struct task_struct *task)
 {
-	if (bpf_core_field_exists(task->bpf_storage) && !task->bpf_storage)
-		return NULL;
 	return bpf_task_storage_get(&tasks, task, NULL, 0);
+}
+
+/*
+ * Whether a task may have a storage. Most tasks of the machine have none of anybody's, which is seen without
+ * asking the helper: for the hooks that every call of theirs comes to. Elsewhere it would cost more than it
+ * gives: to know whether such a pointer is to be trusted, the verifier looks some names up among all types of
+ * the kernel, which takes a millisecond or two, for each way that leads here (btf_nested_type_is_trusted).
+ */
+static __always_inline bool may_have_storage(struct task_struct *task)
+{
+	return !bpf_core_field_exists(task->bpf_storage) || task->bpf_storage;
 }
 
 /*

@@ -44,7 +44,7 @@ static __always_inline u64 hash_script(const char *script)
 {
 	u64 hash = config.hash_seed;
 
-#pragma clang loop unroll(full)
+#pragma clang loop unroll(disable)
 	for (u32 step = 0; step < SP_HASH_STEPS; step++) {
 		hash = hash_part((u64)script + step * (SP_HASH_STEP - 1), hash);
 		if (!(hash & 1))
@@ -64,7 +64,7 @@ __noinline int image_step(u64 id)
 /* Takes that many steps, or fewer to the end. Unrolled, as hash_part is. */
 __noinline int image_steps(u64 id)
 {
-#pragma clang loop unroll(full)
+#pragma clang loop unroll(disable)
 	for (u32 i = 0; i < SP_STEPS; i++)
 		if (image_step(id))
 			return 1;
@@ -74,8 +74,12 @@ __noinline int image_steps(u64 id)
 /* Writes the path's components, leaf first, as `fs` shows them. */
 static __always_inline void read_path(struct fs_struct *fs, struct file *file, struct sp_image *image, u64 id)
 {
-	begin_walk(&image->path, BPF_CORE_READ(file, f_path.dentry), BPF_CORE_READ(file, f_path.mnt), fs);
-#pragma clang loop unroll(full)
+	u64 place[2];
+
+	read_place(SP_PLACE_OF(file), place);
+	begin_walk(&image->path, place[0], place[1], fs);
+	note_unlinked(&image->path);
+#pragma clang loop unroll(disable)
 	for (u32 i = 0; i < SP_DEPTH / SP_STEPS; i++)
 		if (image_steps(id))
 			return;

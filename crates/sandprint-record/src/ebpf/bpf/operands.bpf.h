@@ -57,47 +57,4 @@ static __always_inline u64 operands_of(u32 abi, u32 nr)
 	return found ? *found : 0;
 }
 
-/* How a task was made whose flags lie in memory: as if they were an argument. */
-static __always_inline void note_clone(struct sp_head *head, u64 address, u32 abi, u32 nr)
-{
-	struct sp_arguments_key key = {};
-	u64 *count;
-
-	if (bpf_probe_read_user(&key.args[0], sizeof(key.args[0]), (void *)address)) {
-		/* The kernel could not read it either. */
-		return;
-	}
-	key.image = head->image;
-	key.target = head->target;
-	key.abi = abi;
-	key.nr = nr;
-	count = bpf_map_lookup_elem(&arguments, &key);
-	if (count)
-		__sync_fetch_and_add(count, 1);
-	else
-		new_arguments(&key);
-}
-
-/* The most descriptors and memory that a process had. */
-static __always_inline void note_peaks(struct task_struct *task, u64 word, const u64 *args, long result)
-{
-	bool gives = word & SP_OPERANDS_GIVES;
-
-	/* fcntl(2): F_DUPFD, F_DUPFD_CLOEXEC. */
-	if (word & SP_OPERANDS_GIVES_COPY)
-		gives = args[1] == 0 || args[1] == 1030;
-	if (gives && result >= 0)
-		keep_most(&state.most_descriptors, result + 1);
-	if (word & SP_OPERANDS_GIVES_TWO && !result) {
-		s32 descriptors[2] = {};
-
-		bpf_probe_read_user(descriptors, sizeof(descriptors),
-				    (void *)(word & SP_OPERANDS_GIVES_LATE ? args[3] : args[0]));
-		keep_most(&state.most_descriptors,
-			  (descriptors[0] > descriptors[1] ? descriptors[0] : descriptors[1]) + 1);
-	}
-	if (word & SP_OPERANDS_GROWS)
-		keep_most(&state.most_memory, BPF_CORE_READ(task, mm, total_vm));
-}
-
 #endif

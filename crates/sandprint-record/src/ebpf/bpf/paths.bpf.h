@@ -31,20 +31,78 @@ __noinline u64 hash_part(u64 address, u64 hash)
 	return length == SP_HASH_STEP ? hash | 1 : hash & ~1ULL;
 }
 
-/* Begins a walk from there to the root of `fs`. */
-static __always_inline void begin_walk(struct sp_path *walk, struct dentry *dentry, struct vfsmount *mnt,
-				       struct fs_struct *fs)
+/* Each read costs a call of a helper, and a path has many: what lies side by side is read in one. */
+
+/* Whether two fields lie side by side: known when the program is loaded. */
+#define SP_ADJOIN(type, first, second, size)                                                                 \
+	(bpf_core_field_offset(type, second) == bpf_core_field_offset(type, first) + (size))
+
+/* A place as (dentry, mount), which are 0 for none. */
+static __always_inline void read_place(const struct path *path, u64 *place)
 {
-	walk->dentry = (u64)dentry;
-	walk->mnt = (u64)mnt;
-	walk->root_dentry = (u64)BPF_CORE_READ(fs, root.dentry);
-	walk->root_mnt = (u64)BPF_CORE_READ(fs, root.mnt);
+	u64 words[2] = {};
+
+	if (SP_ADJOIN(struct path, mnt, dentry, 8)) {
+		bpf_probe_read_kernel(words, sizeof(words),
+				      (void *)path + bpf_core_field_offset(struct path, mnt));
+		place[0] = words[1];
+		place[1] = words[0];
+	} else {
+		place[0] = (u64)BPF_CORE_READ(path, dentry);
+		place[1] = (u64)BPF_CORE_READ(path, mnt);
+	}
+}
+
+#define SP_ROOT_OF(fs) ((void *)(fs) + bpf_core_field_offset(struct fs_struct, root))
+#define SP_PWD_OF(fs) ((void *)(fs) + bpf_core_field_offset(struct fs_struct, pwd))
+#define SP_PLACE_OF(file) ((void *)(file) + bpf_core_field_offset(struct file, f_path))
+
+/* What a directory entry is called, and in which directory. */
+struct sp_entry_name {
+	struct dentry *parent;
+	u64 hash_len;
+	const unsigned char *name;
+};
+
+static __always_inline void read_name(const struct dentry *dentry, struct sp_entry_name *to)
+{
+	if (SP_ADJOIN(struct dentry, d_parent, d_name.hash_len, 8) &&
+	    SP_ADJOIN(struct dentry, d_parent, d_name.name, 16)) {
+		if (!bpf_probe_read_kernel(to, sizeof(*to),
+					   (void *)dentry + bpf_core_field_offset(struct dentry, d_parent)))
+			return;
+	}
+	to->parent = BPF_CORE_READ(dentry, d_parent);
+	to->hash_len = BPF_CORE_READ(dentry, d_name.hash_len);
+	to->name = BPF_CORE_READ(dentry, d_name.name);
+}
+
+/* Begins a walk from there to the root of `fs`. */
+static __always_inline void begin_walk(struct sp_path *walk, u64 dentry, u64 mnt, struct fs_struct *fs)
+{
+	struct vfsmount *mount = (void *)mnt;
+	u64 root[2];
+
+	read_place(SP_ROOT_OF(fs), root);
+	walk->dentry = dentry;
+	walk->mnt = mnt;
+	walk->root_dentry = root[0];
+	walk->root_mnt = root[1];
+	walk->mnt_root = (u64)BPF_CORE_READ(mount, mnt_root);
 	walk->len = 0;
-	/* The root of a file system is never among the names of a directory (d_unlinked in linux/dcache.h).
-	 */
-	walk->flags = BPF_CORE_READ(dentry, d_hash.pprev) || dentry == BPF_CORE_READ(mnt, mnt_root)
-			      ? SP_PATH_KNOWN
-			      : SP_PATH_KNOWN | SP_PATH_UNLINKED;
+	walk->flags = SP_PATH_KNOWN;
+}
+
+/*
+ * Says of a walk that was begun whether what it begins at has a name. The root of a file system is never
+ * among the names of a directory (d_unlinked in linux/dcache.h).
+ */
+static __always_inline void note_unlinked(struct sp_path *walk)
+{
+	struct dentry *dentry = (void *)walk->dentry;
+
+	if (walk->dentry != walk->mnt_root && !BPF_CORE_READ(dentry, d_hash.pprev))
+		walk->flags |= SP_PATH_UNLINKED;
 }
 
 /* The mount that the walk is in. */
@@ -68,6 +126,7 @@ static __always_inline bool cross_mount(struct sp_path *walk)
 	}
 	walk->dentry = (u64)BPF_CORE_READ(mount, mnt_mountpoint);
 	walk->mnt = (u64)above + bpf_core_field_offset(struct mount, mnt);
+	walk->mnt_root = (u64)BPF_CORE_READ(above, mnt.mnt_root);
 	return false;
 }
 
@@ -83,15 +142,16 @@ static __always_inline bool is_at_root(const struct sp_path *walk)
  */
 static __always_inline int step(struct sp_path *walk)
 {
-	struct dentry *dentry = (void *)walk->dentry, *parent;
+	struct dentry *dentry = (void *)walk->dentry;
 	u32 used = walk->len, sequence;
-	const unsigned char *name;
+	struct sp_entry_name is;
 	long length;
 
 	if (is_at_root(walk))
 		return 1;
-	parent = BPF_CORE_READ(dentry, d_parent);
-	if (dentry == parent || dentry == BPF_CORE_READ(mount_of(walk), mnt.mnt_root)) {
+	sequence = BPF_CORE_READ(dentry, d_seq.seqcount.sequence);
+	read_name(dentry, &is);
+	if (dentry == is.parent || walk->dentry == walk->mnt_root) {
 		if (!cross_mount(walk))
 			return 0;
 		/* A file that was never in a directory: a memfd. Its dentry is a root with a name. */
@@ -100,19 +160,17 @@ static __always_inline int step(struct sp_path *walk)
 	}
 	if (used >= SP_PATH)
 		goto cut;
-	sequence = BPF_CORE_READ(dentry, d_seq.seqcount.sequence);
-	name = BPF_CORE_READ(dentry, d_name.name);
 	/* The mask is for verifiers before 6.2, which forget what was compared once it is on the stack. */
 	barrier_var(used);
-	length = bpf_probe_read_kernel_str(&walk->text[used & (SP_PATH - 1)], SP_NAME, name);
+	length = bpf_probe_read_kernel_str(&walk->text[used & (SP_PATH - 1)], SP_NAME, is.name);
 	if (length <= 0)
 		goto cut;
 	/* Short names are copied in place when a file is renamed (copy_name in fs/dcache.c). */
 	if (sequence & 1 || sequence != BPF_CORE_READ(dentry, d_seq.seqcount.sequence))
 		walk->flags |= SP_PATH_TORN;
 	walk->len = used + length;
-	walk->dentry = (u64)parent;
-	return dentry == parent;
+	walk->dentry = (u64)is.parent;
+	return dentry == is.parent;
 cut:
 	walk->flags |= SP_PATH_CUT;
 	return 1;
@@ -124,16 +182,17 @@ cut:
  */
 static __always_inline int chain_step(struct sp_path *walk, u64 *hash)
 {
-	struct dentry *dentry = (void *)walk->dentry, *parent;
+	struct dentry *dentry = (void *)walk->dentry;
+	struct sp_entry_name is;
 
 	if (is_at_root(walk))
 		return 1;
-	parent = BPF_CORE_READ(dentry, d_parent);
+	read_name(dentry, &is);
 	*hash = mixed(*hash, (u64)dentry);
-	if (dentry == parent || dentry == BPF_CORE_READ(mount_of(walk), mnt.mnt_root))
+	if (dentry == is.parent || walk->dentry == walk->mnt_root)
 		return cross_mount(walk);
-	*hash = mixed(*hash, BPF_CORE_READ(dentry, d_name.hash_len));
-	walk->dentry = (u64)parent;
+	*hash = mixed(*hash, is.hash_len);
+	walk->dentry = (u64)is.parent;
 	return 0;
 }
 

@@ -205,7 +205,8 @@ struct sp_path {
 	__u64 mnt;
 	__u64 root_dentry;
 	__u64 root_mnt;
-	__u32 len; /* bytes of text: components, leaf first, each ended by NUL */
+	__u64 mnt_root; /* the root of the mount that it is in */
+	__u32 len;	/* bytes of text: components, leaf first, each ended by NUL */
 	__u32 flags;
 	char text[SP_PATH + SP_NAME];
 };

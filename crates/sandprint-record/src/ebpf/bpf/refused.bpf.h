@@ -82,7 +82,11 @@ static __always_inline u8 *mark_of(u32 tid)
 /* Leaves those arguments that tell calls apart. */
 static __always_inline void keep_selected(const struct sp_registers *registers, struct sp_refused_key *key)
 {
-	select_arguments(registers->abi, registers->nr, registers->args, key->args);
+	u64 which = selected_of(registers->abi, registers->nr);
+
+	if (which)
+		select_arguments(which, registers->abi * SP_SELECTED + registers->nr, registers->args,
+				 key->args);
 }
 
 static __always_inline bool is_watched(struct task_struct *task)

@@ -52,22 +52,27 @@ static __always_inline u64 all_if(u64 bit)
 	return -(bit & 1);
 }
 
-/*
- * Leaves in `to` those arguments that tell calls apart, as far as the kernel looks at them, and 0 for the
- * others. Returns whether the call has such. Without branches, so that the verifier goes through it once.
- */
-static __always_inline bool select_arguments(u32 abi, u32 nr, const u64 *args, u64 *to)
+/* Which arguments of a call tell such calls apart, as the selected map has it; 0 for none. */
+static __always_inline u64 selected_of(u32 abi, u32 nr)
 {
 	u32 call = abi * SP_SELECTED + nr;
-	u64 which, decides = 0, has_meaning;
 	u64 *found;
 
 	if (nr >= SP_SELECTED)
-		return false;
+		return 0;
 	found = bpf_map_lookup_elem(&selected, &call);
-	if (!found || !*found)
-		return false;
-	which = *found;
+	return found ? *found : 0;
+}
+
+/*
+ * Leaves in `to` those arguments that tell calls apart, as far as the kernel looks at them, and 0 for the
+ * others. `which` and `call` are the value and the key of the selected map. Without branches, so that the
+ * verifier goes through it once.
+ */
+static __always_inline void select_arguments(u64 which, u32 call, const u64 *args, u64 *to)
+{
+	u64 decides = 0, has_meaning;
+
 #pragma clang loop unroll(full)
 	for (u32 i = 0; i < 6; i++) {
 		u64 how = which >> (2 * i);
@@ -76,14 +81,13 @@ static __always_inline bool select_arguments(u32 abi, u32 nr, const u64 *args, u
 		decides |= args[i] & all_if(which >> (SP_DECIDING_SHIFT + i));
 	}
 	if (!((which >> SP_DECIDED_SHIFT) & SP_DECIDED_MASK))
-		return true;
+		return;
 	has_meaning = which >> 32 ? ((which >> 32) & decides) != 0 : is_deciding(call, decides);
 	if (has_meaning)
-		return true;
+		return;
 #pragma clang loop unroll(full)
 	for (u32 i = 0; i < 6; i++)
 		to[i] &= ~all_if(which >> (SP_DECIDED_SHIFT + i));
-	return true;
 }
 
 /* A call as its task's registers have it. */

@@ -49,6 +49,7 @@ struct {
 
 /* Most messages of one call that the kernel sends (UIO_MAXIOV, linux/uio.h). */
 #define SP_MESSAGES 1024
+#define SP_MESSAGE_ROW 16
 /* Most bytes of an address (struct sockaddr_storage). */
 #define SP_ADDRESS 128
 
@@ -66,6 +67,7 @@ struct sp_scratch {
 	u64 hash;
 	u64 flags;
 	long result;
+	u64 inode; /* of what was found; 0 for none */
 	/* What is walked, as (dentry, mount); 0 for nothing. */
 	u64 found[2];
 	u64 base[2];
@@ -99,7 +101,7 @@ __noinline int use_step(u64 which)
 
 __noinline int use_steps(u64 which)
 {
-#pragma clang loop unroll(full)
+#pragma clang loop unroll(disable)
 	for (u32 i = 0; i < SP_STEPS; i++)
 		if (use_step(which))
 			return 1;
@@ -115,7 +117,7 @@ __noinline int use_hash_step(u64 which)
 
 __noinline int use_hash_steps(u64 which)
 {
-#pragma clang loop unroll(full)
+#pragma clang loop unroll(disable)
 	for (u32 i = 0; i < SP_STEPS; i++)
 		if (use_hash_step(which))
 			return 1;
@@ -132,7 +134,7 @@ static __always_inline struct fs_struct *current_fs(void)
 /* Begins a walk from there to the root; past it where that has just become it. */
 static __always_inline void begin_walk_of(struct sp_scratch *s, u64 dentry, u64 mnt)
 {
-	begin_walk(&s->walk, (void *)dentry, (void *)mnt, current_fs());
+	begin_walk(&s->walk, dentry, mnt, current_fs());
 	if (s->operands & SP_OPERANDS_CHANGES_ROOT && !s->use.error)
 		s->walk.root_dentry = 0;
 }
@@ -145,7 +147,7 @@ __noinline int hash_chain(u64 which, u64 dentry, u64 mnt)
 	if (!s)
 		return 0;
 	begin_walk_of(s, dentry, mnt);
-#pragma clang loop unroll(full)
+#pragma clang loop unroll(disable)
 	for (u32 i = 0; i < SP_USE_DEPTH / SP_STEPS; i++)
 		if (use_hash_steps(which))
 			return 0;
@@ -165,7 +167,7 @@ __noinline int hash_text(u64 which)
 	/* As a number, which the verifier wants told apart from addresses that it knows. */
 	text = s->text;
 	bpf_probe_read_kernel(&address, sizeof(address), &text);
-#pragma clang loop unroll(full)
+#pragma clang loop unroll(disable)
 	for (u32 i = 0; i < SP_PATH / (SP_HASH_STEP - 1) + 1; i++) {
 		hash = hash_part(address + i * (SP_HASH_STEP - 1), hash);
 		if (!(hash & 1))
@@ -184,7 +186,8 @@ __noinline u64 append_path(u64 which, u64 dentry, u64 mnt)
 	if (!s)
 		return 0;
 	begin_walk_of(s, dentry, mnt);
-#pragma clang loop unroll(full)
+	note_unlinked(&s->walk);
+#pragma clang loop unroll(disable)
 	for (u32 i = 0; i < SP_USE_DEPTH / SP_STEPS; i++)
 		if (use_steps(which))
 			goto over;
@@ -206,18 +209,44 @@ static __always_inline struct file *file_at(u32 descriptor)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct file **files = BPF_CORE_READ(table, fd);
+	struct {
+		u64 max_fds; /* in the lower half */
+		struct file **fd;
+	} open = {};
 	struct file *file = NULL;
 
-	if (descriptor >= BPF_CORE_READ(table, max_fds))
+	if (SP_ADJOIN(struct fdtable, max_fds, fd, 8)) {
+		bpf_probe_read_kernel(&open, sizeof(open),
+				      (void *)table + bpf_core_field_offset(struct fdtable, max_fds));
+	} else {
+		open.max_fds = BPF_CORE_READ(table, max_fds);
+		open.fd = BPF_CORE_READ(table, fd);
+	}
+	if (descriptor >= (u32)open.max_fds)
 		return NULL;
-	bpf_probe_read_kernel(&file, sizeof(file), files + descriptor);
+	bpf_probe_read_kernel(&file, sizeof(file), open.fd + descriptor);
 	return file;
 }
 
 static __always_inline void count_lost_use(u32 kind)
 {
 	count_lost(kind == SP_USE_SOCKET ? SP_LOST_SOCKETS : SP_LOST_FILES, 1);
+}
+
+/* Says of a use that is sent whose it is, and what was found: what does not tell it apart from others. */
+static __always_inline void describe_use(struct sp_scratch *s)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct inode *inode = (void *)s->inode;
+
+	s->use.tgid = bpf_get_current_pid_tgid() >> 32;
+	s->use.mnt_ns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+	s->use.root_ino = BPF_CORE_READ(task, fs, root.dentry, d_inode, i_ino);
+	if (inode) {
+		s->use.mode = BPF_CORE_READ(inode, i_mode);
+		s->use.ino = BPF_CORE_READ(inode, i_ino);
+		s->use.magic = BPF_CORE_READ(inode, i_sb, s_magic);
+	}
 }
 
 /*
@@ -254,6 +283,7 @@ __noinline int send_use(u64 which, u64 call, u64 text_length)
 		return 0;
 	}
 
+	describe_use(s);
 	s->filled = 0;
 	s->use.found_len = 0;
 	s->use.base_len = 0;
@@ -302,16 +332,10 @@ static __always_inline u64 call_word(const struct sp_use *use)
 /* Puts the file that a descriptor is of into the use. */
 static __always_inline bool find_file(struct sp_scratch *s, struct file *file)
 {
-	struct inode *inode;
-
 	if (!file)
 		return false;
-	inode = BPF_CORE_READ(file, f_inode);
-	s->found[0] = (u64)BPF_CORE_READ(file, f_path.dentry);
-	s->found[1] = (u64)BPF_CORE_READ(file, f_path.mnt);
-	s->use.mode = BPF_CORE_READ(inode, i_mode);
-	s->use.ino = BPF_CORE_READ(inode, i_ino);
-	s->use.magic = BPF_CORE_READ(inode, i_sb, s_magic);
+	s->inode = (u64)BPF_CORE_READ(file, f_inode);
+	read_place(SP_PLACE_OF(file), s->found);
 	s->use.made = (BPF_CORE_READ(file, f_mode) & FMODE_CREATED) != 0;
 	return true;
 }
@@ -326,6 +350,7 @@ static __always_inline void begin_use(struct sp_scratch *s, u32 kind)
 	s->use.made = 0;
 	s->use.found_flags = 0;
 	s->use.base_flags = 0;
+	s->inode = 0;
 	s->found[0] = 0;
 	s->base[0] = 0;
 	s->hash = config.hash_seed;
@@ -347,23 +372,23 @@ static __always_inline bool find_base(struct sp_scratch *s, u32 directory)
 {
 	struct fs_struct *fs = current_fs();
 	struct file *file;
+	u64 root[2];
 
 	if (s->text[0] == '/' && !(s->operands & SP_OPERANDS_MEMORY && (s->flags >> 32) & RESOLVE_IN_ROOT)) {
 		/* Nothing to be walked, but another root makes another file of it. */
-		s->hash = mixed(s->hash, (u64)BPF_CORE_READ(fs, root.dentry));
-		s->hash = mixed(s->hash, (u64)BPF_CORE_READ(fs, root.mnt));
+		read_place(SP_ROOT_OF(fs), root);
+		s->hash = mixed(s->hash, root[0]);
+		s->hash = mixed(s->hash, root[1]);
 		return true;
 	}
 	if (directory > 5 || (s32)s->args[directory] == AT_FDCWD) {
-		s->base[0] = (u64)BPF_CORE_READ(fs, pwd.dentry);
-		s->base[1] = (u64)BPF_CORE_READ(fs, pwd.mnt);
+		read_place(SP_PWD_OF(fs), s->base);
 		return true;
 	}
 	file = file_at(s->args[directory]);
 	if (!file)
 		return false;
-	s->base[0] = (u64)BPF_CORE_READ(file, f_path.dentry);
-	s->base[1] = (u64)BPF_CORE_READ(file, f_path.mnt);
+	read_place(SP_PLACE_OF(file), s->base);
 	return true;
 }
 
@@ -402,13 +427,11 @@ __noinline int use_path(u64 second)
 		if (s->operands & SP_OPERANDS_OPENS) {
 			find_file(s, file_at(s->result));
 		} else if (s->operands & SP_OPERANDS_MOVES) {
-			s->found[0] = (u64)BPF_CORE_READ(fs, pwd.dentry);
-			s->found[1] = (u64)BPF_CORE_READ(fs, pwd.mnt);
+			read_place(SP_PWD_OF(fs), s->found);
 		} else if (s->operands & SP_OPERANDS_CHANGES_ROOT && s->text[0] != '/' &&
 			   SP_OPERANDS_PATH(s->operands, true) > 5) {
 			/* chroot: of what was relative, this alone says where it was. */
-			s->found[0] = (u64)BPF_CORE_READ(fs, root.dentry);
-			s->found[1] = (u64)BPF_CORE_READ(fs, root.mnt);
+			read_place(SP_ROOT_OF(fs), s->found);
 		}
 	}
 	/* What was relative to another directory or root than there is now is kept as it was written. */
@@ -436,6 +459,7 @@ __noinline int use_opened(void)
 __noinline int use_descriptor(u64 argument)
 {
 	struct sp_scratch *s = scratch_of(SP_SCRATCH_CALL);
+	struct inode *inode;
 	u32 kind;
 
 	if (!s || argument > 5)
@@ -445,7 +469,8 @@ __noinline int use_descriptor(u64 argument)
 	begin_use(s, SP_USE_DESCRIPTOR);
 	if (!find_file(s, file_at(s->args[argument])))
 		return 0;
-	kind = s->use.mode & S_IFMT;
+	inode = (void *)s->inode;
+	kind = BPF_CORE_READ(inode, i_mode) & S_IFMT;
 	if (s->operands & SP_OPERANDS_DEVICES && kind != S_IFCHR && kind != S_IFBLK)
 		return 0;
 	s->use.made = 0;
@@ -535,24 +560,35 @@ __noinline int use_socket(u64 argument, u64 message)
 			bytes << 48 | (u64)s->use.family << 32 | (u32)s->use.protocol << 16 | s->use.mode);
 	/* A relative path of a unix socket. */
 	if (s->use.family == 1 && bytes > 2 && s->text[2] && s->text[2] != '/') {
-		struct fs_struct *fs = current_fs();
-
-		s->base[0] = (u64)BPF_CORE_READ(fs, pwd.dentry);
-		s->base[1] = (u64)BPF_CORE_READ(fs, pwd.mnt);
+		read_place(SP_PWD_OF(current_fs()), s->base);
 		hash_chain(SP_SCRATCH_CALL, s->base[0], s->base[1]);
 	}
 	s->flags = 0;
 	return send_use(SP_SCRATCH_CALL, call_word(&s->use), bytes);
 }
 
-/* The addresses of the messages of a call after the first. A loop, whose steps are few to the verifier. */
+/*
+ * The addresses of the messages of a call after the first, in rows: as one loop they were 6,000 instructions
+ * to the verifier.
+ */
+__noinline int use_message_row(u64 argument, u64 first, u64 sent)
+{
+#pragma clang loop unroll(disable)
+	for (u32 i = 0; i < SP_MESSAGE_ROW; i++) {
+		if (first + i >= sent)
+			break;
+		use_socket(argument, first + i);
+	}
+	return 0;
+}
+
 __noinline int use_messages(u64 argument, u64 sent)
 {
 #pragma clang loop unroll(disable)
-	for (u32 i = 1; i < SP_MESSAGES; i++) {
-		if (i >= sent)
+	for (u32 first = 1; first < SP_MESSAGES; first += SP_MESSAGE_ROW) {
+		if (first >= sent)
 			break;
-		use_socket(argument, i);
+		use_message_row(argument, first, sent);
 	}
 	return 0;
 }
@@ -588,48 +624,42 @@ static __always_inline u32 begins_at_descriptor(struct sp_scratch *s)
 		file = file_at(number);
 	if (!file)
 		return 0;
-	s->base[0] = (u64)BPF_CORE_READ(file, f_path.dentry);
-	s->base[1] = (u64)BPF_CORE_READ(file, f_path.mnt);
+	read_place(SP_PLACE_OF(file), s->base);
 	return at;
-}
-
-/* Says whose use it is. */
-static __always_inline void say_whose(struct sp_use *use, struct task_struct *task, u64 image, u32 target)
-{
-	use->image = image;
-	use->target = target;
-	use->tgid = BPF_CORE_READ(task, tgid);
-	use->mnt_ns = BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
-	use->root_ino = BPF_CORE_READ(task, fs, root.dentry, d_inode, i_ino);
 }
 
 /*
  * Reads arguments that lie in memory, into the scratch, and takes the call for that of i386 which has the
  * same in registers (syscall_32.tbl): of mmap mmap2, of socketcall what its first argument says
- * (linux/net.h). Returns how many there are; 0 where nothing of it matters.
+ * (linux/net.h). Returns the operands of that call; 0 where nothing of it matters.
  */
-static __always_inline u32 read_words(struct sp_scratch *s, u64 word, const u64 *args)
+__noinline u64 read_words(u64 word)
 {
+	struct sp_scratch *s = scratch_of(SP_SCRATCH_CALL);
 	u32 words[6] = {};
-	u64 address = args[0];
+	u64 address, which;
 	u32 count = 6;
 
+	if (!s)
+		return 0;
+	which = s->args[0];
+	address = s->args[0];
 	if (word & SP_OPERANDS_SOCKETCALL) {
-		address = args[1];
+		address = s->args[1];
 		count = 3;
-		if (args[0] == 1)
+		if (which == 1)
 			s->use.nr = 359; /* socket */
-		else if (args[0] == 2)
+		else if (which == 2)
 			s->use.nr = 361; /* bind */
-		else if (args[0] == 3)
+		else if (which == 3)
 			s->use.nr = 362; /* connect */
-		else if (args[0] == 4)
+		else if (which == 4)
 			s->use.nr = 363, count = 2; /* listen */
-		else if (args[0] == 11)
+		else if (which == 11)
 			s->use.nr = 369, count = 6; /* sendto */
-		else if (args[0] == 16)
+		else if (which == 16)
 			s->use.nr = 370; /* sendmsg */
-		else if (args[0] == 20)
+		else if (which == 20)
 			s->use.nr = 345, count = 4; /* sendmmsg */
 		else
 			return 0;
@@ -644,42 +674,34 @@ static __always_inline u32 read_words(struct sp_scratch *s, u64 word, const u64 
 #pragma clang loop unroll(full)
 	for (u32 i = 0; i < 6; i++)
 		s->args[i] = words[i];
-	return count;
+	return operands_of(s->use.abi, s->use.nr);
 }
 
-/* Looks at what the call had to do with that ends, which has these operands. */
-static __always_inline void note_uses(struct task_struct *task, struct sp_head *head, u64 word,
-				      const u64 *args, u32 abi, u32 nr, long result, u32 error)
+/*
+ * Looks at what the call in the scratch had to do with, which has these operands. Returns whether it has sent
+ * more messages than the first, which its caller is to look at: from here the calls would be too deep.
+ */
+static __always_inline int note_uses(struct sp_scratch *s, u64 word)
 {
-	struct sp_scratch *s = scratch_of(SP_SCRATCH_CALL);
-	u32 flags = SP_OPERANDS_FLAGS(word);
+	u32 flags;
 
-	if (!s || (word & SP_OPERANDS_EXECUTES && !error))
-		return;
+	if (word & SP_OPERANDS_EXECUTES && !s->use.error)
+		return 0;
 	/*
 	 * Where a call is made again, its first try does not count. But a program that is told EINTR instead
 	 * may not try again: a connection goes on.
 	 */
-	if (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK) {
+	if (s->result <= -ERESTARTSYS && s->result >= -ERESTART_RESTARTBLOCK) {
 		if (!(word & SP_OPERANDS_IS_SOCKET))
-			return;
-		error = EINTR;
+			return 0;
+		s->use.error = EINTR;
 	}
-	say_whose(&s->use, task, head->image, head->target);
-	s->use.abi = abi;
-	s->use.nr = nr;
-	s->use.error = error;
-	s->result = result;
 	if (word & (SP_OPERANDS_WORDS | SP_OPERANDS_SOCKETCALL)) {
-		if (!read_words(s, word, args))
-			return;
-		word = operands_of(abi, s->use.nr);
-		flags = SP_OPERANDS_FLAGS(word);
-	} else {
-#pragma clang loop unroll(full)
-		for (u32 i = 0; i < 6; i++)
-			s->args[i] = args[i];
+		word = read_words(word);
+		if (!word)
+			return 0;
 	}
+	flags = SP_OPERANDS_FLAGS(word);
 	s->operands = word;
 	s->flags = 0;
 	if (flags <= 5) {
@@ -693,20 +715,69 @@ static __always_inline void note_uses(struct task_struct *task, struct sp_head *
 		}
 	}
 	s->use.args[0] = s->flags;
-	s->use.args[1] = result;
+	s->use.args[1] = s->result;
 	if (SP_OPERANDS_PATH(word, false) <= 5)
 		use_path(false);
-	else if (word & SP_OPERANDS_OPENS && !error)
+	else if (word & SP_OPERANDS_OPENS && !s->use.error)
 		use_opened();
 	if (SP_OPERANDS_PATH(word, true) <= 5)
 		use_path(true);
 	if (SP_OPERANDS_DESCRIPTOR(word) <= 5)
 		use_descriptor(SP_OPERANDS_DESCRIPTOR(word));
 	if (!(word & SP_OPERANDS_IS_SOCKET))
-		return;
+		return 0;
 	use_socket(SP_OPERANDS_SOCKET(word), 0);
-	if (word & SP_OPERANDS_MANY && result > 1)
-		use_messages(SP_OPERANDS_SOCKET(word), result);
+	return word & SP_OPERANDS_MANY && s->result > 1;
+}
+
+/* How a task was made whose flags lie in memory: as if they were an argument. */
+static __always_inline void note_clone(const struct sp_scratch *s)
+{
+	struct sp_arguments_key key = {};
+
+	/* What cannot be read the kernel could not read either. */
+	if (!bpf_probe_read_user(&key.args[0], sizeof(key.args[0]), (void *)s->args[0]))
+		count_arguments(s->use.image, s->use.target, &key, s->use.abi, s->use.nr);
+}
+
+/* The most descriptors and memory that a process had. */
+static __always_inline void note_peaks(const struct sp_scratch *s, u64 word)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	bool gives = word & SP_OPERANDS_GIVES;
+
+	/* fcntl(2): F_DUPFD, F_DUPFD_CLOEXEC. */
+	if (word & SP_OPERANDS_GIVES_COPY)
+		gives = s->args[1] == 0 || s->args[1] == 1030;
+	if (gives && s->result >= 0)
+		keep_most(&state.most_descriptors, s->result + 1);
+	if (word & SP_OPERANDS_GIVES_TWO && !s->result) {
+		s32 descriptors[2] = {};
+
+		bpf_probe_read_user(descriptors, sizeof(descriptors),
+				    (void *)(word & SP_OPERANDS_GIVES_LATE ? s->args[3] : s->args[0]));
+		keep_most(&state.most_descriptors,
+			  (descriptors[0] > descriptors[1] ? descriptors[0] : descriptors[1]) + 1);
+	}
+	if (word & SP_OPERANDS_GROWS)
+		keep_most(&state.most_memory, BPF_CORE_READ(task, mm, total_vm));
+}
+
+/*
+ * What the call in the scratch, which ends, was made with and gave, beside what registers tell. Its operands
+ * are these. A function of its own is verified once, and not for each way that leads to it. Returns what
+ * note_uses does.
+ */
+__noinline int note_operands(u64 word)
+{
+	struct sp_scratch *s = scratch_of(SP_SCRATCH_CALL);
+
+	if (!s)
+		return 0;
+	if (word & SP_OPERANDS_CLONES)
+		note_clone(s);
+	note_peaks(s, word);
+	return word & SP_OPERANDS_USES ? note_uses(s, word) : 0;
 }
 
 #endif
