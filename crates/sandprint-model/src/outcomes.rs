@@ -25,6 +25,12 @@ impl Outcomes {
     pub fn and(self, other: Outcomes) -> Outcomes {
         Outcomes { succeeded: self.succeeded || other.succeeded, failed: self.failed || other.failed }
     }
+
+    /// What is not in the other.
+    #[must_use]
+    pub fn without(self, other: Outcomes) -> Outcomes {
+        Outcomes { succeeded: self.succeeded && !other.succeeded, failed: self.failed && !other.failed }
+    }
 }
 
 impl Join for Outcomes {

@@ -142,6 +142,14 @@ impl<K: Key, V> Facts<K, V> {
         Facts { rows: wanted.map(|(fact, runs)| (fact.clone(), runs.clone())).collect() }
     }
 
+    /// What becomes of each fact in each run, without those of which nothing does.
+    #[must_use]
+    pub(super) fn filter_map(&self, becomes: impl Fn(&K, &V) -> Option<V>) -> Facts<K, V> {
+        let rows =
+            self.rows.iter().map(|(fact, runs)| (fact.clone(), runs.filter_map(|v| becomes(&fact.1, v))));
+        Facts { rows: rows.filter(|(_, runs)| !runs.is_empty()).collect() }
+    }
+
     /// Every program that did something.
     pub fn images(&self) -> impl Iterator<Item = &Arc<Image>> {
         let mut last = None;

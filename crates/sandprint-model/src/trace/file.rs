@@ -1,6 +1,7 @@
 //! What was done to one file in one run.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::errno::Errno;
 use crate::{ByteString, Join, Rights};
@@ -20,7 +21,8 @@ pub struct FileSeen {
     /// The path is the kernel's own of what was opened or executed, at least once. Otherwise it was put together: from
     /// the directory that the call was relative to, and from what the program wrote.
     pub by_kernel: bool,
-    /// What is not sure of it.
+    /// What is not sure of it: of all its uses, where none was sure. A path that was seen surely once is sure, and what was
+    /// done in doubt counts as done to it.
     pub doubts: Doubts,
 }
 
@@ -83,10 +85,18 @@ impl Doubts {
         Doubt::ALL.into_iter().filter(move |doubt| self.has(*doubt))
     }
 
-    /// The reasons of both.
+    /// The reasons that are left when a path was seen twice: those of both, unless one of them was sure.
     #[must_use]
-    pub fn and(self, other: Doubts) -> Doubts {
-        Doubts(self.0 | other.0)
+    pub fn of_both(self, other: Doubts) -> Doubts {
+        if self.is_empty() || other.is_empty() { Doubts::NONE } else { Doubts(self.0 | other.0) }
+    }
+}
+
+impl fmt::Display for Doubts {
+    /// The words, with commas between them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<&str> = self.iter().map(Doubt::name).collect();
+        f.pad(&words.join(","))
     }
 }
 
@@ -104,6 +114,27 @@ impl FileSeen {
         FileSeen { tried, succeeded: Rights::NONE, ..self }
     }
 
+    /// All that was done or tried, however it ended.
+    pub fn all(&self) -> Rights {
+        self.succeeded.and(self.tried).and(self.all_failed())
+    }
+
+    /// What was done or tried that this other one does not have, with that outcome. What nobody saw end is known where
+    /// it succeeded.
+    #[must_use]
+    pub fn without(&self, other: &FileSeen) -> FileSeen {
+        let rest = |(error, rights): (&Errno, &Rights)| {
+            let known = other.failed.get(error).copied().unwrap_or_default();
+            Some((*error, rights.without(known))).filter(|(_, rights)| !rights.is_empty())
+        };
+        FileSeen {
+            succeeded: self.succeeded.without(other.succeeded),
+            failed: self.failed.iter().filter_map(rest).collect(),
+            tried: self.tried.without(other.tried.and(other.succeeded)),
+            ..self.clone()
+        }
+    }
+
     /// What was tried and failed, with whatever error.
     pub fn all_failed(&self) -> Rights {
         self.failed.values().fold(Rights::NONE, |all, rights| all.and(*rights))
@@ -111,8 +142,14 @@ impl FileSeen {
 }
 
 impl Join for FileSeen {
-    /// All that either knows. Whoever has the kernel's own path is right.
+    /// All that either knows. Whoever has the kernel's own path is right, and whoever is sure of it. Who says nothing
+    /// that was done to the path says nothing of the path.
     fn join(&mut self, other: FileSeen) {
+        self.doubts = match (self.all().is_empty(), other.all().is_empty()) {
+            (true, false) => other.doubts,
+            (false, true) => self.doubts,
+            _ => self.doubts.of_both(other.doubts),
+        };
         self.succeeded = self.succeeded.and(other.succeeded);
         for (error, rights) in other.failed {
             let slot = self.failed.entry(error).or_default();
@@ -124,10 +161,65 @@ impl Join for FileSeen {
             (here, there) => here.or(there),
         };
         self.by_kernel |= other.by_kernel;
-        self.doubts = self.doubts.and(other.doubts);
     }
 
     fn add(&mut self, other: FileSeen) {
         self.join(other);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Right;
+
+    fn read(doubts: &[Doubt]) -> FileSeen {
+        let succeeded = Rights::from([Right::Read]);
+        FileSeen { succeeded, doubts: doubts.iter().copied().collect(), ..FileSeen::default() }
+    }
+
+    #[test]
+    fn a_path_that_was_seen_surely_is_sure() {
+        const CUT: &[Doubt] = &[Doubt::Cut];
+        const BOTH: &[Doubt] = &[Doubt::Cut, Doubt::Torn];
+        for (one, other, together) in
+            [(CUT, &[][..], &[][..]), (CUT, CUT, CUT), (CUT, &[Doubt::Torn], BOTH), (BOTH, &[], &[])]
+        {
+            for (one, other) in [(one, other), (other, one)] {
+                let mut seen = read(one);
+                seen.join(read(other));
+                assert_eq!(seen, read(together), "{one:?} {other:?}");
+            }
+            // What was seen of nothing is no sure use.
+            let mut seen = FileSeen::default();
+            seen.join(read(one));
+            assert_eq!(seen, read(one));
+        }
+    }
+
+    #[test]
+    fn what_is_left_are_the_rights_that_the_other_lacks_by_outcome() {
+        const NONE: Rights = Rights::NONE;
+        let (read, write) = (Rights::from([Right::Read]), Rights::from([Right::Write]));
+        let both = read.and(write);
+        let seen = |succeeded, failed: &[(u16, Rights)], tried| FileSeen {
+            succeeded,
+            failed: failed.iter().map(|(error, rights)| (Errno(*error), *rights)).collect(),
+            tried,
+            ..FileSeen::default()
+        };
+        for (here, there, left) in [
+            (seen(both, &[], NONE), seen(read, &[], NONE), seen(write, &[], NONE)),
+            (
+                seen(read, &[(13, read)], NONE),
+                seen(read, &[(2, read)], NONE),
+                seen(NONE, &[(13, read)], NONE),
+            ),
+            (seen(NONE, &[(2, both)], NONE), seen(both, &[(2, write)], NONE), seen(NONE, &[(2, read)], NONE)),
+            (seen(NONE, &[], both), seen(read, &[(2, write)], NONE), seen(NONE, &[], write)),
+            (seen(read, &[], NONE), seen(NONE, &[], read), seen(read, &[], NONE)),
+        ] {
+            assert_eq!(here.without(&there), left, "{here:?} {there:?}");
+        }
     }
 }

@@ -172,7 +172,7 @@ mod tests {
             whole.succeeded.and(self.succeeded) == whole.succeeded
                 && self.failed.iter().all(failed)
                 && whole.tried.and(self.tried) == whole.tried
-                && whole.doubts.and(self.doubts) == whole.doubts
+                && (whole.doubts.is_empty() || self.doubts.of_both(whole.doubts) == whole.doubts)
                 && whole.by_kernel >= self.by_kernel
                 && (self.written.is_none() || whole.written.is_some())
         }

@@ -51,6 +51,11 @@ impl<V> PerRun<V> {
         self.0.iter().map(|(run, value)| (*run, value))
     }
 
+    /// What becomes of each value, without those of which nothing does.
+    pub(super) fn filter_map(&self, becomes: impl Fn(&V) -> Option<V>) -> PerRun<V> {
+        PerRun(self.iter().filter_map(|(run, value)| Some((run, becomes(value)?))).collect())
+    }
+
     /// Puts in the value of a run; where there is one, `meet` says what becomes of the two.
     pub(super) fn put(&mut self, run: RunId, value: V, meet: impl FnOnce(&mut V, V)) {
         match self.0.binary_search_by_key(&run, |(run, _)| *run) {

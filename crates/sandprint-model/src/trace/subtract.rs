@@ -1,16 +1,17 @@
 //! What a workload adds over something that it is built on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Facts, Key, Syscall, Trace};
+use crate::{Count, Facts, FileSeen, Join, Key, Outcomes, Syscall, Trace};
 
 impl Trace {
     /// What this trace has beyond the bases, for example a script's calls beyond its bare interpreter's.
     ///
     /// It takes away every observation of a call, as (ABI, number), that any base has, whichever image
     /// made it there or here: a policy's rules are about calls, and the image that the script runs in is
-    /// the interpreter's own. How a call failed goes with it. Files, sockets and the like go where a base has the same, whatever
-    /// it did with them. Runs and gaps stay, since they say how far the rest can be trusted. What a
+    /// the interpreter's own. How a call failed goes with it. Of a file, those rights go that a base had to it with the same
+    /// outcome; of a socket or a capability, the outcomes that a base has; memory, flags and operations go where a base has
+    /// the same. Runs and gaps stay, since they say how far the rest can be trusted. What a
     /// base may have missed is not taken away, so an incomplete base makes the result larger, never smaller.
     #[must_use]
     pub fn subtract(&self, bases: &[Trace]) -> Trace {
@@ -31,15 +32,49 @@ impl Trace {
     }
 }
 
-/// The facts of a table that are about nothing that this table of a base is about.
-fn beyond<K: Key, V: Clone>(
+/// What is left of a fact that a base has too.
+trait Beyond: Join + Clone {
+    /// None where the base has all of it.
+    fn beyond(&self, base: &Self) -> Option<Self>;
+}
+
+impl Beyond for Count {
+    fn beyond(&self, _: &Count) -> Option<Count> {
+        None
+    }
+}
+
+impl Beyond for Outcomes {
+    fn beyond(&self, base: &Outcomes) -> Option<Outcomes> {
+        Some(self.without(*base)).filter(|left| *left != Outcomes::default())
+    }
+}
+
+impl Beyond for FileSeen {
+    fn beyond(&self, base: &FileSeen) -> Option<FileSeen> {
+        Some(self.without(base)).filter(|left| !left.all().is_empty())
+    }
+}
+
+/// What is in a table that no base has in its own.
+fn beyond<K: Key, V: Beyond>(
     facts: &Facts<K, V>,
     bases: &[Trace],
     table: impl Fn(&Trace) -> &Facts<K, V>,
 ) -> Facts<K, V> {
-    let known: BTreeSet<K> =
-        bases.iter().flat_map(|base| table(base).iter().map(|(_, key, _)| key.clone())).collect();
-    facts.filtered(|_, key| !known.contains(key))
+    let mut known: BTreeMap<&K, V> = BTreeMap::new();
+    for (_, key, runs) in bases.iter().flat_map(|base| table(base).iter()) {
+        for value in runs.values() {
+            match known.get_mut(key) {
+                Some(seen) => seen.join(value.clone()),
+                None => drop(known.insert(key, value.clone())),
+            }
+        }
+    }
+    facts.filter_map(|key, value| match known.get(key) {
+        Some(base) => value.beyond(base),
+        None => Some(value.clone()),
+    })
 }
 
 #[cfg(test)]
@@ -48,7 +83,24 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::arbitrary;
+    use crate::{Right, Rights, RunId, Subject, arbitrary};
+
+    #[test]
+    fn a_path_of_the_base_stays_with_what_only_the_workload_did() {
+        let traced = |rights: &[Right], outcomes| {
+            let mut trace = Trace::default();
+            let succeeded = rights.iter().copied().collect();
+            let seen = FileSeen { succeeded, ..FileSeen::default() };
+            trace.files.add(Subject::default(), "/etc/hosts".into(), RunId::from_bits(1), seen);
+            let capability = crate::Capability::numbered(1).unwrap();
+            trace.capabilities.add(Subject::default(), (capability, None), RunId::from_bits(1), outcomes);
+            trace
+        };
+        let both = Outcomes { succeeded: true, failed: true };
+        let rest = traced(&[Right::Read, Right::Write], both)
+            .subtract(&[traced(&[Right::Read, Right::Metadata], Outcomes::SUCCEEDED)]);
+        assert_eq!(rest, traced(&[Right::Write], Outcomes::FAILED));
+    }
 
     proptest! {
         #[test]
@@ -70,6 +122,18 @@ mod tests {
             for (subject, result, runs) in trace.refused.iter() {
                 let kept = rest.refused.get(subject, result);
                 prop_assert_eq!(kept, (!known.contains(&result.0)).then_some(runs));
+            }
+            for (subject, path, runs) in trace.files.iter() {
+                for (run, seen) in runs.iter() {
+                    let left = rest.files.get(subject, path).and_then(|runs| runs.get(run));
+                    let of_base = bases.iter().flat_map(|base| base.files.iter()).filter(|(_, of, _)| *of == path);
+                    let base: Vec<_> = of_base.flat_map(|(_, _, runs)| runs.values()).collect();
+                    let succeeded = base.iter().fold(Rights::NONE, |all, base| all.and(base.succeeded));
+                    prop_assert_eq!(
+                        left.map_or(Rights::NONE, |left| left.succeeded),
+                        seen.succeeded.without(succeeded)
+                    );
+                }
             }
             prop_assert!(rest.calls.iter().all(|(subject, call, _)| trace.calls.get(subject, call).is_some()));
             prop_assert_eq!((rest.runs, rest.gaps), (trace.runs.clone(), trace.gaps.clone()));
