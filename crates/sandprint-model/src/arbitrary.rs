@@ -159,23 +159,28 @@ fn gap() -> impl Strategy<Value = Gap> {
     (kind, run_id(), option::of(text())).prop_map(|(kind, run, detail)| Gap { kind, run, detail })
 }
 
+fn some_rights() -> impl Strategy<Value = Rights> {
+    vec(select(&Right::ALL[..]), 1..4).prop_map(|rights| rights.into_iter().collect())
+}
+
 fn rights() -> impl Strategy<Value = Rights> {
     vec(select(&Right::ALL[..]), 0..4).prop_map(|rights| rights.into_iter().collect())
 }
 
 fn file_seen(errno: impl Strategy<Value = Errno>) -> impl Strategy<Value = FileSeen> {
-    let failed = btree_map(errno, rights(), 0..3);
+    let failed = btree_map(errno, some_rights(), 0..3);
     let doubts = vec(select(&Doubt::ALL[..]), 0..3).prop_map(|doubts| doubts.into_iter().collect());
-    (rights(), failed, rights(), option::of(bytes()), any::<bool>(), doubts).prop_map(
-        |(succeeded, failed, tried, written, by_kernel, doubts)| FileSeen {
-            succeeded,
-            failed,
-            tried,
-            written,
-            by_kernel,
-            doubts,
-        },
-    )
+    let any = (rights(), failed, rights(), option::of(bytes()), any::<bool>(), doubts);
+    let any = any.prop_map(|(succeeded, failed, tried, written, by_kernel, doubts)| FileSeen {
+        succeeded,
+        failed,
+        tried,
+        written,
+        by_kernel,
+        doubts,
+    });
+    // Of what nothing was done to, there is no fact.
+    any.prop_filter("a right", |seen| !seen.all().is_empty())
 }
 
 fn socket() -> impl Strategy<Value = Socket> {

@@ -246,6 +246,9 @@ pub enum ContentProblem {
     /// Arguments without values: a call that was seen had some.
     #[error("lists no value")]
     NoValues,
+    /// A file to which nothing was done: there is no such fact.
+    #[error("has no right, and a file is listed for what was done to it")]
+    NoRights,
     /// More values than there can be.
     #[error("lists {found} values, more than {most}")]
     TooManyValues {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{ContentProblem, DecodeError, Document, quoted};
 use crate::{Abi, ByteString, Image, Syscall};
@@ -67,6 +67,46 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
         }
 
         deserializer.deserialize_map(Fields(PhantomData))
+    }
+}
+
+/// An object of numbers, with every field as often as it is there: a map would keep the last of those with one name.
+#[derive(Default)]
+pub(super) struct Entries<'a>(pub(super) Vec<(Cow<'a, str>, u64)>);
+
+impl Entries<'_> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Entries<'_> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Vec<(Cow<'static, str>, u64)>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Self::Value, M::Error> {
+                let mut entries = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, u64>()? {
+                    entries.push((Cow::Owned(name), value));
+                }
+                Ok(entries)
+            }
+        }
+
+        deserializer.deserialize_map(Fields).map(Entries)
     }
 }
 

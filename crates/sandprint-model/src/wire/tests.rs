@@ -1,5 +1,6 @@
 //! What the serialized form promises: nothing lost, nothing misread, small, as its schemas say.
 
+mod facts;
 pub(in crate::wire) mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};

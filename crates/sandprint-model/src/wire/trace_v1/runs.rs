@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::content::{self, Object, Refused, present};
+use crate::wire::content::{self, Entries, Object, Refused, present};
 use crate::wire::{ContentProblem, quoted};
 use crate::{Arch, Exit, FactKind, Host, Peak, Recorder, Run, RunId};
 
@@ -37,8 +37,8 @@ pub(super) struct RunRow<'a> {
     host: Option<Object<HostRow<'a>>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     facts: Vec<Cow<'a, str>>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    peaks: BTreeMap<Cow<'a, str>, u64>,
+    #[serde(default, skip_serializing_if = "Entries::is_empty")]
+    peaks: Entries<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -79,7 +79,7 @@ impl<'a> RunRow<'a> {
                 .map(|host| HostRow { kernel: host.kernel.as_str().into(), arch: host.arch.name().into() })
                 .map(Object),
             facts: run.facts.iter().map(|kind| kind.name().into()).collect(),
-            peaks: run.peaks.iter().map(|(peak, value)| (peak.name().into(), *value)).collect(),
+            peaks: Entries(run.peaks.iter().map(|(peak, value)| (peak.name().into(), *value)).collect()),
         }
     }
 
@@ -149,10 +149,14 @@ fn facts_of(names: &[Cow<'_, str>]) -> Result<BTreeSet<FactKind>, Refused> {
     Ok(kinds)
 }
 
-/// The peaks of a row.
-fn peaks_of(peaks: &BTreeMap<Cow<'_, str>, u64>) -> Result<BTreeMap<Peak, u64>, Refused> {
-    let peak = |(name, value): (&Cow<'_, str>, &u64)| {
-        Ok((content::word("peaks", "peak", name, Peak::from_name)?, *value))
-    };
-    peaks.iter().map(peak).collect()
+/// The peaks of a row, each once.
+fn peaks_of(Entries(peaks): &Entries<'_>) -> Result<BTreeMap<Peak, u64>, Refused> {
+    let mut known = BTreeMap::new();
+    for (name, value) in peaks {
+        let peak = content::word("peaks", "peak", name, Peak::from_name)?;
+        if known.insert(peak, *value).is_some() {
+            return Err(Refused::new(format!("peaks.{name}"), ContentProblem::Repeated));
+        }
+    }
+    Ok(known)
 }

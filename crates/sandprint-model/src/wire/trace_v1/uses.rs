@@ -100,6 +100,9 @@ impl Table for Files {
                 return Err(within(Refused::new("errno", problem)));
             }
             let rights = rights("rights", &line.rights).map_err(within)?;
+            if rights.is_empty() {
+                return Err(within(Refused::new("rights", ContentProblem::NoRights)));
+            }
             if failed.insert(Errno(line.errno), rights).is_some() {
                 return Err(within(Refused::new("", ContentProblem::Repeated)));
             }
@@ -115,6 +118,9 @@ impl Table for Files {
             by_kernel: line.by_kernel,
             doubts: line.doubts.iter().enumerate().map(doubt).collect::<Result<_, _>>()?,
         };
+        if seen.all().is_empty() {
+            return Err(Refused::new("", ContentProblem::NoRights));
+        }
         Ok((heads.path("path", line.path)?, seen))
     }
 }
