@@ -31,8 +31,27 @@ enum Cell {
 /// A field of every row of a kind.
 struct Column {
     name: &'static str,
-    /// Whether it is in JSON only, where a number says the same as a name for programs.
-    only_json: bool,
+    shown: Shown,
+}
+
+/// In which forms a field is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Everywhere,
+    /// In JSON, where a number says the same as a name for programs.
+    InJson,
+    /// In JSON and to people: the fields of lines are an interface, which gets no more.
+    NotInTsv,
+}
+
+impl Column {
+    fn is_in(&self, form: Form) -> bool {
+        match self.shown {
+            Shown::Everywhere => true,
+            Shown::InJson => form == Form::Json,
+            Shown::NotInTsv => form != Form::Tsv,
+        }
+    }
 }
 
 /// The facts of a kind: what the fields are called, and a row for each.
@@ -81,7 +100,12 @@ pub(super) fn also(trace: &Trace) -> String {
     if all.is_empty() {
         return String::new();
     }
-    format!("Also recorded, and shown by `profile show --only KIND`:\n  {}\n", all.join(", "))
+    let doubtful = match facts::doubtful(trace) {
+        0 => String::new(),
+        1 => "  1 path is doubtful: `--only files` says why\n".to_owned(),
+        count => format!("  {count} paths are doubtful: `--only files` says why\n"),
+    };
+    format!("Also recorded, and shown by `profile show --only KIND`:\n  {}\n{doubtful}", all.join(", "))
 }
 
 impl Cell {
@@ -105,20 +129,20 @@ impl Cell {
     }
 }
 
-/// A row as texts, without what is in JSON only.
-fn texts(row: &[Cell], kind: &Kind) -> Vec<String> {
-    let shown = row.iter().zip(&kind.columns).filter(|(_, column)| !column.only_json);
+/// A row as texts, as that form has them.
+fn texts(row: &[Cell], kind: &Kind, form: Form) -> Vec<String> {
+    let shown = row.iter().zip(&kind.columns).filter(|(_, column)| column.is_in(form));
     shown.map(|(cell, _)| cell.text()).collect()
 }
 
-fn names(kind: &Kind) -> impl Iterator<Item = &'static str> {
-    kind.columns.iter().filter(|column| !column.only_json).map(|column| column.name)
+fn names(kind: &Kind, form: Form) -> impl Iterator<Item = &'static str> {
+    kind.columns.iter().filter(move |column| column.is_in(form)).map(|column| column.name)
 }
 
 /// The columns as people read them, by their places: numbers first, what may be long last.
 fn order(kind: &Kind) -> Vec<usize> {
-    let mut places: Vec<usize> = (0..names(kind).count()).collect();
-    let names: Vec<&str> = names(kind).collect();
+    let mut places: Vec<usize> = (0..names(kind, Form::Text).count()).collect();
+    let names: Vec<&str> = names(kind, Form::Text).collect();
     let rank = |name: &str| if is_number(name) { 0 } else { 1 + usize::from(name == kind.long) };
     places.sort_by_key(|at| names.get(*at).map(|name| rank(name)));
     places
@@ -129,7 +153,7 @@ fn is_number(name: &str) -> bool {
 }
 
 fn text(images: &[(Option<String>, Vec<Vec<Cell>>)], kind: &Kind) -> String {
-    let (order, names) = (order(kind), names(kind).collect::<Vec<_>>());
+    let (order, names) = (order(kind), names(kind, Form::Text).collect::<Vec<_>>());
     let headings: Vec<(String, bool)> = order
         .iter()
         .filter_map(|at| names.get(*at))
@@ -138,7 +162,7 @@ fn text(images: &[(Option<String>, Vec<Vec<Cell>>)], kind: &Kind) -> String {
     let headings: Vec<(&str, bool)> =
         headings.iter().map(|(name, number)| (name.as_str(), *number)).collect();
     let cells = |row: &Vec<Cell>| {
-        let texts = texts(row, kind);
+        let texts = texts(row, kind, Form::Text);
         order.iter().filter_map(|at| texts.get(*at).cloned()).collect()
     };
     let table = |rows: &[Vec<Cell>]| {
@@ -154,10 +178,11 @@ fn text(images: &[(Option<String>, Vec<Vec<Cell>>)], kind: &Kind) -> String {
 }
 
 fn tsv(images: &[(Option<String>, Vec<Vec<Cell>>)], by_image: bool, kind: &Kind) -> String {
-    let head = by_image.then_some(IMAGE).into_iter().chain(names(kind)).collect::<Vec<_>>().join("\t");
+    let head =
+        by_image.then_some(IMAGE).into_iter().chain(names(kind, Form::Tsv)).collect::<Vec<_>>().join("\t");
     let lines = images.iter().flat_map(|(image, rows)| {
-        rows.iter()
-            .map(move |row| image.iter().cloned().chain(texts(row, kind)).collect::<Vec<_>>().join("\t"))
+        let fields = |row| image.iter().cloned().chain(texts(row, kind, Form::Tsv)).collect::<Vec<_>>();
+        rows.iter().map(move |row| fields(row).join("\t"))
     });
     std::iter::once(head).chain(lines).map(|line| line + "\n").collect()
 }

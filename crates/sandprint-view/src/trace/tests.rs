@@ -7,8 +7,8 @@ use std::sync::Arc;
 use sandprint_model::arguments::Selected;
 use sandprint_model::errno::Errno;
 use sandprint_model::{
-    Abi, Arch, ArgumentsSeen, ByteString, CallSeen, Count, Exit, FactKind, FileSeen, Gap, GapKind, Host,
-    Image, Recorder, Rights, Run, RunId, Subject, Syscall,
+    Abi, Arch, ArgumentsSeen, ByteString, CallSeen, Count, Doubt, Exit, FactKind, FileSeen, Gap, GapKind,
+    Host, Image, Recorder, Rights, Run, RunId, Subject, Syscall,
 };
 use serde_json::{Value, json};
 
@@ -413,4 +413,31 @@ fn what_was_done_to_a_file_is_told_from_what_failed_and_what_was_only_tried() {
          /c\tlist\tno\tno\n\
          /d\tread\tyes\tno\n"
     );
+}
+
+#[test]
+fn a_path_that_may_be_another_one_is_told_to_people_and_in_json() {
+    let mut trace = Trace::default();
+    let run = RunId::from_bits(1);
+    for (path, doubts) in [("/a", &[][..]), ("/b", &[Doubt::Unlinked]), ("/b", &[Doubt::Cut])] {
+        let succeeded = Rights::parse("read").unwrap();
+        let doubts = doubts.iter().copied().collect();
+        let seen = FileSeen { succeeded, doubts, ..FileSeen::default() };
+        trace.files.add(Subject::default(), path.into(), run, seen);
+    }
+    let (tsv, text, json) = (
+        only(&trace, FactKind::Files, false, Form::Tsv),
+        only(&trace, FactKind::Files, false, Form::Text),
+        only(&trace, FactKind::Files, false, Form::Json),
+    );
+    assert_eq!(tsv, "path\trights\tsucceeded\tfailed\n/a\tread\tyes\tno\n/b\tread\tyes\tno\n");
+    assert_eq!(
+        text,
+        "RIGHTS  SUCCEEDED  FAILED  DOUBTS        PATH\n\
+         read    yes        no      -             /a\n\
+         read    yes        no      cut,unlinked  /b\n"
+    );
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json[0]["doubts"], &json[1]["doubts"]), (&Value::Null, &Value::from("cut,unlinked")));
+    assert!(summary(&trace).contains("  2 files\n  1 path is doubtful: `--only files` says why\n"));
 }

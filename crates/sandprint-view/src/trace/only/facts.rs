@@ -6,21 +6,23 @@ use sandprint_model::arguments::{render_selected, render_value};
 use sandprint_model::errno::{self, Errno};
 
 use sandprint_model::{
-    Address, ArgumentsSeen, ByteString, Capability, Count, FactKind, Facts, Join as _, Key, Outcomes, Peak,
-    Rights, Syscall, Trace,
+    Address, ArgumentsSeen, ByteString, Capability, Count, FactKind, Facts, FileSeen, Join as _, Key,
+    Outcomes, Peak, Rights, Syscall, Trace,
 };
 
-use super::{Cell, Column, Kind, Rows};
+use super::{Cell, Column, Kind, Rows, Shown};
 
-fn column(name: &'static str) -> Column {
-    Column { name, only_json: false }
+const fn column(name: &'static str) -> Column {
+    Column { name, shown: Shown::Everywhere }
 }
 
-const ABI: Column = Column { name: "abi", only_json: false };
-const NAME: Column = Column { name: "name", only_json: false };
-const COUNT: Column = Column { name: "count", only_json: false };
+const ABI: Column = column("abi");
+const NAME: Column = column("name");
+const COUNT: Column = column("count");
 /// A call's number, for programs.
-const NR: Column = Column { name: "nr", only_json: true };
+const NR: Column = Column { name: "nr", shown: Shown::InJson };
+/// Why a path may be another one.
+const DOUBTS: Column = Column { name: "doubts", shown: Shown::NotInTsv };
 
 /// How a kind is shown.
 pub(super) fn of(kind: FactKind) -> Kind {
@@ -30,7 +32,8 @@ pub(super) fn of(kind: FactKind) -> Kind {
             (vec![column("capability"), column("granted"), column("refused")], "capability", capabilities)
         }
         FactKind::Files => {
-            (vec![column("path"), column("rights"), column("succeeded"), column("failed")], "path", files)
+            let outcomes = [column("succeeded"), column("failed"), DOUBTS];
+            ([column("path"), column("rights")].into_iter().chain(outcomes).collect(), "path", files)
         }
         FactKind::IoUring => (vec![column("opcode"), COUNT], "opcode", uring),
         FactKind::Memory => (vec![column("kind"), column("path"), COUNT], "path", memory),
@@ -90,26 +93,37 @@ fn errors(counts: BTreeMap<(Syscall, Errno), u64>) -> Vec<Vec<Cell>> {
     counts.into_iter().map(row).collect()
 }
 
+/// What was done to each path, over runs, programs and scopes.
+fn by_path(trace: &Trace) -> BTreeMap<&ByteString, FileSeen> {
+    let mut all: BTreeMap<&ByteString, FileSeen> = BTreeMap::new();
+    for (_, path, runs) in trace.files.iter() {
+        let known = all.entry(path).or_default();
+        runs.values().for_each(|seen| known.join(seen.clone()));
+    }
+    all
+}
+
+/// How many paths may be others than they look.
+pub(super) fn doubtful(trace: &Trace) -> usize {
+    by_path(trace).values().filter(|seen| !seen.doubts.is_empty()).count()
+}
+
 /// A line for a path, a second one where what failed is not what succeeded, and a third for what was tried beside that,
 /// whose end nobody saw.
 fn files(trace: &Trace) -> Vec<Vec<Cell>> {
-    let mut all: BTreeMap<&ByteString, (Rights, Rights, Rights)> = BTreeMap::new();
-    for (_, path, runs) in trace.files.iter() {
-        let (succeeded, failed, tried) = all.entry(path).or_default();
-        for seen in runs.values() {
-            *succeeded = succeeded.and(seen.succeeded);
-            *failed = failed.and(seen.all_failed());
-            *tried = tried.and(seen.tried);
-        }
-    }
     let mut rows = Vec::new();
-    for (path, (succeeded, failed, tried)) in all {
+    for (path, seen) in by_path(trace) {
+        let (succeeded, failed) = (seen.succeeded, seen.all_failed());
+        let doubts = || {
+            if seen.doubts.is_empty() { Cell::Nothing } else { Cell::Text(seen.doubts.to_string()) }
+        };
         let mut row = |rights: Rights, outcomes: Outcomes| {
             rows.push(vec![
                 Cell::Text(path.escaped()),
                 Cell::Text(rights.to_string()),
                 Cell::YesNo(outcomes.succeeded),
                 Cell::YesNo(outcomes.failed),
+                doubts(),
             ]);
         };
         let rows = if succeeded == failed {
@@ -117,7 +131,7 @@ fn files(trace: &Trace) -> Vec<Vec<Cell>> {
         } else {
             vec![(succeeded, Outcomes::SUCCEEDED), (failed, Outcomes::FAILED)]
         };
-        let beside = tried.without(succeeded).without(failed);
+        let beside = seen.tried.without(succeeded).without(failed);
         for (rights, outcomes) in rows.into_iter().chain([(beside, Outcomes::default())]) {
             if !rights.is_empty() {
                 row(rights, outcomes);
