@@ -21,6 +21,8 @@ mod links;
 
 /// How long nothing may come before nothing is waited for any more: longer than a busy machine keeps a helper waiting.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it is waited for room for questions, where no answer is on its way.
+const MOMENT: Duration = Duration::from_millis(1);
 /// Room for a message: a path of at most 4096 bytes, and what goes before it.
 const MOST: usize = 8192;
 
@@ -176,7 +178,10 @@ impl Reader {
             } else if now >= until {
                 break;
             }
-            if poll::readable([socket.as_fd()], Some(until.saturating_duration_since(now))).is_err() {
+            // All that was asked was answered while this side read the answers, and what had found no room for a
+            // question waits: no answer will come that says that there is room again.
+            let wait = if self.asked == 0 { MOMENT } else { until.saturating_duration_since(now) };
+            if poll::readable([socket.as_fd()], Some(wait)).is_err() {
                 break;
             }
         }
@@ -418,5 +423,21 @@ mod tests {
         reader.settle();
         assert!((PATIENCE..PATIENCE * 10).contains(&begin.elapsed()));
         assert_eq!(reader.answer(1), None);
+    }
+
+    /// So many that questions wait for room, and now and then all that were asked are answered before the rest is.
+    #[test]
+    fn paths_without_number_are_all_answered() {
+        const PATHS: u64 = 60_000;
+        let mut reader = Reader::start();
+        let inode = |path: &str| std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).unwrap());
+        let namespace = u32::try_from(inode("/proc/self/ns/mnt")).unwrap();
+        let root = inode("/");
+        for id in 0..PATHS {
+            let path = format!("/none-{id}").into_bytes();
+            reader.ask(id, Question::Links { namespace, inode: root, processes: Vec::new(), path });
+        }
+        reader.settle();
+        assert_eq!((0..PATHS).filter(|id| reader.path(*id).is_none()).count(), 0);
     }
 }
