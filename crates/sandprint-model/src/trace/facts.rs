@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound;
+use std::ops::{Bound, RangeInclusive};
 use std::sync::Arc;
 
 use super::seen::Join;
@@ -120,6 +120,17 @@ impl<K: Key, V> Facts<K, V> {
     /// The runs of one fact.
     pub fn get(&self, subject: &Subject, key: &K) -> Option<&PerRun<V>> {
         self.rows.get(&(subject.clone(), key.clone()))
+    }
+
+    /// The facts of one subject, of the keys from that to that.
+    pub(super) fn range(
+        &self,
+        subject: &Subject,
+        keys: RangeInclusive<K>,
+    ) -> impl Iterator<Item = (&K, &PerRun<V>)> {
+        let (from, to) = keys.into_inner();
+        let facts = self.rows.range((subject.clone(), from)..=(subject.clone(), to));
+        facts.map(|((_, key), runs)| (key, runs))
     }
 
     /// Every value, to be changed.

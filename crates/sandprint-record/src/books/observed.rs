@@ -83,10 +83,6 @@ impl Observed {
                 tid: value.caller.tid,
                 comm: value.comm,
             });
-            if let (Some(arguments), true) = (&value.arguments, kept.is_some()) {
-                let of = (&Subject::of(&image_of(key)), key.call);
-                trace.add_what_follows(of, *run, arguments, true);
-            }
             let seen = CallSeen { count: value.calls, first, arguments: value.arguments };
             // Two images can be one to the user: a file that was touched between two execs.
             trace.calls.add(Subject::of(&image_of(key)), key.call, *run, seen);
@@ -95,6 +91,7 @@ impl Observed {
             trace.results.add(Subject::of(&image_of(key)), (key.call, error), *run, Seen(count));
         }
         let Some(mut kept) = kept else { return };
+        trace.add_what_follows(*run);
         self.add_interpreters(&mut kept);
         for ((key, flags), count) in kept.flags {
             trace.namespaces.add(Subject::of(&image_of(key)), (key.call, flags), *run, Seen(count));

@@ -83,7 +83,7 @@ impl Details {
     /// Enters what else there is into the trace. `is_filtered` says that calls are known to have been left out.
     pub(super) fn observe(self, run: &RunId, trace: &mut Trace, is_filtered: bool) {
         for ((subject, call), seen) in &self.arguments {
-            trace.add_what_follows((subject, *call), *run, seen, true);
+            trace.add_what_follows_of((subject, *call), *run, seen);
         }
         for ((subject, flags), count) in &self.flags {
             trace.namespaces.add(subject.clone(), *flags, *run, Count(*count));
