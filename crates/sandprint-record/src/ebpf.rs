@@ -26,6 +26,7 @@ mod programs;
 mod recorder;
 mod selected;
 mod sys;
+mod uring;
 mod uses;
 mod watcher;
 

@@ -21,10 +21,10 @@ use super::decode::{
 use super::error::{LoadError, RecorderError};
 use super::lost::Lost;
 use super::program::{
-    Concern, Hooks, Tasks, URING_CREATE, WALK_ADMIT, WALK_COLLECT, WALK_DRAIN, WALK_LIST, WALK_RESOLVE,
-    Wanted,
+    Concern, Hooks, Tasks, WALK_ADMIT, WALK_COLLECT, WALK_DRAIN, WALK_LIST, WALK_RESOLVE, Wanted,
 };
 use super::programs::Programs;
+use super::uring::Sight;
 use super::uses::Sent;
 use super::{Options, TargetId, details, operands, selected, sys, ways};
 use crate::detail::Detail;
@@ -85,8 +85,8 @@ pub struct Recorder {
     reader: Reader,
     /// Why the counts of live tasks could not be gathered at the end.
     not_gathered: Option<String>,
-    /// Whether this kernel has `io_uring` and does not show what is submitted through it.
-    hides_uring: bool,
+    /// What is seen of `io_uring`.
+    uring: Sight,
     /// Whether capabilities are seen being asked for.
     sees_capabilities: bool,
     stopped: bool,
@@ -182,7 +182,7 @@ impl Recorder {
             images: BTreeMap::new(),
             reader: Reader::none(),
             not_gathered: None,
-            hides_uring: false,
+            uring: Sight::Nothing,
             sees_capabilities: false,
             stopped: false,
         })
@@ -217,7 +217,7 @@ impl Recorder {
     /// Whether this kernel has `io_uring` and does not show what is submitted through it; known once
     /// attached.
     pub fn hides_uring(&self) -> bool {
-        self.hides_uring
+        self.uring == Sight::Hidden
     }
 
     /// Attaches everything. From here on forks of followed tasks are seen; running targets are walked.
@@ -311,9 +311,7 @@ impl Recorder {
     /// Attaches what sees tasks come and go, `io_uring`, and at last the calls themselves.
     fn attach_programs(&mut self) -> Result<(), RecorderError> {
         self.programs.attach(Concern::Follow)?;
-        // A kernel without the tracepoints has no io_uring, or cannot show what it does.
-        let uring = self.programs.attach(Concern::Uring)?;
-        self.hides_uring = uring == [URING_CREATE];
+        self.uring = Sight::with(&self.programs.attach(Concern::Uring)?);
         // Who sees a call begin leaves the mark by which its end is known.
         self.programs.attach(Concern::Details)?;
         self.sees_capabilities = !self.programs.attach(Concern::Capabilities)?.is_empty();
@@ -455,56 +453,48 @@ impl Recorder {
         started_ns: u64,
         trace: &mut Trace,
     ) -> Result<(), RecorderError> {
-        // First, so that no more calls have failed than were made, and no program is missing that made one.
-        let results = match self.detail {
-            Detail::Calls => Vec::new(),
-            Detail::Full => details::results(&self.programs, of)?,
-        };
-        // All that the programs have sent, whoever was told of it.
-        self.ring.consume().map_err(RecorderError::Ring)?;
-        let mut entries = self.counts()?;
-        entries.retain(|key, _| key.target == of);
-        let asked_for = if self.sees_capabilities { details::asked(&self.programs, of)? } else { Vec::new() };
-        let ids: BTreeSet<u64> = entries
-            .keys()
-            .map(|key| key.image)
-            .chain(results.iter().map(|(key, _)| key.call.image))
-            .chain(self.sent.borrow().by.keys().filter(|(_, target)| *target == of).map(|(image, _)| *image))
-            .collect();
+        let content = self.content(of)?;
+        let mut ids = content.images();
+        ids.extend(self.sent.borrow().images(of));
         for image in &ids {
             self.look_into(*image)?;
         }
         let images = self.images();
-        let image_of = |id: &u64| images.get(id).map(Arc::clone).unwrap_or_default();
-        let mut arguments = match self.detail {
-            Detail::Calls => BTreeMap::new(),
-            Detail::Full => details::arguments(&self.programs, &entries, self.arch)?,
-        };
-        let arguments_of = arguments.clone();
-        for (key, value) in &entries {
+        self.add_interpreters(of, &ids);
+        let details::Content { calls, results, asked, uring, mut arguments, cloned } = content;
+        let subject_of = |id: u64| Subject::of(&images.get(&id).map(Arc::clone).unwrap_or_default());
+        for asked in asked {
+            let call = asked.is_in_call().then(|| asked.call.syscall(self.arch));
+            let Some(capability) = Capability::numbered(asked.capability) else { continue };
+            if details::is_need(call, arguments.get(&asked.call), capability) {
+                let outcome = if asked.granted { Outcomes::SUCCEEDED } else { Outcomes::FAILED };
+                trace.capabilities.add(subject_of(asked.call.image), (capability, call), *run, outcome);
+            }
+        }
+        for (key, value) in calls {
             let first = (value.first_ns > 0).then(|| FirstSeen {
                 after_ns: value.first_ns.saturating_sub(started_ns),
                 tgid: value.tgid,
                 tid: value.tid,
                 comm: value.comm.clone(),
             });
-            let arguments = arguments.remove(key);
-            if let Some(arguments) = &arguments {
-                let of = (&Subject::of(&image_of(&key.image)), key.syscall(self.arch));
-                trace.add_what_follows(of, *run, arguments, true);
-            }
-            let seen = CallSeen { count: value.count, first, arguments };
+            let seen = CallSeen { count: value.count, first, arguments: arguments.remove(&key) };
             // Two ids can be one image to the user: a file that was touched between two execs.
-            trace.calls.add(Subject::of(&image_of(&key.image)), key.syscall(self.arch), *run, seen);
+            trace.calls.add(subject_of(key.image), key.syscall(self.arch), *run, seen);
         }
         for (ResultKey { call, errno, refused }, count) in results {
             let table = if refused { &mut trace.refused } else { &mut trace.results };
-            let key = (call.syscall(self.arch), Errno(errno));
-            table.add(Subject::of(&image_of(&call.image)), key, *run, Count(count));
+            table.add(subject_of(call.image), (call.syscall(self.arch), Errno(errno)), *run, Count(count));
         }
-        self.add_interpreters(of, &ids);
+        if self.detail == Detail::Full {
+            trace.add_what_follows(*run);
+        }
+        for (call, flags, count) in cloned {
+            let key = (call.syscall(self.arch), flags);
+            trace.namespaces.add(subject_of(call.image), key, *run, Count(count));
+        }
         for ((image, _), uses) in self.sent.borrow().by.iter().filter(|((_, target), _)| *target == of) {
-            let subject = Subject::of(&image_of(image));
+            let subject = subject_of(*image);
             for (path, seen) in &uses.files {
                 trace.files.add(subject.clone(), path.clone(), *run, seen.clone());
             }
@@ -515,29 +505,32 @@ impl Recorder {
         let found = self.sent.borrow_mut().leads.ends(|(_, target)| target == of, &mut self.reader);
         found.note_gap(run, trace);
         for ((image, _), path, seen) in found.ends {
-            trace.files.add(Subject::of(&image_of(&image)), path, *run, seen);
+            trace.files.add(subject_of(image), path, *run, seen);
         }
-        for (UringKey { image, target, opcode }, count) in details::uring(&self.programs)? {
-            if target == of {
-                trace.uring.add(Subject::of(&image_of(&image)), opcode, *run, Count(count));
-            }
+        for (UringKey { image, opcode, .. }, count) in &uring {
+            trace.uring.add(subject_of(*image), *opcode, *run, Count(*count));
         }
+        self.collect_gaps(of, run, &uring, trace)
+    }
+
+    /// What there is of one target.
+    fn content(&self, of: TargetId) -> Result<details::Content, RecorderError> {
+        let mut content = details::Content::default();
         if self.detail == Detail::Full {
-            for (call, flags, count) in details::cloned(&self.programs, of, self.arch)? {
-                let key = (call.syscall(self.arch), flags);
-                trace.namespaces.add(Subject::of(&image_of(&call.image)), key, *run, Count(count));
-            }
+            content.results = details::results(&self.programs, of)?;
         }
-        for asked in asked_for {
-            let call = asked.is_in_call().then(|| asked.call.syscall(self.arch));
-            let Some(capability) = Capability::numbered(asked.capability) else { continue };
-            if details::is_need(call, arguments_of.get(&asked.call), capability) {
-                let outcome = if asked.granted { Outcomes::SUCCEEDED } else { Outcomes::FAILED };
-                let subject = Subject::of(&image_of(&asked.call.image));
-                trace.capabilities.add(subject, (capability, call), *run, outcome);
-            }
+        if self.sees_capabilities {
+            content.asked = details::asked(&self.programs, of)?;
         }
-        self.collect_gaps(of, run, trace)
+        content.uring = details::uring(&self.programs, of)?;
+        // All that the programs have sent, whoever was told of it.
+        self.ring.consume().map_err(RecorderError::Ring)?;
+        content.calls = self.counts()?;
+        content.calls.retain(|key, _| key.target == of);
+        if self.detail == Detail::Full {
+            content.read_arguments(&self.programs, self.arch)?;
+        }
+        Ok(content)
     }
 
     /// Adds the dynamic loaders of the programs that ran: the kernel executes them too.
@@ -554,16 +547,12 @@ impl Recorder {
 
     /// What it records beside the calls.
     pub fn facts(&self) -> BTreeSet<FactKind> {
-        let mut facts = match self.detail {
-            Detail::Calls => BTreeSet::new(),
-            Detail::Full => FactKind::ALL.into(),
+        let is_seen = |kind: &FactKind| match kind {
+            FactKind::IoUring => self.uring == Sight::Operations,
+            FactKind::Capabilities => self.sees_capabilities,
+            _ => self.detail == Detail::Full,
         };
-        facts.remove(&FactKind::IoUring);
-        facts.extend((!self.hides_uring).then_some(FactKind::IoUring));
-        if !self.sees_capabilities {
-            facts.remove(&FactKind::Capabilities);
-        }
-        facts
+        FactKind::ALL.into_iter().filter(is_seen).collect()
     }
 
     /// The most that there was of something, as far as that was recorded.
@@ -618,7 +607,13 @@ impl Recorder {
         Ok(what.count(self.programs.maps())?)
     }
 
-    fn collect_gaps(&self, of: TargetId, run: &RunId, trace: &mut Trace) -> Result<(), RecorderError> {
+    fn collect_gaps(
+        &self,
+        of: TargetId,
+        run: &RunId,
+        uring: &[(UringKey, u64)],
+        trace: &mut Trace,
+    ) -> Result<(), RecorderError> {
         let mut note = |kind, detail, count| {
             trace.note_gap(Gap { kind, run: *run, detail }, count);
         };
@@ -667,30 +662,9 @@ impl Recorder {
         if self.begun_before.contains(&of) {
             note(GapKind::AttachedMidRun, None, 1);
         }
-        self.uring_gap(run, state.uring_submitted, trace)
-    }
-
-    fn uring_gap(&self, run: &RunId, total: u64, trace: &mut Trace) -> Result<(), RecorderError> {
-        let setup = trace.syscalls().iter().any(|syscall| syscall.name() == Some("io_uring_setup"));
-        let mut operations = Vec::new();
-        let mut counts: BTreeMap<u8, u64> = BTreeMap::new();
-        for (UringKey { opcode, .. }, count) in details::uring(&self.programs)? {
-            let slot = counts.entry(opcode).or_default();
-            *slot = slot.saturating_add(count);
-        }
-        operations.extend(counts.into_iter().map(|(opcode, count)| format!("{opcode} ({count})")));
-        let unseen = self.lost(Lost::Rings)? > 0 || (setup && self.hides_uring);
-        let gap = if total > 0 {
-            Some((GapKind::IoUringOperations, Some(format!("opcodes {}", operations.join(", ")))))
-        } else if unseen {
-            Some((GapKind::IoUringUnseen, None))
-        } else if setup {
-            Some((GapKind::IoUringProbe, None))
-        } else {
-            None
-        };
-        if let Some((kind, detail)) = gap {
-            trace.note_gap(Gap { kind, run: *run, detail }, total.max(1));
+        let set_up = trace.syscalls().iter().any(|syscall| syscall.name() == Some("io_uring_setup"));
+        if let Some((gap, count)) = self.uring.gap(*run, uring, set_up, self.lost(Lost::Rings)? > 0) {
+            trace.note_gap(gap, count);
         }
         Ok(())
     }

@@ -170,3 +170,11 @@ pub(super) fn wait_for_running_programs() {
     // SAFETY: membarrier takes three integers and touches no memory of ours.
     unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
 }
+
+/// Whether this kernel has `io_uring`: it answers a request for a ring without entries with another error than that it
+/// does not know the call.
+pub(super) fn has_uring() -> bool {
+    // SAFETY: with a null pointer for its parameters, the call touches no memory of ours.
+    let answer = unsafe { libc::syscall(libc::SYS_io_uring_setup, 0, std::ptr::null::<libc::c_void>()) };
+    answer >= 0 || io::Error::last_os_error().raw_os_error() != Some(libc::ENOSYS)
+}

@@ -1,6 +1,6 @@
 //! What the programs send of files and sockets: from the ring buffer to facts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::errno::Errno;
 use sandprint_model::uses::{FileUse, How, Lead, Place, SocketUse, Uses, joined};
@@ -122,6 +122,11 @@ impl Sent {
             lost_files: 0,
             lost_sockets: 0,
         }
+    }
+
+    /// The programs of which something was sent.
+    pub(super) fn images(&self, of: TargetId) -> BTreeSet<u64> {
+        self.by.keys().filter(|(_, target)| *target == of).map(|(image, _)| *image).collect()
     }
 
     /// Takes in a record. One that is too short for what it says is none of ours.
