@@ -24,6 +24,7 @@ mod perf;
 mod program;
 mod programs;
 mod recorder;
+mod rings;
 mod selected;
 mod sys;
 mod uring;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use libbpf_rs::{MapCore as _, RingBuffer, RingBufferBuilder};
+use libbpf_rs::MapCore as _;
 use sandprint_model::errno::Errno;
 use sandprint_model::{
     Arch, CallSeen, Capability, Count, FactKind, FirstSeen, Gap, GapKind, Image, KernelVersion, Outcomes,
@@ -24,6 +24,7 @@ use super::program::{
     Concern, Hooks, Tasks, WALK_ADMIT, WALK_COLLECT, WALK_DRAIN, WALK_LIST, WALK_RESOLVE, Wanted,
 };
 use super::programs::Programs;
+use super::rings::Rings;
 use super::uring::Sight;
 use super::uses::Sent;
 use super::{Options, TargetId, details, operands, selected, sys, ways};
@@ -42,28 +43,20 @@ const MOST_WALKS: usize = 5;
 const BORN_BEFORE: u64 = 100_000_000;
 
 /// What reads the ring buffers, and where it puts what it reads.
-type Listening = (RingBuffer<'static>, Rc<RefCell<Vec<Event>>>, Rc<RefCell<Sent>>);
+type Listening = (Rings, Rc<RefCell<Vec<Event>>>, Rc<RefCell<Sent>>);
 
 /// Reads what the programs send.
 fn listen(programs: &Programs, arch: Arch, details: bool) -> Result<Listening, RecorderError> {
     let events = Rc::new(RefCell::new(Vec::new()));
     let sent = Rc::new(RefCell::new(Sent::none(arch)));
-    let mut builder = RingBufferBuilder::new();
+    let mut rings = Rings::none()?;
     let sink = Rc::clone(&events);
-    let take_event = move |bytes: &[u8]| {
-        sink.borrow_mut().extend(Event::decode(bytes));
-        0
-    };
-    builder.add(programs.maps().get("events")?, take_event).map_err(RecorderError::Ring)?;
+    rings.add(programs.maps().get("events")?, move |bytes| sink.borrow_mut().extend(Event::decode(bytes)))?;
     if details {
         let sink = Rc::clone(&sent);
-        let take_use = move |bytes: &[u8]| {
-            sink.borrow_mut().take(bytes);
-            0
-        };
-        builder.add(programs.maps().get("uses")?, take_use).map_err(RecorderError::Ring)?;
+        rings.add(programs.maps().get("uses")?, move |bytes| sink.borrow_mut().take(bytes))?;
     }
-    Ok((builder.build().map_err(RecorderError::Ring)?, events, sent))
+    Ok((rings, events, sent))
 }
 
 /// A loaded recorder.
@@ -71,7 +64,7 @@ pub struct Recorder {
     programs: Programs,
     /// Why what would be exact here could not be attached to.
     refused: Option<LoadError>,
-    ring: RingBuffer<'static>,
+    rings: Rings,
     events: Rc<RefCell<Vec<Event>>>,
     sent: Rc<RefCell<Sent>>,
     arch: Arch,
@@ -166,11 +159,11 @@ impl Recorder {
             selected::fill(programs.maps(), arch)?;
             operands::fill(programs.maps(), arch)?;
         }
-        let (ring, events, sent) = listen(&programs, arch, details)?;
+        let (rings, events, sent) = listen(&programs, arch, details)?;
         Ok(Recorder {
             programs,
             refused,
-            ring,
+            rings,
             events,
             sent,
             arch,
@@ -332,13 +325,12 @@ impl Recorder {
 
     /// Becomes readable when [`Recorder::events`] has something.
     pub fn events_fd(&self) -> Result<OwnedFd, RecorderError> {
-        let raw = self.ring.epoll_fd();
-        sys::duplicate(raw).map_err(RecorderError::Host)
+        self.rings.fd()
     }
 
     /// Takes the events that arrived, and looks at new images while their processes live.
     pub fn events(&mut self) -> Result<Vec<Event>, RecorderError> {
-        self.ring.consume().map_err(RecorderError::Ring)?;
+        self.rings.consume()?;
         let events = self.events.take();
         for event in &events {
             if let Event::Image { id, .. } = event {
@@ -524,7 +516,7 @@ impl Recorder {
         }
         content.uring = details::uring(&self.programs, of)?;
         // All that the programs have sent, whoever was told of it.
-        self.ring.consume().map_err(RecorderError::Ring)?;
+        self.rings.consume()?;
         content.calls = self.counts()?;
         content.calls.retain(|key, _| key.target == of);
         if self.detail == Detail::Full {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use libbpf_rs::{MapCore as _, RingBuffer, RingBufferBuilder};
+use libbpf_rs::MapCore as _;
 use sandprint_model::{Arch, ByteString, Code, KernelVersion};
 
 use super::cgroups::Cgroups;
@@ -17,7 +17,8 @@ use super::error::{LoadError, RecorderError};
 use super::lost::Lost;
 use super::program::{Concern, Hooks, Tasks, Wanted};
 use super::programs::Programs;
-use super::{TargetId, choose_hooks, selected, sys};
+use super::rings::Rings;
+use super::{TargetId, choose_hooks, selected};
 use crate::host::{self, CgroupUse, HostFacts};
 use crate::refused::{FilterId, Refused};
 use crate::target::Target;
@@ -30,7 +31,7 @@ use decode::{Key, Part, Value};
 /// A loaded watcher.
 pub struct Watcher {
     programs: Programs,
-    ring: RingBuffer<'static>,
+    rings: Rings,
     code: Rc<RefCell<BTreeMap<FilterId, Instructions>>>,
     arch: Arch,
     clock: Clock,
@@ -112,7 +113,7 @@ impl Watcher {
         };
         let mut programs = load(&config, facts.kernel())?;
         let code = Rc::new(RefCell::new(BTreeMap::new()));
-        let ring = rings(&programs, &code)?;
+        let rings = listen(&programs, &code)?;
         selected::fill(programs.maps(), arch)?;
         let mut cgroup = None;
         if let Target::Cgroup { directory, .. } = target {
@@ -131,7 +132,7 @@ impl Watcher {
         programs.attach(Concern::WatchCalls)?;
         Ok(Watcher {
             programs,
-            ring,
+            rings,
             code,
             arch,
             cgroup,
@@ -145,7 +146,7 @@ impl Watcher {
 
     /// Becomes readable when there is something new; repetitions of what is known do not make it so.
     pub fn fd(&self) -> Result<OwnedFd, RecorderError> {
-        sys::duplicate(self.ring.epoll_fd()).map_err(RecorderError::Host)
+        self.rings.fd()
     }
 
     /// What was refused and has not been told yet, and what was told with a smaller count or before its process ended.
@@ -203,7 +204,7 @@ impl Watcher {
         const TRIES_AFTER_A_LOSS: u32 = 20;
         const BETWEEN: Duration = Duration::from_millis(1);
 
-        self.ring.consume().map_err(RecorderError::Ring)?;
+        self.rings.consume()?;
         let new = entries.iter().filter(|(key, _)| !self.told.contains_key(*key));
         let mut awaited: BTreeSet<FilterId> =
             new.filter_map(|(_, value)| Value::decode(value)).flat_map(|value| value.filters).collect();
@@ -217,7 +218,7 @@ impl Watcher {
                 break;
             }
             std::thread::sleep(BETWEEN);
-            self.ring.consume().map_err(RecorderError::Ring)?;
+            self.rings.consume()?;
         }
         // There was no room for them, which is counted.
         self.lacking.extend(awaited);
@@ -399,25 +400,22 @@ fn load(config: &Config, kernel: Option<KernelVersion>) -> Result<Programs, Load
 }
 
 /// The hints, which only wake, and the parts of filters.
-fn rings(
+fn listen(
     programs: &Programs,
     code: &Rc<RefCell<BTreeMap<FilterId, Instructions>>>,
-) -> Result<RingBuffer<'static>, RecorderError> {
+) -> Result<Rings, RecorderError> {
     let sink = Rc::clone(code);
-    let mut builder = RingBufferBuilder::new();
-    builder.add(programs.maps().get("events")?, |_hint| 0).map_err(RecorderError::Ring)?;
-    builder
-        .add(programs.maps().get("code")?, move |bytes| {
-            if let Some(part) = Part::decode(bytes) {
-                let mut code = sink.borrow_mut();
-                let instructions = code.entry(part.id).or_default();
-                instructions.bytes = part.bytes;
-                instructions.parts.insert(part.index, part.data.to_vec());
-            }
-            0
-        })
-        .map_err(RecorderError::Ring)?;
-    builder.build().map_err(RecorderError::Ring)
+    let mut rings = Rings::none()?;
+    rings.add(programs.maps().get("events")?, |_hint| ())?;
+    rings.add(programs.maps().get("code")?, move |bytes| {
+        if let Some(part) = Part::decode(bytes) {
+            let mut code = sink.borrow_mut();
+            let instructions = code.entry(part.id).or_default();
+            instructions.bytes = part.bytes;
+            instructions.parts.insert(part.index, part.data.to_vec());
+        }
+    })?;
+    Ok(rings)
 }
 
 /// What `CLOCK_MONOTONIC` says in terms of the time of day. Kept, so that one moment is the same each time it is told.

@@ -96,7 +96,7 @@ pub fn has_none(trace: &Trace, kind: FactKind) -> bool {
 pub(super) fn also(trace: &Trace) -> String {
     let kinds = FactKind::ALL.map(|kind| (kind, (facts::of(kind).rows)(trace).len()));
     let words = kinds.into_iter().filter(|(_, count)| *count > 0);
-    let all: Vec<String> = words.map(|(kind, count)| format!("{count} {}", kind.name())).collect();
+    let all: Vec<String> = words.map(|(kind, count)| format!("{} ({count})", kind.name())).collect();
     if all.is_empty() {
         return String::new();
     }

@@ -381,8 +381,7 @@ fn one_kind_of_fact_by_itself_is_an_interface() {
 
 #[test]
 fn a_summary_says_what_else_there_is() {
-    let also =
-        "Also recorded, and shown by `profile show --only KIND`:\n  3 arguments, 1 refused, 3 results\n";
+    let also = "Also recorded, and shown by `profile show --only KIND`:\n  arguments (3), refused (1), results (3)\n";
     assert!(summary(&detailed()).contains(also), "{}", summary(&detailed()));
     assert!(!summary(&Trace::default()).contains("Also"));
 }

@@ -79,7 +79,7 @@ fn arguments_are_shown_and_become_rules() {
         Ended::failed(
             1,
             "failed to make rules about arguments: no run of the trace recorded them",
-            "record it with `--detail full`, or leave out `--arguments`"
+            "record it without `--detail calls`, or leave out `--arguments`"
         )
     );
 }

@@ -57,7 +57,8 @@ fn output_is_the_commands_and_the_summary_goes_to_stderr() {
     let rest = ended.stderr.strip_prefix("talk\nObserved ").unwrap();
     let (numbers, rest) = rest.split_once("\n\n   NR       COUNT  NAME\n").unwrap();
     assert!(numbers.ends_with(" unique syscalls)"), "{numbers}");
-    let table = rest.strip_suffix(NO_TRACE).unwrap();
+    let (table, also) = rest.strip_suffix(NO_TRACE).unwrap().split_once("\n\nAlso recorded").unwrap();
+    assert!(also.contains("\n  arguments (") && also.contains(" files ("), "{also}");
     let counts: Vec<u64> =
         table.lines().map(|line| line.split_whitespace().nth(1).unwrap().parse().unwrap()).collect();
     assert!(counts.is_sorted_by(|a, b| a >= b));

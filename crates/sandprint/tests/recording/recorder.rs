@@ -66,10 +66,12 @@ pub(crate) const FULL_WITH_CHECKPOINTS: How =
 /// However it can.
 pub(crate) const AUTO: How = How { options: &[], variables: &[] };
 /// By seccomp notification.
-pub(crate) const NOTIFIED: How = How { options: &["--recorder", "notify"], variables: &[] };
+pub(crate) const NOTIFIED: How =
+    How { options: &["--recorder", "notify", "--detail", "calls"], variables: &[] };
 
 /// By tracing.
-pub(crate) const TRACED: How = How { options: &["--recorder", "ptrace"], variables: &[] };
+pub(crate) const TRACED: How =
+    How { options: &["--recorder", "ptrace", "--detail", "calls"], variables: &[] };
 
 /// By seccomp notification, with all that it can tell of a call.
 pub(crate) const FULL_NOTIFIED: How =
@@ -81,7 +83,7 @@ pub(crate) const REDACTED: How =
 pub(crate) const FULL_TRACED: How =
     How { options: &["--recorder", "ptrace", "--detail", "full"], variables: &[] };
 
-const EBPF: &[&str] = &["--recorder", "ebpf"];
+const EBPF: &[&str] = &["--recorder", "ebpf", "--detail", "calls"];
 const IN_FULL: &[&str] = &["--recorder", "ebpf", "--detail", "full"];
 
 impl How {

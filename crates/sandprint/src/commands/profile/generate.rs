@@ -101,9 +101,9 @@ pub(crate) struct GenerateArgs {
 
     /// Allow a call only with arguments like those it was observed with: families, commands, flags
     ///
-    /// Such a rule is as good as the runs: what another run does otherwise is refused. Recordings have arguments
-    /// with `--detail full`, and by `--recorder ptrace` or `notify` always. A call whose arguments are not all known is
-    /// allowed whole, and a note says why.
+    /// Such a rule is as good as the runs: what another run does otherwise is refused. Recordings have arguments, unless
+    /// they were made by eBPF with `--detail calls`. A call whose arguments are not all known is allowed whole, and a
+    /// note says why.
     #[arg(long)]
     arguments: bool,
 
@@ -140,8 +140,7 @@ const EXAMPLES: &str = "
   sandprint profile generate unit.json soak.json -f seccomp-h --portable > s.h
   sandprint profile generate -i trace.json -f markdown
   sandprint profile generate -i trace.json -f toml -o app.policy.toml
-  sandprint profile run --detail full -o full.json -- ./app --check &&
-    sandprint profile generate full.json -f toml --arguments -o app.policy.toml
+  sandprint profile generate -i trace.json -f toml --arguments -o app.policy.toml
   sandprint profile generate -i outside.json -f oci --runtime runc \\
     --without-image runc
   sandprint profile generate -p app.policy.toml -f oci --runtime runc";
@@ -298,7 +297,7 @@ fn refused(error: &SynthError) -> Deciding {
     } else if *error == SynthError::NoArguments {
         (
             format!("failed to {error}"),
-            "record it with `--detail full`, or leave out `--arguments`".to_owned(),
+            "record it without `--detail calls`, or leave out `--arguments`".to_owned(),
         )
     } else {
         (format!("failed to {error}"), "this is a bug in sandprint: please report it".to_owned())

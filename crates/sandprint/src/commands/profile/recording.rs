@@ -153,12 +153,13 @@ fn say_why(why: Why) {
 pub(crate) struct DetailArgs {
     /// How much to record of each call
     ///
-    /// `calls` is which calls are made, and how often. `full` is also with which arguments, how often each failed and
-    /// with which error, what a seccomp filter answered with an error, files, sockets, capabilities, and more: see
-    /// `profile show --only`. At either level the recorders by ptrace and by notification keep arguments, and that by
-    /// ptrace errors. Capabilities and what filters answered only eBPF sees; how calls end, notification does not.
-    #[arg(long, value_name = "LEVEL", value_enum, default_value_t = DetailArg::Calls)]
-    detail: DetailArg,
+    /// `full`, which is what is done without this option, is all that a policy can be about: arguments, how often each
+    /// call failed and with which error, what a seccomp filter answered with an error, files, sockets, capabilities,
+    /// and more: see `profile show --only`. `calls` is only which calls are made and how often, and with the recorders
+    /// by ptrace and by notification their arguments; it starts sooner and costs less, and keeps no paths and
+    /// addresses. Capabilities and what filters answered only eBPF sees; how calls end, notification does not.
+    #[arg(long, value_name = "LEVEL", value_enum)]
+    detail: Option<DetailArg>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -173,15 +174,16 @@ impl DetailArgs {
     /// The level.
     pub(crate) fn detail(self) -> Detail {
         match self.detail {
-            DetailArg::Calls => Detail::Calls,
-            DetailArg::Full => Detail::Full,
+            Some(DetailArg::Calls) => Detail::Calls,
+            Some(DetailArg::Full) | None => Detail::Full,
         }
     }
 }
 
 /// Says which kinds of facts were asked for and not recorded, since the recorder does not see them.
 pub(crate) fn say_what_is_not_seen<'r>(detail: DetailArgs, runs: impl Iterator<Item = &'r Run>) {
-    if detail.detail() != Detail::Full {
+    // Who did not ask for them has them where they can be had.
+    if detail.detail != Some(DetailArg::Full) {
         return;
     }
     for run in runs {

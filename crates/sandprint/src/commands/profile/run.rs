@@ -79,7 +79,7 @@ pub(crate) struct RunArgs {
 
     /// Leave the command's arguments out of the trace, and the workload's paths and addresses
     ///
-    /// What `--detail full` records of files and sockets is left out, so no rules about them can be made from the trace.
+    /// What was recorded of files and sockets is left out, so no rules about them can be made from the trace.
     /// The programs' own paths stay, and the arguments of system calls that are recorded as numbers (families, commands,
     /// flags).
     #[arg(long)]

@@ -134,17 +134,25 @@ pub(crate) fn run(args: &ShowArgs) -> anyhow::Result<ExitStatus> {
 /// Says where facts of a kind may be missing because nobody looked, and that there are none where somebody did.
 fn say_where_it_is_not(recorded: &Trace, kind: FactKind, is_empty: bool) {
     let (what, with) = match kind {
-        FactKind::Arguments => ("arguments", "`profile run --detail full` does"),
-        FactKind::Capabilities => ("capabilities", "`profile run --recorder ebpf --detail full` does"),
-        FactKind::Files => ("files", "`profile run --detail full` does"),
-        FactKind::IoUring => ("io_uring operations", "`profile run --recorder ebpf --detail full` does"),
-        FactKind::Memory => ("mappings of writable code", "`profile run --detail full` does"),
-        FactKind::Namespaces => ("flags of new tasks or namespaces", "`profile run --detail full` does"),
-        FactKind::Peaks => ("peaks", "`profile run --detail full` does"),
-        FactKind::Sockets => ("sockets", "`profile run --detail full` does"),
-        FactKind::Refused => ("refused calls", "`profile run --recorder ebpf --detail full` does"),
+        FactKind::Arguments => ("arguments", "`profile run` does, without `--detail calls`"),
+        FactKind::Capabilities => {
+            ("capabilities", "`profile run --recorder ebpf` does, without `--detail calls`")
+        }
+        FactKind::Files => ("files", "`profile run` does, without `--detail calls`"),
+        FactKind::IoUring => {
+            ("io_uring operations", "`profile run --recorder ebpf` does, without `--detail calls`")
+        }
+        FactKind::Memory => ("mappings of writable code", "`profile run` does, without `--detail calls`"),
+        FactKind::Namespaces => {
+            ("flags of new tasks or namespaces", "`profile run` does, without `--detail calls`")
+        }
+        FactKind::Peaks => ("peaks", "`profile run` does, without `--detail calls`"),
+        FactKind::Sockets => ("sockets", "`profile run` does, without `--detail calls`"),
+        FactKind::Refused => {
+            ("refused calls", "`profile run --recorder ebpf` does, without `--detail calls`")
+        }
         FactKind::Results => {
-            ("errors of calls", "`profile run --detail full` does, but for `--recorder notify`")
+            ("errors of calls", "`profile run` does, but for `--detail calls` and `--recorder notify`")
         }
     };
     let without = recorded.runs.values().filter(|run| !run.facts.contains(&kind)).count();
