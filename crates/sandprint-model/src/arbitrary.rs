@@ -1,6 +1,7 @@
 //! Traces and policies for property tests: small pools, so that facts, runs and images meet, and hostile
 //! text throughout.
 
+use core::net::{IpAddr, Ipv6Addr};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,8 +17,8 @@ use crate::sockets::Address;
 use crate::{
     Abi, Action, Arch, ArgumentsSeen, ByteString, CallRules, CallSeen, Capability, Comparison, Condition,
     Count, Date, Doubt, Exit, FactKind, Facts, Family, FileSeen, FirstSeen, Gap, GapKind, Host, Image, Join,
-    KernelVersion, Key, Memory, MemoryKind, Note, Operation, Outcomes, Peak, Policy, Reason, Recorder, Right,
-    Rights, Rule, Run, RunId, Socket, SocketType, Subject, Syscall, Trace, Width,
+    KernelVersion, Key, Meaning, Memory, MemoryKind, Name, Note, Operation, Outcomes, Peak, Policy, Reason,
+    Recorder, Right, Rights, Rule, Run, RunId, Socket, SocketType, Subject, Syscall, Trace, Width,
 };
 
 const HOSTILE: [&str; 6] = ["", "ls", "a b", "\u{1b}[31m\"\\x\r\n", "x|y`<b>&amp;\u{202e}", "\u{feff}ünï 漢"];
@@ -197,6 +198,16 @@ fn socket() -> impl Strategy<Value = Socket> {
     )
 }
 
+fn name() -> impl Strategy<Value = Name> {
+    let ip = any::<u128>().prop_map(|bits| IpAddr::V6(Ipv6Addr::from(bits)).to_canonical());
+    let meaning = prop_oneof![
+        (1..3_u16).prop_map(Meaning::Connect),
+        ip.clone().prop_map(Meaning::Dns),
+        ip.prop_map(Meaning::Hosts),
+    ];
+    (bytes(), meaning).prop_map(|(name, meaning)| Name { name, meaning })
+}
+
 /// Any trace, also one that mentions runs of which it knows nothing.
 pub(crate) fn trace() -> impl Strategy<Value = Trace> {
     let calls = facts(syscall(), call_seen());
@@ -208,6 +219,7 @@ pub(crate) fn trace() -> impl Strategy<Value = Trace> {
     let uses = (
         facts(bytes(), file_seen(errno)),
         facts(socket(), outcomes.clone()),
+        facts(name(), Just(())),
         facts(
             (any::<u8>().prop_filter_map("a capability", Capability::numbered), option::of(syscall())),
             outcomes,
@@ -226,7 +238,7 @@ pub(crate) fn trace() -> impl Strategy<Value = Trace> {
                 runs,
                 calls,
                 (results, refused),
-                (files, sockets, capabilities, memory, namespaces, uring),
+                (files, sockets, names, capabilities, memory, namespaces, uring),
                 gaps,
             )| {
                 Trace {
@@ -236,6 +248,7 @@ pub(crate) fn trace() -> impl Strategy<Value = Trace> {
                     refused,
                     files,
                     sockets,
+                    names,
                     capabilities,
                     memory,
                     namespaces,

@@ -88,6 +88,10 @@ gap_kinds! {
     SocketsLost, "sockets-lost", Note,
         "Some uses of sockets were not recorded",
         "addresses may be missing, and no call is";
+    /// As above; or an answer was no DNS, came in parts, or was too long.
+    NamesLost, "names-lost", Note,
+        "Some of what tells names of addresses could not be read",
+        "names may be missing, and no call or address is";
     /// As above; or the kernel skipped the program that is told.
     CapabilitiesLost, "capabilities-lost", Note,
         "Some questions for capabilities were not recorded",

@@ -10,6 +10,7 @@
 //! - [`Right`], [`Rights`]: what is done to files.
 //! - [`operands`]: which arguments of a call name files, and the rights that the call uses.
 //! - [`Socket`]: what is done with sockets: an [`Operation`], and the [`Address`] that it is given.
+//! - [`Name`]: a name that stands for an address, and its [`Meaning`]; [`names`]: where it is read from.
 //! - [`uses`]: from what was seen of a call to what it did to which files and sockets.
 //! - [`Capability`]: a right that the kernel asks a process for; [`capability::noise`]: where that means nothing.
 //! - [`Outcomes`]: whether something succeeded, failed, or both at different times.
@@ -44,6 +45,7 @@ pub mod import;
 mod kernel;
 pub mod loss;
 pub mod markdown;
+pub mod names;
 pub mod note;
 pub mod operands;
 mod origin;
@@ -67,6 +69,7 @@ pub use files::{Right, Rights};
 pub use gap::{Gap, GapKind};
 pub use kernel::{KernelVersion, ParseKernelVersionError};
 pub use loss::{About, Loss, LossKind};
+pub use names::{Meaning, Name};
 pub use note::Note;
 pub use origin::{Ancestor, Code, Location};
 pub use outcomes::Outcomes;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::errno::Errno;
-use crate::{ByteString, Capability, Gap, Outcomes, Socket, Syscall};
+use crate::{ByteString, Capability, Gap, Name, Outcomes, Socket, Syscall};
 
 mod arguments;
 mod coverage;
@@ -52,6 +52,8 @@ pub struct Trace {
     pub files: Facts<ByteString, FileSeen>,
     /// What was done with which sockets.
     pub sockets: Facts<Socket, Outcomes>,
+    /// Which names stood for which addresses.
+    pub names: Facts<Name, ()>,
     /// Which capabilities were asked for in which call, outside of any where there is none; and whether they were granted
     /// (succeeded) or refused (failed).
     pub capabilities: Facts<(Capability, Option<Syscall>), Outcomes>,

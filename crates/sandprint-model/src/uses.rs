@@ -3,13 +3,13 @@
 //! One meaning for all of them: which path is meant, whether it is the kernel's own word, and which rights it was used
 //! for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::errno::Errno;
 use crate::operands::{self, FileKind, Flags, rights, takes_empty};
 use crate::{
-    Address, ByteString, Doubt, Doubts, FileSeen, Join as _, Operation, Outcomes, Right, Rights, Socket,
-    Syscall,
+    Address, ByteString, Doubt, Doubts, FileSeen, Join as _, Name, Operation, Outcomes, Right, Rights,
+    Socket, Syscall,
 };
 
 const EBADF: Errno = Errno(9);
@@ -303,6 +303,8 @@ pub struct Uses {
     pub files: BTreeMap<ByteString, FileSeen>,
     /// Of sockets.
     pub sockets: BTreeMap<Socket, Outcomes>,
+    /// Names of addresses.
+    pub names: BTreeSet<Name>,
 }
 
 impl Uses {

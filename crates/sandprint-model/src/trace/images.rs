@@ -14,6 +14,7 @@ impl Trace {
             refused: self.refused.filtered(|subject, _| is_wanted(&subject.image)),
             files: self.files.filtered(|subject, _| is_wanted(&subject.image)),
             sockets: self.sockets.filtered(|subject, _| is_wanted(&subject.image)),
+            names: self.names.filtered(|subject, _| is_wanted(&subject.image)),
             capabilities: self.capabilities.filtered(|subject, _| is_wanted(&subject.image)),
             memory: self.memory.filtered(|subject, _| is_wanted(&subject.image)),
             namespaces: self.namespaces.filtered(|subject, _| is_wanted(&subject.image)),

@@ -38,6 +38,7 @@ impl Trace {
         self.refused.merge(other.refused);
         self.files.merge(other.files);
         self.sockets.merge(other.sockets);
+        self.names.merge(other.names);
         self.capabilities.merge(other.capabilities);
         self.memory.merge(other.memory);
         self.namespaces.merge(other.namespaces);
@@ -178,6 +179,16 @@ mod tests {
         }
     }
 
+    impl Known for () {
+        fn count(&self) -> u64 {
+            1
+        }
+
+        fn is_in(&self, (): &()) -> bool {
+            true
+        }
+    }
+
     impl Known for Outcomes {
         fn count(&self) -> u64 {
             1
@@ -247,6 +258,7 @@ mod tests {
             holds_all(&sum.files, &a.files, &b.files)?;
             holds_all(&sum.sockets, &a.sockets, &b.sockets)?;
             holds_all(&sum.capabilities, &a.capabilities, &b.capabilities)?;
+            holds_all(&sum.names, &a.names, &b.names)?;
             holds_all(&sum.memory, &a.memory, &b.memory)?;
             holds_all(&sum.namespaces, &a.namespaces, &b.namespaces)?;
             holds_all(&sum.uring, &a.uring, &b.uring)?;

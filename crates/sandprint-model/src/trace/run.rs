@@ -112,6 +112,8 @@ pub enum FactKind {
     IoUring,
     /// Memory that became writable and executable.
     Memory,
+    /// Which names stood for which addresses.
+    Names,
     /// The flags of calls that make tasks or namespaces.
     Namespaces,
     /// The most that there was of something.
@@ -128,12 +130,13 @@ pub enum FactKind {
 
 impl FactKind {
     /// Every kind, in name order.
-    pub const ALL: [FactKind; 10] = [
+    pub const ALL: [FactKind; 11] = [
         FactKind::Arguments,
         FactKind::Capabilities,
         FactKind::Files,
         FactKind::IoUring,
         FactKind::Memory,
+        FactKind::Names,
         FactKind::Namespaces,
         FactKind::Peaks,
         FactKind::Refused,
@@ -149,6 +152,7 @@ impl FactKind {
             FactKind::Files => "files",
             FactKind::IoUring => "io-uring",
             FactKind::Memory => "memory",
+            FactKind::Names => "names",
             FactKind::Namespaces => "namespaces",
             FactKind::Peaks => "peaks",
             FactKind::Refused => "refused",

@@ -14,6 +14,13 @@ pub trait Join {
     fn add(&mut self, other: Self);
 }
 
+/// What is seen or not, and nothing else.
+impl Join for () {
+    fn join(&mut self, (): ()) {}
+
+    fn add(&mut self, (): ()) {}
+}
+
 /// What was seen of one call in one run.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CallSeen {

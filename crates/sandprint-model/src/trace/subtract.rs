@@ -23,6 +23,7 @@ impl Trace {
             refused: self.refused.filtered(|_, (syscall, _)| !known.contains(syscall)),
             files: beyond(&self.files, bases, |base| &base.files),
             sockets: beyond(&self.sockets, bases, |base| &base.sockets),
+            names: beyond(&self.names, bases, |base| &base.names),
             capabilities: beyond(&self.capabilities, bases, |base| &base.capabilities),
             memory: beyond(&self.memory, bases, |base| &base.memory),
             namespaces: beyond(&self.namespaces, bases, |base| &base.namespaces),
@@ -36,6 +37,13 @@ impl Trace {
 trait Beyond: Join + Clone {
     /// None where the base has all of it.
     fn beyond(&self, base: &Self) -> Option<Self>;
+}
+
+/// What is there or not.
+impl Beyond for () {
+    fn beyond(&self, (): &()) -> Option<()> {
+        None
+    }
 }
 
 impl Beyond for Count {

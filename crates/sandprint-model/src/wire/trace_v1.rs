@@ -22,7 +22,7 @@ use facts::Table;
 use gaps::GapRow;
 use groups::{Heads, Indexes};
 use runs::RunRow;
-use uses::{Capabilities, Files, Memories, Namespaces, Sockets, Uring};
+use uses::{Capabilities, Files, Memories, Names, Namespaces, Sockets, Uring};
 
 mod calls;
 mod facts;
@@ -56,6 +56,7 @@ pub(super) fn write(trace: &Trace, out: impl Write) -> io::Result<()> {
     results::write(&mut page, trace, &indexes)?;
     facts::write::<Files>(&mut page, trace, &indexes)?;
     facts::write::<Sockets>(&mut page, trace, &indexes)?;
+    facts::write::<Names>(&mut page, trace, &indexes)?;
     facts::write::<Capabilities>(&mut page, trace, &indexes)?;
     facts::write::<Memories>(&mut page, trace, &indexes)?;
     facts::write::<Namespaces>(&mut page, trace, &indexes)?;
@@ -112,6 +113,7 @@ enum Field {
     Refused,
     Files,
     Sockets,
+    Names,
     Capabilities,
     Memory,
     Namespaces,
@@ -121,7 +123,7 @@ enum Field {
 }
 
 impl Field {
-    const ALL: [(Field, &'static str); 16] = [
+    const ALL: [(Field, &'static str); 17] = [
         (Field::Format, "format"),
         (Field::Version, "version"),
         (Field::Tool, "tool"),
@@ -133,6 +135,7 @@ impl Field {
         (Field::Refused, results::REFUSED),
         (Field::Files, Files::NAME),
         (Field::Sockets, Sockets::NAME),
+        (Field::Names, Names::NAME),
         (Field::Capabilities, Capabilities::NAME),
         (Field::Memory, Memories::NAME),
         (Field::Namespaces, Namespaces::NAME),
@@ -158,6 +161,7 @@ struct Reading<'r> {
     early_refused: Vec<Object<results::GroupRow<'static>>>,
     early_files: Early<Files>,
     early_sockets: Early<Sockets>,
+    early_names: Early<Names>,
     early_capabilities: Early<Capabilities>,
     early_memory: Early<Memories>,
     early_namespaces: Early<Namespaces>,
@@ -188,6 +192,7 @@ impl<'r> Reading<'r> {
             early_refused: Vec::new(),
             early_files: Vec::new(),
             early_sockets: Vec::new(),
+            early_names: Vec::new(),
             early_capabilities: Vec::new(),
             early_memory: Vec::new(),
             early_namespaces: Vec::new(),
@@ -254,6 +259,10 @@ impl<'r> Reading<'r> {
             Field::Sockets => map.next_value_seed(Rows::of(Sockets::NAME, refusal, |row| {
                 facts::take::<Sockets>(row, heads, trace)
             }))?,
+            Field::Names if !has_heads => self.early_names = map.next_value()?,
+            Field::Names => map.next_value_seed(Rows::of(Names::NAME, refusal, |row| {
+                facts::take::<Names>(row, heads, trace)
+            }))?,
             Field::Capabilities if !has_heads => self.early_capabilities = map.next_value()?,
             Field::Capabilities => map.next_value_seed(Rows::of(Capabilities::NAME, refusal, |row| {
                 facts::take::<Capabilities>(row, heads, trace)
@@ -294,6 +303,7 @@ impl<'r> Reading<'r> {
         }
         take_early::<Files>(&mut self.early_files, heads, trace)?;
         take_early::<Sockets>(&mut self.early_sockets, heads, trace)?;
+        take_early::<Names>(&mut self.early_names, heads, trace)?;
         take_early::<Capabilities>(&mut self.early_capabilities, heads, trace)?;
         take_early::<Memories>(&mut self.early_memory, heads, trace)?;
         take_early::<Namespaces>(&mut self.early_namespaces, heads, trace)?;
@@ -334,6 +344,7 @@ impl<'de> Visitor<'de> for Reading<'_> {
             Field::Refused,
             Field::Files,
             Field::Sockets,
+            Field::Names,
             Field::Capabilities,
             Field::Memory,
             Field::Namespaces,

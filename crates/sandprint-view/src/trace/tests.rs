@@ -8,7 +8,7 @@ use sandprint_model::arguments::Selected;
 use sandprint_model::errno::Errno;
 use sandprint_model::{
     Abi, Arch, ArgumentsSeen, ByteString, CallSeen, Count, Doubt, Exit, FactKind, FileSeen, Gap, GapKind,
-    Host, Image, Recorder, Rights, Run, RunId, Subject, Syscall,
+    Host, Image, Meaning, Name, Recorder, Rights, Run, RunId, Subject, Syscall,
 };
 use serde_json::{Value, json};
 
@@ -439,4 +439,28 @@ fn a_path_that_may_be_another_one_is_told_to_people_and_in_json() {
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json[0]["doubts"], &json[1]["doubts"]), (&Value::Null, &Value::from("cut,unlinked")));
     assert!(summary(&trace).contains("  2 files\n  1 path is doubtful: `--only files` says why\n"));
+}
+
+#[test]
+fn names_are_shown_with_what_they_stand_for_and_escaped() {
+    let mut trace = Trace::default();
+    let meaning = |source, address| Meaning::parse(source, address).unwrap();
+    for (name, source, address) in [
+        ("b.test", "dns", "2001:db8::1"),
+        ("a\u{1b}.test", "connect", ":443"),
+        ("b.test", "hosts", "127.0.0.1"),
+    ] {
+        let name = Name { name: name.into(), meaning: meaning(source, address) };
+        for run in [1, 2] {
+            trace.names.add(Subject::default(), name.clone(), RunId::from_bits(run), ());
+        }
+    }
+    assert_eq!(
+        only(&trace, FactKind::Names, false, Form::Tsv),
+        "name\taddress\tsource\n\
+         a\\x1b.test\t:443\tconnect\n\
+         b.test\t2001:db8::1\tdns\n\
+         b.test\t127.0.0.1\thosts\n"
+    );
+    assert!(summary(&trace).contains("  3 names\n"), "{}", summary(&trace));
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::errno::Errno;
 use crate::wire::ContentProblem;
 use crate::wire::content::{self, Images, Refused};
-use crate::{Abi, ByteString, Capability, Facts, Image, Key, Memory, RunId, Socket, Subject, Syscall, Trace};
+use crate::{
+    Abi, ByteString, Capability, Facts, Image, Key, Memory, Name, RunId, Socket, Subject, Syscall, Trace,
+};
 
 /// A key of facts that are written in groups.
 pub(super) trait Grouped: Key {
@@ -37,7 +39,7 @@ macro_rules! of_every_abi {
     };
 }
 
-of_every_abi!(ByteString, Socket, (Capability, Option<Syscall>), Memory, (Syscall, u64), u8);
+of_every_abi!(ByteString, Socket, Name, (Capability, Option<Syscall>), Memory, (Syscall, u64), u8);
 
 /// The rows of the tables of runs and images, for writing.
 pub(super) struct Indexes<'t> {
@@ -56,6 +58,7 @@ impl<'t> Indexes<'t> {
         run_ids.extend(trace.refused.runs());
         run_ids.extend(trace.files.runs());
         run_ids.extend(trace.sockets.runs());
+        run_ids.extend(trace.names.runs());
         run_ids.extend(trace.capabilities.runs());
         run_ids.extend(trace.memory.runs());
         run_ids.extend(trace.namespaces.runs());
@@ -65,7 +68,7 @@ impl<'t> Indexes<'t> {
         let mut images: BTreeSet<_> = trace.calls.images().collect();
         images.extend(trace.results.images().chain(trace.refused.images()));
         images.extend(trace.files.images().chain(trace.sockets.images()).chain(trace.memory.images()));
-        images.extend(trace.capabilities.images());
+        images.extend(trace.capabilities.images().chain(trace.names.images()));
         images.extend(trace.namespaces.images().chain(trace.uring.images()));
         let mut paths: BTreeSet<&ByteString> = BTreeSet::new();
         for (_, path, runs) in trace.files.iter() {

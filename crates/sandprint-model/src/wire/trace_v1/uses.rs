@@ -11,8 +11,8 @@ use crate::sockets::Address;
 use crate::wire::content::{self, Object, Refused, present};
 use crate::wire::{ContentProblem, quoted};
 use crate::{
-    Abi, ByteString, Capability, Count, Doubt, Facts, Family, FileSeen, Memory, MemoryKind, Operation,
-    Outcomes, Rights, Socket, SocketType, Syscall, Trace,
+    Abi, ByteString, Capability, Count, Doubt, Facts, Family, FileSeen, Meaning, Memory, MemoryKind, Name,
+    Operation, Outcomes, Rights, Socket, SocketType, Syscall, Trace,
 };
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it by reference")]
@@ -181,6 +181,48 @@ impl Table for Sockets {
             address: address.transpose()?.unwrap_or(Address::None),
         };
         Ok((socket, Outcomes { succeeded: line.succeeded, failed: line.failed }))
+    }
+}
+
+/// The table of names.
+pub(super) struct Names;
+
+/// A name, and what it stands for.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NameLine {
+    name: String,
+    address: String,
+    source: String,
+}
+
+impl Table for Names {
+    const NAME: &'static str = "names";
+    type Key = Name;
+    type Value = ();
+    type Line = NameLine;
+
+    fn of(trace: &Trace) -> &Facts<Name, ()> {
+        &trace.names
+    }
+
+    fn of_mut(trace: &mut Trace) -> &mut Facts<Name, ()> {
+        &mut trace.names
+    }
+
+    fn line(Name { name, meaning }: &Name, (): &(), _: &Indexes<'_>) -> NameLine {
+        let (address, source) = (meaning.to_string(), meaning.source().to_owned());
+        NameLine { name: name.escaped(), address, source }
+    }
+
+    fn fact(line: NameLine, _: &Heads) -> Result<(Name, ()), Refused> {
+        let name = content::bytes("name", &line.name)?;
+        let source = content::word("source", "source of names", &line.source, |word| {
+            Meaning::SOURCES.into_iter().find(|source| *source == word)
+        })?;
+        let address = |text: &str| Meaning::parse(source, text);
+        let meaning = content::word("address", "address", &line.address, address)?;
+        Ok((Name { name, meaning }, ()))
     }
 }
 

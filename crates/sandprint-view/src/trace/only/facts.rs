@@ -6,7 +6,7 @@ use sandprint_model::arguments::{render_selected, render_value};
 use sandprint_model::errno::{self, Errno};
 
 use sandprint_model::{
-    Address, ArgumentsSeen, ByteString, Capability, Count, FactKind, Facts, FileSeen, Join as _, Key,
+    Address, ArgumentsSeen, ByteString, Capability, Count, FactKind, Facts, FileSeen, Join as _, Key, Name,
     Outcomes, Peak, Rights, Syscall, Trace,
 };
 
@@ -37,6 +37,7 @@ pub(super) fn of(kind: FactKind) -> Kind {
         }
         FactKind::IoUring => (vec![column("opcode"), COUNT], "opcode", uring),
         FactKind::Memory => (vec![column("kind"), column("path"), COUNT], "path", memory),
+        FactKind::Names => (vec![column("name"), column("address"), column("source")], "name", names),
         FactKind::Namespaces => (vec![column("call"), column("flags"), COUNT], "flags", namespaces),
         FactKind::Peaks => (vec![column("what"), column("value")], "what", peaks),
         FactKind::Refused => {
@@ -160,6 +161,18 @@ fn sockets(trace: &Trace) -> Vec<Vec<Cell>> {
             },
             Cell::YesNo(outcomes.succeeded),
             Cell::YesNo(outcomes.failed),
+        ]
+    };
+    all.into_iter().map(row).collect()
+}
+
+fn names(trace: &Trace) -> Vec<Vec<Cell>> {
+    let all: BTreeSet<&Name> = trace.names.iter().map(|(_, name, _)| name).collect();
+    let row = |Name { name, meaning }: &Name| {
+        vec![
+            Cell::Text(name.escaped()),
+            Cell::Text(meaning.to_string()),
+            Cell::Text(meaning.source().to_owned()),
         ]
     };
     all.into_iter().map(row).collect()

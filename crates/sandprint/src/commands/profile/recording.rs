@@ -194,6 +194,7 @@ pub(crate) fn say_what_is_not_seen<'r>(detail: DetailArgs, runs: impl Iterator<I
                 FactKind::Files => "files",
                 FactKind::IoUring => "what is submitted through io_uring",
                 FactKind::Memory => "writable code",
+                FactKind::Names => "names of addresses",
                 FactKind::Namespaces => "the flags of what makes tasks",
                 FactKind::Peaks => "peaks",
                 FactKind::Sockets => "sockets",

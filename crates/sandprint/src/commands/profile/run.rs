@@ -210,10 +210,11 @@ fn redacted(mut trace: Trace, redact: bool) -> Trace {
     for run in trace.runs.values_mut() {
         run.command.truncate(1);
         // Else it would say that there were none.
-        run.facts.retain(|kind| !matches!(kind, FactKind::Files | FactKind::Sockets));
+        run.facts.retain(|kind| !matches!(kind, FactKind::Files | FactKind::Names | FactKind::Sockets));
     }
     trace.files = Facts::default();
     trace.sockets = Facts::default();
+    trace.names = Facts::default();
     for (subject, memory, runs) in std::mem::take(&mut trace.memory).iter() {
         for (run, count) in runs.iter() {
             let memory = Memory { path: None, ..memory.clone() };
@@ -228,9 +229,10 @@ fn what_is_left_out(trace: &Trace) -> Option<String> {
     let has_any = trace.runs.values().any(|run| run.facts.contains(&FactKind::Files));
     has_any.then(|| {
         format!(
-            "`--redact` left out {} and {}; rules about files and addresses cannot be made from this trace",
+            "`--redact` left out {}, {} and {}; rules about files and addresses cannot be made from this trace",
             counted(trace.files.len(), "path"),
             counted(trace.sockets.len(), "socket use"),
+            counted(trace.names.len(), "name"),
         )
     })
 }
@@ -332,8 +334,8 @@ mod tests {
         assert_eq!(
             what_is_left_out(&trace).as_deref(),
             Some(
-                "`--redact` left out 0 paths and 0 socket uses; rules about files and addresses cannot be made \
-                 from this trace"
+                "`--redact` left out 0 paths, 0 socket uses and 0 names; rules about files and addresses cannot be \
+                 made from this trace"
             )
         );
         let who = Subject::default;
@@ -346,6 +348,9 @@ mod tests {
             address: Address::UnixPath("/secret/socket".into()),
         };
         trace.sockets.add(who(), socket, id, Outcomes::SUCCEEDED);
+        let meaning = sandprint_model::Meaning::Connect(443);
+        let name = sandprint_model::Name { name: "secret.test".into(), meaning };
+        trace.names.add(who(), name, id, ());
         for path in [Some("/secret/a"), Some("/secret/b"), None] {
             let memory = Memory { kind: MemoryKind::MapWriteExec, path: path.map(ByteString::from) };
             trace.memory.add(who(), memory, id, Count(2));
@@ -359,5 +364,6 @@ mod tests {
         let run = redacted.runs.into_values().next().unwrap();
         assert_eq!(run.command, [ByteString::from("mysql")]);
         assert!(run.facts.contains(&FactKind::Memory) && !run.facts.contains(&FactKind::Sockets));
+        assert!(!run.facts.contains(&FactKind::Names));
     }
 }

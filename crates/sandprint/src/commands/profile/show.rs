@@ -77,6 +77,7 @@ fn kind_parser() -> impl TypedValueParser<Value = FactKind> {
         FactKind::Files => "What was done to which file: path, rights, succeeded, failed",
         FactKind::IoUring => "What was submitted through io_uring: opcode, count",
         FactKind::Memory => "Memory that became writable and executable: kind, path, count",
+        FactKind::Names => "Which names stood for which addresses: name, address, source",
         FactKind::Namespaces => "How tasks and namespaces were made: call, flags, count",
         FactKind::Peaks => "The most that there was of something: what, value",
         FactKind::Sockets => {
@@ -143,6 +144,9 @@ fn say_where_it_is_not(recorded: &Trace, kind: FactKind, is_empty: bool) {
             ("io_uring operations", "`profile run --recorder ebpf` does, without `--detail calls`")
         }
         FactKind::Memory => ("mappings of writable code", "`profile run` does, without `--detail calls`"),
+        FactKind::Names => {
+            ("names of addresses", "`profile run` does, but for `--detail calls` and `--recorder notify`")
+        }
         FactKind::Namespaces => {
             ("flags of new tasks or namespaces", "`profile run` does, without `--detail calls`")
         }

@@ -56,6 +56,7 @@ fn remedy(gap: GapKind) -> Option<&'static str> {
         | GapKind::FilesLost
         | GapKind::LinksUnfollowed
         | GapKind::SocketsLost
+        | GapKind::NamesLost
         | GapKind::CapabilitiesLost
         | GapKind::ResultsLost
         | GapKind::SeccompInstalled
