@@ -222,7 +222,8 @@ impl Books {
 
     /// What there is to be looked at in a call, where that is wanted.
     pub(crate) fn wanted(&self, call: Syscall) -> Option<Wanted> {
-        if self.closed { None } else { self.kinds.wanted(call) }
+        let kept = self.kept.as_ref().filter(|_| !self.closed)?;
+        self.kinds.wanted(call)?.as_far_as(kept.asks_names, kept.has_streams)
     }
 
     /// Takes in what was found of a call.

@@ -27,6 +27,7 @@ mod driver;
 pub mod ebpf;
 mod followed;
 pub mod host;
+mod hosts;
 mod image;
 mod links;
 pub mod notify;

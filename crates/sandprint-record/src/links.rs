@@ -41,6 +41,16 @@ pub(crate) struct Found<Who> {
     pub(crate) unknown: u64,
 }
 
+/// Remembers that a process has a root.
+pub(crate) fn remember(processes: &mut BTreeMap<Root, Vec<u32>>, root: Root, tgid: u32) {
+    let processes = processes.entry(root).or_default();
+    if !processes.contains(&tgid) {
+        // The latest is the likeliest to live.
+        processes.insert(0, tgid);
+        processes.truncate(MOST_PROCESSES);
+    }
+}
+
 impl<Who> Found<Who> {
     /// The gap that is left, if any.
     pub(crate) fn note_gap(&self, run: &RunId, trace: &mut Trace) {
@@ -64,12 +74,7 @@ impl<Who: Ord + Copy> Leads<Who> {
 
     /// Takes in one, seen by a process with that root.
     pub(crate) fn add(&mut self, who: Who, root: Root, tgid: u32, lead: Lead) {
-        let processes = self.processes.entry(root).or_default();
-        if !processes.contains(&tgid) {
-            // The latest is the likeliest to live.
-            processes.insert(0, tgid);
-            processes.truncate(MOST_PROCESSES);
-        }
+        remember(&mut self.processes, root, tgid);
         self.by.entry((who, root, lead.through, lead.last)).or_default().join(lead.seen);
     }
 

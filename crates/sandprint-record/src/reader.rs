@@ -23,8 +23,10 @@ mod links;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long it is waited for room for questions, where no answer is on its way.
 const MOMENT: Duration = Duration::from_millis(1);
-/// Room for a message: a path of at most 4096 bytes, and what goes before it.
+/// Room for a question: a path of at most 4096 bytes, and what goes before it.
 const MOST: usize = 8192;
+/// Room for a reply: the text of a file.
+const MOST_REPLY: usize = MOST + links::MOST_TEXT;
 
 /// What is to be found out about an executable.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub(crate) enum Question {
         /// The path.
         path: Vec<u8>,
     },
+    /// What a file holds that a root has: the same.
+    Text { namespace: u32, inode: u64, processes: Vec<u32>, path: Vec<u8> },
 }
 
 /// What was found out.
@@ -69,7 +73,7 @@ pub(crate) struct Answer {
 #[derive(Debug, PartialEq, Eq)]
 enum Reply {
     Executable(Answer),
-    /// Where a path comes to; none where that could not be found out.
+    /// Where a path comes to, or what a file holds; none where that could not be found out.
     Path(Option<Vec<u8>>),
 }
 
@@ -84,8 +88,10 @@ pub(crate) struct Reader {
     /// Questions that were asked and not answered.
     asked: usize,
     answers: HashMap<u64, Answer>,
-    /// Where paths come to, by numbers of their own.
+    /// Where paths come to or what files hold, by numbers of their own.
     paths: HashMap<u64, Vec<u8>>,
+    /// For replies.
+    room: Vec<u8>,
 }
 
 impl Reader {
@@ -104,6 +110,7 @@ impl Reader {
             asked: 0,
             answers: HashMap::new(),
             paths: HashMap::new(),
+            room: Vec::new(),
         }
     }
 
@@ -153,7 +160,8 @@ impl Reader {
             }
             self.waiting.pop_front();
         }
-        let mut bytes = [0; MOST];
+        let bytes = &mut self.room;
+        bytes.resize(MOST_REPLY, 0);
         while let Ok((length, _)) = rustix::net::recv(socket, &mut bytes[..], RecvFlags::DONTWAIT) {
             let Some((id, reply)) = bytes.get(..length).and_then(Reply::decode) else { break };
             self.asked = self.asked.saturating_sub(1);
@@ -206,8 +214,9 @@ impl Question {
                 bytes.extend(tgid.to_ne_bytes());
                 bytes.extend(path.iter().take(4096));
             }
-            Question::Links { namespace, inode, processes, path } => {
-                bytes.push(2);
+            Question::Links { namespace, inode, processes, path }
+            | Question::Text { namespace, inode, processes, path } => {
+                bytes.push(if matches!(self, Question::Links { .. }) { 2 } else { 3 });
                 bytes.extend(namespace.to_ne_bytes());
                 bytes.extend(inode.to_ne_bytes());
                 let processes = processes.get(..processes.len().min(255)).unwrap_or_default();
@@ -225,17 +234,18 @@ impl Question {
         let question = if *kind == 0 {
             let (mode, _) = rest.split_first_chunk::<2>()?;
             Question::File(file?, u16::from_ne_bytes(*mode))
-        } else if *kind == 2 {
+        } else if matches!(kind, 2 | 3) {
             let (namespace, rest) = rest.split_first_chunk::<4>()?;
             let (inode, rest) = rest.split_first_chunk::<8>()?;
             let (count, rest) = rest.split_first()?;
             let (processes, path) = rest.split_at_checked(usize::from(*count) * 4)?;
             let processes = processes.chunks_exact(4).filter_map(|pid| pid.try_into().ok());
-            Question::Links {
-                namespace: u32::from_ne_bytes(*namespace),
-                inode: u64::from_ne_bytes(*inode),
-                processes: processes.map(u32::from_ne_bytes).collect(),
-                path: path.to_vec(),
+            let (namespace, inode) = (u32::from_ne_bytes(*namespace), u64::from_ne_bytes(*inode));
+            let (processes, path) = (processes.map(u32::from_ne_bytes).collect(), path.to_vec());
+            if *kind == 2 {
+                Question::Links { namespace, inode, processes, path }
+            } else {
+                Question::Text { namespace, inode, processes, path }
             }
         } else {
             let (ino, rest) = rest.split_first_chunk::<8>()?;
@@ -268,6 +278,9 @@ impl Question {
             }
             Question::Links { namespace, inode, processes, path } => {
                 Reply::Path(links::follow(*namespace, *inode, processes, path))
+            }
+            Question::Text { namespace, inode, processes, path } => {
+                Reply::Path(links::text(*namespace, *inode, processes, path))
             }
         }
     }
@@ -385,6 +398,11 @@ mod tests {
             panic!("another question");
         };
         assert_eq!((&processes[..], &path[..]), (&[9, 10][..], &b"/a"[..]));
+        let text = Question::Text { namespace: 7, inode: 8, processes: vec![9], path: b"/a".to_vec() };
+        assert!(matches!(
+            Question::decode(&text.encode(6), None),
+            Some((6, Question::Text { namespace: 7, inode: 8, processes, path })) if processes == [9] && path == b"/a"
+        ));
         let loader = Some(b"/lib/ld.so".to_vec());
         for build_id in [BuildId::None, BuildId::Unreadable, BuildId::Known("ab01".to_owned())] {
             for interpreter in [None, loader.clone()] {

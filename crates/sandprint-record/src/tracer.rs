@@ -137,6 +137,7 @@ impl Recorder {
             facts.extend([
                 FactKind::Files,
                 FactKind::Memory,
+                FactKind::Names,
                 FactKind::Namespaces,
                 FactKind::Peaks,
                 FactKind::Sockets,

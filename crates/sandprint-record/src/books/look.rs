@@ -4,15 +4,20 @@
 //! only its beginning is seen, all of it is what was tried.
 
 mod files;
+mod names;
 mod sockets;
 
 use sandprint_model::errno::Errno;
+use sandprint_model::names::{Carried, carried};
 use sandprint_model::operands::{Operands, operands};
 use sandprint_model::uses::Lead;
-use sandprint_model::{AddressOperand, ByteString, FileSeen, Outcomes, Socket, Syscall, address_operand};
+use sandprint_model::{
+    AddressOperand, ByteString, FileSeen, Name, Outcomes, Socket, Syscall, address_operand,
+};
 
 use super::memory::Memory;
 use super::{Caller, asked, places};
+use crate::hosts;
 use crate::links::Root;
 
 pub(crate) use files::executed;
@@ -29,6 +34,8 @@ pub(crate) struct Wanted {
     address: Option<AddressOperand>,
     clones: bool,
     in_memory: Option<InMemory>,
+    /// Bytes that may tell names.
+    carried: Option<Carried>,
 }
 
 /// Arguments that lie in memory, as words of 32 bits: a call of i386, which is taken for the one that has them in registers.
@@ -53,9 +60,21 @@ impl Wanted {
             address: address_operand(call),
             clones: call.name() == Some("clone3"),
             in_memory,
+            carried: carried(call),
         };
-        let is_any = wanted.operands.is_some() || wanted.address.is_some() || wanted.clones;
-        (is_any || in_memory.is_some()).then_some(wanted)
+        (wanted.is_any_but_names() || wanted.carried.is_some()).then_some(wanted)
+    }
+
+    fn is_any_but_names(&self) -> bool {
+        let is_use = self.operands.is_some() || self.address.is_some();
+        is_use || self.clones || self.in_memory.is_some()
+    }
+
+    /// What of it there is to be looked at where received and sent bytes are as these flags say.
+    pub(super) fn as_far_as(self, asks_names: bool, has_streams: bool) -> Option<Wanted> {
+        let carried = self.carried.filter(|carried| if carried.sends { has_streams } else { asks_names });
+        let wanted = Wanted { carried, ..self };
+        (wanted.is_any_but_names() || carried.is_some()).then_some(wanted)
     }
 
     /// The time when the call begins, if it may make a file.
@@ -78,6 +97,10 @@ fn is_use(operands: &Operands) -> bool {
 pub(crate) struct Found {
     pub(crate) files: Vec<(ByteString, FileSeen)>,
     pub(crate) sockets: Vec<(Socket, Outcomes)>,
+    /// Names of addresses.
+    pub(crate) names: Vec<Name>,
+    /// Whose `/etc/hosts` was read: the root, and the process.
+    pub(crate) hosts: Option<(Root, u32)>,
     /// Paths that may lead through symbolic links, and whose root they are seen from.
     pub(crate) leads: Vec<(Root, u32, Lead)>,
     /// The flags of clone3(2), which lie in memory.
@@ -86,6 +109,8 @@ pub(crate) struct Found {
     pub(crate) files_lost: u64,
     /// The same of sockets.
     pub(crate) sockets_lost: u64,
+    /// The same of what tells names.
+    pub(crate) names_lost: u64,
     /// The same of flags.
     pub(crate) flags_lost: u64,
 }
@@ -126,9 +151,15 @@ impl Look {
         }
         if let Some(operands) = wanted.operands {
             self.files(operands, memory, &mut found);
+            if found.files.iter().any(|(path, seen)| hosts::is_read(path.as_bytes(), seen)) {
+                found.hosts = places::identity_of_root(self.who.tid).map(|root| (root, self.who.tgid));
+            }
         }
         if let Some(operand) = wanted.address {
             self.sockets(operand, memory, &mut found);
+        }
+        if let Some(carried) = wanted.carried {
+            self.names(carried, memory, &mut found);
         }
         if wanted.clones {
             let [address, size, ..] = self.args;
@@ -229,11 +260,21 @@ mod tests {
     #[test]
     fn little_is_looked_at() {
         let is_wanted = |abi, name| Wanted::of(call(abi, name)).is_some();
-        for name in ["openat", "execve", "connect", "mmap", "ioctl", "clone3", "rename", "open_by_handle_at"]
-        {
+        for name in [
+            "openat",
+            "execve",
+            "connect",
+            "mmap",
+            "ioctl",
+            "clone3",
+            "rename",
+            "open_by_handle_at",
+            "read",
+            "recvfrom",
+        ] {
             assert!(is_wanted(Abi::X86_64, name), "{name}");
         }
-        for name in ["read", "fstat", "close", "futex", "recvfrom"] {
+        for name in ["fstat", "close", "futex"] {
             assert!(!is_wanted(Abi::X86_64, name), "{name}");
         }
         assert!(is_wanted(Abi::I386, "socketcall") && is_wanted(Abi::I386, "mmap"));

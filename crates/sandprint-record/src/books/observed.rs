@@ -96,6 +96,11 @@ impl Observed {
         for ((key, flags), count) in kept.flags {
             trace.namespaces.add(Subject::of(&image_of(key)), (key.call, flags), *run, Seen(count));
         }
+        let hosts = kept.hosts.names(|_| true, &kept.uses, &mut self.reader);
+        hosts.note_gap(run, trace);
+        for (image, name) in hosts.names {
+            kept.uses.entry(image).or_default().names.insert(name);
+        }
         for (image, uses) in kept.uses {
             let subject = Subject::of(&images.get(&image).map_or_else(|| Arc::clone(&unknown), Arc::clone));
             for (path, seen) in uses.files {
@@ -103,6 +108,9 @@ impl Observed {
             }
             for (socket, outcomes) in uses.sockets {
                 trace.sockets.add(subject.clone(), socket, *run, outcomes);
+            }
+            for name in uses.names {
+                trace.names.add(subject.clone(), name, *run, ());
             }
         }
         let found = kept.leads.ends(|_| true, &mut self.reader);
@@ -139,6 +147,7 @@ impl Observed {
         if let Some(kept) = &books.kept {
             note(GapKind::FilesLost, None, kept.files_lost);
             note(GapKind::SocketsLost, None, kept.sockets_lost);
+            note(GapKind::NamesLost, None, kept.names_lost);
             note(GapKind::ResultsLost, Some("the flags of clone3"), kept.flags_lost);
         }
         note(GapKind::ImagesMerged, None, books.merged);

@@ -6,8 +6,11 @@ use std::collections::{BTreeMap, HashMap};
 use sandprint_model::Join as _;
 use sandprint_model::uses::Uses;
 
+use sandprint_model::{Address, Operation, Socket, SocketType};
+
 use super::look::Found;
 use super::{Key, places};
+use crate::hosts::{Hosts, MOST_NAMES};
 use crate::links::{Leads, Root};
 
 /// Most paths by program, and most sockets: as many as the BPF recorder tells apart.
@@ -26,12 +29,21 @@ pub(crate) struct Kept {
     pub(crate) leads: Leads<usize>,
     /// By which process each image was executed, and its root.
     pub(crate) executed: BTreeMap<usize, (Root, u32)>,
+    /// Who read `/etc/hosts`.
+    pub(crate) hosts: Hosts<usize>,
+    /// Whether somebody has asked a resolver, and whether somebody has connected a stream: before that nothing that is
+    /// received or sent tells names.
+    pub(super) asks_names: bool,
+    pub(super) has_streams: bool,
+    names: usize,
     files: usize,
     sockets: usize,
     /// Uses of files that were not kept, or not looked at.
     pub(crate) files_lost: u64,
     /// The same of sockets.
     pub(crate) sockets_lost: u64,
+    /// The same of what tells names.
+    pub(crate) names_lost: u64,
     /// The same of flags.
     pub(crate) flags_lost: u64,
 }
@@ -43,10 +55,15 @@ impl Kept {
             flags: HashMap::new(),
             leads: Leads::none(),
             executed: BTreeMap::new(),
+            hosts: Hosts::none(),
+            asks_names: false,
+            has_streams: false,
+            names: 0,
             files: 0,
             sockets: 0,
             files_lost: 0,
             sockets_lost: 0,
+            names_lost: 0,
             flags_lost: 0,
         }
     }
@@ -74,7 +91,27 @@ impl Kept {
                 self.files_lost = self.files_lost.saturating_add(1);
             }
         }
+        self.names_lost = self.names_lost.saturating_add(found.names_lost);
+        for name in found.names {
+            if uses.names.contains(&name) {
+                continue;
+            }
+            if self.names < MOST_NAMES {
+                self.names += 1;
+                uses.names.insert(name);
+            } else {
+                self.names_lost = self.names_lost.saturating_add(1);
+            }
+        }
+        if let Some((root, process)) = found.hosts {
+            self.hosts.add(key.image, root, process);
+        }
         for (socket, outcomes) in found.sockets {
+            if !outcomes.failed {
+                let (asks_names, has_streams) = leads_to_names(&socket);
+                self.asks_names |= asks_names;
+                self.has_streams |= has_streams;
+            }
             if let Some(known) = uses.sockets.get_mut(&socket) {
                 known.join(outcomes);
             } else if self.sockets < MOST_USES {
@@ -101,6 +138,20 @@ impl Kept {
             }
         }
     }
+}
+
+/// Whether what is done with a socket asks a resolver, and whether it makes a stream that may lead to a proxy.
+fn leads_to_names(socket: &Socket) -> (bool, bool) {
+    const RESOLVER: u16 = 53;
+    if !matches!(socket.operation, Operation::Connect | Operation::Send) {
+        return (false, false);
+    }
+    let (port, is_known) = match &socket.address {
+        Address::Inet { port, .. } | Address::Inet6 { port, .. } => (Some(*port), true),
+        Address::UnixPath(_) | Address::UnixAbstract(_) => (None, true),
+        _ => (None, false),
+    };
+    (port == Some(RESOLVER), is_known && socket.kind == SocketType::STREAM)
 }
 
 #[cfg(test)]

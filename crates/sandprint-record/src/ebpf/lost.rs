@@ -41,6 +41,8 @@ pub(super) enum Lost {
     Sockets = 14,
     /// Questions for capabilities were not told.
     Capabilities = 15,
+    /// What tells names was not told.
+    Names = 16,
 }
 
 impl Lost {
@@ -69,8 +71,8 @@ mod tests {
     #[test]
     fn the_programs_and_we_mean_the_same() {
         use Lost::{
-            Admission, Calls, Capabilities, Cgroups, Ends, Event, Files, Filters, Images, Members, Refused,
-            Results, Rings, Scripts, Sockets, Unsettled,
+            Admission, Calls, Capabilities, Cgroups, Ends, Event, Files, Filters, Images, Members, Names,
+            Refused, Results, Rings, Scripts, Sockets, Unsettled,
         };
         let ours = [
             Admission,
@@ -89,6 +91,7 @@ mod tests {
             Files,
             Sockets,
             Capabilities,
+            Names,
         ];
         let mut ours: Vec<_> = ours.map(|lost| (format!("{lost:?}").to_uppercase(), lost as usize)).to_vec();
         ours.push(("MAX".to_owned(), 32));

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use sandprint_model::names::{Carried, Layout, carried};
 use sandprint_model::operands::{Flags, Operands, PathOperand, Role, operands};
 use sandprint_model::{AddressOperand, Arch, Right, Syscall, address_operand};
 
@@ -32,6 +33,11 @@ const GIVES_COPY: u64 = 1 << 47;
 const USES: u64 = 1 << 41;
 const WORDS: u64 = 1 << 42;
 const SOCKETCALL: u64 = 1 << 43;
+const RECEIVES: u64 = 1 << 48;
+const SENDS: u64 = 1 << 49;
+const VECTOR: u64 = 1 << 50;
+const MESSAGE: u64 = 1 << 51;
+const FROM: u64 = 1 << 52;
 
 /// Fills the map `operands` (`bpf/operands.bpf.h`), before anything is attached.
 pub(super) fn fill(maps: &Maps, arch: Arch) -> Result<(), LoadError> {
@@ -76,7 +82,20 @@ fn describe(call: Syscall) -> u64 {
         (files, None) => USES | files | nothing_of_sockets(),
         (_, Some(operand)) => USES | nothing_of_files() | of_sockets(operand),
     };
-    uses | beside_uses(call)
+    uses | beside_uses(call) | names(call)
+}
+
+/// What of a call may tell names.
+fn names(call: Syscall) -> u64 {
+    let Some(Carried { sends, layout, sender }) = carried(call) else { return 0 };
+    let layout = match layout {
+        Layout::Buffer => 0,
+        Layout::Parts => VECTOR,
+        Layout::Message => MESSAGE,
+        Layout::Messages => MESSAGE | MANY,
+    };
+    let sender = if sender.is_some() { FROM } else { 0 };
+    layout | sender | if sends { SENDS } else { RECEIVES }
 }
 
 /// What is looked at beside files and sockets: descriptors that are given, memory, and flags in memory.
@@ -191,7 +210,9 @@ mod tests {
     fn a_word_says_where_everything_is() {
         let of = |name| describe(Syscall::from_name(Abi::X86_64, name).unwrap());
         let field = |word: u64, place: u32| word >> place & 7;
-        assert_eq!(of("read"), 0);
+        assert_eq!((of("getppid"), of("read"), of("recvmmsg")), (0, RECEIVES, RECEIVES | MESSAGE | MANY));
+        assert_eq!(of("recvfrom"), RECEIVES | FROM);
+        assert_eq!((of("writev"), of("sendto") & (SENDS | USES)), (SENDS | VECTOR, SENDS | USES));
         let openat = of("openat");
         assert_eq!([0, 3, 6, 9, 12, 15].map(|place| field(openat, place)), [0, 1, 7, 7, 2, 7]);
         assert_eq!(openat & (OPENS | SKIPS_EMPTY | IS_SOCKET), OPENS | SKIPS_EMPTY);

@@ -493,6 +493,14 @@ impl Recorder {
             for (socket, outcomes) in &uses.sockets {
                 trace.sockets.add(subject.clone(), socket.clone(), *run, *outcomes);
             }
+            for name in &uses.names {
+                trace.names.add(subject.clone(), name.clone(), *run, ());
+            }
+        }
+        let hosts = self.sent.borrow_mut().ask_hosts(of, &mut self.reader);
+        hosts.note_gap(run, trace);
+        for ((image, _), name) in hosts.names {
+            trace.names.add(subject_of(image), name, *run, ());
         }
         let found = self.sent.borrow_mut().leads.ends(|(_, target)| target == of, &mut self.reader);
         found.note_gap(run, trace);
@@ -616,6 +624,7 @@ impl Recorder {
             (GapKind::ResultsLost, self.lost(Lost::Results)?),
             (GapKind::FilesLost, self.lost(Lost::Files)?.saturating_add(self.sent.borrow().lost_files)),
             (GapKind::SocketsLost, self.lost(Lost::Sockets)?.saturating_add(self.sent.borrow().lost_sockets)),
+            (GapKind::NamesLost, self.lost(Lost::Names)?.saturating_add(self.sent.borrow().lost_names)),
             (GapKind::CapabilitiesLost, self.lost(Lost::Capabilities)?),
             (GapKind::ImagesMerged, self.lost(Lost::Images)?),
             (GapKind::SeccompActive, state.seccomp_active),
@@ -631,7 +640,9 @@ impl Recorder {
         }
         for (program, misses) in self.programs.misses() {
             let kinds: &[GapKind] = match self.programs.concern_of(&program) {
-                Some(Concern::Details) => &[GapKind::ResultsLost, GapKind::FilesLost, GapKind::SocketsLost],
+                Some(Concern::Details) => {
+                    &[GapKind::ResultsLost, GapKind::FilesLost, GapKind::SocketsLost, GapKind::NamesLost]
+                }
                 Some(Concern::Capabilities) => &[GapKind::CapabilitiesLost],
                 _ => &[GapKind::ProgramMissed],
             };

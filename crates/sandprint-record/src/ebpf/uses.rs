@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::errno::Errno;
+use sandprint_model::names::{answered, asked_of_proxy};
 use sandprint_model::uses::{FileUse, How, Lead, Place, SocketUse, Uses, joined};
 use sandprint_model::{
-    Address, Arch, ByteString, Doubt, Doubts, Family, FileSeen, Join as _, Operation, Right, Rights, Socket,
-    SocketType, Syscall, address_operand,
+    Address, Arch, ByteString, Doubt, Doubts, Family, FileSeen, Join as _, Name, Operation, Right, Rights,
+    Socket, SocketType, Syscall, address_operand,
 };
 
 use super::TargetId;
 use super::decode::{Fields, path_from_components, syscall};
+use crate::hosts::{self, Hosts, MOST_NAMES};
 use crate::links::{Leads, Root};
+use crate::reader::Reader;
 
 /// Bytes of `struct sp_use`, which the paths and the text follow.
 const HEAD: usize = 88;
@@ -29,6 +32,8 @@ const DESCRIPTOR: u8 = 2;
 const EXEC: u8 = 3;
 const SCRIPT: u8 = 4;
 const SOCKET: u8 = 5;
+const ANSWER: u8 = 6;
+const REQUEST: u8 = 7;
 
 /// What was sent so far, by image and target.
 #[derive(Debug)]
@@ -44,6 +49,12 @@ pub(super) struct Sent {
     /// What was not taken in, since it was too much: of files, and of sockets.
     pub(super) lost_files: u64,
     pub(super) lost_sockets: u64,
+    /// Of what tells names, also what could not be read.
+    pub(super) lost_names: u64,
+    /// Names that were taken in.
+    names: usize,
+    /// Who read `/etc/hosts`.
+    pub(super) hosts: Hosts<(u64, TargetId)>,
 }
 
 /// `struct sp_use`, and what follows it.
@@ -55,6 +66,7 @@ struct Record<'a> {
     tgid: u32,
     kind: u8,
     told: u64,
+    result: u64,
     mode: u16,
     made: bool,
     error: Option<Errno>,
@@ -70,7 +82,7 @@ impl<'a> Record<'a> {
         let (head, data) = bytes.split_at_checked(HEAD)?;
         let mut fields = Fields(head);
         let image = fields.u64()?;
-        let (told, _result, _ino, root_ino) = (fields.u64()?, fields.u64()?, fields.u64()?, fields.u64()?);
+        let (told, result, _ino, root_ino) = (fields.u64()?, fields.u64()?, fields.u64()?, fields.u64()?);
         let (mnt_ns, target, tgid, nr, _magic) =
             (fields.u32()?, TargetId(fields.u32()?), fields.u32()?, fields.u32()?, fields.u32()?);
         let (mode, error) = (fields.u16()?, fields.u16()?);
@@ -89,6 +101,7 @@ impl<'a> Record<'a> {
             tgid,
             kind,
             told,
+            result,
             mode,
             made: is_new,
             error: (error != 0).then_some(Errno(error)),
@@ -121,6 +134,9 @@ impl Sent {
             bytes: 0,
             lost_files: 0,
             lost_sockets: 0,
+            lost_names: 0,
+            names: 0,
+            hosts: Hosts::none(),
         }
     }
 
@@ -133,7 +149,11 @@ impl Sent {
     pub(super) fn take(&mut self, bytes: &[u8]) {
         let Some(record) = Record::decode(bytes, self.arch) else { return };
         if self.bytes.saturating_add(bytes.len()) > MOST_BYTES {
-            let lost = if record.kind == SOCKET { &mut self.lost_sockets } else { &mut self.lost_files };
+            let lost = match record.kind {
+                SOCKET => &mut self.lost_sockets,
+                ANSWER | REQUEST => &mut self.lost_names,
+                _ => &mut self.lost_files,
+            };
             *lost = lost.saturating_add(1);
             return;
         }
@@ -145,6 +165,7 @@ impl Sent {
             EXEC => How::Executed,
             SCRIPT => How::Interpreter,
             SOCKET => return self.take_socket(record),
+            ANSWER | REQUEST => return self.take_names(&record),
             _ => return,
         };
         if let (EXEC | SCRIPT, Some(found)) = (record.kind, &record.found) {
@@ -162,6 +183,9 @@ impl Sent {
             base: record.base,
             text: record.text,
         };
+        if of.facts().iter().any(|(path, seen)| hosts::is_read(path.as_bytes(), seen)) {
+            self.hosts.add(who, root, tgid);
+        }
         self.by.entry(who).or_default().add_file(&of);
         if let Some(lead) = of.lead() {
             self.leads.add(who, root, tgid, lead);
@@ -175,6 +199,33 @@ impl Sent {
         let seen = FileSeen { succeeded: Rights::from([Right::Execute]), ..FileSeen::default() };
         self.by.entry(who).or_default().files.entry(path.clone()).or_default().join(seen.clone());
         self.leads.add(who, root, tgid, Lead { through: path, last: None, seen });
+    }
+
+    fn take_names(&mut self, record: &Record<'_>) {
+        let is_whole = u64::try_from(record.text.len()).is_ok_and(|length| length == record.result);
+        let names = match record.kind {
+            REQUEST => asked_of_proxy(record.text),
+            _ if !is_whole => None,
+            _ => answered(record.text, SocketType(record.mode.into()) == SocketType::STREAM),
+        };
+        let Some(names) = names else {
+            self.lost_names = self.lost_names.saturating_add(1);
+            return;
+        };
+        let known = &mut self.by.entry((record.image, record.target)).or_default().names;
+        for name in names.into_iter().filter(|name| !known.contains(name)).collect::<BTreeSet<Name>>() {
+            if self.names < MOST_NAMES {
+                self.names += 1;
+                known.insert(name);
+            } else {
+                self.lost_names = self.lost_names.saturating_add(1);
+            }
+        }
+    }
+
+    /// The names that `/etc/hosts` has for what those used who are wanted. Waits for the reader.
+    pub(super) fn ask_hosts(&mut self, of: TargetId, reader: &mut Reader) -> hosts::Found<(u64, TargetId)> {
+        self.hosts.names(|(_, target)| target == of, &self.by, reader)
     }
 
     fn take_socket(&mut self, record: Record<'_>) {
@@ -213,9 +264,9 @@ mod tests {
         };
         assert_eq!(Record::decode(&of(EXEC), Arch::X86_64).unwrap().kind, EXEC);
         sent.bytes = MOST_BYTES - HEAD;
-        for kind in [EXEC, EXEC, PATH, SOCKET] {
+        for kind in [EXEC, EXEC, PATH, SOCKET, ANSWER] {
             sent.take(&of(kind));
         }
-        assert_eq!((sent.by.len(), sent.lost_files, sent.lost_sockets), (1, 2, 1));
+        assert_eq!((sent.by.len(), sent.lost_files, sent.lost_sockets, sent.lost_names), (1, 2, 1, 1));
     }
 }

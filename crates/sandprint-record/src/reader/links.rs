@@ -2,6 +2,8 @@
 //! nothing that lies at its end.
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read as _;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
@@ -30,6 +32,38 @@ pub(super) fn follow(namespace: u32, inode: u64, processes: &[u32], path: &[u8])
         left.push(here.file_name()?.to_owned());
         here = here.parent()?.to_path_buf();
     }
+}
+
+/// Most bytes of a file that are read, and of them that are told.
+const MOST_READ: u64 = 4 << 20;
+pub(super) const MOST_TEXT: usize = 128 << 10;
+
+/// The lines of a file as that root shows it, without comments and without those about no address at all, of which lists of
+/// what is not to be found have very many. None where no process shows the root, or they are too long.
+pub(super) fn text(namespace: u32, inode: u64, processes: &[u32], path: &[u8]) -> Option<Vec<u8>> {
+    let root = root(namespace, inode, processes)?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let path = Path::new(OsStr::from_bytes(path));
+    let file = File::from(rustix::fs::openat2(&root, path, flags, Mode::empty(), resolve).ok()?);
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut all = Vec::new();
+    let read = file.take(MOST_READ + 1).read_to_end(&mut all).ok()?;
+    if u64::try_from(read).ok()? > MOST_READ {
+        return None;
+    }
+    let mut told = Vec::new();
+    for line in all.split(|byte| *byte == b'\n') {
+        let line = line.split(|byte| *byte == b'#').next().unwrap_or_default().trim_ascii();
+        let first = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        if !matches!(first, b"" | b"0.0.0.0" | b"::") {
+            told.extend_from_slice(line);
+            told.push(b'\n');
+        }
+    }
+    Some(told).filter(|told| told.len() <= MOST_TEXT)
 }
 
 /// The root directory: our own where it is the same, or that of a process which has it.
@@ -81,6 +115,22 @@ mod tests {
     fn ours() -> (u32, u64) {
         let namespace = std::fs::metadata("/proc/self/ns/mnt").unwrap().ino();
         (u32::try_from(namespace).unwrap(), std::fs::metadata("/").unwrap().ino())
+    }
+
+    #[test]
+    fn the_lines_of_a_file_are_read_unless_they_are_too_many() {
+        let (namespace, inode) = ours();
+        let file = std::env::temp_dir().join(format!("sandprint-hosts-{}", std::process::id()));
+        let of = |text: &[u8]| {
+            std::fs::write(&file, text).unwrap();
+            super::text(namespace, inode, &[], file.as_os_str().as_bytes())
+        };
+        let lines = of(b"# x\n 127.0.0.1 a # b\n\n0.0.0.0 bad\n:: bad\n::1 b");
+        assert_eq!(lines.as_deref(), Some(&b"127.0.0.1 a\n::1 b\n"[..]));
+        assert_eq!(of(&b"0.0.0.0 bad\n".repeat(200_000)), Some(Vec::new()));
+        assert_eq!(of(&b"127.0.0.1 good\n".repeat(10_000)), None);
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(super::text(namespace, inode, &[], b"/"), None);
     }
 
     #[test]

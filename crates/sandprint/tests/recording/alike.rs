@@ -255,7 +255,7 @@ fn each_recorder_says_what_it_recorded() {
     assert_eq!((facts.as_str(), peaks.len()), ("arguments results", 0));
     assert!(trace.files.is_empty() && trace.sockets.is_empty() && trace.namespaces.is_empty());
     let (facts, peaks, trace) = of(FULL_TRACED);
-    assert_eq!(facts, "arguments files memory namespaces peaks results sockets");
+    assert_eq!(facts, "arguments files memory names namespaces peaks results sockets");
     // The shell and one or both of its children.
     let (processes, threads) = (peaks[&Peak::Processes], peaks[&Peak::Threads]);
     assert!((2..=3).contains(&processes) && processes == threads && peaks.len() == 2, "{peaks:?}");
@@ -276,9 +276,10 @@ fn a_redacted_recording_has_no_paths_and_says_what_cannot_be_made_of_it() {
     let recording = recorder::record(&[], REDACTED, &words, folder.path());
     let text = fs::read_to_string(&recording.trace.0).expect("it was written");
     assert!(!text.contains("secret") && !text.contains("/nowhere"), "{text}");
-    let said = "0 socket uses; rules about files and addresses cannot be made from this trace\n";
+    let said = "0 socket uses and 0 names; rules about files and addresses cannot be made from this trace\n";
     assert!(recording.stderr.contains("note: `--redact` left out "), "{}", recording.stderr);
     assert!(recording.stderr.contains(said), "{}", recording.stderr);
-    let missing = "does not see capabilities and what is submitted through io_uring and peaks";
+    let missing = "does not see capabilities and what is submitted through io_uring and names of addresses and \
+                   peaks";
     assert!(recording.stderr.contains(missing), "{}", recording.stderr);
 }

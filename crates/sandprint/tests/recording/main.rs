@@ -10,6 +10,7 @@
 //! - [`files`]: what is done to files and with sockets, each path and each address.
 //! - [`capabilities`]: those that a program is said to need are those without which it fails.
 //! - [`alike`]: what each recorder sees of files and sockets is what the others see.
+//! - [`names`]: which name an address was resolved from, as resolvers, `/etc/hosts` and proxies are asked.
 //! - [`long_paths`]: programs are told apart by the whole of their paths.
 //! - [`harmless`]: what is no gap, by any recorder.
 //! - [`refused`]: calls that filters keep from running, as the watcher sees them.
@@ -47,6 +48,8 @@ mod files;
 mod harmless;
 #[cfg(test)]
 mod long_paths;
+#[cfg(test)]
+mod names;
 #[cfg(test)]
 mod notified;
 #[cfg(test)]

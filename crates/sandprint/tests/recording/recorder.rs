@@ -79,6 +79,9 @@ pub(crate) const FULL_NOTIFIED: How =
 /// The same without what is private.
 pub(crate) const REDACTED: How =
     How { options: &["--recorder", "notify", "--detail", "full", "--redact"], variables: &[] };
+/// In the kernel, with all that it can tell of a call, without what is private.
+pub(crate) const FULL_REDACTED: How =
+    How { options: &["--recorder", "ebpf", "--detail", "full", "--redact"], variables: &[] };
 /// By tracing, with all that it can tell of a call.
 pub(crate) const FULL_TRACED: How =
     How { options: &["--recorder", "ptrace", "--detail", "full"], variables: &[] };

@@ -31,6 +31,7 @@
 #include "calls.bpf.h"
 #include "operands.bpf.h"
 #include "uses.bpf.h"
+#include "names.bpf.h"
 #include "lifecycle.bpf.h"
 #include "ends.bpf.h"
 #include "capabilities.bpf.h"

@@ -24,6 +24,8 @@ static __always_inline int on_sys_exit(struct task_struct *task, long id, const 
 	error = error_of(ret);
 	abi = abi_of(task, !by_tid, &nr);
 	word = operands_of(abi, nr);
+	if (word & SP_OPERANDS_NAMES)
+		word = as_far_as_names(word, ret);
 	if (!error && !confined && !word)
 		return 0;
 	head = find_head(task, by_tid);
@@ -63,6 +65,8 @@ static __always_inline int on_sys_exit(struct task_struct *task, long id, const 
 		read_arguments_of(regs, abi == SP_ABI_COMPAT, s->args);
 		if (note_operands(word))
 			use_messages(SP_OPERANDS_SOCKET(s->operands), s->result);
+		if (word & SP_OPERANDS_NAMES)
+			note_names(s, word);
 	}
 	return 0;
 }

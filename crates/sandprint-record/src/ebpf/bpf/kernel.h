@@ -141,6 +141,7 @@ struct nsproxy {
 
 struct sock_common {
 	u16 skc_family;
+	u16 skc_dport;
 };
 
 struct sock {
@@ -370,6 +371,7 @@ struct trace_event_raw_io_uring_submit_req {
 #define E2BIG 7
 #define EEXIST 17
 #define EINTR 4
+#define EINPROGRESS 115
 #define EBADF 9
 #define ENOTSOCK 88
 #define EFAULT 14

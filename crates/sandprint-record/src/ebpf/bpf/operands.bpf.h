@@ -45,6 +45,13 @@ struct {
 #define SP_OPERANDS_WORDS (1ULL << 42)	      /* the first argument is the address of all, as 32 bits each */
 #define SP_OPERANDS_SOCKETCALL (1ULL << 43)   /* the first argument says which call of sockets it is */
 
+#define SP_OPERANDS_RECEIVES (1ULL << 48) /* the second argument says where received bytes are */
+#define SP_OPERANDS_SENDS (1ULL << 49)	  /* the same of sent ones */
+#define SP_OPERANDS_VECTOR (1ULL << 50)	  /* it is the address of as many struct iovec as the third says */
+#define SP_OPERANDS_MESSAGE (1ULL << 51)  /* it is that of a struct msghdr */
+#define SP_OPERANDS_FROM (1ULL << 52)	  /* the fifth argument is where the sender's address is */
+#define SP_OPERANDS_NAMES (SP_OPERANDS_RECEIVES | SP_OPERANDS_SENDS)
+
 /* What operands the call has; 0 for none. */
 static __always_inline u64 operands_of(u32 abi, u32 nr)
 {

@@ -43,6 +43,7 @@ enum sp_lost {
 	SP_LOST_FILES = 13,    /* what was done to a file was not told */
 	SP_LOST_SOCKETS = 14,  /* what was done with a socket was not told */
 	SP_LOST_CAPABILITIES = 15, /* a question for a capability was not told */
+	SP_LOST_NAMES = 16,	   /* what tells a name of an address was not told */
 	SP_LOST_MAX = 32,
 };
 
@@ -95,7 +96,8 @@ struct sp_state {
 	__u64 most_descriptors; /* the highest descriptor that a call gave, and one more */
 	__u64 populated;	/* how often somebody came into an empty cgroup of a target */
 	__u32 self_tgid;	/* the recorder's own tgid in the initial PID namespace, once resolved */
-	__u32 pad;
+	__u16 asks_names;	/* somebody has asked a resolver */
+	__u16 has_streams;	/* somebody has connected a stream */
 };
 
 /*
@@ -283,6 +285,9 @@ enum sp_use_kind {
 	SP_USE_EXEC = 3,
 	SP_USE_SCRIPT = 4, /* an exec that runs an interpreter */
 	SP_USE_SOCKET = 5,
+	/* Of these the text is what was received or sent, and the second argument how long it was. */
+	SP_USE_ANSWER = 6,
+	SP_USE_REQUEST = 7,
 };
 
 /* A use that was sent. What tells uses apart is hashed, with a random seed. */

@@ -230,7 +230,10 @@ static __always_inline struct file *file_at(u32 descriptor)
 
 static __always_inline void count_lost_use(u32 kind)
 {
-	count_lost(kind == SP_USE_SOCKET ? SP_LOST_SOCKETS : SP_LOST_FILES, 1);
+	if (kind > SP_USE_SOCKET)
+		count_lost(SP_LOST_NAMES, 1);
+	else
+		count_lost(kind == SP_USE_SOCKET ? SP_LOST_SOCKETS : SP_LOST_FILES, 1);
 }
 
 /* Says of a use that is sent whose it is, and what was found: what does not tell it apart from others. */
@@ -267,7 +270,7 @@ __noinline int send_use(u64 which, u64 call, u64 text_length)
 	key.call = call;
 	key.hash = s->hash;
 	/* Who is first sends it. What there is no memory for just now is sent again. */
-	if (s->use.kind == SP_USE_SOCKET) {
+	if (s->use.kind >= SP_USE_SOCKET) {
 		if (bpf_map_lookup_elem(&known_sockets, &key))
 			return 0;
 		error = bpf_map_update_elem(&known_sockets, &key, &one, BPF_NOEXIST);
@@ -313,7 +316,7 @@ __noinline int send_use(u64 which, u64 call, u64 text_length)
 								      : BPF_RB_NO_WAKEUP;
 	if (bpf_ringbuf_output(&uses, &s->use, sizeof(s->use) + length, flags)) {
 		/* It may be tried again. */
-		if (s->use.kind == SP_USE_SOCKET)
+		if (s->use.kind >= SP_USE_SOCKET)
 			bpf_map_delete_elem(&known_sockets, &key);
 		else
 			bpf_map_delete_elem(&known_uses, &key);
@@ -498,6 +501,36 @@ static __always_inline u64 address_in_message(u64 messages, bool compat, u32 nth
 	return address;
 }
 
+/* Families of addresses (linux/socket.h). */
+#define SP_UNIX 1
+#define SP_INET 2
+#define SP_INET6 10
+
+/*
+ * Takes note of what may tell names from now on: somebody asks a resolver, at port 53, or has a stream, which
+ * may lead to a proxy. The address is in the scratch, and has so many bytes.
+ */
+static __always_inline void see_peer(const struct sp_scratch *s, struct sock *sock, u64 bytes)
+{
+	u16 port;
+
+	if (!bytes || (s->use.error && s->use.error != EINPROGRESS && s->use.error != EINTR))
+		return;
+	if (s->use.family == SP_UNIX) {
+		if (s->use.mode == 1)
+			state.has_streams = 1;
+		return;
+	}
+	if (s->use.family != SP_INET && s->use.family != SP_INET6)
+		return;
+	port = BPF_CORE_READ(sock, __sk_common.skc_dport);
+	/* bind(2) gives no peer. */
+	if (port && s->use.mode == 1)
+		state.has_streams = 1;
+	if ((port ? port : *(u16 *)&s->text[2]) == 0x3500)
+		state.asks_names = 1;
+}
+
 /* An address that the call that ends gives to a socket; or, with none, that it makes one or has it listen. */
 __noinline int use_socket(u64 argument, u64 message)
 {
@@ -546,6 +579,7 @@ __noinline int use_socket(u64 argument, u64 message)
 		s->use.family = BPF_CORE_READ(sock, __sk_common.skc_family);
 		s->use.mode = BPF_CORE_READ(sock, sk_type);
 		s->use.protocol = BPF_CORE_READ(sock, sk_protocol);
+		see_peer(s, sock, bytes);
 	} else {
 		/* socket(2), socketpair(2) */
 		s->use.family = s->args[0];
