@@ -116,36 +116,59 @@ impl FileUse<'_> {
             facts.push((path.clone(), seen));
         }
         if let Some(Place { path, doubts }) = self.named()
-            && found.is_none_or(|found| found.path != path)
+            && found.is_none_or(|found| found.path != joined(b"", path.as_bytes()))
         {
             facts.push((path.clone(), FileSeen { written: written(&path), ..seen(rights, doubts) }));
         }
         facts
     }
 
-    /// Where its path may lead to through symbolic links, if the kernel has not said. Whoever can look adds what is
-    /// found.
-    pub fn lead(&self) -> Option<Lead> {
-        let (_, seen) = self.facts().pop()?;
+    /// The same for whoever can look: what it says of which paths, and where its path may lead to through symbolic links,
+    /// if the kernel has not said. A path that goes back over a name is no fact until it has been followed, or could not
+    /// be.
+    pub fn facts_and_leads(&self) -> (Vec<(ByteString, FileSeen)>, Vec<Lead>) {
+        let (mut facts, leads) = (self.facts(), self.leads());
+        if leads.iter().any(|lead| lead.seen.doubts.has(Doubt::Unresolved)) {
+            facts.pop();
+        }
+        (facts, leads)
+    }
+
+    fn leads(&self) -> Vec<Lead> {
+        let Some((told, seen)) = self.facts().pop() else { return Vec::new() };
         let is_told = self.found.as_ref().is_some_and(Place::is_somewhere) && self.how != How::Interpreter;
-        let Place { path, doubts } = self.named().filter(|_| !is_told)?;
-        if !doubts.is_empty() {
-            return None;
+        let Some(Place { path, doubts }) = self.named() else { return Vec::new() };
+        let goes_back = doubts.has(Doubt::Unresolved);
+        if !doubts.without(Doubt::Unresolved).is_empty() || (is_told && !(goes_back && told == path)) {
+            return Vec::new();
         }
         let follows = match self.how {
             How::Path(nth) => operands::follows_last_link(self.call, nth, self.told),
             How::Interpreter => true,
-            How::Descriptor | How::Executed => return None,
+            How::Descriptor | How::Executed if goes_back => false,
+            How::Descriptor | How::Executed => return Vec::new(),
         };
-        if follows {
-            return Some(Lead { through: path, last: None, seen });
-        }
+        let whole = Lead { through: path.clone(), last: None, seen: seen.clone() };
         // The directory of a name in a directory that the kernel has named is that.
         let is_bare = !self.text.contains(&b'/') && self.base.is_some();
-        let at = path.as_bytes().iter().rposition(|byte| *byte == b'/')?;
-        let (directory, name) = path.as_bytes().split_at(at);
-        let name = name.get(1..).filter(|name| !name.is_empty() && !directory.is_empty() && !is_bare)?;
-        Some(Lead { through: ByteString::new(directory), last: Some(ByteString::new(name)), seen })
+        let mut parts = path.as_bytes().rsplitn(2, |byte| *byte == b'/');
+        let (name, directory) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let below = match name {
+            // That is no link.
+            b".." => return vec![whole],
+            b"" => None,
+            _ if directory.is_empty() || is_bare => None,
+            name => {
+                let last = Some(ByteString::new(name));
+                Some(Lead { through: ByteString::new(directory), last, seen })
+            }
+        };
+        match (goes_back, follows) {
+            // What the kernel has found is the end; this is the link that led there.
+            (true, true) if !is_told => below.into_iter().chain([whole]).collect(),
+            (false, true) => vec![whole],
+            (_, _) => below.into_iter().collect(),
+        }
     }
 
     /// Whether the file has a name that the kernel gave it and that nobody can use (`O_TMPFILE`, open(2)).
@@ -206,17 +229,15 @@ impl FileUse<'_> {
         if self.begins_at_directory() {
             let base = self.base.as_ref().filter(|base| base.is_somewhere())?;
             // No `..` leads out of it.
-            let below = joined(b"", self.text);
-            let below = below.as_bytes().strip_prefix(b"/").unwrap_or_default();
-            return Some(Place { path: joined(base.path.as_bytes(), below), doubts: base.doubts });
+            let below = placed(None, self.text);
+            let text = below.path.as_bytes().strip_prefix(b"/").unwrap_or_default();
+            return Some(placed(Some(base), text));
         }
         if self.text.starts_with(b"/") {
-            return Some(Place { path: joined(b"", self.text), doubts: Doubts::NONE });
+            return Some(placed(None, self.text));
         }
         match &self.base {
-            Some(base) if base.is_somewhere() || base.path.is_empty() => {
-                Some(Place { path: joined(base.path.as_bytes(), self.text), doubts: base.doubts })
-            }
+            Some(base) if base.is_somewhere() || base.path.is_empty() => Some(placed(Some(base), self.text)),
             // A descriptor of no directory: the call failed, or had no use for it.
             Some(_) => None,
             // Where it was found the kernel has said; and without a directory there is nothing to be found.
@@ -228,8 +249,35 @@ impl FileUse<'_> {
     }
 }
 
+/// Where a path is that a program wrote: below the base where it is relative, which is the kernel's own word and so has
+/// no symbolic links.
+///
+/// A `..` goes back over that, but not over a name that was written before it: that may be a link, and the path is
+/// another one then. Such a path stays as it was written, and is doubted.
+pub fn placed(base: Option<&Place>, text: &[u8]) -> Place {
+    let base = base.filter(|_| !text.starts_with(b"/"));
+    let (beginning, doubts) =
+        base.map_or((&b""[..], Doubts::NONE), |base| (base.path.as_bytes(), base.doubts));
+    let components = text.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
+    let (mut path, mut has_name, mut goes_back) = (joined(beginning, b"").as_bytes().to_vec(), false, false);
+    for component in components {
+        if component == b".." && !has_name {
+            path = joined(&path, b"..").as_bytes().to_vec();
+            continue;
+        }
+        has_name = true;
+        goes_back |= component == b"..";
+        if path != b"/" {
+            path.push(b'/');
+        }
+        path.extend_from_slice(component);
+    }
+    let doubts = if goes_back { doubts.with(Doubt::Unresolved) } else { doubts };
+    Place { path: ByteString::new(path), doubts }
+}
+
 /// A path that begins there, without empty components, `.` and `..`. A `..` goes back over whatever stands before it,
-/// which is what it means unless that is a symbolic link.
+/// which is what it means where that is no symbolic link.
 pub fn joined(base: &[u8], text: &[u8]) -> ByteString {
     let mut components: Vec<&[u8]> = Vec::new();
     for component in base.split(|byte| *byte == b'/').chain(text.split(|byte| *byte == b'/')) {
@@ -271,6 +319,16 @@ impl SocketUse {
         }
     }
 
+    /// The same for whoever can look, as of a file.
+    pub fn file_and_lead(&self) -> (Option<(ByteString, FileSeen)>, Option<Lead>) {
+        let file = self.file();
+        let certain = |(_, seen): &&(ByteString, FileSeen)| seen.doubts.without(Doubt::Unresolved).is_empty();
+        let lead = file.as_ref().filter(certain);
+        let lead = lead.map(|(path, seen)| Lead { through: path.clone(), last: None, seen: seen.clone() });
+        let waits = lead.as_ref().is_some_and(|lead| lead.seen.doubts.has(Doubt::Unresolved));
+        (file.filter(|_| !waits), lead)
+    }
+
     /// The file that a socket of the file system is.
     pub fn file(&self) -> Option<(ByteString, FileSeen)> {
         let Address::UnixPath(text) = &self.socket.address else { return None };
@@ -280,12 +338,9 @@ impl SocketUse {
                 Rights::from([Right::Socket])
             }
         };
-        let (path, doubts) = if text.as_bytes().starts_with(b"/") {
-            (joined(b"", text.as_bytes()), Doubts::NONE)
-        } else {
-            let base = self.base.as_ref()?;
-            (joined(base.path.as_bytes(), text.as_bytes()), base.doubts)
-        };
+        let is_absolute = text.as_bytes().starts_with(b"/");
+        let base = if is_absolute { None } else { Some(self.base.as_ref()?) };
+        let Place { path, doubts } = placed(base, text.as_bytes());
         let mut seen =
             FileSeen { doubts, written: (path != *text).then(|| text.clone()), ..FileSeen::default() };
         match self.error.filter(|_| self.outcomes().failed) {
@@ -308,19 +363,17 @@ pub struct Uses {
 }
 
 impl Uses {
-    /// Takes in what a call had to do with a file.
-    pub fn add_file(&mut self, of: &FileUse<'_>) {
-        for (path, seen) in of.facts() {
+    /// Takes in what was said of paths.
+    pub fn add_facts(&mut self, facts: impl IntoIterator<Item = (ByteString, FileSeen)>) {
+        for (path, seen) in facts {
             self.files.entry(path).or_default().join(seen);
         }
     }
 
-    /// The same of a socket.
+    /// Takes in what a call had to do with a socket.
     pub fn add_socket(&mut self, of: &SocketUse) {
         self.sockets.entry(of.socket.clone()).or_default().join(of.outcomes());
-        if let Some((path, seen)) = of.file() {
-            self.files.entry(path).or_default().join(seen);
-        }
+        self.add_facts(of.file());
     }
 }
 
@@ -411,11 +464,39 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_goes_back_over_a_name_stays_as_it_was_written() {
+        const SURE: &[Doubt] = &[];
+        const UNRESOLVED: &[Doubt] = &[Doubt::Unresolved];
+        for (base, text, expected, doubts) in [
+            ("/d/e", "../x", "/d/x", SURE),
+            ("/d/e", "..//./../../x", "/x", SURE),
+            ("/d/e", "./link/../x", "/d/e/link/../x", UNRESOLVED),
+            ("/d/e", "../link/..", "/d/link/..", UNRESOLVED),
+            ("/d/e", "link/../../../x", "/d/e/link/../../../x", UNRESOLVED),
+            ("/d/e", "/../link//../x", "/link/../x", UNRESOLVED),
+            ("/", "a..b/c", "/a..b/c", SURE),
+            ("/", "", "/", SURE),
+        ] {
+            assert_eq!(placed(Some(&place(base, &[])), text.as_bytes()), place(expected, doubts), "{text}");
+        }
+        // Where the kernel has found what it is without links, nothing is in doubt.
+        let of = FileUse { found: Some(place("/d/x", &[])), text: b"a/../x", ..call("openat") };
+        assert_eq!(of.facts().len(), 1);
+        // Whoever can look tells it when it has been followed.
+        let of = FileUse { text: b"a/../x", error: Some(Errno(2)), ..call("openat") };
+        let (facts, leads) = of.facts_and_leads();
+        let leads: Vec<_> = leads.into_iter().map(|lead| (lead.through, lead.last)).collect();
+        assert_eq!(facts, []);
+        assert_eq!(leads, [("/d/a/..".into(), Some("x".into())), ("/d/a/../x".into(), None)]);
+        assert_eq!(of.facts()[0].0, "/d/a/../x".into());
+    }
+
+    #[test]
     fn a_path_begins_at_the_directory_that_is_its_root() {
         for (resolve, text, expected) in [
-            (RESOLVE_IN_ROOT, "/a/../../b", "/d/b"),
+            (RESOLVE_IN_ROOT, "/../b", "/d/b"),
             (RESOLVE_IN_ROOT, "a", "/d/a"),
-            (0, "/a/../../b", "/b"),
+            (0, "/../b", "/b"),
             (8, "../b", "/b"),
         ] {
             let of = FileUse { told: resolve << 32, text: text.as_bytes(), ..call("openat2") };

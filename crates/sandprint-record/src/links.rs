@@ -1,9 +1,9 @@
 //! Paths that may lead through symbolic links: where they come to, asked of the reader once they are all known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use sandprint_model::uses::{Lead, joined};
-use sandprint_model::{ByteString, FileSeen, Gap, GapKind, Join as _, RunId, Trace};
+use sandprint_model::uses::Lead;
+use sandprint_model::{ByteString, Doubt, FileSeen, Gap, GapKind, Join as _, RunId, Trace};
 
 use crate::reader::{Question, Reader};
 
@@ -30,7 +30,7 @@ pub(crate) struct Leads<Who> {
 }
 
 /// Where the paths through links come to, by the root and the path that leads there; none where that could not be found out.
-type Ends = BTreeMap<(Root, ByteString), Option<ByteString>>;
+type Ends = BTreeMap<Root, BTreeMap<ByteString, Option<ByteString>>>;
 
 /// What was found at the ends of links.
 #[derive(Debug)]
@@ -83,18 +83,23 @@ impl<Who: Ord + Copy> Leads<Who> {
         self.ask(reader);
         let mut found = Found { ends: Vec::new(), unknown: 0 };
         for ((who, root, through, last), seen) in self.by.iter().filter(|((who, ..), _)| is_wanted(*who)) {
-            let Some(Some(end)) = self.known.get(&(*root, through.clone())) else {
+            let named = whole(through, last.as_ref());
+            let goes_back = seen.doubts.has(Doubt::Unresolved);
+            let end = self.known.get(root).and_then(|known| known.get(through)).and_then(Option::as_ref);
+            let Some(end) = end else {
                 found.unknown += 1;
+                // What nobody can follow stays as it was written.
+                found.ends.extend(goes_back.then(|| (*who, named, seen.clone())));
                 continue;
             };
-            let whole = |path: &ByteString| match last {
-                Some(last) => joined(path.as_bytes(), last.as_bytes()),
-                None => path.clone(),
-            };
-            let (named, end) = (whole(through), whole(end));
-            if named != end {
-                let seen = FileSeen { written: Some(named), ..seen.clone() };
-                found.ends.push((*who, end, seen));
+            let end = whole(end, last.as_ref());
+            let is_resolved = goes_back && !goes_back_somewhere(&end);
+            if named == end && !is_resolved {
+                found.ends.extend(goes_back.then(|| (*who, named, seen.clone())));
+            } else {
+                let doubts = if is_resolved { seen.doubts.without(Doubt::Unresolved) } else { seen.doubts };
+                let written = seen.written.clone().filter(|_| goes_back).or(Some(named));
+                found.ends.push((*who, end, FileSeen { written, doubts, ..seen.clone() }));
             }
         }
         found
@@ -102,11 +107,13 @@ impl<Who: Ord + Copy> Leads<Who> {
 
     /// Asks about all paths of which nothing is known yet.
     fn ask(&mut self, reader: &mut Reader) {
-        let paths = self.by.keys().map(|(_, root, through, _)| (*root, through.clone()));
-        let mut asked: Vec<(Root, ByteString)> =
-            paths.filter(|path| !self.known.contains_key(path)).collect();
-        asked.sort_unstable();
-        asked.dedup();
+        let is_known =
+            |root, path: &ByteString| self.known.get(root).is_some_and(|known| known.contains_key(path));
+        let paths = self.by.keys().map(|(_, root, through, _)| (root, through));
+        let asked: BTreeSet<(&Root, &ByteString)> =
+            paths.filter(|(root, path)| !is_known(root, path)).collect();
+        let asked: Vec<(Root, ByteString)> =
+            asked.into_iter().map(|(root, path)| (*root, path.clone())).collect();
         reader.forget_paths();
         for ((root, path), id) in asked.iter().zip(0_u64..) {
             let processes = self.processes.get(root).cloned().unwrap_or_default();
@@ -114,8 +121,24 @@ impl<Who: Ord + Copy> Leads<Who> {
             reader.ask(id, Question::Links { namespace: root.namespace, inode: root.inode, processes, path });
         }
         reader.settle();
-        let ends = asked.into_iter().zip(0_u64..);
-        let ends = ends.map(|(path, id)| (path, reader.path(id).map(|end| ByteString::new(end.to_vec()))));
-        self.known.extend(ends);
+        for ((root, path), id) in asked.into_iter().zip(0_u64..) {
+            let end = reader.path(id).map(|end| ByteString::new(end.to_vec()));
+            self.known.entry(root).or_default().insert(path, end);
+        }
     }
+}
+
+/// A path, and what is in it.
+fn whole(path: &ByteString, last: Option<&ByteString>) -> ByteString {
+    let Some(last) = last else { return path.clone() };
+    let mut bytes = path.as_bytes().to_vec();
+    if bytes != b"/" {
+        bytes.push(b'/');
+    }
+    bytes.extend_from_slice(last.as_bytes());
+    ByteString::new(bytes)
+}
+
+fn goes_back_somewhere(path: &ByteString) -> bool {
+    path.as_bytes().split(|byte| *byte == b'/').any(|name| name == b"..")
 }

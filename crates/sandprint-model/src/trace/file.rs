@@ -43,11 +43,15 @@ pub enum Doubt {
     Outside,
     /// What a relative path began at is not known.
     Unplaced,
+    /// It goes back (`..`) over a name that may be a symbolic link, and stands as the program wrote it: what it names is
+    /// known to whoever follows the link.
+    Unresolved,
 }
 
 impl Doubt {
     /// Every reason, in name order.
-    pub const ALL: [Doubt; 5] = [Doubt::Cut, Doubt::Outside, Doubt::Torn, Doubt::Unlinked, Doubt::Unplaced];
+    pub const ALL: [Doubt; 6] =
+        [Doubt::Cut, Doubt::Outside, Doubt::Torn, Doubt::Unlinked, Doubt::Unplaced, Doubt::Unresolved];
 
     /// The stable word.
     pub fn name(self) -> &'static str {
@@ -57,6 +61,7 @@ impl Doubt {
             Doubt::Unlinked => "unlinked",
             Doubt::Outside => "outside",
             Doubt::Unplaced => "unplaced",
+            Doubt::Unresolved => "unresolved",
         }
     }
 
@@ -83,6 +88,18 @@ impl Doubts {
     /// The reasons, in name order.
     pub fn iter(self) -> impl Iterator<Item = Doubt> {
         Doubt::ALL.into_iter().filter(move |doubt| self.has(*doubt))
+    }
+
+    /// These and one more.
+    #[must_use]
+    pub fn with(self, doubt: Doubt) -> Doubts {
+        Doubts(self.0 | 1 << doubt as u8)
+    }
+
+    /// The others.
+    #[must_use]
+    pub fn without(self, doubt: Doubt) -> Doubts {
+        Doubts(self.0 & !(1 << doubt as u8))
     }
 
     /// The reasons that are left when a path was seen twice: those of both, unless one of them was sure.

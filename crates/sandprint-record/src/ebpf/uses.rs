@@ -183,11 +183,12 @@ impl Sent {
             base: record.base,
             text: record.text,
         };
-        if of.facts().iter().any(|(path, seen)| hosts::is_read(path.as_bytes(), seen)) {
+        let (facts, leads) = of.facts_and_leads();
+        if facts.iter().any(|(path, seen)| hosts::is_read(path.as_bytes(), seen)) {
             self.hosts.add(who, root, tgid);
         }
-        self.by.entry(who).or_default().add_file(&of);
-        if let Some(lead) = of.lead() {
+        self.by.entry(who).or_default().add_facts(facts);
+        for lead in leads {
             self.leads.add(who, root, tgid, lead);
         }
     }
@@ -242,9 +243,12 @@ impl Sent {
         };
         let who = (record.image, record.target);
         let of = SocketUse { socket, error: record.error, base: record.base };
-        self.by.entry(who).or_default().add_socket(&of);
-        if let Some((through, seen)) = of.file().filter(|(_, seen)| seen.doubts.is_empty()) {
-            self.leads.add(who, record.root, record.tgid, Lead { through, last: None, seen });
+        let uses = self.by.entry(who).or_default();
+        uses.sockets.entry(of.socket.clone()).or_default().join(of.outcomes());
+        let (file, lead) = of.file_and_lead();
+        uses.add_facts(file);
+        if let Some(lead) = lead {
+            self.leads.add(who, record.root, record.tgid, lead);
         }
     }
 }

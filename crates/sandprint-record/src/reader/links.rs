@@ -10,7 +10,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 
+/// How often a path is looked up at most, where somebody renames directories meanwhile.
+const MOST_TRIES: usize = 100;
 /// The longest path, and its NUL (`PATH_MAX`).
 const MOST_PATH: usize = 4096;
 
@@ -18,19 +21,28 @@ const MOST_PATH: usize = 4096;
 /// is. None where no process shows the root.
 pub(super) fn follow(namespace: u32, inode: u64, processes: &[u32], path: &[u8]) -> Option<Vec<u8>> {
     let root = root(namespace, inode, processes)?;
-    let mut here = Path::new(OsStr::from_bytes(path)).to_path_buf();
-    let mut left: Vec<std::ffi::OsString> = Vec::new();
+    let mut here = path;
     loop {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         // A descriptor of whoever asks is another one of ours.
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        if let Ok(opened) = rustix::fs::openat2(&root, &here, flags, Mode::empty(), resolve) {
-            let mut end = of_whoever_asks(&root, &here, below(&root, &opened)?);
-            end.extend(left.iter().rev());
-            return Some(end.into_os_string().into_vec()).filter(|end| end.len() < MOST_PATH);
+        let name = Path::new(OsStr::from_bytes(if here.is_empty() { b"/" } else { here }));
+        let open = || rustix::fs::openat2(&root, name, flags, Mode::empty(), resolve);
+        // Whoever renames a directory meanwhile makes the kernel say that a `..` may lead elsewhere (openat2(2)).
+        let opened = (0..MOST_TRIES).map(|_| open()).find(|opened| !matches!(opened, Err(Errno::AGAIN)));
+        if let Some(Ok(opened)) = opened {
+            let end = of_whoever_asks(&root, name, below(&root, &opened)?);
+            let mut end = end.into_os_string().into_vec();
+            let left = path.get(here.len()..).unwrap_or_default();
+            if end == b"/" && left.starts_with(b"/") {
+                end.clear();
+            }
+            end.extend_from_slice(left);
+            return Some(end).filter(|end| end.len() < MOST_PATH);
         }
-        left.push(here.file_name()?.to_owned());
-        here = here.parent()?.to_path_buf();
+        // A `..` too: it goes back over what is not there, and stays.
+        let at = here.iter().rposition(|byte| *byte == b'/')?;
+        here = here.get(..at)?;
     }
 }
 
@@ -139,6 +151,8 @@ mod tests {
         let real = scratch.join("real");
         std::fs::create_dir_all(&real).unwrap();
         std::os::unix::fs::symlink("real", scratch.join("link")).unwrap();
+        std::fs::create_dir(real.join("deep")).unwrap();
+        std::os::unix::fs::symlink("real/deep", scratch.join("far")).unwrap();
         std::os::unix::fs::symlink("/nowhere/at/all", scratch.join("dangling")).unwrap();
         let scratch = scratch.canonicalize().unwrap();
         let (namespace, inode) = ours();
@@ -151,6 +165,12 @@ mod tests {
             (scratch.join("link"), scratch.join("real")),
             (scratch.join("link/none/x"), scratch.join("real/none/x")),
             (scratch.join("dangling"), scratch.join("dangling")),
+            (scratch.join("link/../none"), scratch.join("none")),
+            (scratch.join("far/../none"), scratch.join("real/none")),
+            (scratch.join("far/.."), scratch.join("real")),
+            // What is not there may have been a link.
+            (scratch.join("none/../link"), scratch.join("none/../link")),
+            (PathBuf::from("/none/../x"), PathBuf::from("/none/../x")),
             (PathBuf::from("/"), PathBuf::from("/")),
             // What is there for us is there for nobody else.
             (PathBuf::from("/proc/self/fd/0"), PathBuf::from("/proc/self/fd/0")),

@@ -1,6 +1,7 @@
 //! What is done to files and with sockets is recorded, all of it and nothing else.
 //!
 //! - [`witness`]: a program of ours has to do with files in every way that there is, and each row is known.
+//! - [`back`]: what a `..` goes back over may be a link.
 //! - [`oracle`]: programs of this machine, of which strace shows the same.
 //! - [`many`]: more files than are kept. What was not kept is counted, and nothing is hurt.
 
@@ -9,6 +10,7 @@ use std::process::Command;
 
 use crate::recorder::{SANDPRINT, TraceFile};
 
+mod back;
 mod commands;
 mod many;
 mod oracle;

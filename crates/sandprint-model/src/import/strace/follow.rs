@@ -7,7 +7,7 @@ use super::parts::Parts;
 use super::reading::OpenedBy;
 use super::sockets::{as_made, has, listed, made};
 use super::value::value;
-use crate::uses::{Place, joined};
+use crate::uses::{self, Place};
 use crate::{Abi, ByteString, Doubts};
 
 /// `O_CLOEXEC`, `SOCK_CLOEXEC` and their like; `EFD_CLOEXEC` too. Every ABI here has the same.
@@ -247,8 +247,6 @@ impl Done<'_> {
 
 /// Where a path leads that begins there.
 fn placed(path: &[u8], base: Option<Place>) -> Option<Place> {
-    if path.starts_with(b"/") {
-        return Some(Place { path: joined(b"", path), doubts: Doubts::NONE });
-    }
-    base.map(|base| Place { path: joined(base.path.as_bytes(), path), doubts: base.doubts })
+    let base = if path.starts_with(b"/") { None } else { Some(base?) };
+    Some(uses::placed(base.as_ref(), path))
 }

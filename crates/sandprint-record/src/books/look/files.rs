@@ -174,8 +174,9 @@ impl Look {
     }
 
     fn add(&self, found: &mut Found, of: &FileUse<'_>) {
-        found.files.extend(of.facts().into_iter().map(|(path, seen)| (path, self.as_known(seen))));
-        if let Some(Lead { seen, through, last }) = of.lead() {
+        let (facts, leads) = of.facts_and_leads();
+        found.files.extend(facts.into_iter().map(|(path, seen)| (path, self.as_known(seen))));
+        for Lead { seen, through, last } in leads {
             found.lead(self.who, Lead { seen: self.as_known(seen), through, last });
         }
     }
@@ -198,8 +199,9 @@ pub(crate) fn executed(pid: u32, call: Syscall) -> Found {
     };
     let how = if task::script(pid).is_some() { How::Interpreter } else { How::Executed };
     let of = FileUse { call, how, told: 0, error: None, mode: None, made: false, found: program, base, text };
-    found.files = of.facts();
-    if let Some(lead) = of.lead() {
+    let (facts, leads) = of.facts_and_leads();
+    found.files = facts;
+    for lead in leads {
         found.lead(Caller { tgid: pid, tid: pid }, lead);
     }
     found

@@ -111,12 +111,10 @@ impl Look {
             matches!(&socket.address, Address::UnixPath(path) if !path.as_bytes().starts_with(b"/"));
         let base = is_relative.then(|| places::working_directory(self.who.tid)).flatten();
         let of = SocketUse { socket, error: self.error(), base };
-        if let Some((path, seen)) = of.file() {
-            let seen = self.as_known(seen);
-            found.files.push((path.clone(), seen.clone()));
-            if seen.doubts.is_empty() {
-                found.lead(self.who, Lead { through: path, last: None, seen });
-            }
+        let (file, lead) = of.file_and_lead();
+        found.files.extend(file.map(|(path, seen)| (path, self.as_known(seen))));
+        if let Some(Lead { seen, through, last }) = lead {
+            found.lead(self.who, Lead { seen: self.as_known(seen), through, last });
         }
         let outcomes = if self.result.is_some() { of.outcomes() } else { Outcomes::default() };
         found.sockets.push((of.socket, outcomes));

@@ -26,7 +26,7 @@ mod line;
 mod look;
 
 use line::{Line, described};
-use look::{canonical, end, joined, loader, script_interpreter};
+use look::{canonical, end, loader, placed, script_interpreter};
 
 /// Where a call has a path.
 #[derive(Debug, Clone, Copy)]
@@ -208,9 +208,9 @@ impl Shown {
         };
         let text = line.quoted(path)?;
         if text.starts_with(b"/") {
-            return Some((joined(b"", &text), false));
+            return Some((placed(b"", &text), false));
         }
-        Some((joined(&base?, &text), text.is_empty()))
+        Some((placed(&base?, &text), text.is_empty()))
     }
 
     fn kind(&self, path: &[u8]) -> Option<Kind> {
@@ -466,7 +466,7 @@ impl Shown {
             };
             self.sockets.insert(format!("{family} {kind} {protocol} {operation} {text} {}", outcome(line)));
             if let Some(path) = path {
-                let path = joined(&self.folder(line.process), &path);
+                let path = placed(&self.folder(line.process), &path);
                 let rights = if operation == "bind" { "create,socket" } else { "socket" };
                 self.named(&path, rights, outcome(line) == "no", Last::Followed);
             }

@@ -5,8 +5,25 @@ use std::fs;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 
+/// Puts a path together; what goes back over a name that was written is looked up, since that may be a link.
+pub(super) fn placed(base: &[u8], text: &[u8]) -> Vec<u8> {
+    let base = if text.starts_with(b"/") { b"" } else { base };
+    let names =
+        text.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b".")).collect::<Vec<_>>();
+    let back = names.iter().take_while(|name| **name == b"..").count();
+    let (back, names) = names.split_at(back);
+    let mut path = joined(base, &back.join(&b'/'));
+    for name in names {
+        path = [if path == b"/" { b"" } else { &path[..] }, b"/", name].concat();
+    }
+    if !names.contains(&&b".."[..]) {
+        return path;
+    }
+    end(&path, names.last() == Some(&&b".."[..])).unwrap_or(path)
+}
+
 /// Puts a path together, without looking at links.
-pub(super) fn joined(base: &[u8], text: &[u8]) -> Vec<u8> {
+fn joined(base: &[u8], text: &[u8]) -> Vec<u8> {
     let mut names: Vec<&[u8]> = Vec::new();
     let base = if text.starts_with(b"/") { b"" } else { base };
     for name in base.split(|byte| *byte == b'/').chain(text.split(|byte| *byte == b'/')) {
