@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    Address, Capability, Doubt, Family, FileSeen, Memory, MemoryKind, Operation, Outcomes, Peak, Right,
-    Rights, Socket, SocketType,
+    Address, Capability, Doubt, Family, FileSeen, Meaning, Memory, MemoryKind, Name, Operation, Outcomes,
+    Peak, Right, Rights, Socket, SocketType,
 };
 
 /// A trace with a row in every table of facts, which has every field.
@@ -56,6 +56,12 @@ fn sample() -> Trace {
     trace.sockets.add(subject.clone(), socket.clone(), run, both);
     let bare = Socket { operation: Operation::Socket, address: Address::None, ..socket };
     trace.sockets.add(subject.clone(), bare, run, Outcomes::default());
+    for (name, source, address) in
+        [("a\n.test", "connect", ":443"), ("b.test", "dns", "2001:db8::1"), ("b.test", "hosts", "127.0.0.1")]
+    {
+        let meaning = Meaning::parse(source, address).unwrap();
+        trace.names.add(subject.clone(), Name { name: name.into(), meaning }, run, ());
+    }
     let capability = Capability::parse("CAP_NET_RAW").unwrap();
     trace.capabilities.add(subject.clone(), (capability, Some(call(100_000))), run, Outcomes::FAILED);
     trace.capabilities.add(subject.clone(), (capability, None), run, both);
@@ -90,6 +96,18 @@ fn facts_that_cannot_be_are_refused() {
             r#""rights":"""#,
             "files[0].facts[1].failed[0].rights",
             ContentProblem::NoRights,
+        ),
+        (
+            r#""address":":443""#,
+            r#""address":"192.0.2.1""#,
+            "names[0].facts[0].address",
+            ContentProblem::Word { expected: "address", found: "192.0.2.1".to_owned() },
+        ),
+        (
+            r#""source":"dns""#,
+            r#""source":"mdns""#,
+            "names[0].facts[1].source",
+            ContentProblem::Word { expected: "source of names", found: "mdns".to_owned() },
         ),
         (
             read,
