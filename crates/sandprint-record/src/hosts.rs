@@ -9,7 +9,7 @@ use sandprint_model::{FileSeen, Gap, GapKind, Name, Operation, Right, RunId, Tra
 use crate::links::{Root, remember};
 use crate::reader::{Question, Reader};
 
-/// Most names by program: answers without end have as many as they like.
+/// Most names in all: answers without end have as many as they like.
 pub(crate) const MOST_NAMES: usize = 65_536;
 /// The file.
 const PATH: &[u8] = b"/etc/hosts";
@@ -28,7 +28,7 @@ pub(crate) struct Hosts<Who> {
 #[derive(Debug)]
 pub(crate) struct Found<Who> {
     pub(crate) names: Vec<(Who, Name)>,
-    /// How many files could not be read: nobody has that root any more, or they are too long.
+    /// How many files could not be read or are not kept whole: nobody has that root any more, or they are too long.
     pub(crate) unknown: u64,
 }
 
@@ -80,8 +80,11 @@ impl<Who: Ord + Copy> Hosts<Who> {
                 .filter(|socket| is_use(socket.operation))
                 .filter_map(|socket| address_of(&socket.address))
                 .collect();
-            let names = entries(text).filter(|(ip, _)| addresses.contains(ip));
-            found.names.extend(names.map(|(_, name)| (*who, name)));
+            let room = MOST_NAMES.saturating_sub(found.names.len());
+            let mut names =
+                entries(text).filter(|(ip, _)| addresses.contains(ip)).map(|(_, name)| (*who, name));
+            found.names.extend(names.by_ref().take(room));
+            found.unknown += u64::from(names.next().is_some());
         }
         found
     }

@@ -156,9 +156,38 @@ fn leads_to_names(socket: &Socket) -> (bool, bool) {
 
 #[cfg(test)]
 mod tests {
-    use sandprint_model::{Abi, ByteString, FileSeen, Right, Rights, Syscall};
+    use sandprint_model::{Abi, ByteString, Family, FileSeen, Meaning, Name, Right, Rights, Syscall};
 
     use super::*;
+
+    #[test]
+    fn names_without_end_too() {
+        let mut kept = Kept::none();
+        let key = Key { image: 2, call: Syscall { abi: Abi::X86_64, nr: 0 } };
+        let name = |nth: usize| Name {
+            name: ByteString::new(format!("n{nth}").into_bytes()),
+            meaning: Meaning::Connect(443),
+        };
+        for nth in (0..MOST_NAMES + 10).chain([7]) {
+            kept.add(key, Found { names: vec![name(nth)], ..Found::default() });
+        }
+        assert_eq!((kept.uses[&2].names.len(), kept.names_lost), (MOST_NAMES, 10));
+    }
+
+    #[test]
+    fn nothing_tells_names_before_somebody_asks_or_has_a_stream() {
+        let of = |kind, operation, address: &str| {
+            let address = Address::parse(address).unwrap();
+            leads_to_names(&Socket { family: Family(2), kind, protocol: 0, operation, address })
+        };
+        let (stream, datagram) = (SocketType::STREAM, SocketType(2));
+        assert_eq!(of(datagram, Operation::Connect, "127.0.0.1:53"), (true, false));
+        assert_eq!(of(datagram, Operation::Send, "[::1]:53"), (true, false));
+        assert_eq!(of(stream, Operation::Connect, "127.0.0.1:53"), (true, true));
+        assert_eq!(of(stream, Operation::Connect, "/run/proxy"), (false, true));
+        assert_eq!(of(stream, Operation::Bind, "127.0.0.1:53"), (false, false));
+        assert_eq!(of(datagram, Operation::Send, "127.0.0.1:5353"), (false, false));
+    }
 
     #[test]
     fn paths_without_end_take_room_with_an_end_and_are_told() {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use sandprint_model::names::{Carried, Layout, carried};
 use sandprint_model::operands::{Flags, Operands, PathOperand, Role, operands};
-use sandprint_model::{AddressOperand, Arch, Right, Syscall, address_operand};
+use sandprint_model::{AddressOperand, Arch, Operation, Right, Syscall, address_operand};
 
 use super::decode::syscall;
 use super::error::LoadError;
@@ -38,6 +38,7 @@ const SENDS: u64 = 1 << 49;
 const VECTOR: u64 = 1 << 50;
 const MESSAGE: u64 = 1 << 51;
 const FROM: u64 = 1 << 52;
+const CONNECTS: u64 = 1 << 53;
 
 /// Fills the map `operands` (`bpf/operands.bpf.h`), before anything is attached.
 pub(super) fn fill(maps: &Maps, arch: Arch) -> Result<(), LoadError> {
@@ -190,8 +191,9 @@ fn of_sockets(operand: AddressOperand) -> u64 {
         | match operand {
             AddressOperand::Made { .. } => places(None, None, None),
             AddressOperand::NoAddress { socket, .. } => places(Some(socket), None, None),
-            AddressOperand::Direct { socket, address, length, .. } => {
-                places(Some(socket), Some(address), Some(length))
+            AddressOperand::Direct { socket, address, length, operation } => {
+                let connects = if operation == Operation::Connect { CONNECTS } else { 0 };
+                connects | places(Some(socket), Some(address), Some(length))
             }
             AddressOperand::Message { socket, message, .. } => places(Some(socket), Some(message), None),
             AddressOperand::ManyMessages { socket, messages, .. } => {
@@ -227,7 +229,8 @@ mod tests {
         assert_eq!(of("fstat"), 0);
         let connect = of("connect");
         assert_eq!([18, 21, 24].map(|place| field(connect, place)), [0, 1, 2]);
-        assert_eq!(connect & IS_SOCKET, IS_SOCKET);
+        assert_eq!(connect & (IS_SOCKET | CONNECTS), IS_SOCKET | CONNECTS);
+        assert_eq!((of("bind") | of("sendto")) & CONNECTS, 0);
         assert_eq!(of("sendmmsg") & MANY, MANY);
         let of_i386 = |name| describe(Syscall::from_name(Abi::I386, name).unwrap());
         assert_eq!((of_i386("mmap") & WORDS, of_i386("socketcall") & SOCKETCALL), (WORDS, SOCKETCALL));

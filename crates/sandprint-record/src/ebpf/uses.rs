@@ -257,6 +257,38 @@ impl Sent {
 mod tests {
     use super::*;
 
+    /// A record of a request to a proxy, or of an answer, of which so many bytes were there.
+    fn told(kind: u8, text: &[u8], length: usize) -> Vec<u8> {
+        const LENGTH: usize = 16;
+        const TEXT_LENGTH: usize = 68;
+        const KIND: usize = 71;
+        let mut bytes = vec![0; HEAD];
+        bytes[KIND] = kind;
+        bytes[LENGTH..][..8].copy_from_slice(&u64::try_from(length).unwrap().to_ne_bytes());
+        bytes[TEXT_LENGTH..][..2].copy_from_slice(&u16::try_from(text.len()).unwrap().to_ne_bytes());
+        bytes.extend(text);
+        bytes
+    }
+
+    #[test]
+    fn names_without_end_take_room_with_an_end_and_are_told() {
+        let mut sent = Sent::none(Arch::X86_64);
+        let request = |nth: usize| format!("CONNECT n{nth}.test:443 HTTP/1.1\r\n");
+        for nth in 0..MOST_NAMES + 10 {
+            sent.take(&told(REQUEST, request(nth).as_bytes(), 4000));
+        }
+        // What is known is kept all the same.
+        sent.take(&told(REQUEST, request(7).as_bytes(), 4000));
+        let known: usize = sent.by.values().map(|uses| uses.names.len()).sum();
+        assert_eq!((known, sent.lost_names), (MOST_NAMES, 10));
+        // An answer that says that there is no such name; the same where not all of it was there; and what is none.
+        let answer = [0, 7, 0x81, 0x83, 0, 0, 0, 0, 0, 0, 0, 0];
+        for (text, length, lost) in [(&answer[..], 12, 10), (&answer, 13, 11), (b"nonsense", 8, 12)] {
+            sent.take(&told(ANSWER, text, length));
+            assert_eq!(sent.lost_names, lost);
+        }
+    }
+
     #[test]
     fn what_is_too_much_is_counted_by_kind() {
         const KIND: usize = 71;

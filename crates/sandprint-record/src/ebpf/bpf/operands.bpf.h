@@ -50,6 +50,7 @@ struct {
 #define SP_OPERANDS_VECTOR (1ULL << 50)	  /* it is the address of as many struct iovec as the third says */
 #define SP_OPERANDS_MESSAGE (1ULL << 51)  /* it is that of a struct msghdr */
 #define SP_OPERANDS_FROM (1ULL << 52)	  /* the fifth argument is where the sender's address is */
+#define SP_OPERANDS_CONNECTS (1ULL << 53) /* the address becomes that of the socket's peer */
 #define SP_OPERANDS_NAMES (SP_OPERANDS_RECEIVES | SP_OPERANDS_SENDS)
 
 /* What operands the call has; 0 for none. */

@@ -517,7 +517,7 @@ static __always_inline void see_peer(const struct sp_scratch *s, struct sock *so
 	if (!bytes || (s->use.error && s->use.error != EINPROGRESS && s->use.error != EINTR))
 		return;
 	if (s->use.family == SP_UNIX) {
-		if (s->use.mode == 1)
+		if (s->use.mode == 1 && s->operands & SP_OPERANDS_CONNECTS)
 			state.has_streams = 1;
 		return;
 	}

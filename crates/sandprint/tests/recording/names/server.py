@@ -58,7 +58,9 @@ def answer(query, is_stream):
         return head(0x8180, 1) + question + itself + struct.pack("!HHIH", A, 1, 60, 4) + b"\1\2\3\4"
     records = ZONE.get(asked)
     if asked.endswith(".echo.test"):
-        records = [(asked, A, "192.0.2.50")]
+        # Or more than a recorder reads.
+        count = 250 if asked.startswith("long.") else 1
+        records = [(asked, A, "192.0.2.%d" % (50 + n % 200)) for n in range(count)]
     if not records:
         return head(0x8183, 0) + question
     records = [record(*one) for one in records if one[1] in (CNAME, kind)]
