@@ -24,6 +24,7 @@
 //! - [`Loss`]: what one output language cannot say of a policy, as data.
 //! - [`Verdict`]: what a trial of a policy showed; a [`Denial`] is a call that it refused.
 //! - [`Ancestor`], [`Code`], [`Location`]: where a call comes from.
+//! - [`multiplexed`]: the calls of i386 that stand for others.
 //! - [`markdown`]: text of others as Markdown shows it as it is.
 //! - [`import`]: recordings of other tools, read as traces.
 //! - [`wire`]: the serialized form of traces and policies.
@@ -45,6 +46,7 @@ pub mod import;
 mod kernel;
 pub mod loss;
 pub mod markdown;
+pub mod multiplexed;
 pub mod names;
 pub mod note;
 pub mod operands;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sandprint_model::errno::{ENOSYS, EPERM};
 use sandprint_model::loss::{self, Multiplexed};
+use sandprint_model::multiplexed::{MULTIPLEXERS, SUB_CALLS};
 use sandprint_model::{
     Abi, About, Action, Condition, KernelVersion, Loss, LossKind, Policy, Reason, Rule, Syscall,
 };
@@ -183,52 +184,14 @@ impl<'p> ByName<'p> {
 /// Each ABI has one of them.
 pub(super) const NEVER_IMPLEMENTED: [&str; 2] = ["nfsservctl", "getpmsg"];
 
-/// What libseccomp multiplexes on i386 through `socketcall`: `-101` to `-120` of its pseudo numbers.
-const SOCKETCALLS: &[&str] = &[
-    "accept",
-    "accept4",
-    "bind",
-    "connect",
-    "getpeername",
-    "getsockname",
-    "getsockopt",
-    "listen",
-    "recv",
-    "recvfrom",
-    "recvmmsg",
-    "recvmsg",
-    "send",
-    "sendmmsg",
-    "sendmsg",
-    "sendto",
-    "setsockopt",
-    "shutdown",
-    "socket",
-    "socketpair",
-];
-
-/// What libseccomp multiplexes on i386 through `ipc`: `-201` to `-224` of its pseudo numbers.
-const IPC_CALLS: &[&str] = &[
-    "msgctl",
-    "msgget",
-    "msgrcv",
-    "msgsnd",
-    "semctl",
-    "semget",
-    "semop",
-    "semtimedop",
-    "shmat",
-    "shmctl",
-    "shmdt",
-    "shmget",
-];
-
-/// The calls that stand for others on i386.
-pub(super) const MULTIPLEXERS: [&str; 2] = ["socketcall", "ipc"];
-
-/// The same, each with the calls that it stands for.
-pub(super) fn multiplexed() -> impl Iterator<Item = (&'static str, &'static [&'static str])> {
-    MULTIPLEXERS.into_iter().zip([SOCKETCALLS, IPC_CALLS])
+/// The calls that stand for others on i386, each with those that it stands for, in name order.
+pub(super) fn multiplexed() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+    MULTIPLEXERS.into_iter().map(|multiplexer| {
+        let parts = SUB_CALLS.into_iter().filter(|sub_call| sub_call.multiplexer == multiplexer);
+        let mut parts: Vec<&'static str> = parts.map(|sub_call| sub_call.name).collect();
+        parts.sort_unstable();
+        (multiplexer, parts)
+    })
 }
 
 /// On i386 libseccomp allows `socketcall` for `socket`, and `ipc` for `semget`, without looking at their

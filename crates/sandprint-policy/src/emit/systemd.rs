@@ -18,9 +18,10 @@ use std::fmt::Write;
 
 use sandprint_model::errno::ENOSYS;
 use sandprint_model::loss::{Instead, Multiplexed, Reader, Unchecked};
+use sandprint_model::multiplexed::MULTIPLEXERS;
 use sandprint_model::{Abi, About, Action, KernelVersion, Loss, LossKind, Part, Policy, Syscall, errno};
 
-use super::by_name::{ByName, MULTIPLEXERS, NEVER_IMPLEMENTED, NamedCall, abis_of, multiplexed};
+use super::by_name::{ByName, NEVER_IMPLEMENTED, NamedCall, abis_of, multiplexed};
 use super::escape;
 use super::shape::Shape;
 use super::unattended::unattended;

@@ -19,6 +19,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use sandprint_model::multiplexed::SubCall;
 use sandprint_model::{
     Abi, About, Action, Comparison, Condition, KernelVersion, Loss, LossKind, Note, Reason, Rule, Syscall,
     Width,
@@ -27,42 +28,6 @@ use sandprint_model::{
 use super::profile::{Argument, Operator};
 use super::runs;
 use crate::libseccomp::{loads_with_first_call, merges_wrongly};
-
-/// The sub-calls of i386's multiplexers (linux/net.h, linux/ipc.h).
-const SUB_CALLS: &[(&str, &str, u64)] = &[
-    ("socket", "socketcall", 1),
-    ("bind", "socketcall", 2),
-    ("connect", "socketcall", 3),
-    ("listen", "socketcall", 4),
-    ("accept", "socketcall", 5),
-    ("getsockname", "socketcall", 6),
-    ("getpeername", "socketcall", 7),
-    ("socketpair", "socketcall", 8),
-    ("send", "socketcall", 9),
-    ("recv", "socketcall", 10),
-    ("sendto", "socketcall", 11),
-    ("recvfrom", "socketcall", 12),
-    ("shutdown", "socketcall", 13),
-    ("setsockopt", "socketcall", 14),
-    ("getsockopt", "socketcall", 15),
-    ("sendmsg", "socketcall", 16),
-    ("recvmsg", "socketcall", 17),
-    ("accept4", "socketcall", 18),
-    ("recvmmsg", "socketcall", 19),
-    ("sendmmsg", "socketcall", 20),
-    ("semop", "ipc", 1),
-    ("semget", "ipc", 2),
-    ("semctl", "ipc", 3),
-    ("semtimedop", "ipc", 4),
-    ("msgsnd", "ipc", 11),
-    ("msgrcv", "ipc", 12),
-    ("msgget", "ipc", 13),
-    ("msgctl", "ipc", 14),
-    ("shmat", "ipc", 21),
-    ("shmdt", "ipc", 22),
-    ("shmget", "ipc", 23),
-    ("shmctl", "ipc", 24),
-];
 
 /// A filter in the making.
 #[derive(Debug)]
@@ -136,7 +101,7 @@ impl Filter {
         args: &[Argument],
         reason: &Reason,
     ) {
-        let multiplexed = SUB_CALLS.iter().find(|(sub_call, ..)| *sub_call == name);
+        let multiplexed = SubCall::named(name);
         let is_known =
             Abi::ALL.iter().any(|abi| Syscall::from_name(*abi, name).is_some()) || multiplexed.is_some();
         if !is_known {
@@ -163,11 +128,11 @@ impl Filter {
                 } else {
                     self.lacking.insert(abi);
                 }
-                if let (Abi::I386, Some((_, multiplexer, number))) = (abi, multiplexed)
+                if let (Abi::I386, Some(SubCall { multiplexer, number, .. })) = (abi, multiplexed)
                     && let Some(syscall) = Syscall::from_name(abi, multiplexer)
                 {
                     conditions.retain(|condition| condition.index != 0);
-                    let comparison = Comparison::Equal(*number);
+                    let comparison = Comparison::Equal(number);
                     conditions.insert(0, Condition { index: 0, width: Width::Bits32, comparison });
                     self.push(syscall, conditions, action, reason);
                 }

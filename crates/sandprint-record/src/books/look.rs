@@ -8,6 +8,7 @@ mod names;
 mod sockets;
 
 use sandprint_model::errno::Errno;
+use sandprint_model::multiplexed::SubCall;
 use sandprint_model::names::{Carried, carried};
 use sandprint_model::operands::{Operands, operands};
 use sandprint_model::uses::Lead;
@@ -235,16 +236,15 @@ fn low(register: u64) -> u32 {
 /// The call that `socketcall` is with this first argument (linux/net.h), and how many arguments it has; none for those of
 /// which nothing matters.
 fn socketcall(number: u64) -> Option<(&'static str, usize)> {
-    Some(match number {
-        1 => ("socket", 3),
-        2 => ("bind", 3),
-        3 => ("connect", 3),
-        4 => ("listen", 2),
-        11 => ("sendto", 6),
-        16 => ("sendmsg", 3),
-        20 => ("sendmmsg", 4),
+    let name = SubCall::of("socketcall", number)?.name;
+    let count = match name {
+        "listen" => 2,
+        "bind" | "connect" | "sendmsg" | "socket" => 3,
+        "sendmmsg" => 4,
+        "sendto" => 6,
         _ => return None,
-    })
+    };
+    Some((name, count))
 }
 
 #[cfg(test)]

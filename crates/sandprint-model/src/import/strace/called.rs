@@ -1,6 +1,7 @@
 //! A call as an strace log names it, and the calls of an ABI that it can be.
 
 use super::names::{Name, Names};
+use crate::multiplexed::SubCall;
 use crate::{Abi, Arch, Syscall};
 
 /// A call as the log names it.
@@ -125,49 +126,8 @@ fn named(abi: Abi, name: &str) -> Vec<Syscall> {
         Syscall::from_name(abi, present)
     });
     let multiplexer = match abi {
-        Abi::I386 if SOCKETCALLS.contains(&name) => Syscall::from_name(abi, "socketcall"),
-        Abi::I386 if IPC_CALLS.contains(&name) => Syscall::from_name(abi, "ipc"),
+        Abi::I386 => SubCall::named(name).and_then(|sub_call| Syscall::from_name(abi, sub_call.multiplexer)),
         _ => None,
     };
     multiplexer.into_iter().chain(direct).collect()
 }
-
-/// What socketcall(2) multiplexes.
-const SOCKETCALLS: [&str; 20] = [
-    "accept",
-    "accept4",
-    "bind",
-    "connect",
-    "getpeername",
-    "getsockname",
-    "getsockopt",
-    "listen",
-    "recv",
-    "recvfrom",
-    "recvmmsg",
-    "recvmsg",
-    "send",
-    "sendmmsg",
-    "sendmsg",
-    "sendto",
-    "setsockopt",
-    "shutdown",
-    "socket",
-    "socketpair",
-];
-
-/// What ipc(2) multiplexes.
-const IPC_CALLS: [&str; 12] = [
-    "msgctl",
-    "msgget",
-    "msgrcv",
-    "msgsnd",
-    "semctl",
-    "semget",
-    "semop",
-    "semtimedop",
-    "shmat",
-    "shmctl",
-    "shmdt",
-    "shmget",
-];

@@ -20,6 +20,19 @@ fn is_false(value: &bool) -> bool {
     !*value
 }
 
+/// Says in which field of a trace the facts of a table are.
+macro_rules! of_field {
+    ($field:ident) => {
+        fn of(trace: &Trace) -> &Facts<Self::Key, Self::Value> {
+            &trace.$field
+        }
+
+        fn of_mut(trace: &mut Trace) -> &mut Facts<Self::Key, Self::Value> {
+            &mut trace.$field
+        }
+    };
+}
+
 /// The table of files.
 pub(super) struct Files;
 
@@ -62,13 +75,7 @@ impl Table for Files {
     type Value = FileSeen;
     type Line = FileLine;
 
-    fn of(trace: &Trace) -> &Facts<ByteString, FileSeen> {
-        &trace.files
-    }
-
-    fn of_mut(trace: &mut Trace) -> &mut Facts<ByteString, FileSeen> {
-        &mut trace.files
-    }
+    of_field!(files);
 
     fn line(path: &ByteString, seen: &FileSeen, indexes: &Indexes<'_>) -> FileLine {
         let failed = seen.failed.iter().map(|(error, rights)| FailedLine {
@@ -150,13 +157,7 @@ impl Table for Sockets {
     type Value = Outcomes;
     type Line = SocketLine;
 
-    fn of(trace: &Trace) -> &Facts<Socket, Outcomes> {
-        &trace.sockets
-    }
-
-    fn of_mut(trace: &mut Trace) -> &mut Facts<Socket, Outcomes> {
-        &mut trace.sockets
-    }
+    of_field!(sockets);
 
     fn line(socket: &Socket, outcomes: &Outcomes, _: &Indexes<'_>) -> SocketLine {
         let has_address = socket.address != Address::None;
@@ -202,13 +203,7 @@ impl Table for Names {
     type Value = ();
     type Line = NameLine;
 
-    fn of(trace: &Trace) -> &Facts<Name, ()> {
-        &trace.names
-    }
-
-    fn of_mut(trace: &mut Trace) -> &mut Facts<Name, ()> {
-        &mut trace.names
-    }
+    of_field!(names);
 
     fn line(Name { name, meaning }: &Name, (): &(), _: &Indexes<'_>) -> NameLine {
         let (address, source) = (meaning.to_string(), meaning.source().to_owned());
@@ -269,13 +264,7 @@ impl Table for Capabilities {
     type Value = Outcomes;
     type Line = CapabilityLine;
 
-    fn of(trace: &Trace) -> &Facts<(Capability, Option<Syscall>), Outcomes> {
-        &trace.capabilities
-    }
-
-    fn of_mut(trace: &mut Trace) -> &mut Facts<(Capability, Option<Syscall>), Outcomes> {
-        &mut trace.capabilities
-    }
+    of_field!(capabilities);
 
     fn line(
         (capability, call): &(Capability, Option<Syscall>),
@@ -317,13 +306,7 @@ impl Table for Memories {
     type Value = Count;
     type Line = MemoryLine;
 
-    fn of(trace: &Trace) -> &Facts<Memory, Count> {
-        &trace.memory
-    }
-
-    fn of_mut(trace: &mut Trace) -> &mut Facts<Memory, Count> {
-        &mut trace.memory
-    }
+    of_field!(memory);
 
     fn line(memory: &Memory, count: &Count, indexes: &Indexes<'_>) -> MemoryLine {
         let path = memory.path.as_ref().map(|path| indexes.path(path));
@@ -358,13 +341,7 @@ impl Table for Namespaces {
     type Value = Count;
     type Line = NamespaceLine;
 
-    fn of(trace: &Trace) -> &Facts<(Syscall, u64), Count> {
-        &trace.namespaces
-    }
-
-    fn of_mut(trace: &mut Trace) -> &mut Facts<(Syscall, u64), Count> {
-        &mut trace.namespaces
-    }
+    of_field!(namespaces);
 
     fn line((call, flags): &(Syscall, u64), count: &Count, _: &Indexes<'_>) -> NamespaceLine {
         let (abi, name) = (call.abi.name().to_owned(), call.name().map(str::to_owned));
@@ -395,13 +372,7 @@ impl Table for Uring {
     type Value = Count;
     type Line = UringLine;
 
-    fn of(trace: &Trace) -> &Facts<u8, Count> {
-        &trace.uring
-    }
-
-    fn of_mut(trace: &mut Trace) -> &mut Facts<u8, Count> {
-        &mut trace.uring
-    }
+    of_field!(uring);
 
     fn line(opcode: &u8, count: &Count, _: &Indexes<'_>) -> UringLine {
         UringLine { opcode: *opcode, count: count.0 }
