@@ -174,7 +174,7 @@ fn file_seen(errno: impl Strategy<Value = Errno>) -> impl Strategy<Value = FileS
     let any = (rights(), failed, rights(), option::of(bytes()), any::<bool>(), doubts);
     let any = any.prop_map(|(succeeded, failed, tried, written, by_kernel, doubts)| FileSeen {
         succeeded,
-        failed,
+        failed: failed.into_iter().collect(),
         tried,
         written,
         by_kernel,

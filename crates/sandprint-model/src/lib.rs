@@ -83,7 +83,7 @@ pub use sockets::{
 pub use syscall::{PROBE_NUMBERS, Syscall};
 pub use trace::{
     ArgumentsSeen, CallArguments, CallDiff, CallSeen, Count, Cover, Coverage, Doubt, Doubts, Exit, FactKind,
-    Facts, FailureDiff, FileSeen, FirstSeen, Host, Image, InputCoverage, Join, Key, Memory, MemoryKind,
-    Merger, Peak, PerRun, Recorder, Run, RunCoverage, RunId, Subject, Trace, TraceDiff,
+    Facts, FailureDiff, Failures, FileSeen, FirstSeen, Host, Image, InputCoverage, Join, Key, Memory,
+    MemoryKind, Merger, Peak, PerRun, Recorder, Run, RunCoverage, RunId, Subject, Trace, TraceDiff,
 };
 pub use verdict::{Expected, Pass, Verdict};

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::errno::Errno;
 use crate::operands::{self, FileKind, Flags, rights, takes_empty};
 use crate::{
-    Address, ByteString, Doubt, Doubts, FileSeen, Join as _, Name, Operation, Outcomes, Right, Rights,
-    Socket, Syscall,
+    Address, ByteString, Doubt, Doubts, Failures, FileSeen, Join as _, Name, Operation, Outcomes, Right,
+    Rights, Socket, Syscall,
 };
 
 const EBADF: Errno = Errno(9);
@@ -102,7 +102,7 @@ impl FileUse<'_> {
         let seen = |rights: Rights, doubts| match self.error {
             None => FileSeen { succeeded: rights, doubts, ..FileSeen::default() },
             Some(error) => {
-                FileSeen { failed: BTreeMap::from([(error, rights)]), doubts, ..FileSeen::default() }
+                FileSeen { failed: Failures::from([(error, rights)]), doubts, ..FileSeen::default() }
             }
         };
         let written = |path: &ByteString| {
@@ -345,7 +345,7 @@ impl SocketUse {
             FileSeen { doubts, written: (path != *text).then(|| text.clone()), ..FileSeen::default() };
         match self.error.filter(|_| self.outcomes().failed) {
             None => seen.succeeded = rights,
-            Some(error) => drop(seen.failed.insert(error, rights)),
+            Some(error) => seen.failed.add(error, rights),
         }
         Some((path, seen))
     }

@@ -1,8 +1,8 @@
 //! What was done to one file in one run.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
+use super::Failures;
 use crate::errno::Errno;
 use crate::{ByteString, Join, Rights};
 
@@ -12,7 +12,7 @@ pub struct FileSeen {
     /// What was done.
     pub succeeded: Rights,
     /// What was tried and failed, by the error that it gave.
-    pub failed: BTreeMap<Errno, Rights>,
+    pub failed: Failures,
     /// What was tried, where nobody saw how it ended. What did succeed or fail is there as well.
     pub tried: Rights,
     /// How the program wrote the path, where that was not the path itself: relative, or through a symbolic link. Of
@@ -140,9 +140,8 @@ impl FileSeen {
     /// it succeeded.
     #[must_use]
     pub fn without(&self, other: &FileSeen) -> FileSeen {
-        let rest = |(error, rights): (&Errno, &Rights)| {
-            let known = other.failed.get(error).copied().unwrap_or_default();
-            Some((*error, rights.without(known))).filter(|(_, rights)| !rights.is_empty())
+        let rest = |(error, rights): (Errno, Rights)| {
+            Some((error, rights.without(other.failed.get(error)))).filter(|(_, rights)| !rights.is_empty())
         };
         FileSeen {
             succeeded: self.succeeded.without(other.succeeded),
@@ -154,7 +153,7 @@ impl FileSeen {
 
     /// What was tried and failed, with whatever error.
     pub fn all_failed(&self) -> Rights {
-        self.failed.values().fold(Rights::NONE, |all, rights| all.and(*rights))
+        self.failed.all()
     }
 }
 
@@ -168,9 +167,8 @@ impl Join for FileSeen {
             _ => self.doubts.of_both(other.doubts),
         };
         self.succeeded = self.succeeded.and(other.succeeded);
-        for (error, rights) in other.failed {
-            let slot = self.failed.entry(error).or_default();
-            *slot = slot.and(rights);
+        for (error, rights) in other.failed.iter() {
+            self.failed.add(error, rights);
         }
         self.tried = self.tried.and(other.tried);
         self.written = match (self.written.take(), other.written) {

@@ -195,7 +195,7 @@ fn in_folder(trace: &Trace, folder: &Path) -> BTreeSet<String> {
     for ((_, path), seen) in files(trace) {
         let Some(path) = path.strip_prefix(folder) else { continue };
         let path = path.strip_prefix('/').unwrap_or(".");
-        let failed = seen.failed.iter().map(|(error, rights)| (error.to_string(), *rights));
+        let failed = seen.failed.iter().map(|(error, rights)| (error.to_string(), rights));
         let ended = [("yes".to_owned(), seen.succeeded), ("tried".to_owned(), seen.tried)];
         for (outcome, rights) in ended.into_iter().chain(failed).filter(|(_, rights)| !rights.is_empty()) {
             let by = if seen.by_kernel { "kernel" } else { "put together" };

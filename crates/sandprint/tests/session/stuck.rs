@@ -61,7 +61,8 @@ fn a_file_system_that_stops_answering_holds_nobody_up() {
         let gaps: Vec<_> = trace
             .gaps
             .keys()
-            .filter(|gap| gap.kind != GapKind::CountsInexact)
+            // Nor can links on the way to it be followed; whether there are such depends on where the test runs.
+            .filter(|gap| !matches!(gap.kind, GapKind::CountsInexact | GapKind::LinksUnfollowed))
             .map(|gap| (gap.kind, gap.detail.clone().unwrap_or_default()))
             .collect();
         let path = scratch.path("mounted/p").to_str().unwrap().to_owned();

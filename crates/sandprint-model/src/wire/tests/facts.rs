@@ -1,11 +1,9 @@
 //! The tables of facts beside calls: how they are written, and what of them is refused.
 
-use std::collections::BTreeMap;
-
 use super::*;
 use crate::{
-    Address, Capability, Doubt, Family, FileSeen, Meaning, Memory, MemoryKind, Name, Operation, Outcomes,
-    Peak, Right, Rights, Socket, SocketType,
+    Address, Capability, Doubt, Failures, Family, FileSeen, Meaning, Memory, MemoryKind, Name, Operation,
+    Outcomes, Peak, Right, Rights, Socket, SocketType,
 };
 
 /// A trace with a row in every table of facts, which has every field.
@@ -36,7 +34,7 @@ fn sample() -> Trace {
     trace.refused.add(subject.clone(), (call(100_000), Errno(1)), run, Count(2));
     let seen = FileSeen {
         succeeded: rights(&[Right::Read, Right::MapExec]),
-        failed: BTreeMap::from([(Errno(13), rights(&[Right::Write])), (Errno(524), rights(&[Right::Ioctl]))]),
+        failed: Failures::from([(Errno(13), rights(&[Right::Write])), (Errno(524), rights(&[Right::Ioctl]))]),
         tried: rights(&[Right::Metadata]),
         written: Some("../a\n".into()),
         by_kernel: true,

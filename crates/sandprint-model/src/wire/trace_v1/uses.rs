@@ -1,7 +1,5 @@
 //! How files, sockets, memory, namespaces and operations of `io_uring` are written, each as a line of its table.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::facts::Table;
@@ -11,8 +9,8 @@ use crate::sockets::Address;
 use crate::wire::content::{self, Object, Refused, present};
 use crate::wire::{ContentProblem, quoted};
 use crate::{
-    Abi, ByteString, Capability, Count, Doubt, Facts, Family, FileSeen, Meaning, Memory, MemoryKind, Name,
-    Operation, Outcomes, Rights, Socket, SocketType, Syscall, Trace,
+    Abi, ByteString, Capability, Count, Doubt, Facts, Failures, Family, FileSeen, Meaning, Memory,
+    MemoryKind, Name, Operation, Outcomes, Rights, Socket, SocketType, Syscall, Trace,
 };
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it by reference")]
@@ -95,7 +93,7 @@ impl Table for Files {
     }
 
     fn fact(line: FileLine, heads: &Heads) -> Result<(ByteString, FileSeen), Refused> {
-        let mut failed = BTreeMap::new();
+        let mut failed = Failures::default();
         for (at, Object(line)) in line.failed.into_iter().enumerate() {
             let within = |refused: Refused| refused.within(&format!("failed[{at}]"));
             if let Some(word) = line.error.as_deref()
@@ -110,9 +108,10 @@ impl Table for Files {
             if rights.is_empty() {
                 return Err(within(Refused::new("rights", ContentProblem::NoRights)));
             }
-            if failed.insert(Errno(line.errno), rights).is_some() {
+            if !failed.get(Errno(line.errno)).is_empty() {
                 return Err(within(Refused::new("", ContentProblem::Repeated)));
             }
+            failed.add(Errno(line.errno), rights);
         }
         let doubt = |(at, name): (usize, &String)| {
             content::word(&format!("doubts[{at}]"), "doubt", name, Doubt::from_name)

@@ -23,7 +23,7 @@ fn facts(trace: &Trace) -> BTreeSet<String> {
     for (subject, path, runs) in trace.files.iter() {
         for seen in runs.values() {
             let mut row = format!("file\t{}\t{path}\t{}", subject.image, seen.succeeded);
-            for (error, rights) in &seen.failed {
+            for (error, rights) in seen.failed.iter() {
                 write!(row, "\t{error} {rights}").unwrap();
             }
             if let Some(written) = &seen.written {
