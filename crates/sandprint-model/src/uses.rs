@@ -370,6 +370,11 @@ impl Uses {
         }
     }
 
+    /// The same path, in the memory in which it is kept already.
+    pub fn kept(&self, path: ByteString) -> ByteString {
+        self.files.get_key_value(&path).map_or(path, |(kept, _)| kept.clone())
+    }
+
     /// Takes in what a call had to do with a socket.
     pub fn add_socket(&mut self, of: &SocketUse) {
         self.sockets.entry(of.socket.clone()).or_default().join(of.outcomes());

@@ -10,6 +10,9 @@ use crate::reader::{Question, Reader};
 /// Processes that are remembered of each root. One that lives is enough.
 const MOST_PROCESSES: usize = 16;
 
+/// Paths that are asked about before their answers are waited for.
+const AT_A_TIME: usize = 4096;
+
 /// A root, as processes see it: a mount namespace, and the inode of its root directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Root {
@@ -22,12 +25,15 @@ pub(crate) struct Root {
 /// What was seen at the ends of paths, by whom.
 #[derive(Debug, Clone)]
 pub(crate) struct Leads<Who> {
-    by: BTreeMap<(Who, Root, ByteString, Option<ByteString>), FileSeen>,
+    by: BTreeMap<(Who, Root), Paths>,
     /// Through whose `/proc/PID/root` a root can be seen.
     processes: BTreeMap<Root, Vec<u32>>,
     /// What has been asked.
     known: Ends,
 }
+
+/// What was seen, by the path that leads there and the component behind it.
+type Paths = BTreeMap<(ByteString, Option<ByteString>), FileSeen>;
 
 /// Where the paths through links come to, by the root and the path that leads there; none where that could not be found out.
 type Ends = BTreeMap<Root, BTreeMap<ByteString, Option<ByteString>>>;
@@ -69,20 +75,27 @@ impl<Who: Ord + Copy> Leads<Who> {
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.by.len()
+        self.by.values().map(BTreeMap::len).sum()
     }
 
     /// Takes in one, seen by a process with that root.
     pub(crate) fn add(&mut self, who: Who, root: Root, tgid: u32, lead: Lead) {
         remember(&mut self.processes, root, tgid);
-        self.by.entry((who, root, lead.through, lead.last)).or_default().join(lead.seen);
+        let paths = self.by.entry((who, root)).or_default();
+        // Many names in one directory: its path is kept once.
+        let from = (lead.through, None);
+        let kept = paths.range(&from..).next().filter(|((kept, _), _)| *kept == from.0);
+        let through = kept.map(|((kept, _), _)| kept.clone()).unwrap_or(from.0);
+        paths.entry((through, lead.last)).or_default().join(lead.seen);
     }
 
     /// What was seen by those who are wanted at the ends of links. Waits for the reader, once for each path.
     pub(crate) fn ends(&mut self, is_wanted: impl Fn(Who) -> bool, reader: &mut Reader) -> Found<Who> {
         self.ask(reader);
         let mut found = Found { ends: Vec::new(), unknown: 0 };
-        for ((who, root, through, last), seen) in self.by.iter().filter(|((who, ..), _)| is_wanted(*who)) {
+        let wanted = self.by.iter().filter(|((who, _), _)| is_wanted(*who));
+        let wanted = wanted.flat_map(|((who, root), paths)| paths.iter().map(move |lead| (who, root, lead)));
+        for (who, root, ((through, last), seen)) in wanted {
             let named = whole(through, last.as_ref());
             let goes_back = seen.doubts.has(Doubt::Unresolved);
             let end = self.known.get(root).and_then(|known| known.get(through)).and_then(Option::as_ref);
@@ -107,24 +120,36 @@ impl<Who: Ord + Copy> Leads<Who> {
 
     /// Asks about all paths of which nothing is known yet.
     fn ask(&mut self, reader: &mut Reader) {
-        let is_known =
-            |root, path: &ByteString| self.known.get(root).is_some_and(|known| known.contains_key(path));
-        let paths = self.by.keys().map(|(_, root, through, _)| (root, through));
-        let asked: BTreeSet<(&Root, &ByteString)> =
-            paths.filter(|(root, path)| !is_known(root, path)).collect();
-        let asked: Vec<(Root, ByteString)> =
-            asked.into_iter().map(|(root, path)| (*root, path.clone())).collect();
+        let paths = self.by.iter().flat_map(|((_, root), paths)| paths.keys().map(move |key| (root, &key.0)));
+        let mut asked: BTreeMap<Root, BTreeSet<ByteString>> = BTreeMap::new();
+        for (root, path) in paths {
+            if !self.known.get(root).is_some_and(|known| known.contains_key(path)) {
+                asked.entry(*root).or_default().insert(path.clone());
+            }
+        }
+        for (root, paths) in asked {
+            let processes = self.processes.get(&root).map_or(&[][..], Vec::as_slice);
+            let known = self.known.entry(root).or_default();
+            // Some at a time: a question and its answer are larger than the path.
+            let paths: Vec<ByteString> = paths.into_iter().collect();
+            for some in paths.chunks(AT_A_TIME) {
+                reader.forget_paths();
+                for (path, id) in some.iter().zip(0_u64..) {
+                    let (processes, path) = (processes.to_vec(), path.as_bytes().to_vec());
+                    let Root { namespace, inode } = root;
+                    reader.ask(id, Question::Links { namespace, inode, processes, path });
+                }
+                reader.settle();
+                for (path, id) in some.iter().zip(0_u64..) {
+                    let end = reader.path(id).map(|end| {
+                        // Most lead through no link.
+                        if end == path.as_bytes() { path.clone() } else { ByteString::new(end.to_vec()) }
+                    });
+                    known.insert(path.clone(), end);
+                }
+            }
+        }
         reader.forget_paths();
-        for ((root, path), id) in asked.iter().zip(0_u64..) {
-            let processes = self.processes.get(root).cloned().unwrap_or_default();
-            let path = path.as_bytes().to_vec();
-            reader.ask(id, Question::Links { namespace: root.namespace, inode: root.inode, processes, path });
-        }
-        reader.settle();
-        for ((root, path), id) in asked.into_iter().zip(0_u64..) {
-            let end = reader.path(id).map(|end| ByteString::new(end.to_vec()));
-            self.known.entry(root).or_default().insert(path, end);
-        }
     }
 }
 

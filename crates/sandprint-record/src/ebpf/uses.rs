@@ -187,8 +187,10 @@ impl Sent {
         if facts.iter().any(|(path, seen)| hosts::is_read(path.as_bytes(), seen)) {
             self.hosts.add(who, root, tgid);
         }
-        self.by.entry(who).or_default().add_facts(facts);
-        for lead in leads {
+        let uses = self.by.entry(who).or_default();
+        uses.add_facts(facts);
+        for mut lead in leads {
+            lead.through = uses.kept(lead.through);
             self.leads.add(who, root, tgid, lead);
         }
     }

@@ -38,7 +38,7 @@ struct {
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 16 << 20);
+	__uint(max_entries, 8 << 20);
 } uses SEC(".maps");
 
 /* Most path components and mounts of a use that are followed. */
