@@ -1,14 +1,13 @@
 //! Exact texts of every view, for traces made by hand.
 
 use super::*;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sandprint_model::arguments::Selected;
 use sandprint_model::errno::Errno;
 use sandprint_model::{
-    Abi, Arch, ArgumentsSeen, ByteString, CallSeen, Count, Doubt, Exit, FactKind, FileSeen, Gap, GapKind,
-    Host, Image, Meaning, Name, Recorder, Rights, Run, RunId, Subject, Syscall,
+    Abi, Arch, ArgumentsSeen, ByteString, CallSeen, Count, Doubt, Exit, FactKind, Failures, FileSeen, Gap,
+    GapKind, Host, Image, Meaning, Name, Recorder, Rights, Run, RunId, Subject, Syscall,
 };
 use serde_json::{Value, json};
 
@@ -397,7 +396,8 @@ fn what_was_done_to_a_file_is_told_from_what_failed_and_what_was_only_tried() {
         ("/c", "", "", "list"),
         ("/d", "read", "", "read"),
     ] {
-        let failed = if failed.is_empty() { BTreeMap::new() } else { [(Errno(2), rights(failed))].into() };
+        let failed =
+            if failed.is_empty() { Failures::default() } else { [(Errno(2), rights(failed))].into() };
         let seen =
             FileSeen { succeeded: rights(succeeded), failed, tried: rights(tried), ..FileSeen::default() };
         trace.files.add(Subject::default(), path.into(), run, seen);
@@ -438,7 +438,7 @@ fn a_path_that_may_be_another_one_is_told_to_people_and_in_json() {
     );
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json[0]["doubts"], &json[1]["doubts"]), (&Value::Null, &Value::from("cut,unlinked")));
-    assert!(summary(&trace).contains("  2 files\n  1 path is doubtful: `--only files` says why\n"));
+    assert!(summary(&trace).contains("  files (2)\n  1 path is doubtful: `--only files` says why\n"));
 }
 
 #[test]
@@ -462,5 +462,5 @@ fn names_are_shown_with_what_they_stand_for_and_escaped() {
          b.test\t2001:db8::1\tdns\n\
          b.test\t127.0.0.1\thosts\n"
     );
-    assert!(summary(&trace).contains("  3 names\n"), "{}", summary(&trace));
+    assert!(summary(&trace).contains("  names (3)\n"), "{}", summary(&trace));
 }

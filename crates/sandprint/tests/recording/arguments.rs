@@ -269,7 +269,7 @@ fn a_run_whose_arguments_are_not_known_makes_no_rules_about_them() {
     assert_eq!(
         said(&refused),
         "error: failed to make rules about arguments: no run of the trace recorded them\n\
-         hint: record it with `--detail full`, or leave out `--arguments`\n"
+         hint: record it without `--detail calls`, or leave out `--arguments`\n"
     );
     let mixed = generate(folder.path(), &[&notified.trace.0, &by_ebpf.trace.0], &[]);
     assert!(mixed.status.success(), "{}", said(&mixed));

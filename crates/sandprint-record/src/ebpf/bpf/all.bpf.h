@@ -30,6 +30,7 @@
 #include "details.bpf.h"
 #include "calls.bpf.h"
 #include "operands.bpf.h"
+#include "scratch.bpf.h"
 #include "uses.bpf.h"
 #include "names.bpf.h"
 #include "lifecycle.bpf.h"

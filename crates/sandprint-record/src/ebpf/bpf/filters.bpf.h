@@ -3,11 +3,9 @@
 #ifndef SANDPRINT_FILTERS_H
 #define SANDPRINT_FILTERS_H
 
-/* Bytes that are hashed in one step, and steps in a row. BPF_MAXINSNS instructions of 8 bytes take all rows.
- */
-#define SP_FILTER_STEP 128
+/* Steps in a row. BPF_MAXINSNS instructions of 8 bytes take all rows. */
 #define SP_FILTER_ROW 16
-#define SP_FILTER_ROWS (SP_CODE_PART * SP_CODE_PARTS / SP_FILTER_STEP / SP_FILTER_ROW)
+#define SP_FILTER_ROWS (SP_CODE_PART * SP_CODE_PARTS / SP_HASH_STEP / SP_FILTER_ROW)
 
 /*
  * The filters whose instructions were told. Key: id. Value: 1.
@@ -32,33 +30,14 @@ struct {
 } code SEC(".maps");
 
 /*
- * Hashes the first bytes, at most SP_FILTER_STEP; 0 where they cannot be read. As with hash_part, these are
- * functions of their own and their loops are unrolled, so that the verifier sees each once: as one loop in
- * another they were 190,000 instructions to it.
+ * A row of steps. As with hash_part, this is a function of its own, so that the verifier sees it once: as one
+ * loop in another they were 190,000 instructions to it.
  */
-__noinline u64 hash_step(u64 address, u32 bytes, u64 hash)
-{
-	u64 words[SP_FILTER_STEP / 8] = {};
-	u32 size = SP_FILTER_STEP;
-
-	if (bytes < SP_FILTER_STEP) {
-		/* clang knows that it is less, and the verifier does not. */
-		barrier_var(bytes);
-		size = bytes & (SP_FILTER_STEP - 1);
-	}
-	if (bpf_probe_read_kernel(words, size, (void *)address))
-		return 0;
-#pragma clang loop unroll(full)
-	for (u32 i = 0; i < SP_FILTER_STEP / 8; i++)
-		hash = (hash ^ words[i]) * 0x9E3779B97F4A7C15ULL + (hash >> 29);
-	return hash | 1;
-}
-
 __noinline u64 hash_row(u64 address, u32 bytes, u64 hash)
 {
 #pragma clang loop unroll(disable)
 	for (u32 step = 0; step < SP_FILTER_ROW; step++) {
-		u32 done = step * SP_FILTER_STEP;
+		u32 done = step * SP_HASH_STEP;
 
 		if (done >= bytes)
 			break;
@@ -76,7 +55,7 @@ static __always_inline u64 hash_instructions(u64 address, u32 bytes)
 
 #pragma clang loop unroll(disable)
 	for (u32 row = 0; row < SP_FILTER_ROWS; row++) {
-		u32 done = row * SP_FILTER_ROW * SP_FILTER_STEP;
+		u32 done = row * SP_FILTER_ROW * SP_HASH_STEP;
 
 		if (done >= bytes)
 			break;

@@ -9,8 +9,8 @@
 #ifndef SANDPRINT_NAMES_H
 #define SANDPRINT_NAMES_H
 
-/* Most bytes of an answer: what room there is, without a word behind it that is set to 0. */
-#define SP_ANSWER (SP_PATH - 8)
+/* Most bytes of an answer: what room there is. */
+#define SP_ANSWER SP_PATH
 /* Most bytes of the second part of an answer, and of the first where there are two. */
 #define SP_FIRST_PART 255
 #define SP_SECOND_PART (SP_ANSWER - 256)
@@ -124,25 +124,29 @@ __noinline u64 port_in(u64 address)
 	return head[0] == SP_INET || head[0] == SP_INET6 ? head[1] : 0;
 }
 
-/* Adds bytes of the text to the hash, behind which a word is 0. */
+/* Adds bytes of the text to the hash. */
 __noinline int hash_bytes(u64 length)
 {
 	struct sp_scratch *s = scratch_of(SP_SCRATCH_CALL);
-	u64 hash;
+	u64 hash, address, skipped = 0;
+	char *text;
 
 	if (!s)
 		return 0;
 	hash = mixed(s->hash, length);
+	/* As a number: see hash_text. */
+	text = s->text;
+	bpf_probe_read_kernel(&address, sizeof(address), &text);
 	/* The first 16 bits of an answer tell it apart from others to who asked, and say nothing. */
 	if (s->use.mode != SP_STREAM)
-		hash = mixed(hash, *(u64 *)s->text >> 16);
-	else
-		hash = mixed(hash, *(u64 *)s->text);
+		skipped = 2;
 #pragma clang loop unroll(disable)
-	for (u32 i = 1; i < SP_PATH / 8; i++) {
-		if (i * 8 >= length)
+	for (u32 i = 0; i < SP_PATH / SP_HASH_STEP; i++) {
+		u64 done = skipped + i * SP_HASH_STEP;
+
+		if (done >= length)
 			break;
-		hash = mixed(hash, ((u64 *)s->text)[i]);
+		hash = hash_step(address + done, length - done, hash);
 	}
 	s->hash = hash;
 	return 0;
@@ -152,7 +156,7 @@ __noinline int hash_bytes(u64 length)
 static __always_inline int send_bytes(struct sp_scratch *s, const struct sp_parts *parts, u64 length,
 				      u64 most)
 {
-	u64 first, second = 0, zero = 0;
+	u64 first, second = 0;
 
 	first = length < parts->length[0] ? length : parts->length[0];
 	if (first > most)
@@ -186,7 +190,6 @@ static __always_inline int send_bytes(struct sp_scratch *s, const struct sp_part
 	barrier_var(length);
 	if (length > SP_ANSWER)
 		return 0;
-	bpf_probe_read_kernel(&s->text[length], sizeof(zero), &zero);
 	hash_bytes(length);
 	return send_use(SP_SCRATCH_CALL, call_word(&s->use), length);
 }

@@ -31,6 +31,27 @@ __noinline u64 hash_part(u64 address, u64 hash)
 	return length == SP_HASH_STEP ? hash | 1 : hash & ~1ULL;
 }
 
+/*
+ * Hashes the first bytes, at most SP_HASH_STEP; 0 where they cannot be read.
+ */
+__noinline u64 hash_step(u64 address, u32 bytes, u64 hash)
+{
+	u64 words[SP_HASH_STEP / 8] = {};
+	u32 size = SP_HASH_STEP;
+
+	if (bytes < SP_HASH_STEP) {
+		/* clang knows that it is less, and the verifier does not. */
+		barrier_var(bytes);
+		size = bytes & (SP_HASH_STEP - 1);
+	}
+	if (bpf_probe_read_kernel(words, size, (void *)address))
+		return 0;
+#pragma clang loop unroll(full)
+	for (u32 i = 0; i < SP_HASH_STEP / 8; i++)
+		hash = (hash ^ words[i]) * 0x9E3779B97F4A7C15ULL + (hash >> 29);
+	return hash | 1;
+}
+
 /* Each read costs a call of a helper, and a path has many: what lies side by side is read in one. */
 
 /* Whether two fields lie side by side: known when the program is loaded. */
