@@ -95,6 +95,11 @@ pub struct Lead {
 impl FileUse<'_> {
     /// What it says of which paths: of the file, and, where a path leads to it through a symbolic link, of that.
     pub fn facts(&self) -> Vec<(ByteString, FileSeen)> {
+        self.facts_of(self.named().as_ref())
+    }
+
+    /// The same, where this is what the program named.
+    fn facts_of(&self, named: Option<&Place>) -> Vec<(ByteString, FileSeen)> {
         let rights = self.rights();
         if rights.is_empty() {
             return Vec::new();
@@ -115,10 +120,10 @@ impl FileUse<'_> {
             let seen = FileSeen { written: written(path), by_kernel: true, ..seen(rights, *doubts) };
             facts.push((path.clone(), seen));
         }
-        if let Some(Place { path, doubts }) = self.named()
-            && found.is_none_or(|found| found.path != joined(b"", path.as_bytes()))
+        if let Some(Place { path, doubts }) = named
+            && found.is_none_or(|found| found.path != *path && found.path != joined(b"", path.as_bytes()))
         {
-            facts.push((path.clone(), FileSeen { written: written(&path), ..seen(rights, doubts) }));
+            facts.push((path.clone(), FileSeen { written: written(path), ..seen(rights, *doubts) }));
         }
         facts
     }
@@ -127,17 +132,21 @@ impl FileUse<'_> {
     /// if the kernel has not said. A path that goes back over a name is no fact until it has been followed, or could not
     /// be.
     pub fn facts_and_leads(&self) -> (Vec<(ByteString, FileSeen)>, Vec<Lead>) {
-        let (mut facts, leads) = (self.facts(), self.leads());
+        let named = self.named();
+        let mut facts = self.facts_of(named.as_ref());
+        let leads = match (facts.last(), named) {
+            (Some(last), Some(named)) => self.leads(last, &named),
+            _ => Vec::new(),
+        };
         if leads.iter().any(|lead| lead.seen.doubts.has(Doubt::Unresolved)) {
             facts.pop();
         }
         (facts, leads)
     }
 
-    fn leads(&self) -> Vec<Lead> {
-        let Some((told, seen)) = self.facts().pop() else { return Vec::new() };
+    /// Of what the program named, of which this is the last fact.
+    fn leads(&self, (told, seen): &(ByteString, FileSeen), Place { path, doubts }: &Place) -> Vec<Lead> {
         let is_told = self.found.as_ref().is_some_and(Place::is_somewhere) && self.how != How::Interpreter;
-        let Some(Place { path, doubts }) = self.named() else { return Vec::new() };
         let goes_back = doubts.has(Doubt::Unresolved);
         if !doubts.without(Doubt::Unresolved).is_empty() || (is_told && !(goes_back && told == path)) {
             return Vec::new();
@@ -160,7 +169,7 @@ impl FileUse<'_> {
             _ if directory.is_empty() || is_bare => None,
             name => {
                 let last = Some(ByteString::new(name));
-                Some(Lead { through: ByteString::new(directory), last, seen })
+                Some(Lead { through: ByteString::new(directory), last, seen: seen.clone() })
             }
         };
         match (goes_back, follows) {
