@@ -474,8 +474,8 @@ mod tests {
 
     #[test]
     fn a_path_length_beyond_the_buffer_is_cut() {
-        let mut bytes = vec![0_u8; 48 + SCRIPT + 32 + PATH + NAME];
-        let path = 40 + SCRIPT + 32;
+        let mut bytes = vec![0_u8; 48 + SCRIPT + WALK + PATH + NAME];
+        let path = 40 + SCRIPT + WALK;
         bytes[path..path + 4].copy_from_slice(&u32::MAX.to_ne_bytes());
         bytes[path + 8..path + 11].copy_from_slice(b"ls\0");
         assert_eq!(ImageInfo::decode(&bytes).unwrap().path, ByteString::from("/ls"));

@@ -24,6 +24,10 @@ pub(crate) fn prepare(command: &mut Command, folder: &Path) {
     command.current_dir(folder).env_clear().stdin(Stdio::null());
     command.env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
     command.env("HOME", folder).env("LC_ALL", "C");
+    // The names of git's files follow from when they were made, and a command is run more than once.
+    for date in ["GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"] {
+        command.env(date, "2001-01-01 00:00:00 +0000");
+    }
 }
 
 /// Runs a prepared command. Its output goes to files beside `folder`, so that nothing waits for a reader.
