@@ -169,6 +169,8 @@ fn rights() -> impl Strategy<Value = Rights> {
 }
 
 fn file_seen(errno: impl Strategy<Value = Errno>) -> impl Strategy<Value = FileSeen> {
+    // There are no greater ones (MAX_ERRNO).
+    let errno = errno.prop_map(|Errno(number)| Errno(number % 4096));
     let failed = btree_map(errno, some_rights(), 0..3);
     let doubts = vec(select(&Doubt::ALL[..]), 0..3).prop_map(|doubts| doubts.into_iter().collect());
     let any = (rights(), failed, rights(), option::of(bytes()), any::<bool>(), doubts);

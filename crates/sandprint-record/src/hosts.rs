@@ -11,6 +11,8 @@ use crate::reader::{Question, Reader};
 
 /// Most names in all: answers without end have as many as they like.
 pub(crate) const MOST_NAMES: usize = 65_536;
+/// Most roots whose file is read. Of others, it is as if nobody had them any more.
+const MOST_ROOTS: usize = 256;
 /// The file.
 const PATH: &[u8] = b"/etc/hosts";
 
@@ -22,6 +24,8 @@ pub(crate) struct Hosts<Who> {
     processes: BTreeMap<Root, Vec<u32>>,
     /// The text of each file; none where it could not be read.
     known: BTreeMap<Root, Option<Vec<u8>>>,
+    /// Whether they are to be read again, since they may have changed meanwhile.
+    stale: bool,
 }
 
 /// What the files say of the addresses that were used.
@@ -50,7 +54,7 @@ pub(crate) fn is_read(path: &[u8], seen: &FileSeen) -> bool {
 impl<Who: Ord + Copy> Hosts<Who> {
     /// Nobody yet.
     pub(crate) fn none() -> Hosts<Who> {
-        Hosts { by: BTreeSet::new(), processes: BTreeMap::new(), known: BTreeMap::new() }
+        Hosts { by: BTreeSet::new(), processes: BTreeMap::new(), known: BTreeMap::new(), stale: false }
     }
 
     /// Takes in that somebody read the file, in a process with that root.
@@ -89,10 +93,18 @@ impl<Who: Ord + Copy> Hosts<Who> {
         found
     }
 
+    /// Has all files read once more.
+    pub(crate) fn ask_again(&mut self) {
+        self.stale = true;
+    }
+
     /// Asks for the files of all roots of which nothing is known yet.
     fn ask(&mut self, reader: &mut Reader) {
         let roots: BTreeSet<Root> = self.by.iter().map(|(_, root)| *root).collect();
-        let asked: Vec<Root> = roots.into_iter().filter(|root| !self.known.contains_key(root)).collect();
+        let is_asked = |root: &Root| self.stale || !self.known.contains_key(root);
+        // Each file may be long.
+        let asked: Vec<Root> = roots.into_iter().filter(is_asked).take(MOST_ROOTS).collect();
+        self.stale = false;
         if asked.is_empty() {
             return;
         }
@@ -103,9 +115,13 @@ impl<Who: Ord + Copy> Hosts<Who> {
             reader.ask(id, Question::Text { namespace, inode, processes, path });
         }
         reader.settle();
-        let texts =
-            asked.into_iter().zip(0_u64..).map(|(root, id)| (root, reader.path(id).map(<[u8]>::to_vec)));
-        self.known.extend(texts);
+        for (root, id) in asked.into_iter().zip(0_u64..) {
+            let text = reader.path(id).map(<[u8]>::to_vec);
+            if text.is_some() || !self.known.contains_key(&root) {
+                self.known.insert(root, text);
+            }
+        }
+        reader.forget_paths();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -57,23 +58,31 @@ pub(crate) fn executable(wanted: &Wanted<'_>) -> Executable {
     let process = PathBuf::from(format!("/proc/{}", wanted.tgid));
     let in_its_root = process.join("root").join(path.strip_prefix("/").unwrap_or(path));
     for candidate in [process.join("exe"), in_its_root, path.to_path_buf()] {
-        // What is there may have become something that blocks an open, such as a FIFO.
-        let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-        let Ok(file) = File::options().read(true).custom_flags(flags).open(&candidate) else { continue };
-        if is_same_file(&file, wanted) {
+        let Ok(place) = File::options().read(true).custom_flags(libc::O_PATH).open(&candidate) else {
+            continue;
+        };
+        if is_same_file(&place, wanted)
+            && let Some(file) = open_regular(&place)
+        {
             return read(file);
         }
     }
     Executable::UNREADABLE
 }
 
+/// Opens a file to be read that is open for nothing (`O_PATH`), if it is a regular one: what the workload has put there
+/// may be a FIFO, which blocks, or a device, where to open it is to do something.
+pub(crate) fn open_regular(place: &File) -> Option<File> {
+    if !place.metadata().ok()?.is_file() {
+        return None;
+    }
+    File::open(format!("/proc/self/fd/{}", place.as_raw_fd())).ok()
+}
+
 /// Reads the file at a path that cannot change, such as a link of `/proc/self/fd`.
 pub(crate) fn executable_at(path: &Path) -> Executable {
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    match File::options().read(true).custom_flags(flags).open(path) {
-        Ok(file) if file.metadata().is_ok_and(|metadata| metadata.is_file()) => read(file),
-        _ => Executable::UNREADABLE,
-    }
+    let place = File::options().read(true).custom_flags(libc::O_PATH).open(path);
+    place.ok().and_then(|place| open_regular(&place)).map_or(Executable::UNREADABLE, read)
 }
 
 fn is_same_file(file: &File, wanted: &Wanted<'_>) -> bool {
@@ -141,6 +150,21 @@ fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_a_regular_file_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, fifo) = (folder.path().join("file"), folder.path().join("fifo"));
+        std::fs::write(&file, "").unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+            .unwrap();
+        let opened = |path: &Path| {
+            let place = File::options().read(true).custom_flags(libc::O_PATH).open(path).unwrap();
+            open_regular(&place).is_some()
+        };
+        assert!(opened(&file));
+        assert!(!opened(&fifo) && !opened(Path::new("/dev/null")) && !opened(folder.path()));
+    }
 
     #[test]
     fn reads_its_own_build_id_or_knows_there_is_none() {

@@ -30,6 +30,9 @@ pub(crate) struct Leads<Who> {
     processes: BTreeMap<Root, Vec<u32>>,
     /// What has been asked.
     known: Ends,
+    /// Whether that is to be asked again, since links may have changed meanwhile.
+    stale: bool,
+    len: usize,
 }
 
 /// What was seen, by the path that leads there and the component behind it.
@@ -70,12 +73,12 @@ impl<Who> Found<Who> {
 impl<Who: Ord + Copy> Leads<Who> {
     /// None yet.
     pub(crate) fn none() -> Leads<Who> {
-        Leads { by: BTreeMap::new(), processes: BTreeMap::new(), known: Ends::new() }
+        Leads { by: BTreeMap::new(), processes: BTreeMap::new(), known: Ends::new(), stale: false, len: 0 }
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.by.values().map(BTreeMap::len).sum()
+        self.len
     }
 
     /// Takes in one, seen by a process with that root.
@@ -86,7 +89,9 @@ impl<Who: Ord + Copy> Leads<Who> {
         let from = (lead.through, None);
         let kept = paths.range(&from..).next().filter(|((kept, _), _)| *kept == from.0);
         let through = kept.map(|((kept, _), _)| kept.clone()).unwrap_or(from.0);
+        let before = paths.len();
         paths.entry((through, lead.last)).or_default().join(lead.seen);
+        self.len += paths.len() - before;
     }
 
     /// What was seen by those who are wanted at the ends of links. Waits for the reader, once for each path.
@@ -118,12 +123,17 @@ impl<Who: Ord + Copy> Leads<Who> {
         found
     }
 
+    /// Has everything asked once more: at a recording's end links may lead elsewhere than at a checkpoint before.
+    pub(crate) fn ask_again(&mut self) {
+        self.stale = true;
+    }
+
     /// Asks about all paths of which nothing is known yet.
     fn ask(&mut self, reader: &mut Reader) {
         let paths = self.by.iter().flat_map(|((_, root), paths)| paths.keys().map(move |key| (root, &key.0)));
         let mut asked: BTreeMap<Root, BTreeSet<ByteString>> = BTreeMap::new();
         for (root, path) in paths {
-            if !self.known.get(root).is_some_and(|known| known.contains_key(path)) {
+            if self.stale || !self.known.get(root).is_some_and(|known| known.contains_key(path)) {
                 asked.entry(*root).or_default().insert(path.clone());
             }
         }
@@ -145,11 +155,15 @@ impl<Who: Ord + Copy> Leads<Who> {
                         // Most lead through no link.
                         if end == path.as_bytes() { path.clone() } else { ByteString::new(end.to_vec()) }
                     });
-                    known.insert(path.clone(), end);
+                    // Where nobody has the root any more, what was known before is still so.
+                    if end.is_some() || !known.contains_key(path) {
+                        known.insert(path.clone(), end);
+                    }
                 }
             }
         }
         reader.forget_paths();
+        self.stale = false;
     }
 }
 
@@ -166,4 +180,41 @@ fn whole(path: &ByteString, last: Option<&ByteString>) -> ByteString {
 
 fn goes_back_somewhere(path: &ByteString) -> bool {
     path.as_bytes().split(|byte| *byte == b'/').any(|name| name == b"..")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_link_that_is_made_after_it_was_asked_about_is_followed_at_the_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().canonicalize().unwrap();
+        let path = |name: &str| ByteString::new(folder.join(name).as_os_str().as_bytes());
+        let namespace = std::fs::metadata("/proc/self/ns/mnt").unwrap().ino();
+        let inode = std::fs::metadata("/").unwrap().ino();
+        let here = Root { namespace: u32::try_from(namespace).unwrap(), inode };
+        let gone = Root { namespace: 1, inode: 1 };
+        let mut leads = Leads::none();
+        for root in [here, gone] {
+            let lead = Lead { through: path("link"), last: None, seen: FileSeen::default() };
+            leads.add(1, root, u32::MAX, lead);
+        }
+        assert_eq!(leads.len(), 2);
+        let mut reader = Reader::start();
+        let mut ends = |leads: &mut Leads<u32>| {
+            let found = leads.ends(|_| true, &mut reader);
+            let paths: Vec<ByteString> = found.ends.into_iter().map(|(_, path, _)| path).collect();
+            (paths, found.unknown)
+        };
+        assert_eq!(ends(&mut leads), (vec![], 1));
+        std::fs::write(folder.join("target"), "").unwrap();
+        symlink("target", folder.join("link")).unwrap();
+        assert_eq!(ends(&mut leads), (vec![], 1));
+        leads.ask_again();
+        assert_eq!(ends(&mut leads), (vec![path("target")], 1));
+    }
 }

@@ -16,7 +16,8 @@ impl Failures {
 
     /// What failed with that error.
     pub fn get(&self, error: Errno) -> Rights {
-        self.0.iter().find(|(known, _)| *known == error).map_or(Rights::NONE, |(_, rights)| *rights)
+        let at = self.0.binary_search_by_key(&error, |(known, _)| *known).ok();
+        at.and_then(|at| self.0.get(at)).map_or(Rights::NONE, |(_, rights)| *rights)
     }
 
     /// Each error, in order, with what failed so.

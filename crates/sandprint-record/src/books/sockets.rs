@@ -49,7 +49,8 @@ pub(super) fn peer_of_descriptor(tgid: u32, descriptor: u64) -> Result<Option<Pe
     Ok(Some(Peer { kind, port }))
 }
 
-/// A descriptor of another process as one of ours; none where it has no such one.
+/// A descriptor of another process as one of ours; none where it has no such one, or that is no socket. To close one of a
+/// file may ask its file system, which may be the workload's own and wait for us (FUSE); so the link says first what it is.
 fn borrowed(tgid: u32, descriptor: u64) -> Result<Option<OwnedFd>, Errno> {
     let pid = i32::try_from(tgid).ok().and_then(Pid::from_raw).ok_or(Errno::SRCH)?;
     if !*MAY_ASK {
@@ -57,6 +58,10 @@ fn borrowed(tgid: u32, descriptor: u64) -> Result<Option<OwnedFd>, Errno> {
     }
     let process = pidfd_open(pid, PidfdFlags::empty())?;
     let descriptor = super::asked::low(descriptor).cast_signed();
+    let link = rustix::fs::readlink(format!("/proc/{tgid}/fd/{descriptor}"), Vec::new());
+    if !link.is_ok_and(|link| link.as_bytes().starts_with(b"socket:[")) {
+        return Ok(None);
+    }
     match pidfd_getfd(&process, descriptor, PidfdGetfdFlags::empty()) {
         Ok(socket) => Ok(Some(socket)),
         Err(Errno::BADF) => Ok(None),

@@ -29,6 +29,8 @@ pub(super) struct Content {
     /// The flags of calls that make tasks and have them in memory, each with how often: clone3(2), whose arguments no rule
     /// can be about.
     pub(super) cloned: Vec<(CallKey, u64, u64)>,
+    /// Such calls with more different flags than are kept apart, and how often they were made.
+    pub(super) too_many_cloned: Vec<(CallKey, u64)>,
 }
 
 impl Content {
@@ -46,9 +48,11 @@ impl Content {
     pub(super) fn read_arguments(&mut self, programs: &Programs, arch: Arch) -> Result<(), LoadError> {
         let entries = counters(programs, "arguments", ArgumentsKey::SIZE)?;
         let most = u64::try_from(ArgumentsSeen::MOST).unwrap_or(u64::MAX);
-        for (key, _) in self.calls.iter().filter(|(_, call)| call.kinds > most) {
+        for (key, call) in self.calls.iter().filter(|(_, call)| call.kinds > most) {
             if Selecting::of(key.syscall(arch)).is_some() {
                 self.arguments.insert(*key, ArgumentsSeen::too_many());
+            } else {
+                self.too_many_cloned.push((*key, call.count));
             }
         }
         let decoded = entries.into_iter().filter_map(|(key, n)| Some((ArgumentsKey::decode(&key)?, n)));

@@ -40,7 +40,7 @@ const fn row(name: &'static str, access: Access, concerns: &'static [Concern]) -
 }
 
 #[rustfmt::skip]
-static MAPS: [Row; 38] = [
+static MAPS: [Row; 39] = [
     row(".rodata", Access::Programs, &[]),
     row(".bss", Access::Memory, &[]),
     row(".data.control", Access::Memory, &[]),
@@ -68,6 +68,7 @@ static MAPS: [Row; 38] = [
     row("results", Access::Calls, &[Details]),
     row("operands", Access::Memory, &[Details]),
     row("known_uses", Access::Programs, &[Details]),
+    row("known_names", Access::Programs, &[Details]),
     row("known_sockets", Access::Programs, &[Details]),
     Row { name: "live_processes", access: Access::Programs, concerns: &[Follow, Walk, Calls, WatchTasks], large_for: &[Details] },
     row("uses", Access::Calls, &[Details]),

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use libbpf_rs::MapCore as _;
 use sandprint_model::errno::Errno;
 use sandprint_model::{
-    Arch, CallSeen, Capability, Count, FactKind, FirstSeen, Gap, GapKind, Image, KernelVersion, Outcomes,
-    Peak, RunId, Subject, Trace,
+    Arch, ArgumentsSeen, CallSeen, Capability, Count, FactKind, FirstSeen, Gap, GapKind, Image,
+    KernelVersion, Outcomes, Peak, RunId, Subject, Trace,
 };
 
 use super::cgroups::Cgroups;
@@ -384,6 +384,7 @@ impl Recorder {
         self.programs.detach(Concern::Details);
         self.programs.detach(Concern::Calls);
         self.stopped = true;
+        self.sent.borrow_mut().ask_again();
         // A task hands in its own counts before it is no longer among the live ones.
         if self.state()?.live == 0 {
             return Ok(());
@@ -453,7 +454,8 @@ impl Recorder {
         }
         let images = self.images();
         self.add_interpreters(of, &ids);
-        let details::Content { calls, results, asked, uring, mut arguments, cloned } = content;
+        let details::Content { calls, results, asked, uring, mut arguments, cloned, too_many_cloned } =
+            content;
         let subject_of = |id: u64| Subject::of(&images.get(&id).map(Arc::clone).unwrap_or_default());
         for asked in asked {
             let call = asked.is_in_call().then(|| asked.call.syscall(self.arch));
@@ -480,6 +482,13 @@ impl Recorder {
         }
         if self.detail == Detail::Full {
             trace.add_what_follows(*run);
+        }
+        for (call, count) in too_many_cloned {
+            let (most, call) = (ArgumentsSeen::MOST, call.syscall(self.arch));
+            let detail = format!(
+                "more than {most} different ones of {call}: flags of new tasks or namespaces may be missing"
+            );
+            trace.note_gap(Gap { kind: GapKind::ArgumentsLost, run: *run, detail: Some(detail) }, count);
         }
         for (call, flags, count) in cloned {
             let key = (call.syscall(self.arch), flags);

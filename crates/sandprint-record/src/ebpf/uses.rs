@@ -195,9 +195,19 @@ impl Sent {
         }
     }
 
+    /// Has what links and files of names say asked once more, at the end.
+    pub(super) fn ask_again(&mut self) {
+        self.leads.ask_again();
+        self.hosts.ask_again();
+    }
+
     /// Takes in that a program of that path asks for this interpreter, which the kernel opens with it (elf(5)).
     pub(super) fn add_interpreter(&mut self, who: (u64, TargetId), program: &ByteString, interpreter: &[u8]) {
         let Some((root, tgid)) = self.executed.get(program).copied() else { return };
+        // Relative to the working directory of each time, which nobody knows any more.
+        if !interpreter.starts_with(b"/") {
+            return;
+        }
         let path = joined(b"", interpreter);
         let seen = FileSeen { succeeded: Rights::from([Right::Execute]), ..FileSeen::default() };
         self.by.entry(who).or_default().files.entry(path.clone()).or_default().join(seen.clone());

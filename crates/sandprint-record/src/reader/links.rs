@@ -54,13 +54,11 @@ pub(super) const MOST_TEXT: usize = 128 << 10;
 /// what is not to be found have very many. None where no process shows the root, or they are too long.
 pub(super) fn text(namespace: u32, inode: u64, processes: &[u32], path: &[u8]) -> Option<Vec<u8>> {
     let root = root(namespace, inode, processes)?;
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     let path = Path::new(OsStr::from_bytes(path));
-    let file = File::from(rustix::fs::openat2(&root, path, flags, Mode::empty(), resolve).ok()?);
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let place = rustix::fs::openat2(&root, path, flags, Mode::empty(), resolve).ok()?;
+    let file = crate::image::open_regular(&File::from(place))?;
     let mut all = Vec::new();
     let read = file.take(MOST_READ + 1).read_to_end(&mut all).ok()?;
     if u64::try_from(read).ok()? > MOST_READ {

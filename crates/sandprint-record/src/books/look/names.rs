@@ -11,7 +11,7 @@ use crate::books::sockets::{self, Peer};
 const RESOLVER: u16 = 53;
 /// Bounds that the BPF recorder has too (`bpf/names.bpf.h`): of an answer, of its first part where there are two, of its
 /// second, of a request, and of the messages of a call.
-const MOST_ANSWER: u64 = 4088;
+const MOST_ANSWER: u64 = 4096;
 const MOST_FIRST: u64 = 255;
 const MOST_SECOND: u64 = MOST_ANSWER - 256;
 const MOST_REQUEST: u64 = 512;
@@ -151,6 +151,10 @@ fn gathered(parts: &[Part], length: u64, most: u64, memory: &Memory) -> Option<(
     };
     let (at, room) = *parts.next()?;
     let first = length.min(room).min(most);
+    // Who has no room for it (MSG_TRUNC asks for its length alone) has received nothing of it.
+    if parts.as_slice().iter().fold(room, |all, (_, room)| all.saturating_add(*room)) == 0 {
+        return Some((bytes, true));
+    }
     read((at, first))?;
     let left = length - first;
     let mut second = 0;

@@ -78,7 +78,7 @@ extern void bpf_task_release(struct task_struct *task) __ksym;
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
-	__uint(max_entries, 32);
+	__uint(max_entries, 64);
 	__type(key, u32);
 	__type(value, u32);
 } perf_events SEC(".maps");

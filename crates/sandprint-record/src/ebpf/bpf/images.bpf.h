@@ -61,7 +61,7 @@ __noinline int image_step(u64 id)
 	return image ? step(&image->path) : 1;
 }
 
-/* Takes that many steps, or fewer to the end. Unrolled, as hash_part is. */
+/* Takes that many steps, or fewer to the end. */
 __noinline int image_steps(u64 id)
 {
 #pragma clang loop unroll(disable)

@@ -31,7 +31,8 @@ struct sp_parts {
 /* What the call looked at may tell: without the bits for names where that is nothing. */
 static __always_inline u64 as_far_as_names(u64 word, long result)
 {
-	bool may = word & SP_OPERANDS_RECEIVES ? state.asks_names : state.has_streams;
+	/* What runs already may have asked, or have its connection, before. */
+	bool may = config.walks || (word & SP_OPERANDS_RECEIVES ? state.asks_names : state.has_streams);
 
 	if (may && result > 0)
 		return word;
@@ -162,7 +163,13 @@ static __always_inline int send_bytes(struct sp_scratch *s, const struct sp_part
 	if (first > most)
 		first = most;
 	barrier_var(first);
-	if (!first || first > SP_ANSWER)
+	if (!first) {
+		/* A first part without room, before another: not read. */
+		if (length && parts->length[1])
+			count_lost(SP_LOST_NAMES, 1);
+		return 0;
+	}
+	if (first > SP_ANSWER)
 		return 0;
 	if (bpf_probe_read_user(s->text, first, (void *)parts->at[0])) {
 		count_lost(SP_LOST_NAMES, 1);

@@ -32,6 +32,11 @@ __noinline u64 hash_part(u64 address, u64 hash)
 }
 
 /*
+ * Around a call of a function loops are not unrolled: the check of the stack's depth walks each chain of call
+ * sites, and unrolled ones in one another are a product (check_max_stack_depth).
+ */
+
+/*
  * Hashes the first bytes, at most SP_HASH_STEP; 0 where they cannot be read.
  */
 __noinline u64 hash_step(u64 address, u32 bytes, u64 hash)

@@ -30,8 +30,20 @@ struct {
 } known_sockets SEC(".maps");
 
 /*
+ * The same of what tells names. Answers differ in their times, so in the long run it is full: then they are
+ * told each time.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct sp_use_key);
+	__type(value, u8);
+} known_names SEC(".maps");
+
+/*
  * Payload: struct sp_use, and the bytes that it says. Written by: send_use. When full: SP_LOST_FILES,
- * SP_LOST_SOCKETS.
+ * SP_LOST_SOCKETS, SP_LOST_NAMES.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -246,6 +258,10 @@ static __always_inline void describe_use(struct sp_scratch *s)
 	}
 }
 
+/* Remembers a key. Gives -EEXIST where it was known, and -E2BIG where the map is full. */
+#define SP_KNOW(map, key)                                                                                    \
+	(bpf_map_lookup_elem(map, key) ? -EEXIST : bpf_map_update_elem(map, key, &one, BPF_NOEXIST))
+
 /*
  * Sends the use that the scratch holds, unless it was sent before: `call` tells it apart together with the
  * hash. The text is in the scratch, and `text_length` bytes long.
@@ -264,18 +280,15 @@ __noinline int send_use(u64 which, u64 call, u64 text_length)
 	key.call = call;
 	key.hash = s->hash;
 	/* Who is first sends it. What there is no memory for just now is sent again. */
-	if (s->use.kind >= SP_USE_SOCKET) {
-		if (bpf_map_lookup_elem(&known_sockets, &key))
-			return 0;
-		error = bpf_map_update_elem(&known_sockets, &key, &one, BPF_NOEXIST);
-	} else {
-		if (bpf_map_lookup_elem(&known_uses, &key))
-			return 0;
-		error = bpf_map_update_elem(&known_uses, &key, &one, BPF_NOEXIST);
-	}
+	if (s->use.kind > SP_USE_SOCKET)
+		error = SP_KNOW(&known_names, &key);
+	else if (s->use.kind == SP_USE_SOCKET)
+		error = SP_KNOW(&known_sockets, &key);
+	else
+		error = SP_KNOW(&known_uses, &key);
 	if (error == -EEXIST)
 		return 0;
-	if (error == -E2BIG) {
+	if (error == -E2BIG && s->use.kind <= SP_USE_SOCKET) {
 		count_lost_use(s->use.kind);
 		return 0;
 	}
@@ -310,7 +323,9 @@ __noinline int send_use(u64 which, u64 call, u64 text_length)
 								      : BPF_RB_NO_WAKEUP;
 	if (bpf_ringbuf_output(&uses, &s->use, sizeof(s->use) + length, flags)) {
 		/* It may be tried again. */
-		if (s->use.kind >= SP_USE_SOCKET)
+		if (s->use.kind > SP_USE_SOCKET)
+			bpf_map_delete_elem(&known_names, &key);
+		else if (s->use.kind == SP_USE_SOCKET)
 			bpf_map_delete_elem(&known_sockets, &key);
 		else
 			bpf_map_delete_elem(&known_uses, &key);

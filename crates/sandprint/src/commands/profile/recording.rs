@@ -155,8 +155,8 @@ pub(crate) struct DetailArgs {
     ///
     /// `full`, which is what is done without this option, is all that a policy can be about: arguments, how often each
     /// call failed and with which error, what a seccomp filter answered with an error, files, sockets, capabilities,
-    /// and more: see `profile show --only`. `calls` is only which calls are made and how often, and with the recorders
-    /// by ptrace and by notification their arguments; it starts sooner and costs less, and keeps no paths and
+    /// and more: see `profile show --only`. `calls` is only which calls are made and how often, by notification
+    /// also their arguments, and by ptrace those and errors; it starts sooner and costs less, and keeps no paths and
     /// addresses. Capabilities and what filters answered only eBPF sees; how calls end, notification does not.
     #[arg(long, value_name = "LEVEL", value_enum)]
     detail: Option<DetailArg>,

@@ -77,9 +77,9 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "RUN")]
     pub(crate) name: Option<String>,
 
-    /// Leave the command's arguments out of the trace, and the workload's paths and addresses
+    /// Leave the command's arguments out of the trace, and the workload's paths, addresses and names
     ///
-    /// What was recorded of files and sockets is left out, so no rules about them can be made from the trace.
+    /// What was recorded of files, sockets and names is left out, so no rules about them can be made from the trace.
     /// The programs' own paths stay, and the arguments of system calls that are recorded as numbers (families, commands,
     /// flags).
     #[arg(long)]

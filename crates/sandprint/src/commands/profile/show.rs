@@ -150,14 +150,15 @@ fn say_where_it_is_not(recorded: &Trace, kind: FactKind, is_empty: bool) {
         FactKind::Namespaces => {
             ("flags of new tasks or namespaces", "`profile run` does, without `--detail calls`")
         }
-        FactKind::Peaks => ("peaks", "`profile run` does, without `--detail calls`"),
+        FactKind::Peaks => ("peaks", "`profile run` does, but for `--detail calls` and `--recorder notify`"),
         FactKind::Sockets => ("sockets", "`profile run` does, without `--detail calls`"),
         FactKind::Refused => {
             ("refused calls", "`profile run --recorder ebpf` does, without `--detail calls`")
         }
-        FactKind::Results => {
-            ("errors of calls", "`profile run` does, but for `--detail calls` and `--recorder notify`")
-        }
+        FactKind::Results => (
+            "errors of calls",
+            "`profile run` does, but for `--recorder notify`, and eBPF with `--detail calls`",
+        ),
     };
     let without = recorded.runs.values().filter(|run| !run.facts.contains(&kind)).count();
     match (without, recorded.runs.len()) {
