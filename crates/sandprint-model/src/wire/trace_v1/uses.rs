@@ -13,9 +13,6 @@ use crate::{
     MemoryKind, Name, Operation, Outcomes, Rights, Socket, SocketType, Syscall, Trace,
 };
 
-/// `MAX_ERRNO` of linux/err.h.
-const MOST_ERRNO: u16 = 4095;
-
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it by reference")]
 fn is_false(value: &bool) -> bool {
     !*value
@@ -99,8 +96,8 @@ impl Table for Files {
         let mut failed = Failures::default();
         for (at, Object(line)) in line.failed.into_iter().enumerate() {
             let within = |refused: Refused| refused.within(&format!("failed[{at}]"));
-            if line.errno > MOST_ERRNO {
-                let problem = ContentProblem::TooLarge { found: line.errno.into(), most: MOST_ERRNO.into() };
+            if line.errno > Errno::MOST {
+                let problem = ContentProblem::TooLarge { found: line.errno.into(), most: Errno::MOST.into() };
                 return Err(within(Refused::new("errno", problem)));
             }
             if let Some(word) = line.error.as_deref()

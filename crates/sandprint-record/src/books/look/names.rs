@@ -76,6 +76,10 @@ impl Look {
             }
             let length = if is_several { self.length_of_message(nth, memory) } else { Some(received) };
             let parts = self.parts(carried.layout, at, memory);
+            // Who has no room for it (MSG_TRUNC asks for its length alone) has received nothing of it.
+            if parts.as_ref().is_some_and(|parts| parts.iter().all(|(_, room)| *room == 0)) {
+                continue;
+            }
             let bytes = length
                 .zip(parts)
                 .and_then(|(length, parts)| gathered(&parts, length, MOST_ANSWER, memory))
@@ -151,10 +155,6 @@ fn gathered(parts: &[Part], length: u64, most: u64, memory: &Memory) -> Option<(
     };
     let (at, room) = *parts.next()?;
     let first = length.min(room).min(most);
-    // Who has no room for it (MSG_TRUNC asks for its length alone) has received nothing of it.
-    if parts.as_slice().iter().fold(room, |all, (_, room)| all.saturating_add(*room)) == 0 {
-        return Some((bytes, true));
-    }
     read((at, first))?;
     let left = length - first;
     let mut second = 0;
